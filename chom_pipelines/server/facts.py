@@ -1,0 +1,230 @@
+"""What a server is and can do: flavour, version, settings and the capabilities that follow from them.
+
+The only place that knows how the two families differ; others ask a property.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any
+
+from chom_pipelines.errors import UnsupportedServerError
+from chom_pipelines.server.connection import Session
+
+Version = tuple[int, int, int]
+
+
+class Flavour(str, Enum):
+    """The two families."""
+
+    MARIADB = "mariadb"
+    MYSQL = "mysql"
+
+
+OLDEST: Mapping[Flavour, Version] = {Flavour.MARIADB: (10, 6, 0), Flavour.MYSQL: (8, 0, 0)}
+_NAMES = {Flavour.MARIADB: "MariaDB", Flavour.MYSQL: "MySQL"}
+
+_VARIABLES = (
+    # what a backup and its restore depend on
+    "character_set_database",
+    "character_set_server",
+    "collation_database",
+    "collation_server",
+    "character_set_collations",
+    "default_storage_engine",
+    "default_collation_for_utf8mb4",
+    "default_authentication_plugin",
+    "explicit_defaults_for_timestamp",
+    "innodb_default_row_format",
+    "innodb_page_size",
+    "innodb_strict_mode",
+    "lower_case_table_names",
+    "max_allowed_packet",
+    "sql_mode",
+    "sql_require_primary_key",
+    "system_time_zone",
+    "time_zone",
+    "local_infile",
+    "event_scheduler",
+    "read_only",
+    "super_read_only",
+    # the binary log
+    "log_bin",
+    "log_bin_basename",
+    "log_bin_compress",
+    "binlog_checksum",
+    "binlog_encryption",
+    "binlog_format",
+    "binlog_row_image",
+    "binlog_row_metadata",
+    "binlog_row_value_options",
+    "binlog_expire_logs_seconds",
+    "binlog_expire_logs_auto_purge",
+    "binlog_transaction_compression",
+    "encrypt_binlog",
+    "expire_logs_days",
+    "max_binlog_size",
+    "sync_binlog",
+    "innodb_flush_log_at_trx_commit",
+    "gtid_mode",
+    "enforce_gtid_consistency",
+    "gtid_domain_id",
+    "gtid_strict_mode",
+    # where and who
+    "datadir",
+    "hostname",
+    "have_ssl",
+    "port",
+    "require_secure_transport",
+    "server_id",
+    "server_uid",
+    "server_uuid",
+    "tls_version",
+    "version_comment",
+)
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """A server as it described itself. `variables` holds those global variables that this server has."""
+
+    flavour: Flavour
+    version: Version
+    version_text: str
+    hostname: str
+    server_id: int
+    server_uuid: str | None
+    variables: Mapping[str, str]
+
+    @property
+    def label(self) -> str:
+        """Like `MariaDB 10.11.19`."""
+        return f"{_NAMES[self.flavour]} {'.'.join(map(str, self.version))}"
+
+    @property
+    def is_mariadb(self) -> bool:
+        """The family, where a whole dialect hangs on it."""
+        return self.flavour is Flavour.MARIADB
+
+    @property
+    def is_supported(self) -> bool:
+        """Not older than what this project supports."""
+        return self.version >= OLDEST[self.flavour]
+
+    @property
+    def has_backup_stages(self) -> bool:
+        """BACKUP STAGE START … BLOCK_COMMIT … END."""
+        return self.is_mariadb
+
+    @property
+    def has_instance_lock(self) -> bool:
+        """LOCK INSTANCE FOR BACKUP, which keeps DDL out for the length of a dump."""
+        return not self.is_mariadb
+
+    @property
+    def has_sequences(self) -> bool:
+        """CREATE SEQUENCE."""
+        return self.is_mariadb
+
+    @property
+    def has_packages(self) -> bool:
+        """CREATE PACKAGE."""
+        return self.is_mariadb
+
+    @property
+    def has_system_versioning(self) -> bool:
+        """Tables that keep their own history."""
+        return self.is_mariadb
+
+    @property
+    def can_insert_history(self) -> bool:
+        """History rows of system-versioned tables can be loaded with their times."""
+        return self.is_mariadb and self.version >= (10, 11, 0)
+
+    @property
+    def has_routine_privilege(self) -> bool:
+        """Reading others' routines has a privilege of its own; before, it took SELECT on mysql.proc."""
+        return not self.is_mariadb or self.version >= (11, 3, 0)
+
+    @property
+    def routine_privilege(self) -> str:
+        """Its name in a GRANT."""
+        return "SHOW CREATE ROUTINE" if self.is_mariadb else "SHOW_ROUTINE"
+
+    @property
+    def caches_statistics(self) -> bool:
+        """information_schema answers with table sizes up to a day old unless told otherwise."""
+        return not self.is_mariadb
+
+    @property
+    def logs_binary(self) -> bool:
+        """The binary log is on."""
+        return _on(self.variables.get("log_bin"))
+
+    @property
+    def has_gtid(self) -> bool:
+        """Transactions in the binary log carry GTIDs."""
+        return self.logs_binary and (self.is_mariadb or self.variables.get("gtid_mode") == "ON")
+
+    @property
+    def binlog_status_statement(self) -> str:
+        """Tells the binary log's file and position now."""
+        renamed = not self.is_mariadb and self.version >= (8, 2, 0)
+        return "SHOW BINARY LOG STATUS" if renamed else "SHOW MASTER STATUS"
+
+    @property
+    def binlog_retention_seconds(self) -> float | None:
+        """After how long the server deletes its own binary logs; None: never."""
+        if self.variables.get("binlog_expire_logs_auto_purge") == "OFF":
+            return None
+        seconds = float(self.variables.get("binlog_expire_logs_seconds") or 0)
+        return seconds or float(self.variables.get("expire_logs_days") or 0) * 86_400 or None
+
+    @property
+    def accepts_local_files(self) -> bool:
+        """LOAD DATA LOCAL INFILE is allowed."""
+        return _on(self.variables.get("local_infile"))
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return {**asdict(self), "flavour": self.flavour.value, "version": list(self.version)}
+
+
+def read_facts(session: Session) -> ServerFacts:
+    """Ask a server what it is. Needs no privilege."""
+    names = ", ".join(f"'{name}'" for name in _VARIABLES)
+    variables = {
+        str(name).lower(): str(value)
+        for name, value in session.rows(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})")
+    }
+    version_text = str(session.value("SELECT VERSION()"))
+    return ServerFacts(
+        flavour=Flavour.MARIADB if "mariadb" in version_text.lower() else Flavour.MYSQL,
+        version=parse_version(version_text),
+        version_text=version_text,
+        hostname=variables["hostname"],
+        server_id=int(variables["server_id"]),
+        server_uuid=variables.get("server_uuid"),
+        variables=variables,
+    )
+
+
+def parse_version(text: str) -> Version:
+    """The first x.y.z in a version text, or x.y with z = 0.
+
+    Raises UnsupportedServerError where there is none.
+    """
+    # in front of a MariaDB some proxies keep the prefix that old replicas needed
+    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text.removeprefix("5.5.5-"))
+    if not found:
+        message = f"the server calls its version {text!r}, which no MySQL or MariaDB does"
+        raise UnsupportedServerError(message, "connect to the server itself, not to something in between")
+    major, minor, patch = found.groups(default="0")
+    return int(major), int(minor), int(patch)
+
+
+def _on(value: str | None) -> bool:
+    return (value or "").upper() in {"ON", "1"}
