@@ -1,0 +1,54 @@
+# Everything a person or CI runs. `make` alone lists the targets.
+SHELL := /bin/bash
+BIN := .venv/bin
+UV ?= uv
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
+
+.DEFAULT_GOAL := help
+.PHONY: help venv packages mysql test lint types imports test-only demo lock bench-dump bench-restore
+
+help: ## lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: .venv/.installed ## .venv with the locked dependencies and the project, editable
+
+.venv/.installed: pyproject.toml requirements-dev.lock
+	tools/debian-packages python3-venv
+	python3 -m venv .venv
+	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+packages: ## MariaDB's server and client programs (Debian; root, or what to install is printed)
+	@tools/debian-packages mariadb-server-core mariadb-client-core
+
+mysql: ## MySQL 9's programs, unpacked under the user's cache (no root)
+	@tools/unpack-mysql
+
+test: venv packages mysql lint types imports test-only ## all that decides green; CI runs this
+
+lint: venv ## ruff: rules and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: venv ## mypy --strict
+	$(BIN)/mypy
+
+imports: venv ## which folder may import which
+	$(BIN)/lint-imports
+
+test-only: venv ## pytest; T="path -k name" narrows it
+	$(BIN)/pytest $(T)
+
+demo: venv packages ## private MariaDB with sample data, the main job, then the UI
+	$(BIN)/chom demo
+
+lock: ## rewrites both lock files; needs uv (any machine's; not a dependency of the project)
+	$(LOCK) --upgrade --output-file requirements.lock pyproject.toml
+	$(LOCK) --upgrade --extra dev --constraints requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+bench-dump: venv packages ## this project's dump against mysqldump and mydumper
+	$(BIN)/python -m chom_pipelines_tests.bench.dump
+
+bench-restore: venv packages ## this project's restore against the clients and myloader
+	$(BIN)/python -m chom_pipelines_tests.bench.restore
