@@ -29,6 +29,8 @@ from chom_pipelines.errors import (
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from typing_extensions import Self
+
 T = TypeVar("T")
 AnyCursor = TypeVar("AnyCursor", bound=Cursor)
 Row = tuple[Any, ...]
@@ -66,7 +68,7 @@ _REMEDIES: dict[type[ServerError], str] = {
 _INSECURE_TRANSPORT = 3159
 _TLS_ERRORS = frozenset({2026, _INSECURE_TRANSPORT})
 _TLS_REMEDY = "set tls: in chom.yaml to what the server has (tls: {verify: none} encrypts without checking who answers)"
-_CERTIFICATE_REMEDY = "set tls.ca to the authority of the server's certificate; verify: ca does not compare the host name"
+_CERTIFICATE_REMEDY = "set tls.ca to the authority of the server's certificate; verify: ca does not compare host names"
 TLS_MODES = ("identity", "ca", "none")
 
 
@@ -220,7 +222,7 @@ class Session:
         with contextlib.suppress(pymysql.MySQLError, OSError):
             self.raw.close()
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         """Return the open session."""
         return self
 

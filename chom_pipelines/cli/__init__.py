@@ -1,0 +1,1 @@
+"""`chom`: one module per command group, thin."""

@@ -1,0 +1,1 @@
+"""chom.yaml: typed servers, repository, schedules, thresholds; secret references."""

@@ -1,0 +1,1 @@
+"""A database server: connection, facts, privileges, identifiers; the scratch server."""
