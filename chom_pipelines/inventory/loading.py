@@ -1,0 +1,139 @@
+"""Finds and reads chom.yaml; every complaint names file, line and key."""
+
+import difflib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.inventory.base import AtKeyError
+from chom_pipelines.inventory.models import Inventory
+
+DEFAULT = Path("chom.yaml")
+VARIABLE = "CHOM_CONFIG"
+_START = "start from chom.example.yaml, which documents every key"
+
+Key = tuple[str | int, ...]
+
+
+class _Problem(NamedTuple):
+    line: int
+    key: Key
+    message: str
+
+
+def config_path(path: Path | None = None) -> Path:
+    """The file that counts: `path`, else $CHOM_CONFIG, else ./chom.yaml."""
+    return path or Path(os.environ.get(VARIABLE) or DEFAULT)
+
+
+def load_inventory(path: Path | None = None) -> Inventory:
+    """Read and validate the configuration; secrets are not read.
+
+    Raises ConfigurationError with every problem, a line each.
+    """
+    file = config_path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        message = f"{file}: there is no such configuration"
+        raise ConfigurationError(message, f"name it with --config or ${VARIABLE}; {_START}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{file}: cannot be read: {error}"
+        raise ConfigurationError(message, "it must be UTF-8 text that this user may read") from error
+    return parse_inventory(text, file)
+
+
+def parse_inventory(text: str, file: Path) -> Inventory:
+    """As load_inventory, of a text; relative paths in it start at the folder of `file`."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if not isinstance(node, yaml.MappingNode):
+            raise ConfigurationError(f"{file}:1: not a mapping of keys to values", _START)
+        if problems := list(_twice(node, ())):
+            raise _refusal(file, problems)
+        data = loader.construct_document(node)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{file}:{_what(error)}", "mend the YAML; quote what starts with * & ! % @") from error
+    finally:
+        loader.dispose()
+    try:
+        return Inventory.model_validate(data, context={"directory": file.absolute().parent})
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        problems = [_problem(detail, node) for detail in details]
+    raise _refusal(file, problems)  # not chained: what was validated may hold what someone took for a place for secrets
+
+
+def spelled(key: Key) -> str:
+    """`servers[0].backup.level`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
+    return text.removeprefix(".")
+
+
+def _problem(detail: ErrorDetails, node: yaml.Node) -> _Problem:
+    raised = detail.get("ctx", {}).get("error")
+    key: Key = tuple(detail["loc"]) + (raised.key if isinstance(raised, AtKeyError) else ())
+    message = str(raised) if raised is not None else detail["msg"]
+    if detail["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(key[-1]), _known_keys(Inventory), n=1)
+        message = "unknown key" + (f"; did you mean {near[0]}?" if near else "")
+    elif detail["type"] == "missing":
+        message = "this key is missing"
+    return _Problem(_line(node, key), key, message)
+
+
+def _line(node: yaml.Node, key: Key) -> int:
+    """Of the key, or of the nearest thing around it that is in the file."""
+    line = node.start_mark.line
+    for part in key:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((name, value) for name, value in node.value if name.value == part), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line
+        else:
+            break
+    return line + 1
+
+
+def _twice(node: yaml.Node, key: Key) -> Iterator[_Problem]:
+    """Keys that a mapping has more than once: YAML would let the last one win."""
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _twice(item, (*key, index))
+    elif isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for name, value in node.value:
+            here = (*key, str(name.value))
+            if str(name.value) in seen:
+                yield _Problem(name.start_mark.line + 1, here, "this key is here twice")
+            seen.add(str(name.value))
+            yield from _twice(value, here)
+
+
+def _known_keys(model: type[BaseModel]) -> list[str]:
+    definitions = model.model_json_schema()
+    schemas = [definitions, *definitions["$defs"].values()]
+    return sorted({name for schema in schemas for name in schema.get("properties", {})})
+
+
+def _what(error: yaml.YAMLError) -> str:
+    mark: Any = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or type(error).__name__
+    return f"{mark.line + 1}: {problem}" if mark else f" {problem}"
+
+
+def _refusal(file: Path, problems: Sequence[_Problem]) -> ConfigurationError:
+    ordered = sorted(problems, key=lambda problem: problem.line)
+    lines = [f"{file}:{line}: {spelled(key)}: {message}" for line, key, message in ordered]
+    return ConfigurationError("\n".join(lines), _START)

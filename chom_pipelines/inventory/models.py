@@ -1,0 +1,214 @@
+"""chom.yaml as types: the servers, the repository and what may not be combined."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+
+from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.inventory.base import AtKeyError, ConfigModel, ConfigPath
+from chom_pipelines.inventory.policies import BackupPolicy, Retention, Schedules, Thresholds, TlsVerification
+from chom_pipelines.inventory.secrets import SecretReference
+from chom_pipelines.server.connection import Endpoint, Tls
+
+__all__ = [
+    "BackupPolicy",
+    "Encryption",
+    "Inventory",
+    "Migrations",
+    "Offsite",
+    "RepositoryConfig",
+    "Retention",
+    "Schedules",
+    "Server",
+    "Thresholds",
+    "TlsConfig",
+    "impossible",
+]
+
+SYSTEM_DATABASES = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
+
+
+class Offsite(ConfigModel):
+    """The second copy, in an object store."""
+
+    url: str = Field(pattern=r"^[a-z][a-z0-9+.-]*://[^\s/]+")
+    endpoint_url: str | None = None
+    region: str | None = None
+
+
+class Encryption(ConfigModel):
+    """Where the master keys are."""
+
+    keys: SecretReference
+
+
+class RepositoryConfig(ConfigModel):
+    """Where backups live."""
+
+    path: ConfigPath
+    offsite: Offsite | None = None
+    encryption: Encryption | None = None
+
+
+class TlsConfig(ConfigModel):
+    """Demands TLS of a server; without this block TCP is encrypted where the server can, unverified."""
+
+    ca: ConfigPath | None = None
+    cert: ConfigPath | None = None
+    key: ConfigPath | None = None
+    verify: TlsVerification = "identity"
+
+    @model_validator(mode="after")
+    def _possible(self) -> "TlsConfig":
+        if self.key and not self.cert:
+            raise AtKeyError(("key",), "a key without its certificate: set cert too")
+        if self.ca and self.verify == "none":
+            raise AtKeyError(("verify",), "verify: none never looks at ca; remove one of them")
+        return self
+
+    def resolved(self) -> Tls:
+        """As the connection takes it."""
+        files = {name: str(path) if (path := getattr(self, name)) else None for name in ("ca", "cert", "key")}
+        return Tls(**files, verify=self.verify)
+
+
+class Migrations(ConfigModel):
+    """The application's migrations: a Laravel project, or a folder of SQL files."""
+
+    laravel: ConfigPath | None = None
+    sql: ConfigPath | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Migrations":
+        if (self.laravel is None) == (self.sql is None):
+            message = "name one: {laravel: PATH} or {sql: PATH}"
+            raise ValueError(message)
+        return self
+
+
+def _own_databases(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        message = "no database is named: leave the key out to back up every one"
+        raise ValueError(message)
+    for index, name in enumerate(names):
+        if name.lower() in SYSTEM_DATABASES:
+            raise AtKeyError((index,), f"{name} is the server's own; a backup covers accounts without it")
+        if name in names[:index]:
+            raise AtKeyError((index,), f"{name} is named twice")
+    return names
+
+
+class Server(ConfigModel):
+    """One database server."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)
+    host: str | None = Field(default=None, min_length=1)
+    socket: ConfigPath | None = None
+    port: int = Field(default=3306, ge=1, le=65535)
+    user: str = Field(min_length=1)
+    password: SecretReference | None = None
+    tls: TlsConfig | None = None
+    databases: Annotated[tuple[str, ...], AfterValidator(_own_databases)] | None = None
+    backup: BackupPolicy = BackupPolicy()
+    schedules: Schedules = Schedules()
+    retention: Retention = Retention()
+    migrations: Migrations | None = None
+    thresholds: Thresholds = Thresholds()
+
+    @model_validator(mode="after")
+    def _one_address(self) -> "Server":
+        if self.host is None and self.socket is None:
+            message = "no address: set host (and port) or socket"
+            raise ValueError(message)
+        if self.socket is not None and self.host is not None:
+            raise AtKeyError(("socket",), "both host and socket are set; only one can be used")
+        if self.socket is not None and "port" in self.model_fields_set:
+            raise AtKeyError(("port",), "a socket has no port; remove one of them")
+        if self.password is None and self.socket is None:
+            message = "no password: only an account that the server knows by its socket goes without"
+            raise ValueError(message)
+        return self
+
+    @property
+    def group(self) -> str:
+        """The name with only the characters that Dagster's groups and ops may have."""
+        return re.sub(r"[^A-Za-z0-9_]", "_", self.name)
+
+    @property
+    def pool(self) -> str:
+        """Dagster's concurrency pool of this server."""
+        return f"server_{self.name}"
+
+    def endpoint(self) -> Endpoint:
+        """Where to connect and as whom; reads the password.
+
+        Raises SecretUnavailableError.
+        """
+        return Endpoint(
+            name=self.name,
+            user=self.user,
+            password=self.password.reveal() if self.password else "",
+            host=self.host,
+            port=self.port,
+            socket=str(self.socket) if self.socket else None,
+            tls=self.tls.resolved() if self.tls else None,
+        )
+
+
+def impossible(policy: BackupPolicy, repository: RepositoryConfig) -> AtKeyError | None:
+    """Why this repository cannot take backups as this policy wants them, at the policy's key; None where it can."""
+    if policy.encrypt and repository.encryption is None:
+        return AtKeyError(("encrypt",), "nothing to encrypt with: repository.encryption is not configured")
+    if policy.upload and repository.offsite is None:
+        return AtKeyError(("upload",), "nowhere to upload to: repository.offsite is not configured")
+    return None
+
+
+def _complete(server: Server, repository: RepositoryConfig, index: int) -> Server:
+    defaults = {"encrypt": repository.encryption is not None, "upload": repository.offsite is not None}
+    missing = {key: value for key, value in defaults.items() if key not in server.backup.model_fields_set}
+    policy = server.backup.model_copy(update=missing)
+    if error := impossible(policy, repository):
+        raise AtKeyError((index, "backup", *error.key), str(error))
+    return server.model_copy(update={"backup": policy})
+
+
+class Inventory(ConfigModel):
+    """Everything in chom.yaml."""
+
+    repository: RepositoryConfig
+    servers: tuple[Server, ...]
+
+    @field_validator("servers")
+    @classmethod
+    def _distinct_and_complete(cls, servers: tuple[Server, ...], info: ValidationInfo) -> tuple[Server, ...]:
+        if not servers:
+            message = "no server is configured"
+            raise ValueError(message)
+        seen: dict[str, str] = {}
+        for index, server in enumerate(servers):
+            other = seen.setdefault(server.group, server.name)
+            if index == len(seen):  # this one added nothing
+                same = f"{server.name} is named twice"
+                alike = f"{other} and {server.name} would share the Dagster group {server.group}"
+                raise AtKeyError((index, "name"), same if other == server.name else alike)
+        repository = info.data.get("repository")
+        if repository is None:  # invalid itself, and reported
+            return servers
+        return tuple(_complete(server, repository, index) for index, server in enumerate(servers))
+
+    def server(self, name: str | None = None) -> Server:
+        """The server of that name; without a name the only one.
+
+        Raises ConfigurationError naming those there are.
+        """
+        names = ", ".join(server.name for server in self.servers)
+        if name is None:
+            if len(self.servers) > 1:
+                raise ConfigurationError("more than one server is configured", f"add --server with one of: {names}")
+            return self.servers[0]
+        for server in self.servers:
+            if server.name == name:
+                return server
+        raise ConfigurationError(f"no server is called {name!r}", f"use one of: {names}")

@@ -1,0 +1,96 @@
+"""How a server is backed up, when, for how long backups stay, and what counts as trouble."""
+
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from croniter import CroniterBadDateError, croniter
+from pydantic import AfterValidator, Field, model_validator
+
+from chom_pipelines.inventory.base import AtKeyError, ConfigModel
+from chom_pipelines.repository.codecs import Codec
+from chom_pipelines.repository.manifest import Method
+
+_CRON_FIELDS = 5
+
+
+class Verification(str, Enum):
+    """What proves a backup right after it was taken: nothing, every byte decoded, or a restore that is compared."""
+
+    NONE = "none"
+    BASIC = "basic"
+    FULL = "full"
+
+
+class BackupPolicy(ConfigModel):
+    """How full backups are taken."""
+
+    method: Method = Method.LOGICAL
+    compression: Codec = Codec.ZSTD
+    level: int = Field(default=3, description="of compression")
+    threads: int = Field(default=0, ge=0, le=1024, description="parallel connections; 0: one per core")
+    verification: Verification = Verification.BASIC
+    encrypt: bool = Field(default=False, description="in an Inventory the default is: where encryption is configured")
+    upload: bool = Field(default=False, description="in an Inventory the default is: where offsite is configured")
+
+    @model_validator(mode="after")
+    def _codec_has_level(self) -> "BackupPolicy":
+        levels = self.compression.levels
+        if self.level not in levels:
+            message = f"{self.compression.value} has levels {levels[0]} to {levels[-1]}"
+            raise AtKeyError(("level",), message)
+        return self
+
+
+def _cron(text: str) -> str:
+    if len(text.split()) != _CRON_FIELDS or not croniter.is_valid(text):
+        message = "not a cron schedule: minute hour day month weekday, like '0 2 * * *'"
+        raise ValueError(message)
+    try:
+        croniter(text, datetime.now(timezone.utc)).get_next()
+    except CroniterBadDateError as error:
+        message = "this cron schedule never fires"
+        raise ValueError(message) from error
+    return text
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:  # OSError: a folder of the database, like `Europe`
+        message = "not a time zone of the tz database, like Europe/Berlin"
+        raise ValueError(message) from error
+    return name
+
+
+Cron = Annotated[str, AfterValidator(_cron)]
+
+
+class Schedules(ConfigModel):
+    """When Dagster starts what; null: never."""
+
+    full: Cron | None = "0 2 * * *"
+    binlogs: Cron | None = "0 * * * *"
+    verification: Cron | None = "0 3 * * 0"
+    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+
+
+class Retention(ConfigModel):
+    """For how long what stays."""
+
+    full_days: int = Field(default=30, ge=1)
+    incremental_days: int = Field(default=7, ge=1)
+    binlog_days: int = Field(default=7, ge=1)
+    monthly_archives: int = Field(default=12, ge=0)
+
+
+class Thresholds(ConfigModel):
+    """Beyond these a check fails or an alert fires."""
+
+    backup_age_hours: float = Field(default=24, gt=0)
+    slow_queries_per_second: float = Field(default=10, ge=0)
+    buffer_pool_hit_rate: float = Field(default=95, ge=0, le=100, description="percent")
+
+
+TlsVerification = Literal["identity", "ca", "none"]

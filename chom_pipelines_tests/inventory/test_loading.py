@@ -1,0 +1,155 @@
+from pathlib import Path
+
+import pytest
+
+from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.inventory.loading import load_inventory, parse_inventory
+from chom_pipelines.inventory.models import Inventory
+from chom_pipelines.repository.codecs import Codec
+from chom_pipelines.repository.manifest import Method
+
+MINIMAL = """\
+repository:
+  path: /backups
+servers:
+  - name: chom
+    host: db
+    user: backup
+    password: {env: SECRET}
+"""
+FILE = Path("/etc/chom/chom.yaml")
+
+
+def complaint(text: str) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_inventory(text, FILE)
+    return caught.value.what
+
+
+def with_server(*lines: str) -> str:
+    return MINIMAL + "".join(f"    {line}\n" for line in lines)
+
+
+def test_a_minimal_file_gets_the_documented_defaults() -> None:
+    server = parse_inventory(MINIMAL, FILE).server()
+    assert server.port == 3306
+    assert server.databases is None
+    assert (server.backup.method, server.backup.compression, server.backup.level) == (Method.LOGICAL, Codec.ZSTD, 3)
+    assert server.backup.threads == 0
+    assert server.retention.full_days == 30
+    assert server.schedules.full == "0 2 * * *"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["prot: 3307"], "8: servers[0].prot: unknown key; did you mean port?"),
+        (["backup:", "  zzz: 1"], "9: servers[0].backup.zzz: unknown key"),
+        (["port: 99999"], "8: servers[0].port: "),
+        (["schedules: {full: '61 2 * * *'}"], "8: servers[0].schedules.full: not a cron schedule"),
+        (["schedules: {full: '0 0 2 * * *'}"], "8: servers[0].schedules.full: not a cron schedule"),
+        (["schedules: {full: '@daily'}"], "8: servers[0].schedules.full: not a cron schedule"),
+        (["schedules: {full: '0 0 31 2 *'}"], "8: servers[0].schedules.full: this cron schedule never fires"),
+        (["schedules: {timezone: Europe}"], "8: servers[0].schedules.timezone: not a time zone"),
+        (["schedules: {timezone: Mars/Base}"], "8: servers[0].schedules.timezone: not a time zone"),
+        (["schedules: {timezone: ../../etc/passwd}"], "8: servers[0].schedules.timezone: not a time zone"),
+        (["socket: /run/mysqld.sock"], "8: servers[0].socket: both host and socket are set"),
+        (["backup: {encrypt: true}"], "8: servers[0].backup.encrypt: nothing to encrypt with"),
+        (["backup: {upload: true}"], "8: servers[0].backup.upload: nowhere to upload to"),
+        (["backup: {compression: gzip,", "  level: 12}"], "9: servers[0].backup.level: gzip has levels 1 to 9"),
+        (["backup: {compression: rar}"], "8: servers[0].backup.compression: "),
+        (["databases: []"], "8: servers[0].databases: no database is named"),
+        (["databases: [a, mysql]"], "8: servers[0].databases[1]: mysql is the server's own"),
+        (["databases:", "  - a", "  - a"], "10: servers[0].databases[1]: a is named twice"),
+        (["tls: {key: k.pem}"], "8: servers[0].tls.key: a key without its certificate"),
+        (["tls: {ca: c.pem, verify: none}"], "8: servers[0].tls.verify: verify: none never looks at ca"),
+        (["migrations: {laravel: /a, sql: /b}"], "8: servers[0].migrations: name one"),
+        (["retention: {full_days: 0}"], "8: servers[0].retention.full_days: "),
+        (["port: 1", "port: 2"], "9: servers[0].port: this key is here twice"),
+    ],
+)
+def test_a_mistake_is_named_by_file_line_and_key(lines: list[str], expected: str) -> None:
+    assert complaint(with_server(*lines)).startswith(f"{FILE}:{expected}")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (MINIMAL.replace("    host: db\n", ""), "4: servers[0]: no address"),
+        (MINIMAL.replace("    user: backup\n", ""), "4: servers[0].user: this key is missing"),
+        (MINIMAL.replace("  path: /backups", "  offsite: {url: s3://b}"), "1: repository.path: this key is missing"),
+        (MINIMAL.replace("name: chom", "name: a/b"), "4: servers[0].name: "),
+        (MINIMAL.replace("name: chom", "name: .."), "4: servers[0].name: "),
+        (MINIMAL.replace("{env: SECRET}", "{env: A, file: b}"), "7: servers[0].password: name one place"),
+        (MINIMAL.replace("    password: {env: SECRET}\n", ""), "4: servers[0]: no password"),
+        (MINIMAL.replace("path: /backups", "path: /b\n  offsite: {url: /tmp}"), "3: repository.offsite.url: "),
+        (MINIMAL.replace("host: db", "socket: /s\n    port: 1"), "6: servers[0].port: a socket has no port"),
+        (MINIMAL[: MINIMAL.index("  - name")] + "  []", "3: servers: no server is configured"),
+        ("repository: [", "1: "),
+        ("just text", "1: not a mapping"),
+        ("", "1: not a mapping"),
+        ("a: *b", "1: "),
+    ],
+)
+def test_a_broken_file_is_named_by_line(text: str, expected: str) -> None:
+    assert complaint(text).startswith(f"{FILE}:{expected}")
+
+
+def test_every_mistake_is_reported_at_once_in_the_order_of_the_file() -> None:
+    lines = complaint(with_server("port: 0", "retention: {full_days: no}", "tsl: {}")).splitlines()
+    assert [line.split(":")[1] for line in lines] == ["8", "9", "10"]
+
+
+def test_a_password_in_the_file_is_refused_and_not_repeated() -> None:
+    text = MINIMAL.replace("{env: SECRET}", "hunter2")
+    with pytest.raises(ConfigurationError) as caught:
+        parse_inventory(text, FILE)
+    assert "7: servers[0].password: a secret is never in this file" in str(caught.value)
+    chain = caught.value.__cause__, caught.value.__context__
+    assert "hunter2" not in f"{caught.value!r} {chain!r}"
+
+
+def test_a_server_that_is_named_twice_is_refused() -> None:
+    second = MINIMAL[MINIMAL.index("  - name") :]
+    assert complaint(MINIMAL + second).startswith(f"{FILE}:8: servers[1].name: chom is named twice")
+
+
+def test_servers_that_dagster_could_not_tell_apart_are_refused() -> None:
+    text = MINIMAL.replace("chom", "db-0") + MINIMAL[MINIMAL.index("  - name") :].replace("chom", "db_0")
+    assert "servers[1].name: db-0 and db_0 would share the Dagster group db_0" in complaint(text)
+
+
+def test_a_missing_file_says_how_to_name_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"--config or \$CHOM_CONFIG"):
+        load_inventory(tmp_path / "none.yaml")
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "chom.yaml"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_inventory(file)
+
+
+def test_the_file_is_found_by_option_then_variable_then_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("chom", "variable", "option"):
+        (tmp_path / f"{name}.yaml").write_text(MINIMAL.replace("name: chom", f"name: from-{name}"))
+    monkeypatch.delenv("CHOM_CONFIG", raising=False)
+    assert load_inventory().server().name == "from-chom"
+    monkeypatch.setenv("CHOM_CONFIG", str(tmp_path / "variable.yaml"))
+    assert load_inventory().server().name == "from-variable"
+    assert load_inventory(tmp_path / "option.yaml").server().name == "from-option"
+
+
+def test_relative_paths_start_at_the_folder_of_the_file() -> None:
+    inventory = parse_inventory(MINIMAL.replace("/backups", "kept").replace("{env: SECRET}", "{file: pw}"), FILE)
+    assert inventory.repository.path == Path("/etc/chom/kept")
+    password = inventory.server().password
+    assert password is not None
+    assert password.file == Path("/etc/chom/pw")
+
+
+def test_an_inventory_is_the_same_after_json() -> None:
+    inventory = parse_inventory(MINIMAL, FILE)
+    assert Inventory.model_validate_json(inventory.model_dump_json(exclude_unset=True)) == inventory
