@@ -3,9 +3,9 @@ import pytest
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.models import Inventory, Server
 
-SERVER = {"name": "db-0.eu", "host": "db", "user": "backup", "password": {"env": "SECRET"}}
-KEYS = {"keys": {"file": "/keys.json"}}
-OFFSITE = {"url": "s3://bucket/prefix"}
+SERVER: dict[str, object] = {"name": "db-0.eu", "host": "db", "user": "backup", "password": {"env": "SECRET"}}
+KEYS: dict[str, object] = {"keys": {"file": "/keys.json"}}
+OFFSITE: dict[str, object] = {"url": "s3://bucket/prefix"}
 
 
 def inventory(*servers: dict[str, object], **repository: object) -> Inventory:
