@@ -1,0 +1,90 @@
+"""Private files and directories of the repository: made 0600 and 0700, synced, and published by renaming."""
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from chom_pipelines.errors import DiskFullError, RepositoryError
+
+_REMEDIES = {
+    errno.EACCES: "let the user who runs chom read and write there",
+    errno.EPERM: "let the user who runs chom read and write there",
+    errno.EROFS: "mount that file system for writing",
+    errno.EFBIG: "raise the limit on the size of a file (ulimit -f), or use a file system that has none so small",
+    errno.EIO: "look at the system's log: the disk fails",
+}
+
+
+def storage_error(error: OSError, path: Path) -> RepositoryError:
+    """What to raise for an error of the operating system at `path`: DiskFullError or RepositoryError."""
+    what = f"{path}: {error.strerror or error}"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFullError(what, "free space there, lower the retention, or move the repository to a larger disk")
+    return RepositoryError(
+        what, _REMEDIES.get(error.errno or 0, "mend what the operating system says, and run it again")
+    )
+
+
+def is_inside(relative: str) -> bool:
+    """Whether this names a file below a directory, wherever that is: no `..`, no root, nothing that no path holds."""
+    parts = relative.split("/")
+    return "\0" not in relative and not {"", ".", ".."} & set(parts) and _is_text(relative)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory, 0700, and what is missing above it, synced into its parents; raises OSError."""
+    if not path.is_dir():
+        make_directory(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+        sync_directory(path.parent)
+
+
+def create_file(path: Path) -> int:
+    """Open a new file for writing, 0600, and return its descriptor; raises OSError where there is one already."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte; raises OSError."""
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, memoryview(data)[written:])
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file that is there whole or not at all, 0600 and synced, replacing what was there.
+
+    Raises DiskFullError or RepositoryError.
+    """
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = create_file(fresh)
+        try:
+            write_all(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        fresh.replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        with suppress(OSError):  # the error that led here is the one to tell
+            fresh.unlink()
+        raise storage_error(error, path) from error
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory last; raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
