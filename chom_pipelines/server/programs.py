@@ -1,0 +1,117 @@
+"""Which server and client programs this machine has, and of which family and version they really are.
+
+A name proves nothing: distributions link `mysqld` to MariaDB. Every candidate is asked for its version.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from chom_pipelines.errors import ProgramMissingError
+from chom_pipelines.server.facts import Flavour, Version, parse_version
+
+_SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")  # PATH often lacks the sbin ones
+_ANSWER_SECONDS = 30
+# "mysqld  Ver 9.7.4-2 for…", "mariadb  Ver 15.1 Distrib 10.11.19-MariaDB, for…", "mariadb from 11.8.2-MariaDB, client…"
+_VERSION = re.compile(r"\b(?:Ver \S+ Distrib (?P<distribution>\d+\.\S+)|(?:Ver|from) (?P<own>\d+\.\S+))")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is looked for: names in order of preference, the variable that overrides, the package that has it."""
+
+    names: tuple[str, ...]
+    variable: str
+    package: str
+
+
+SERVERS = {
+    Flavour.MARIADB: Kind(("mariadbd", "mysqld"), "CHOM_MARIADBD", "mariadb-server-core"),
+    Flavour.MYSQL: Kind(("mysqld",), "CHOM_MYSQLD", "mysql-server-core"),
+}
+CLIENTS = {
+    Flavour.MARIADB: Kind(("mariadb", "mysql"), "CHOM_MARIADB", "mariadb-client-core"),
+    Flavour.MYSQL: Kind(("mysql",), "CHOM_MYSQL", "mysql-client-core"),
+}
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that answered `--version`."""
+
+    flavour: Flavour
+    version: Version
+    path: Path
+
+
+def cache_directory() -> Path:
+    """Where this project keeps what it can make again: $CHOM_CACHE, else ~/.cache/chom."""
+    named = os.environ.get("CHOM_CACHE")
+    return Path(named) if named else Path.home() / ".cache" / "chom"
+
+
+def server_program(flavour: Flavour) -> Program:
+    """The `mariadbd` or `mysqld` of this machine.
+
+    Raises ProgramMissingError where there is none of that family.
+    """
+    return _found(flavour, SERVERS[flavour])
+
+
+def client_program(flavour: Flavour) -> Program:
+    """The command-line client, `mariadb` or `mysql`.
+
+    Raises ProgramMissingError where there is none of that family.
+    """
+    return _found(flavour, CLIENTS[flavour])
+
+
+def _found(flavour: Flavour, kind: Kind) -> Program:
+    remedy = f"install the package {kind.package}, or name the program in {kind.variable}"
+    if flavour is Flavour.MYSQL:
+        remedy += " (`make mysql` in this project's source unpacks MySQL beside the system)"
+    named = os.environ.get(kind.variable)
+    if named:
+        program = _asked(Path(named))
+        if program is None or program.flavour is not flavour:
+            what = f"{kind.variable}: {named} is no {flavour.value} program"
+            raise ProgramMissingError(what, f"{remedy}, or unset {kind.variable}")
+        return program
+    for path in _candidates(kind.names):
+        program = _asked(path)
+        if program and program.flavour is flavour:
+            return program
+    raise ProgramMissingError(f"no {flavour.value} program {' or '.join(kind.names)} on this machine", remedy)
+
+
+def _candidates(names: tuple[str, ...]) -> Iterator[Path]:
+    folders = os.pathsep.join(
+        [os.environ.get("PATH", os.defpath), *_SYSTEM_FOLDERS, str(cache_directory() / "mysql" / "bin")],
+    )
+    seen = set()
+    for name in names:
+        for folder in folders.split(os.pathsep):
+            found = shutil.which(name, path=folder)
+            if found and found not in seen:
+                seen.add(found)
+                yield Path(found)
+
+
+def _asked(path: Path) -> Program | None:
+    """None where it cannot be run or does not say a version: then it is not what is looked for."""
+    command = [str(path), "--no-defaults", "--version"]  # a broken my.cnf must not hide a program
+    try:
+        answer = subprocess.run(command, check=False, capture_output=True, timeout=_ANSWER_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    said = _VERSION.search(answer.stdout.decode(errors="replace"))
+    if answer.returncode != 0 or not said:
+        return None
+    text = said["distribution"] or said["own"]
+    return Program(Flavour.MARIADB if "mariadb" in text.lower() else Flavour.MYSQL, parse_version(text), path)

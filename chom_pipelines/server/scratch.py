@@ -1,0 +1,201 @@
+"""A private server for the length of a block: for proofs, tests and the demonstration. It never outlives its owner."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from chom_pipelines.errors import ConnectionFailedError, ScratchServerError
+from chom_pipelines.server.connection import Endpoint, Session
+from chom_pipelines.server.datadir import create_datadir, run_as, tail
+from chom_pipelines.server.directories import MEMORY, MIB, available_memory, claimed_directory, roomy_base
+from chom_pipelines.server.facts import Flavour, ServerFacts, Version, read_facts
+from chom_pipelines.server.process import supervised
+from chom_pipelines.server.programs import Program, server_program
+
+_EMPTY_START_SECONDS = 300.0  # measured 0.4 s (MariaDB) and 1 s (MySQL): this long, it hangs
+_POLL_SECONDS = 0.01
+_STOP_SECONDS = 600.0
+
+_COMMON = (
+    "--skip-networking",
+    "--skip-name-resolve",  # root@localhost then means the socket only, even where a port is opened
+    "--event-scheduler=OFF",  # restored events must not run; DISABLED would refuse CREATE EVENT
+    "--local-infile=ON",
+    "--max-allowed-packet=1G",
+    "--performance-schema=OFF",
+)
+_FLAVOURS = {
+    Flavour.MARIADB: ("--skip-log-bin",),
+    Flavour.MYSQL: ("--disable-log-bin", "--mysqlx=OFF", "--secure-file-priv=NULL"),
+}
+_THROW_AWAY = (  # nothing in it need survive a crash
+    "--innodb-doublewrite=OFF",
+    "--innodb-flush-log-at-trx-commit=0",
+    "--loose-innodb-flush-method=nosync",
+)
+_REDO = {Flavour.MARIADB: "--innodb-log-file-size", Flavour.MYSQL: "--loose-innodb-redo-log-capacity"}
+# MariaDB's initialisation makes root accounts for TCP too
+_SOCKET_ONLY = "DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost';\nFLUSH PRIVILEGES;\n"
+
+
+@dataclass(frozen=True)
+class ScratchServer:
+    """A running private server. `endpoint` is root's, by socket; `wanted` the version it stands in for."""
+
+    endpoint: Endpoint
+    facts: ServerFacts
+    directory: Path
+    log: Path
+    wanted: Version | None
+
+    @property
+    def differs(self) -> str | None:
+        """What a proof on this server must say where it is not of the wanted version."""
+        if self.wanted is None or self.wanted == self.facts.version:
+            return None
+        return f"{self.facts.label}, not {'.'.join(map(str, self.wanted))}"
+
+
+@contextmanager
+def scratch_server(
+    flavour: Flavour,
+    *,
+    version: Version | None = None,
+    directory: Path | None = None,
+    expected_bytes: int = 0,
+    options: Sequence[str] = (),
+    data_directory: Path | None = None,
+) -> Iterator[ScratchServer]:
+    """Start a private server and end it, with all its files, however the block or this process ends.
+
+    `version` is the production server's, for `differs`. The data, `expected_bytes` of it, go to memory where they fit
+    well, else under `directory` or TMPDIR. `options` are the server's own and come last, so that they win.
+    `data_directory` is an existing one: it is served with its durability on, shut down in order and left where it is.
+
+    Raises ProgramMissingError where no such server is installed, ScratchServerError where it does not start.
+    """
+    program = server_program(flavour)
+    with ExitStack() as stack:
+        # a socket's path is limited to 107 bytes: it never lies in the directory that the caller or TMPDIR named
+        home = stack.enter_context(claimed_directory(MEMORY if MEMORY.is_dir() else Path("/tmp")))  # noqa: S108
+        command = [*_COMMON, *_FLAVOURS[flavour]]
+        if data_directory is None:
+            sizes = _Sizes.of(expected_bytes)
+            store = stack.enter_context(claimed_directory(roomy_base(sizes.files, sizes.pool, directory)))
+            data = store.path / "data"
+            create_datadir(program, options, data)
+            command += [*_THROW_AWAY, f"--innodb-buffer-pool-size={sizes.pool}", f"{_REDO[flavour]}={sizes.redo}"]
+            if flavour is Flavour.MARIADB:
+                accounts = home.path / "accounts.sql"
+                accounts.write_text(_SOCKET_ONLY)
+                command.append(f"--init-file={accounts}")
+        else:
+            store = stack.enter_context(claimed_directory(directory or Path(tempfile.gettempdir())))
+            data = data_directory.resolve()
+        temporary = store.path / "tmp"
+        temporary.mkdir()
+        place = _Place(home.path, data, temporary)
+        process = stack.enter_context(
+            supervised(
+                [str(program.path), "--no-defaults", *run_as(), *place.options(), *command, *options],
+                log=place.log,
+                remove=[home.path, store.path],
+                hold=[home.descriptor, store.descriptor],
+            ),
+        )
+        facts = _first_answer(process, program, place, None if data_directory else _EMPTY_START_SECONDS)
+        yield ScratchServer(place.endpoint, facts, data, place.log, version)
+        if data_directory is not None:
+            _shut_down(process, place)
+
+
+def listening_on(port: int) -> tuple[str, ...]:
+    """Options for a scratch server that also answers on 127.0.0.1; root stays reachable by the socket only."""
+    return ("--skip-networking=OFF", "--bind-address=127.0.0.1", f"--port={port}")
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nothing uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class _Place:
+    home: Path
+    data: Path
+    temporary: Path
+
+    @property
+    def log(self) -> Path:
+        return self.home / "log"
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(name="scratch server", user="root", password="", socket=str(self.home / "socket"))
+
+    def options(self) -> tuple[str, ...]:
+        return (
+            f"--datadir={self.data}",
+            f"--socket={self.home / 'socket'}",
+            f"--pid-file={self.home / 'pid'}",
+            f"--tmpdir={self.temporary}",
+        )
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """Bytes of buffer pool, of redo log and of all files, for so many bytes of data."""
+
+    pool: int
+    redo: int
+    files: int
+
+    @classmethod
+    def of(cls, expected_bytes: int) -> _Sizes:
+        pool = max(128 * MIB, min(expected_bytes, available_memory() // 4)) // MIB * MIB
+        redo = max(32 * MIB, min(expected_bytes // 4, 1024 * MIB)) // MIB * MIB
+        # data and indexes while both a table and its rebuilt copy exist; system tables, undo and temporary files
+        return cls(pool, redo, expected_bytes * 5 // 2 + redo + 256 * MIB)
+
+
+def _first_answer(
+    process: subprocess.Popen[bytes],
+    program: Program,
+    place: _Place,
+    patience: float | None,
+) -> ServerFacts:
+    """Wait until the server answers; without `patience` (seconds) for as long as it lives: it may be recovering."""
+    began = time.monotonic()
+    while process.poll() is None:
+        try:
+            with Session(place.endpoint) as session:
+                return read_facts(session)
+        except ConnectionFailedError:
+            if patience is not None and time.monotonic() - began > patience:
+                what = f"{program.path} does not answer after {patience:.0f} s:\n{tail(place.log)}"
+                raise ScratchServerError(what, "see the end of its log above") from None
+        time.sleep(_POLL_SECONDS)
+    what = f"{program.path} ended while starting (exit {process.returncode}):\n{tail(place.log)}"
+    raise ScratchServerError(what, "see the end of its log above")
+
+
+def _shut_down(process: subprocess.Popen[bytes], place: _Place) -> None:
+    with Session(place.endpoint) as session:
+        session.execute("SHUTDOWN")
+    try:
+        code = process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        what = f"the server on {place.data} does not shut down:\n{tail(place.log)}"
+        raise ScratchServerError(what, "see the end of its log above") from None
+    if code != 0:
+        what = f"the server on {place.data} did not shut down in order (exit {code}):\n{tail(place.log)}"
+        raise ScratchServerError(what, "see the end of its log above")
