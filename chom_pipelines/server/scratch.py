@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chom_pipelines.errors import ConnectionFailedError, ScratchServerError
+from chom_pipelines.errors import ScratchServerError
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.datadir import create_datadir, run_as, tail
 from chom_pipelines.server.directories import MEMORY, MIB, available_memory, claimed_directory, roomy_base
@@ -139,13 +139,17 @@ class _Place:
         return self.home / "log"
 
     @property
+    def socket(self) -> Path:
+        return self.home / "socket"
+
+    @property
     def endpoint(self) -> Endpoint:
-        return Endpoint(name="scratch server", user="root", password="", socket=str(self.home / "socket"))
+        return Endpoint(name="scratch server", user="root", password="", socket=str(self.socket))
 
     def options(self) -> tuple[str, ...]:
         return (
             f"--datadir={self.data}",
-            f"--socket={self.home / 'socket'}",
+            f"--socket={self.socket}",
             f"--pid-file={self.home / 'pid'}",
             f"--tmpdir={self.temporary}",
         )
@@ -176,16 +180,20 @@ def _first_answer(
     """Wait until the server answers; without `patience` (seconds) for as long as it lives: it may be recovering."""
     began = time.monotonic()
     while process.poll() is None:
-        try:
+        if _listens(place.socket):
             with Session(place.endpoint) as session:
                 return read_facts(session)
-        except ConnectionFailedError:
-            if patience is not None and time.monotonic() - began > patience:
-                what = f"{program.path} does not answer after {patience:.0f} s:\n{tail(place.log)}"
-                raise ScratchServerError(what, "see the end of its log above") from None
+        if patience is not None and time.monotonic() - began > patience:
+            what = f"{program.path} does not answer after {patience:.0f} s:\n{tail(place.log)}"
+            raise ScratchServerError(what, "see the end of its log above")
         time.sleep(_POLL_SECONDS)
     what = f"{program.path} ended while starting (exit {process.returncode}):\n{tail(place.log)}"
     raise ScratchServerError(what, "see the end of its log above")
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def _shut_down(process: subprocess.Popen[bytes], place: _Place) -> None:

@@ -1,0 +1,1 @@
+"""Tests: the package's folders again. Servers are real; see conftest.py."""

@@ -1,0 +1,53 @@
+"""Fixtures: one private MariaDB and one private MySQL for the whole session.
+
+A server program that is missing fails the tests that need it; nothing is skipped.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines_tests.servers import PrivateServer, private_server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[PrivateServer]:
+    """For fixtures of a wider scope than a test: `with mariadb_server.scope() as server`."""
+    with private_server(Flavour.MARIADB) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mysql_server() -> Iterator[PrivateServer]:
+    """For fixtures of a wider scope than a test: `with mysql_server.scope() as server`."""
+    with private_server(Flavour.MYSQL) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=list(Flavour), ids=lambda flavour: flavour.value)
+def any_server(request: pytest.FixtureRequest) -> PrivateServer:
+    """Both, one after the other, for fixtures of a wider scope than a test."""
+    server: PrivateServer = request.getfixturevalue(f"{request.param.value}_server")
+    return server
+
+
+@pytest.fixture
+def mariadb(mariadb_server: PrivateServer) -> Iterator[PrivateServer]:
+    """MariaDB; databases made through it are dropped after the test."""
+    with mariadb_server.scope() as server:
+        yield server
+
+
+@pytest.fixture
+def mysql(mysql_server: PrivateServer) -> Iterator[PrivateServer]:
+    """MySQL; databases made through it are dropped after the test."""
+    with mysql_server.scope() as server:
+        yield server
+
+
+@pytest.fixture
+def server(any_server: PrivateServer) -> Iterator[PrivateServer]:
+    """Both families in turn; databases made through it are dropped after the test."""
+    with any_server.scope() as server:
+        yield server

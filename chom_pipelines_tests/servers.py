@@ -1,0 +1,84 @@
+"""Private servers for tests, set up as a production server is: binary log, GTIDs, a port, a least-privilege user."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from chom_pipelines.server.connection import Endpoint, Session
+from chom_pipelines.server.facts import Flavour, ServerFacts
+from chom_pipelines.server.identifiers import account, literal, quote
+from chom_pipelines.server.scratch import free_port, listening_on, scratch_server
+
+_LIKE_PRODUCTION = {
+    Flavour.MARIADB: ("--log-bin=mysql-bin", "--binlog-format=ROW", "--gtid-strict-mode=ON", "--server-id=11"),
+    Flavour.MYSQL: (
+        *("--log-bin=mysql-bin", "--gtid-mode=ON", "--enforce-gtid-consistency=ON", "--server-id=12"),
+        "--performance-schema=ON",  # its default; who holds a metadata lock is told nowhere else
+    ),
+}
+_GRANTS = {
+    Flavour.MARIADB: (
+        "SELECT, RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR, SHOW VIEW, EVENT, TRIGGER, SHOW DATABASES"
+    ),
+    Flavour.MYSQL: (
+        "SELECT, RELOAD, PROCESS, LOCK TABLES, REPLICATION CLIENT, SHOW VIEW, EVENT, TRIGGER, SHOW DATABASES,"
+        " BACKUP_ADMIN, SHOW_ROUTINE"
+    ),
+}
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class PrivateServer:
+    """A running server: `root` by socket, `backup` by TCP with no more than the privileges a backup needs."""
+
+    flavour: Flavour
+    root: Endpoint
+    backup: Endpoint
+    facts: ServerFacts
+    _created: list[str] = field(default_factory=list)
+
+    def connect(self) -> Session:
+        """A new session of root's."""
+        return Session(self.root, local_infile=True)
+
+    def fresh_database(self, options: str = "") -> str:
+        """Create an empty database of a new name; it is dropped when the test, or the `scope`, ends."""
+        name = f"chom_test_{next(_numbers)}"
+        with self.connect() as session:
+            session.execute(f"CREATE DATABASE {quote(name)} {options}")
+        self._created.append(name)
+        return name
+
+    @contextmanager
+    def scope(self) -> Iterator[PrivateServer]:
+        """The same server; databases created through it live for the length of the block."""
+        scoped = replace(self, _created=[])
+        try:
+            yield scoped
+        finally:
+            with self.connect() as session:
+                session.execute("SET SESSION foreign_key_checks = 0")
+                for name in scoped._created:
+                    session.execute(f"DROP DATABASE IF EXISTS {quote(name)}")
+
+
+@contextmanager
+def private_server(flavour: Flavour, options: Sequence[str] = ()) -> Iterator[PrivateServer]:
+    """Start a server with the harness's options, then `options`."""
+    port = free_port()
+    like_production = (*listening_on(port), *_LIKE_PRODUCTION[flavour], *options)
+    with scratch_server(flavour, options=like_production) as scratch:
+        backup = Endpoint(
+            f"test {flavour.value}", "chom_backup", secrets.token_urlsafe(16), host="127.0.0.1", port=port
+        )
+        with Session(scratch.endpoint) as session:
+            user = account(backup.user, "%")
+            session.execute(f"CREATE USER {user} IDENTIFIED BY {literal(backup.password)}")
+            session.execute(f"GRANT {_GRANTS[flavour]} ON *.* TO {user}")
+        yield PrivateServer(flavour, scratch.endpoint, backup, scratch.facts)
