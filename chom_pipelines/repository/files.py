@@ -2,7 +2,9 @@
 
 import errno
 import os
-from contextlib import suppress
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from chom_pipelines.errors import DiskFullError, RepositoryError
@@ -26,6 +28,15 @@ def storage_error(error: OSError, path: Path) -> RepositoryError:
     )
 
 
+@contextmanager
+def reported(path: Path) -> Iterator[None]:
+    """Raise an OSError of the block as `storage_error` of this path."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
 def is_inside(relative: str) -> bool:
     """Whether this names a file below a directory, wherever that is: no `..`, no root, nothing that no path holds."""
     parts = relative.split("/")
@@ -37,7 +48,7 @@ def make_directory(path: Path) -> None:
     if not path.is_dir():
         make_directory(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
-        sync_directory(path.parent)
+        sync_path(path.parent)
 
 
 def create_file(path: Path) -> int:
@@ -57,26 +68,41 @@ def write_file(path: Path, data: bytes) -> None:
 
     Raises DiskFullError or RepositoryError.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        descriptor = create_file(fresh)
-        try:
-            write_all(descriptor, data)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        fresh.replace(path)
-        sync_directory(path.parent)
-    except OSError as error:
+        with reported(path):
+            _write_synced(fresh, data)
+            fresh.replace(path)
+            sync_path(path.parent)
+    except RepositoryError:
         with suppress(OSError):  # the error that led here is the one to tell
-            fresh.unlink()
-        raise storage_error(error, path) from error
+            fresh.unlink(missing_ok=True)
+        raise
 
 
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory last; raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def sync_path(path: Path) -> None:
+    """Make the bytes of a file, or the names in a directory, last; raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(top: Path) -> None:
+    """Sync every file and directory below and including `top`; raises OSError."""
+    for path in top.iterdir():
+        if path.is_dir():
+            sync_tree(path)
+        else:
+            sync_path(path)
+    sync_path(top)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    descriptor = create_file(path)
+    try:
+        write_all(descriptor, data)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
