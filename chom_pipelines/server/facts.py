@@ -48,6 +48,7 @@ _VARIABLES = (
     "system_time_zone",
     "time_zone",
     "local_infile",
+    "partial_revokes",
     "event_scheduler",
     "read_only",
     "super_read_only",
@@ -145,14 +146,9 @@ class ServerFacts:
         return self.is_mariadb and self.version >= (10, 11, 0)
 
     @property
-    def has_routine_privilege(self) -> bool:
-        """Reading others' routines has a privilege of its own; before, it took SELECT on mysql.proc."""
-        return not self.is_mariadb or self.version >= (11, 3, 0)
-
-    @property
-    def routine_privilege(self) -> str:
-        """Its name in a GRANT."""
-        return "SHOW CREATE ROUTINE" if self.is_mariadb else "SHOW_ROUTINE"
+    def grants_are_patterns(self) -> bool:
+        """A database's name in a GRANT is a pattern, in which % and _ are wildcards."""
+        return not _on(self.variables.get("partial_revokes"))
 
     @property
     def caches_statistics(self) -> bool:
