@@ -13,14 +13,14 @@ help: ## lists the targets
 venv: .venv/.installed ## .venv with the locked dependencies and the project, editable
 
 .venv/.installed: pyproject.toml requirements-dev.lock
-	tools/debian-packages python3-venv
+	@python3 -c 'import ensurepip, venv' || tools/debian-packages ensurepip=python3-venv
 	python3 -m venv .venv
 	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 packages: ## MariaDB's server and client programs (Debian; root, or what to install is printed)
-	@tools/debian-packages mariadb-server-core mariadb-client-core
+	@tools/debian-packages mariadbd=mariadb-server-core mariadb=mariadb-client-core
 
 mysql: ## MySQL 9's programs, unpacked under the user's cache (no root)
 	@tools/unpack-mysql

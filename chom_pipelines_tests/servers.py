@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import Flavour, ServerFacts
 from chom_pipelines.server.identifiers import account, literal, quote
+from chom_pipelines.server.privileges import grants_for_backup
 from chom_pipelines.server.scratch import free_port, listening_on, scratch_server
 
 _LIKE_PRODUCTION = {
@@ -20,16 +21,6 @@ _LIKE_PRODUCTION = {
         "--performance-schema=ON",  # its default; who holds a metadata lock is told nowhere else
     ),
 }
-_GRANTS = {
-    Flavour.MARIADB: (
-        "SELECT, RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR, SHOW VIEW, EVENT, TRIGGER, SHOW DATABASES"
-    ),
-    Flavour.MYSQL: (
-        "SELECT, RELOAD, PROCESS, LOCK TABLES, REPLICATION CLIENT, SHOW VIEW, EVENT, TRIGGER, SHOW DATABASES,"
-        " BACKUP_ADMIN, SHOW_ROUTINE"
-    ),
-}
-
 _numbers = itertools.count(1)
 
 
@@ -80,5 +71,6 @@ def private_server(flavour: Flavour, options: Sequence[str] = ()) -> Iterator[Pr
         with Session(scratch.endpoint) as session:
             user = account(backup.user, "%")
             session.execute(f"CREATE USER {user} IDENTIFIED BY {literal(backup.password)}")
-            session.execute(f"GRANT {_GRANTS[flavour]} ON *.* TO {user}")
+            for grant in grants_for_backup(scratch.facts, backup.user, "%"):
+                session.execute(grant)
         yield PrivateServer(flavour, scratch.endpoint, backup, scratch.facts)
