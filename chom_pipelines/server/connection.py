@@ -170,7 +170,7 @@ class Session:
             # TCP is opened here for its keepalive: a peer that vanished must not hang a dump for hours
             self.raw.connect(None if endpoint.socket else _tcp(self.raw.host, self.raw.port, connect_timeout))
         except (OSError, pymysql.MySQLError) as error:
-            raise _translated(error, endpoint) from error
+            raise translated(error, endpoint) from error
         settings = _SESSION | {_STATEMENT_LIMIT["MariaDB" in cast("Any", self.raw).get_server_info()]: "0"}
         try:
             self.execute("SET SESSION " + ", ".join(f"{name} = {value}" for name, value in settings.items()))
@@ -247,7 +247,7 @@ class Session:
                 cursor.execute(cast("str", sql), cast("Any", args))
                 return read(cursor)
         except pymysql.MySQLError as error:
-            raise _translated(error, self.endpoint) from error
+            raise translated(error, self.endpoint) from error
 
 
 def _tcp(host: str, port: int, timeout: float) -> socket.socket:
@@ -260,7 +260,8 @@ def _tcp(host: str, port: int, timeout: float) -> socket.socket:
     return connected
 
 
-def _translated(error: Exception, endpoint: Endpoint) -> ServerError:
+def translated(error: Exception, endpoint: Endpoint) -> ServerError:
+    """A driver's or socket's error as one of the tree; raise it from the original."""
     number, text = (error.args[0], str(error.args[-1])) if error.args else (0, type(error).__name__)
     if isinstance(error, pymysql.err.InterfaceError) and not number:
         return ConnectionFailedError(f"{endpoint.where}: the connection is closed", _REMEDIES[ConnectionFailedError])
