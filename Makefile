@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 UV ?= uv
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
 .DEFAULT_GOAL := help

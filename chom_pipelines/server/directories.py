@@ -54,7 +54,7 @@ def remove_abandoned(base: Path) -> None:
     """Remove the directories in `base` that this user made and whose owner, and server, are gone."""
     for path in base.glob(f"{_PREFIX}*"):
         try:
-            if path.stat().st_uid != os.geteuid():
+            if not path.is_dir() or path.stat().st_uid != os.geteuid():
                 continue
             descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         except FileNotFoundError:
