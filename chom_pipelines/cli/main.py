@@ -1,0 +1,100 @@
+"""`chom`: finds the command, imports only its module, and turns errors into messages and exit codes."""
+
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from chom_pipelines import __version__
+from chom_pipelines.cli import output
+from chom_pipelines.errors import ChomError
+
+_INTERRUPTED = 130
+_TERMINATED = 143
+
+
+class _Command(NamedTuple):
+    """A module of this folder with a Typer `app`, and what it does in a line."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "check": _Command("check", "Preflight: configuration, server, privileges, programs, repository, keys."),
+    "backup": _Command("backup", "Take a backup."),
+    "backups": _Command("backups", "List backups, and how each was last proved."),
+    "verify": _Command("verify", "Prove backups: every byte decoded, or restored and compared."),
+    "restore": _Command("restore", "Restore into a server, a directory or a database."),
+    "keys": _Command("keys", "Generate and list the master keys of encrypted backups."),
+    "demo": _Command("demo", "A private server with sample data, backed up and restored before your eyes."),
+}
+"""What `chom` knows. Registering a command is a line here."""
+
+
+class _LazyGroup(TyperGroup):
+    """Knows names and helps; a command's module is imported when that command is called or completed."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:  # noqa: ANN401  (Typer's)
+        name, _, rest = super().resolve_command(ctx, args)
+        if name is None:
+            return None, None, rest
+        module = import_module(f"chom_pipelines.cli.{COMMANDS[name].module}")
+        return name, typer.main.get_command(module.app), rest
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  (Typer's)
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(_INTERRUPTED) from None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"chom {__version__}")
+        raise typer.Exit
+
+
+def _chom(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version.", show_default=False),
+    ] = False,
+) -> None:
+    """Backups of MySQL and MariaDB that are proved by restoring them.
+
+    Exit codes: 0 done and proved; 1 failed or refused; 2 usage or configuration; 3 could not be determined.
+    """
+
+
+def _app() -> typer.Typer:
+    app = typer.Typer(name="chom", cls=_LazyGroup, no_args_is_help=True, callback=_chom)
+    for name, command in COMMANDS.items():
+        app.command(name, help=command.help)(lambda: None)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and exit with its code."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    signal.signal(signal.SIGTERM, _terminated)
+    command = typer.main.get_command(_app())
+    try:
+        command.main(args=arguments, prog_name="chom")
+    except ChomError as error:
+        output.failure(error, arguments)
+        sys.exit(error.exit_code)
+    sys.exit(0)
+
+
+def _terminated(number: int, frame: object) -> NoReturn:
+    """So that what is half-done is cleaned up, and children are ended."""
+    del number, frame
+    sys.exit(_TERMINATED)
