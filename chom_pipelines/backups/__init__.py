@@ -1,0 +1,1 @@
+"""Full backups: consistent, parallel, streamed; and restores of them."""

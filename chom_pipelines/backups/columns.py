@@ -1,0 +1,189 @@
+r"""How a row becomes one line of tab-separated text on the server, and how LOAD DATA reads it back, byte for byte.
+
+Pure. A row is rendered by the server as a single binary column, so that the client never builds an object per field.
+Everything is loaded with CHARACTER SET binary: bytes go back as they came, whatever the column's character set.
+Verified on MariaDB 10.11 and MySQL 9: with `CAST(c AS BINARY)` the values of BIT, geometry, UUID, INET4/6, latin1, ucs2,
+temporal and numeric columns come back identical; FLOAT needs a cast to DOUBLE (its text has six digits only), MySQL's JSON
+refuses binary text, VECTOR refuses every function but HEX, and ENUM and SET with odd members are exact only as numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from chom_pipelines.server.identifiers import quote
+
+_NUMERIC = frozenset(
+    {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "double", "year", "float"},
+)
+_TEMPORAL = frozenset({"date", "time", "datetime", "timestamp"})
+_SHORT_TEXT = frozenset({"char", "varchar"})
+_LONG = frozenset({"mediumblob", "longblob", "mediumtext", "longtext", "json", "geometry", "vector"})
+_MOST_BYTES = {"tinytext": 255, "tinyblob": 255, "text": 65_535, "blob": 65_535, "uuid": 16, "inet4": 4, "inet6": 16}
+_FIXED_BYTES = 80  # the longest text of a number (DECIMAL(65,30)), date or BIT
+_UNBOUNDED = 1 << 32
+
+
+class Escape(Enum):
+    """What the server escapes, from the cheapest rendering to the one that is always right.
+
+    A cheaper one gives the same bytes where the data holds nothing to escape; the reader proves that by counting
+    the separators, and renders the range again with FULL where the count is off. REPLACE is the dearest part of a dump
+    on the server: 0.24 s of 0.5 s for 97 MB (MariaDB 10.11).
+    """
+
+    NONE = ()
+    BACKSLASH = ("\\",)
+    FULL = ("\\", "\t", "\n")
+
+
+_WRITTEN = {"\\": r"\\", "\t": r"\t", "\n": r"\n"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A stored column, as information_schema.COLUMNS describes it."""
+
+    name: str
+    data_type: str
+    column_type: str
+    nullable: bool
+    character_bytes: int | None = None
+    is_json: bool = False
+
+    @property
+    def most_bytes(self) -> int:
+        """The longest value, bytes of text before escaping."""
+        if self.data_type in _NUMERIC or self.data_type in _TEMPORAL or self.data_type == "bit":
+            return _FIXED_BYTES
+        if self.data_type in _LONG or self.is_json or self.is_geometry:
+            return _UNBOUNDED
+        return _MOST_BYTES.get(self.data_type, self.character_bytes or _UNBOUNDED)
+
+    @property
+    def is_geometry(self) -> bool:
+        """True for geometry and its subtypes."""
+        return self.data_type in {
+            "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
+            "geometrycollection", "geomcollection",
+        }  # fmt: skip
+
+    @property
+    def by_number(self) -> bool:
+        """True for ENUM and SET whose text would be ambiguous or is not plain.
+
+        The empty text of an ENUM also stands for its error value 0; a member that reads as a number could be taken
+        for an index; separators and escapes would need escaping.
+        """
+        if self.data_type not in {"enum", "set"}:
+            return False
+        members = self.column_type.partition("(")[2].rpartition(")")[0]
+        texts = [text.replace("''", "'") for text in members.strip("'").split("','")]
+        return any(
+            not text or text != text.strip() or text.strip().lstrip("+-").isdigit() or not text.isprintable()
+            or "\\" in text or "'" in text for text in texts
+        )  # fmt: skip
+
+    @property
+    def never_escaped(self) -> bool:
+        """True where the text cannot hold a separator."""
+        return (
+            self.data_type in _NUMERIC or self.data_type in _TEMPORAL or self.data_type in {"enum", "set", "vector"}
+        )  # fmt: skip
+
+    @property
+    def value(self) -> str:
+        """SQL of the value as bytes that LOAD DATA understands, not yet escaped; NULL where the value is."""
+        name = quote(self.name)
+        if self.data_type in {"float", "double"}:
+            return f"CAST({name} AS DOUBLE)"
+        if self.data_type in _NUMERIC or self.data_type in _TEMPORAL:
+            return name
+        if self.by_number:
+            return f"CAST({name} AS UNSIGNED)"
+        if self.data_type == "vector":
+            return f"HEX({name})"
+        if self.is_json:
+            return f"CAST(CAST({name} AS CHAR) AS BINARY)"
+        return f"CAST({name} AS BINARY)"
+
+    @property
+    def bare(self) -> str:
+        """Like `value`, without any function whose result the server limits to max_allowed_packet."""
+        if self.data_type in _LONG - {"vector"} or self.data_type in _MOST_BYTES or self.is_geometry or self.is_json:
+            return quote(self.name) if self.data_type not in {"uuid", "inet4", "inet6"} else self.value
+        return self.value
+
+    @property
+    def loaded(self) -> str | None:
+        """SQL that turns the loaded bytes (@v) into the value; None where they are stored as they are."""
+        if self.by_number:
+            return "CAST(@{} AS UNSIGNED)"
+        if self.data_type == "vector":
+            return "UNHEX(@{})"
+        if self.is_json:
+            return "CONVERT(@{} USING utf8mb4)"
+        return None
+
+
+def cheapest_escape(columns: tuple[Column, ...]) -> Escape:
+    """The rendering to try first: short text is seldom escaped, long text and bytes often."""
+    at_risk = [column for column in columns if not column.never_escaped]
+    if any(column.data_type not in _SHORT_TEXT for column in at_risk):
+        return Escape.FULL
+    # a backslash is also how NULL is written: then the server has to tell the two apart
+    return Escape.BACKSLASH if at_risk and any(column.nullable for column in columns) else Escape.NONE
+
+
+def may_exceed(columns: tuple[Column, ...], packet: int) -> bool:
+    """True where a row, all escaped, may be longer than the server lets an expression be."""
+    return sum(2 * column.most_bytes + 1 for column in columns) >= packet
+
+
+def row_expression(columns: tuple[Column, ...], escape: Escape, *, overflow: bool) -> str:
+    """SQL of the whole row as one binary string.
+
+    With `overflow`, a value or row beyond max_allowed_packet makes the row NULL, which the reader notices (CONCAT);
+    without it, no row can get there, and CONCAT_WS is cheaper.
+    """
+    rendered = [_rendered(column, escape) for column in columns]
+    if overflow:
+        return "CONCAT(_binary'', " + ", _binary'\\t', ".join(rendered) + ")"
+    return "CONCAT_WS(_binary'\\t', " + ", ".join(rendered) + ")"
+
+
+def load_clause(columns: tuple[Column, ...]) -> str:
+    """The end of a LOAD DATA statement: the columns, and SET where a value needs a function."""
+    targets, settings = [], []
+    for number, column in enumerate(columns):
+        if column.loaded is None:
+            targets.append(quote(column.name))
+        else:
+            targets.append(f"@v{number}")
+            settings.append(f"{quote(column.name)} = {column.loaded.format(f'v{number}')}")
+    return f"({', '.join(targets)})" + (f" SET {', '.join(settings)}" if settings else "")
+
+
+def load_statement(table: str, clause: str, file: str) -> str:
+    """LOAD DATA of one file into a table (already quoted)."""
+    return (
+        f"LOAD DATA LOCAL INFILE '{file}' INTO TABLE {table} CHARACTER SET binary "
+        f"FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' {clause}"
+    )
+
+
+def _rendered(column: Column, escape: Escape) -> str:
+    sql = column.value
+    if not column.never_escaped:
+        for character in escape.value:
+            sql = f"REPLACE({sql}, {_sql(character)}, {_sql(_WRITTEN[character])})"
+    if column.nullable:
+        # IF, not IFNULL: a value that overflowed is NULL too and must not pass for one
+        sql = f"IF({quote(column.name)} IS NULL, _binary'\\\\N', {sql})"
+    return sql
+
+
+def _sql(text: str) -> str:
+    written = "".join(_WRITTEN.get(character, character) for character in text)
+    return f"_binary'{written}'"

@@ -1,0 +1,141 @@
+"""The one exception tree: each error says what failed, where, and what to do about it, and never holds a secret.
+
+The exit codes are the command line's: 1 failed or refused, 2 usage or configuration, 3 could not be determined.
+"""
+
+from typing import ClassVar
+
+
+class ChomError(Exception):
+    """Something failed that a person can act on.
+
+    `what` names the failure and the place; `remedy` says what to do about it.
+    """
+
+    exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  → {self.remedy}" if self.remedy else self.what
+
+
+class ConfigurationError(ChomError):
+    """chom.yaml, an option or an environment variable is wrong; nothing was tried."""
+
+    exit_code = 2
+
+
+class SecretUnavailableError(ConfigurationError):
+    """A secret reference leads nowhere: the variable is unset or the file cannot be read."""
+
+
+class NotVerifiedError(ChomError):
+    """A question could not be answered: neither a pass nor a failure."""
+
+    exit_code = 3
+
+
+# --- the database server
+
+
+class ServerError(ChomError):
+    """A database server refused, failed or is not what was expected."""
+
+
+class ConnectionFailedError(ServerError):
+    """No connection: host, port, socket, network or TLS."""
+
+    retryable = True
+
+
+class AccessDeniedError(ServerError):
+    """The server does not know this user and password."""
+
+
+class MissingPrivilegeError(ServerError):
+    """The user may not do what is needed; the remedy is the GRANT."""
+
+
+class UnknownDatabaseError(ServerError):
+    """A database or table that was asked for does not exist."""
+
+
+class LockNotObtainedError(ServerError):
+    """The brief lock of a consistent snapshot was not granted in time; the message names the blocker."""
+
+    retryable = True
+
+
+class DefinitionChangedError(ServerError):
+    """A table, view, routine, trigger or event changed while it was being dumped."""
+
+    retryable = True
+
+
+class UnsupportedServerError(ServerError):
+    """The server's flavour, version or settings cannot do what was asked."""
+
+
+class ProgramMissingError(ChomError):
+    """A client or server program is not installed; the remedy names the package."""
+
+
+class ScratchServerError(ChomError):
+    """A private server did not start, answer or stop; the message holds the end of its log."""
+
+
+# --- the repository
+
+
+class RepositoryError(ChomError):
+    """The repository cannot be read or written."""
+
+
+class RepositoryBusyError(RepositoryError):
+    """Another run holds the lock; the message names it."""
+
+    retryable = True
+
+
+class DiskFullError(RepositoryError):
+    """No space is left where something was being written."""
+
+
+class BackupNotFoundError(RepositoryError):
+    """No backup of that name is in the repository."""
+
+
+class DamagedError(RepositoryError):
+    """A stored object or manifest is not what was written: truncated, edited, lost or rotten."""
+
+
+class UnknownFormatError(RepositoryError):
+    """A manifest of a format that this version does not know: refused, not guessed."""
+
+
+class KeyUnavailableError(RepositoryError):
+    """The master key that a backup names is not in the key file, or is not the one that wrapped it."""
+
+
+# --- backups, restores, proofs
+
+
+class BackupFailedError(ChomError):
+    """A backup could not be completed; nothing of it is listed."""
+
+
+class RestoreRefusedError(ChomError):
+    """A restore would overwrite something, or cannot be done as asked; nothing was changed."""
+
+
+class RestoreFailedError(ChomError):
+    """A restore stopped half-way; the message says what is there and how to run it again."""
+
+
+class ProofFailedError(ChomError):
+    """A backup was tested and is not what it should be."""
