@@ -107,9 +107,9 @@ class Repository:
             _remove_drafts(directory)
             name = backup_id(now, frozenset(entry.id for entry in self.backups(server)))
             draft = Draft(server, name, directory / f"{STAGING}{name}")
-            with reported(draft.path):
-                make_directory(draft.path)
             try:
+                with reported(draft.path):
+                    make_directory(draft.path)
                 yield draft
             finally:
                 shutil.rmtree(draft.path, ignore_errors=True)  # the next run removes what could not be removed now

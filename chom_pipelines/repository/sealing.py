@@ -35,7 +35,7 @@ class SealedDocument(Generic[Model]):
     def seal(self, document: Model, mac_key: bytes | None) -> bytes:
         """Serialise with the seal; one item of a list on a line, so that grep and sed read it."""
         lines = ["{"]
-        for name, value in document.model_dump(mode="json").items():
+        for name, value in document.model_dump(mode="json", warnings="error").items():
             if isinstance(value, list) and value:
                 items = ",\n".join("  " + json.dumps(item, ensure_ascii=False) for item in value)
                 lines.append(f' "{name}": [\n{items}\n ],')

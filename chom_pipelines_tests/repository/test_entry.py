@@ -1,0 +1,138 @@
+import json
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from chom_pipelines.errors import DamagedError, KeyUnavailableError, RepositoryError, UnknownFormatError
+from chom_pipelines.repository.encryption import DataKey
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.local import Repository
+from chom_pipelines.repository.manifest import seal
+from chom_pipelines_tests.repository.samples import AES, KEY, NOON, a_manifest, a_proof, files_limited_to
+
+NO_KEYS: list[Keyring | None] = [
+    None,
+    Keyring().generate("aes", KeyKind.AES_256),
+    Keyring().generate("b", KeyKind.AES_256),
+]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path)
+
+
+@pytest.fixture
+def plain(repository: Repository) -> BackupEntry:
+    with repository.begin("chom", NOON) as draft:
+        return draft.publish(a_manifest(), None)
+
+
+@pytest.fixture
+def encrypted(repository: Repository) -> BackupEntry:
+    with repository.begin("chom", NOON) as draft:
+        return draft.publish(a_manifest(key=AES.wrap(KEY)), KEY)
+
+
+@pytest.mark.parametrize("keyring", NO_KEYS, ids=["none", "another", "missing"])
+def test_an_encrypted_backup_without_its_key_can_be_peeked_at_but_not_read(
+    encrypted: BackupEntry, keyring: Keyring | None
+) -> None:
+    assert encrypted.peek()["server"] == "chom"
+    with pytest.raises(KeyUnavailableError):
+        encrypted.manifest(keyring)
+    assert isinstance(encrypted.problem(keyring), KeyUnavailableError)
+
+
+def test_a_backup_that_was_not_encrypted_is_read_by_a_host_that_has_keys(plain: BackupEntry) -> None:
+    assert plain.manifest(AES) == plain.manifest(None)
+    assert plain.data_key(AES) is None
+    assert plain.problem(AES) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', '{"format": 1, "key": {"key_name": 7}}'])
+def test_a_damaged_manifest_is_listed_with_its_problem(repository: Repository, plain: BackupEntry, text: str) -> None:
+    (plain.path / "manifest.json").write_text(text)
+    (entry,) = repository.backups("chom")
+    problem = entry.problem(AES)
+    assert isinstance(problem, DamagedError)
+    assert str(plain.path) in problem.what
+
+
+def test_a_missing_manifest_is_listed_with_its_problem(repository: Repository, plain: BackupEntry) -> None:
+    (plain.path / "manifest.json").unlink()
+    (entry,) = repository.backups("chom")
+    assert isinstance(entry.problem(None), DamagedError)
+
+
+def test_a_manifest_of_another_format_is_listed_with_its_problem(repository: Repository, plain: BackupEntry) -> None:
+    (plain.path / "manifest.json").write_text('{"format": 99}')
+    (entry,) = repository.backups("chom")
+    assert isinstance(entry.problem(None), UnknownFormatError)
+
+
+def test_an_encrypted_backup_cannot_be_made_to_pass_as_a_plain_one_of_its_key(encrypted: BackupEntry) -> None:
+    (encrypted.path / "manifest.json").write_bytes(seal(a_manifest(key=AES.wrap(KEY)), None))
+    with pytest.raises(DamagedError, match="seal"):
+        encrypted.manifest(AES)
+
+
+@pytest.mark.parametrize("place", ["chom/backups/full_20260102_130000", "other/backups/full_20260102_120000"])
+def test_a_backup_that_was_moved_is_not_taken_for_another(
+    repository: Repository, plain: BackupEntry, place: str
+) -> None:
+    shutil.copytree(plain.path, repository.path / place)
+    moved = BackupEntry(place.split("/", maxsplit=1)[0], repository.path / place)
+    with pytest.raises(DamagedError, match="is of the backup full_20260102_120000 of the server 'chom'"):
+        moved.manifest(None)
+
+
+@pytest.mark.parametrize(("kind", "keyring", "key"), [("plain", None, None), ("encrypted", AES, KEY)])
+def test_proofs_are_kept_in_order(
+    request: pytest.FixtureRequest, kind: str, keyring: Keyring | None, key: DataKey | None
+) -> None:
+    entry: BackupEntry = request.getfixturevalue(kind)
+    assert entry.proofs(keyring) == []
+    later, sooner = a_proof(started=NOON + timedelta(days=1)), a_proof()
+    for proof in (later, sooner, sooner):
+        entry.add_proof(proof, key)
+    assert [record.proof for record in entry.proofs(keyring)] == [sooner, sooner, later]
+    assert entry.problem(keyring) is None
+
+
+def test_an_edited_a_copied_and_a_forged_proof_are_listed_but_not_believed(
+    repository: Repository, encrypted: BackupEntry
+) -> None:
+    good = encrypted.add_proof(a_proof(), KEY)
+    edited = good.with_name("1.json")
+    edited.write_bytes(good.read_bytes().replace(b'"rows": 10', b'"rows": 99'))
+    forged = encrypted.add_proof(a_proof(started=NOON + timedelta(hours=1)), None)
+    with repository.begin("chom", NOON) as draft:
+        other = draft.publish(a_manifest(backup=draft.id, key=AES.wrap(KEY)), KEY)
+    copied = good.with_name("2.json")
+    shutil.copy(other.add_proof(a_proof(backup=other.id), KEY), copied)
+    records = {record.path: record for record in encrypted.proofs(AES)}
+    assert records[good].problem is None
+    for path in (edited, forged, copied):
+        assert records[path].proof is None
+        assert isinstance(records[path].problem, DamagedError)
+
+
+def test_a_proof_of_another_backup_is_not_kept(plain: BackupEntry) -> None:
+    for proof in (a_proof(backup="full_20260102_120001"), a_proof(server="other")):
+        with pytest.raises(RepositoryError, match="does not belong"):
+            plain.add_proof(proof, None)
+
+
+def test_a_proof_that_cannot_be_written_is_not_there(plain: BackupEntry) -> None:
+    with files_limited_to(100), pytest.raises(RepositoryError, match="File too large"):
+        plain.add_proof(a_proof(), None)
+    assert plain.proofs(None) == []
+    assert list((plain.path / "proofs").iterdir()) == []
+
+
+def test_a_proof_is_readable_json(plain: BackupEntry) -> None:
+    assert json.loads(plain.add_proof(a_proof(), None).read_text())["outcome"] == "passed"
