@@ -160,18 +160,20 @@ class Session:
             charset="utf8mb4",
             autocommit=autocommit,
             local_infile=local_infile,
-            connect_timeout=connect_timeout,
+            read_timeout=connect_timeout,  # of the handshake only
             program_name="chom",
             ssl=endpoint.tls.context() if endpoint.tls else None,
             ssl_disabled=endpoint.tls is None and endpoint.socket is not None,
             defer_connect=True,
         )
+        raw = cast("Any", self.raw)
+        raw._secure = endpoint.socket is not None  # noqa: SLF001  (what PyMySQL says of sockets that it opened itself)
         try:
-            # TCP is opened here for its keepalive: a peer that vanished must not hang a dump for hours
-            self.raw.connect(None if endpoint.socket else _tcp(self.raw.host, self.raw.port, connect_timeout))
+            self.raw.connect(_opened(endpoint, connect_timeout))
         except (OSError, pymysql.MySQLError) as error:
             raise translated(error, endpoint) from error
-        settings = _SESSION | {_STATEMENT_LIMIT["MariaDB" in cast("Any", self.raw).get_server_info()]: "0"}
+        raw._read_timeout = None  # noqa: SLF001  (a statement may take hours)
+        settings = _SESSION | {_STATEMENT_LIMIT["MariaDB" in raw.get_server_info()]: "0"}
         try:
             self.execute("SET SESSION " + ", ".join(f"{name} = {value}" for name, value in settings.items()))
         except BaseException:
@@ -250,14 +252,24 @@ class Session:
             raise translated(error, self.endpoint) from error
 
 
-def _tcp(host: str, port: int, timeout: float) -> socket.socket:
-    connected = socket.create_connection((host, port), timeout)
-    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in _KEEPALIVE:
-        if hasattr(socket, option):
-            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-    return connected
+def _opened(endpoint: Endpoint, timeout: float) -> socket.socket:
+    """A socket to the server; TCP with keepalive: a peer that vanished must not hang a dump for hours."""
+    if endpoint.socket is None:
+        opened = socket.create_connection((endpoint.host or "localhost", endpoint.port), timeout)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE:
+            if hasattr(socket, option):
+                opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        return opened
+    opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        opened.settimeout(timeout)
+        opened.connect(endpoint.socket)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
 
 
 def translated(error: Exception, endpoint: Endpoint) -> ServerError:
