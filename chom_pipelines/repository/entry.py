@@ -93,7 +93,7 @@ class BackupEntry:
         while (path := directory / proof_name(moment)).exists():
             moment += timedelta(microseconds=1)
         with reported(directory):
-            make_directory(directory)
+            make_directory(directory, self.path)
         write_file(path, proofs.DOCUMENT.seal(proof, key.mac if key else None))
         return path
 

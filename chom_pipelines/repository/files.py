@@ -43,10 +43,15 @@ def is_inside(relative: str) -> bool:
     return "\0" not in relative and not {"", ".", ".."} & set(parts) and _is_text(relative)
 
 
-def make_directory(path: Path) -> None:
-    """Make a directory, 0700, and what is missing above it, synced into its parents; raises OSError."""
+def make_directory(path: Path, top: Path | None = None) -> None:
+    """Make a directory, 0700, and what is missing above it, synced into its parents.
+
+    `top` is never made: what was removed meanwhile does not come back half. Raises OSError.
+    """
     if not path.is_dir():
-        make_directory(path.parent)
+        if path == top:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        make_directory(path.parent, top)
         path.mkdir(mode=0o700, exist_ok=True)
         sync_path(path.parent)
 

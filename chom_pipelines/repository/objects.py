@@ -44,8 +44,8 @@ class StoredObject:
 class ObjectWriter:
     """Writes one object; a context manager that leaves no file when it fails.
 
-    The path is `name` and the suffixes of codec and encryption. Directories are made, 0700, and the file is 0600. Give
-    `write` about a megabyte at a time. `close` syncs the file, but not its directory.
+    The path is `name` and the suffixes of codec and encryption. Directories below `root` are made, 0700, and the file
+    is 0600. Give `write` about a megabyte at a time. `close` syncs the file, but not its directory.
 
     Raises DiskFullError, or RepositoryError where the file cannot be written or is there already.
     """
@@ -61,7 +61,7 @@ class ObjectWriter:
         if not is_inside(self._path):
             raise RepositoryError(f"{self._path!r} cannot be an object's path within a backup", "report this as a bug")
         try:
-            make_directory(self._file.parent)
+            make_directory(self._file.parent, root)
             self._descriptor = create_file(self._file)
         except OSError as error:
             raise storage_error(error, self._file) from error

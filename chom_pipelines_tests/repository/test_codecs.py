@@ -48,7 +48,7 @@ def test_data_that_is_cut_short_is_never_taken_for_complete(
         list(decompressed(codec, cut(part, size)))
 
 
-@given(compressing, binary, st.integers(1, 5000), st.binary(min_size=1, max_size=40))
+@given(compressing, binary, st.integers(1, 5000), st.binary(min_size=1, max_size=40) | st.just(bytes(2000)))
 def test_data_after_the_end_is_never_ignored(codec: Codec, raw: bytes, size: int, more: bytes) -> None:
     with pytest.raises(DamagedError, match="follow"):
         list(decompressed(codec, cut(compressed(codec, raw) + more, size)))

@@ -134,5 +134,20 @@ def test_a_proof_that_cannot_be_written_is_not_there(plain: BackupEntry) -> None
     assert list((plain.path / "proofs").iterdir()) == []
 
 
+def test_a_proof_of_a_backup_that_was_removed_meanwhile_leaves_nothing(plain: BackupEntry) -> None:
+    shutil.rmtree(plain.path)
+    with pytest.raises(RepositoryError, match="No such file"):
+        plain.add_proof(a_proof(), None)
+    assert not plain.path.exists()
+
+
+def test_a_manifest_that_cannot_be_opened_is_not_called_damaged(plain: BackupEntry) -> None:
+    (plain.path / "manifest.json").unlink()
+    (plain.path / "manifest.json").symlink_to("manifest.json")
+    problem = plain.problem(None)
+    assert isinstance(problem, RepositoryError)
+    assert not isinstance(problem, DamagedError)
+
+
 def test_a_proof_is_readable_json(plain: BackupEntry) -> None:
     assert json.loads(plain.add_proof(a_proof(), None).read_text())["outcome"] == "passed"

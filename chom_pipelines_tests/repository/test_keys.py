@@ -137,6 +137,7 @@ def test_a_key_file_that_is_not_text_is_named(file: Path) -> None:
         '{"format": 1, "active": "a", "keys": [{"name": "a", "kind": "rsa", "pem": "5ec7e7"}]}',
         '{"format": 1, "active": "a", "keys": [{"name": "a", "kind": "des", "key": "5ec7e7"}]}',
         '{"format": 1, "active": "a", "keys": ["5ec7e7"]}',
+        '{"format": 1, "active": "a b", "keys": [{"name": "a b", "kind": "rsa", "pem": "5ec7e7"}]}',
     ],
 )
 def test_what_is_no_key_file_is_refused_without_showing_it(text: str) -> None:

@@ -135,6 +135,7 @@ def test_two_objects_that_were_swapped_are_found(tmp_path: Path) -> None:
 
 def test_an_object_that_was_forged_with_its_hash_is_found_by_its_mac(tmp_path: Path) -> None:
     stored = store(tmp_path, b"x" * 100, key=KEY)
+    (tmp_path / "other").mkdir()
     forged = store(tmp_path / "other", b"y" * 100, key=DataKey.generate())
     (tmp_path / "other" / forged.path).replace(tmp_path / stored.path)
     for mac in (stored.mac, forged.mac, None, ""):
@@ -224,7 +225,22 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         store(tmp_path, b"x")
 
 
-def test_a_large_object_takes_little_memory_to_write(tmp_path: Path) -> None:
+def test_a_backup_that_was_removed_meanwhile_does_not_come_back_half(tmp_path: Path) -> None:
+    with pytest.raises(RepositoryError, match="No such file"):
+        store(tmp_path / "removed", b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_object_that_cannot_be_opened_is_not_called_damaged(tmp_path: Path) -> None:
+    stored = store(tmp_path, b"x")
+    (tmp_path / stored.path).unlink()
+    (tmp_path / stored.path).symlink_to("a.zst")
+    with pytest.raises(RepositoryError, match="symbolic links") as caught:
+        read(tmp_path, stored)
+    assert not isinstance(caught.value, DamagedError)
+
+
+def test_many_writes_make_one_object(tmp_path: Path) -> None:
     with ObjectWriter(tmp_path, "data/a", Codec.NONE, 3, KEY) as writer:
         block = os.urandom(1 << 20)
         for _ in range(20):
