@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from chom_pipelines.errors import ChomError
+from chom_pipelines.progress import Report
 
 FORMAT = 1
-Report = Callable[[int, int | None, str], None]
-"""Called as report(done_bytes, total_bytes, label), as often as one likes."""
 
 _WIDE = 1000  # where no terminal breaks lines, neither does a table
 _LOG_SECONDS = 30
@@ -76,7 +75,7 @@ def size(count: float) -> str:
 
 def duration(seconds: float) -> str:
     """Time for people: `4.2 s`, `3 min 20 s`, `1 h 02 min`."""
-    if seconds < _MINUTE:
+    if round(seconds, 1) < _MINUTE:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < _HOUR:
