@@ -12,7 +12,7 @@ from chom_pipelines.backups.definitions import Context, Definition, in_dependenc
 from chom_pipelines.errors import ServerError, UnknownDatabaseError
 from chom_pipelines.server.connection import Session, error_number
 from chom_pipelines.server.facts import ServerFacts
-from chom_pipelines.server.identifiers import account, literal, qualified, quote
+from chom_pipelines.server.identifiers import account, literal, quote
 
 SYSTEM_DATABASES = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
 _INTERNAL_ACCOUNTS = frozenset({"mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys", "PUBLIC", ""})
@@ -91,8 +91,7 @@ class Catalog:
                     transactional=engines.get(str(engine).lower(), False),
                     versioned=versioned,
                     columns=tuple(columns[database, name]) + self._period(database, name, versioned=versioned),
-                    # rows of one key differ by the end of their validity only, which ranges do not look at
-                    key=() if versioned else keys.get((database, name), ()),
+                    key=keys.get((database, name), ()),
                     bytes=int(size or 0),
                     rows=int(rows or 0),
                 ),

@@ -39,7 +39,7 @@ class Range:
 
 def range_key(table: TableInfo) -> str | None:
     """The column that ranges cut: the first of the primary key, where its order is that of its literals."""
-    if not table.key:
+    if not table.key or table.versioned or not set(table.key) <= {column.name for column in table.columns}:
         return None
     kind = next(column.data_type for column in table.columns if column.name == table.key[0])
     return table.key[0] if kind in _INTEGERS | _TEXTS | _BYTES | _PLAIN else None
@@ -47,7 +47,7 @@ def range_key(table: TableInfo) -> str | None:
 
 def cut(session: Session, table: TableInfo, range_bytes: int = RANGE_BYTES) -> list[Range]:
     """Ranges of about `range_bytes` each that together hold every row exactly once."""
-    key = range_key(table) if set(table.key) <= {column.name for column in table.columns} else None
+    key = range_key(table)
     wanted = math.ceil(table.bytes / range_bytes)
     if key is None or wanted < 2:  # noqa: PLR2004  (one range is no cut)
         return [Range()]

@@ -69,11 +69,13 @@ class _Reader:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.source = cast("Any", session.raw)._rfile
+        buffered = cast("Any", session.raw)._rfile
         self.buffer = bytearray(BLOCK + (1 << 16))
         self.view = memoryview(self.buffer)
         self.position = 0
-        self.filled = 0
+        # what PyMySQL read ahead comes first; from then on its buffer is empty, and passed by
+        self.filled = buffered.readinto1(self.view[: len(buffered.peek())])
+        self.source = buffered.raw
 
     def fill(self, wanted: int) -> None:
         """Have at least `wanted` unread bytes at hand."""
@@ -83,7 +85,7 @@ class _Reader:
             self.position, self.filled = 0, rest
         while self.filled < wanted:
             try:
-                got = self.source.readinto1(self.view[self.filled :])
+                got = self.source.readinto(self.view[self.filled :])
             except OSError as error:
                 raise self._lost(str(error)) from error
             if not got:
@@ -133,7 +135,9 @@ class _Payload:
         while count:
             if not self.left:
                 if not self.more:
-                    message = f"{self.reader.session.endpoint.where}: a row ended too early: the protocol is out of step"
+                    message = (
+                        f"{self.reader.session.endpoint.where}: a row ended too early: the protocol is out of step"
+                    )
                     raise ConnectionFailedError(message, "run again; report it if it happens again")
                 self._header()
                 continue

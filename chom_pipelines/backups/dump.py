@@ -1,0 +1,317 @@
+"""The logical engine: a consistent snapshot of a server, streamed in parallel into a backup of the repository."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from chom_pipelines import __version__
+from chom_pipelines.backups.catalog import Catalog, TableInfo
+from chom_pipelines.backups.columns import load_clause, load_statement
+from chom_pipelines.backups.definitions import Definition, written
+from chom_pipelines.backups.pool import Message, Pool, Setup, pool
+from chom_pipelines.backups.ranges import Range, cut, range_key
+from chom_pipelines.backups.reading import reading
+from chom_pipelines.backups.restore_guide import restore_guide
+from chom_pipelines.backups.snapshot import BEGIN, POSITION, STATEMENTS, definitions_locked, frozen
+from chom_pipelines.errors import ConfigurationError, DefinitionChangedError, MissingPrivilegeError
+from chom_pipelines.inventory.models import Server
+from chom_pipelines.inventory.policies import BackupPolicy
+from chom_pipelines.progress import Report
+from chom_pipelines.repository.encryption import DataKey
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring, WrappedKey
+from chom_pipelines.repository.local import Draft, Repository
+from chom_pipelines.repository.manifest import (
+    Coordinates,
+    Manifest,
+    Method,
+    Part,
+    SchemaObject,
+    SourceServer,
+    Table,
+)
+from chom_pipelines.repository.objects import ObjectWriter, StoredObject
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import ServerFacts, read_facts
+from chom_pipelines.server.identifiers import qualified
+
+SCHEMA_FILES: dict[str, frozenset[str]] = {
+    "schema/10-tables": frozenset({"database", "sequence", "table"}),
+    "schema/20-programs": frozenset({"procedure", "function", "package", "package body", "view", "trigger", "event"}),
+    "schema/90-accounts": frozenset({"role", "account", "grant"}),
+}
+"""The schema's objects, without suffix, in the order in which they are restored, and the kinds in each."""
+
+LOAD_FILE = "schema/load"
+"""LOAD DATA statements for the stock client."""
+
+_SMALL_TABLE = 1 << 20
+_BUNDLE_BYTES = 32 << 20
+_BUNDLE_TABLES = 500
+_SLUG = 40
+
+
+@dataclass
+class _Work:
+    """The tasks of a dump, and what came of them: parts by table and range, and stored objects."""
+
+    tables: list[TableInfo]
+    ranges: list[list[Range]]
+    packet: int
+    parts: dict[tuple[int, int], Part] = field(default_factory=dict)
+    objects: list[StoredObject] = field(default_factory=list)
+
+    def tasks(self) -> list[Message]:
+        """The largest tables first, their ranges one after the other; small tables bundled, last."""
+        large, small = [], []
+        for number in sorted(range(len(self.tables)), key=lambda number: -self.tables[number].bytes):
+            one = len(self.ranges[number]) == 1 and self.tables[number].bytes < _SMALL_TABLE
+            (small if one else large).append(number)
+        tasks = [self._task(number, cut) for number in large for cut in range(len(self.ranges[number]))]
+        for bundle, members in enumerate(_bundles(small, self.tables)):
+            tasks.append(
+                {"name": f"data/bundle-{bundle:05d}", "members": [self._task(number, 0) for number in members]},
+            )
+        return tasks
+
+    def _task(self, number: int, cut: int) -> Message:
+        table = self.tables[number]
+        return {
+            "key": [number, cut],
+            "name": f"data/{number:05d}-{slug(table.label)}.{cut:04d}",
+            "table": table.label,
+            "reading": reading(table, self.ranges[number][cut], self.packet).to_json(),
+        }
+
+    def add(self, task: Message, result: Message) -> None:
+        """Take in a result."""
+        tasks = task.get("members", [task])
+        for member, part in zip(tasks, result["parts"], strict=True):
+            number, cut = member["key"]
+            bounds = self.ranges[number][cut]
+            self.parts[number, cut] = Part(lower=bounds.lower, upper=bounds.upper, **part)
+        self.objects += [StoredObject(**stored) for stored in result["objects"]]
+
+    def result(self) -> tuple[Table, ...]:
+        """The tables with all their parts; KeyError if one was not done."""
+        return tuple(
+            Table(
+                database=table.database,
+                name=table.name,
+                engine=table.engine,
+                transactional=table.transactional,
+                columns=tuple(column.name for column in table.columns),
+                load=load_clause(table.columns),
+                key_column=range_key(table),
+                parts=tuple(self.parts[number, cut] for cut in range(len(self.ranges[number]))),
+            )
+            for number, table in enumerate(self.tables)
+        )
+
+
+def _bundles(numbers: Iterable[int], tables: list[TableInfo]) -> Iterator[list[int]]:
+    bundle: list[int] = []
+    size = 0
+    for number in numbers:
+        if bundle and (len(bundle) >= _BUNDLE_TABLES or size >= _BUNDLE_BYTES):
+            yield bundle
+            bundle, size = [], 0
+        bundle.append(number)
+        size += tables[number].bytes
+    if bundle:
+        yield bundle
+
+
+def slug(label: str) -> str:
+    """A readable part of a file name; what tells tables apart is their number."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "_", label)[:_SLUG].strip("._") or "table"
+
+
+def threads_of(policy: BackupPolicy) -> int:
+    """Parallel connections; 0 in the policy means one per core."""
+    return policy.threads or len(os.sched_getaffinity(0))
+
+
+def take_backup(
+    server: Server,
+    policy: BackupPolicy,
+    repository: Repository,
+    keyring: Keyring | None,
+    report: Report,
+) -> BackupEntry:
+    """Take a full logical backup and publish it; nothing is listed unless all of it is there.
+
+    Raises the errors of `chom_pipelines.errors`: of the server, of the repository, DefinitionChangedError where DDL ran
+    meanwhile, LockNotObtainedError, BackupFailedError.
+    """
+    if policy.method is not Method.LOGICAL:
+        raise ConfigurationError(f"backup.method {policy.method.value} is not built yet", "use method: logical")
+    key, wrapped = _keys(policy, keyring)
+    started = datetime.now(timezone.utc)
+    with Session(server.endpoint()) as session, repository.begin(server.name, started) as draft:
+        run = _Run(server, policy, session, read_facts(session), draft, key, started)
+        return draft.publish(run.dump(wrapped, report), key)
+
+
+def _keys(policy: BackupPolicy, keyring: Keyring | None) -> tuple[DataKey | None, WrappedKey | None]:
+    if not policy.encrypt:
+        return None, None
+    if keyring is None:
+        message = "the backup is to be encrypted, and no keys are configured"
+        raise ConfigurationError(message, "set repository.encryption.keys, or use --no-encrypt")
+    key = DataKey.generate()
+    return key, keyring.wrap(key)
+
+
+@dataclass
+class _Run:
+    server: Server
+    policy: BackupPolicy
+    session: Session
+    facts: ServerFacts
+    draft: Draft
+    key: DataKey | None
+    started: datetime
+    warnings: list[str] = field(default_factory=list)
+
+    def dump(self, wrapped: WrappedKey | None, report: Report) -> Manifest:
+        """Everything between the first connection and the manifest."""
+        for statement in STATEMENTS[:1]:
+            self.session.execute(statement)
+        with ExitStack() as stack:
+            workers = stack.enter_context(pool(threads_of(self.policy), self._setup()))
+            stack.enter_context(definitions_locked(self.session, self.facts))
+            catalog = Catalog(self.session, self.facts, self.server.databases)
+            definitions = catalog.definitions()
+            tables = catalog.tables()
+            # ranges are cut before the snapshot: they hold every row whatever the bounds are
+            work = _Work(tables, [cut(self.session, table) for table in tables], self._packet)
+            position = frozen(self.session, self.facts, lambda: workers.ask(BEGIN, POSITION))
+            snapshot = datetime.now(timezone.utc)
+            self._read(workers, work, report)
+            self._refuse_changes(definitions, catalog)
+        accounts = self._accounts(catalog)
+        objects = work.objects + self._store_schema([*definitions, *accounts], tables, work)
+        not_covered = tuple(table.label for table in tables if not table.transactional)
+        if not_covered:
+            names = ", ".join(not_covered)
+            self.warnings.append(f"no snapshot covers tables of engines without transactions: {names}")
+        manifest = Manifest(
+            tool=f"chom_pipelines {__version__}",
+            id=self.draft.id,
+            server=self.server.name,
+            method=Method.LOGICAL,
+            started=self.started,
+            snapshot=snapshot,
+            finished=datetime.now(timezone.utc),
+            source=_source(self.facts),
+            coordinates=Coordinates(file=position.file, position=position.offset, gtid=position.gtid),
+            databases=catalog.databases,
+            codec=self.policy.compression,
+            level=self.policy.level,
+            key=wrapped,
+            tables=work.result(),
+            schema_objects=tuple(
+                SchemaObject(kind=each.kind, database=each.database, name=each.name, digest=each.digest)
+                for each in [*definitions, *accounts]
+            ),
+            objects=tuple(sorted(objects, key=lambda stored: stored.path)),
+            non_transactional=not_covered,
+            warnings=tuple(self.warnings),
+        )
+        self.draft.write("RESTORE.md", restore_guide(manifest).encode())
+        return manifest
+
+    @property
+    def _packet(self) -> int:
+        return int(self.facts.variables["max_allowed_packet"])
+
+    def _setup(self) -> Setup:
+        return Setup(
+            endpoint=self.server.endpoint(),
+            statements=STATEMENTS,
+            root=str(self.draft.path),
+            codec=self.policy.compression,
+            level=self.policy.level,
+            key=self.key,
+        )
+
+    def _read(self, workers: Pool, work: _Work, report: Report) -> None:
+        done, total = 0, sum(table.bytes for table in work.tables)
+
+        def progress(size: int, _rows: int) -> None:
+            nonlocal done
+            done += size
+            report(done, max(total, done), f"dump {self.server.name}")
+
+        for task, result in workers.run(work.tasks(), progress):
+            work.add(task, result)
+
+    def _refuse_changes(self, before: list[Definition], catalog: Catalog) -> None:
+        """Compare definitions with those from before the snapshot: what changed was dumped by neither."""
+        now = {(each.kind, each.database, each.name): each.shape for each in catalog.definitions()}
+        then = {(each.kind, each.database, each.name): each.shape for each in before}
+        changed = sorted(f"{kind} {database}.{name}" for kind, database, name in dict(now.items() ^ then.items()))
+        if changed:
+            message = f"{self.server.name}: changed while it was dumped: {', '.join(changed)}"
+            raise DefinitionChangedError(message, "run again when no migration is running; nothing was published")
+
+    def _accounts(self, catalog: Catalog) -> list[Definition]:
+        try:
+            return catalog.accounts()
+        except MissingPrivilegeError as error:
+            self.warnings.append(f"accounts and grants are not in this backup: {error.what}")
+            return []
+
+    def _store_schema(self, definitions: list[Definition], tables: list[TableInfo], work: _Work) -> list[StoredObject]:
+        files: list[tuple[str, Iterable[bytes]]] = [
+            (name, written(each for each in definitions if each.kind in kinds)) for name, kinds in SCHEMA_FILES.items()
+        ]
+        files.append((LOAD_FILE, _load_statements(tables, work.result())))
+        stored = []
+        for name, lines in files:
+            writer = ObjectWriter(self.draft.path, f"{name}.sql", self.policy.compression, self.policy.level, self.key)
+            with writer:
+                for line in lines:
+                    writer.write(line)
+            stored.append(writer.close())
+        return stored
+
+
+def _load_statements(tables: list[TableInfo], dumped: tuple[Table, ...]) -> Iterator[bytes]:
+    """What RESTORE.md feeds to the stock client in a directory with the decoded data."""
+    yield (
+        b"SET NAMES utf8mb4;\nSET time_zone='+00:00', foreign_key_checks=0, unique_checks=0,\n"
+        b" sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES';\n"
+    )
+    for info, table in zip(tables, dumped, strict=True):
+        name = qualified(table.database, table.name)
+        if info.versioned:
+            yield b"SET system_versioning_insert_history=1;\n"
+        for part in table.parts:
+            for path in part.objects:
+                yield f"{load_statement(name, table.load, decoded_name(path))};\n".encode()
+
+
+def decoded_name(path: str) -> str:
+    """The file that holds an object's or bundle member's text once it is decoded with stock tools."""
+    inside = path.partition("#")[2]
+    return f"data/{inside}" if inside else re.sub(r"\.tsv(\.[a-z0-9]+)*$", ".tsv", path)
+
+
+def _source(facts: ServerFacts) -> SourceServer:
+    kept: dict[str, Any] = dict(facts.variables)
+    return SourceServer(
+        flavour=facts.flavour.value,
+        version=facts.version_text,
+        hostname=facts.hostname,
+        server_id=facts.server_id,
+        server_uuid=facts.server_uuid,
+        variables=kept,
+    )

@@ -1,0 +1,132 @@
+"""One snapshot seen by many connections, and the binary log coordinates of exactly that snapshot.
+
+The lock that makes it so is held for milliseconds, and the wait for it is bounded: while it waits, a lock request holds up
+every writer behind it, so a long SELECT must not turn a backup into an outage.
+
+MariaDB: BACKUP STAGE BLOCK_COMMIT lets statements run and holds up commits only; it waits for running DDL, not for SELECT.
+MySQL: LOCK INSTANCE FOR BACKUP keeps DDL out for the whole dump, and FLUSH TABLES WITH READ LOCK stands for the moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from chom_pipelines.errors import BackupFailedError, LockNotObtainedError, ServerError
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import ServerFacts
+
+LOCK_SECONDS = 10
+"""The longest that writers may be held up by the wait; web requests commonly time out at 30 s."""
+
+BEGIN = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+STATEMENTS = (
+    "SET SESSION sql_mode = ''",
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    "SET character_set_results = NULL",
+)
+"""What every connection of a dump is told before its snapshot."""
+
+POSITION = "SHOW STATUS LIKE 'binlog_snapshot_%'"
+"""Where a snapshot of MariaDB itself says it stands."""
+
+_BLOCKERS = 3
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where in the binary log a snapshot stands; all None where there is no binary log."""
+
+    file: str | None = None
+    offset: int | None = None
+    gtid: str | None = None
+
+
+@contextmanager
+def definitions_locked(session: Session, facts: ServerFacts) -> Iterator[None]:
+    """Keep DDL out while the context lasts, where the server can without harm to others.
+
+    Raises LockNotObtainedError with the blocker.
+    """
+    if not facts.has_instance_lock:
+        yield
+        return
+    _bounded(session, facts, "LOCK INSTANCE FOR BACKUP")
+    try:
+        yield
+    finally:
+        with suppress(ServerError):  # the lock ends with the connection as well
+            session.execute("UNLOCK INSTANCE")
+
+
+def frozen(session: Session, facts: ServerFacts, begin: Callable[[], list[list[list[str]]]]) -> Position:
+    """Stop commits, have `begin` open every snapshot, read the coordinates, let go; return the coordinates.
+
+    Raises LockNotObtainedError with the blocker, BackupFailedError where a snapshot stands elsewhere.
+    """
+    if facts.has_backup_stages:
+        lock, unlock = ("BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"), "BACKUP STAGE END"
+    else:
+        lock, unlock = ("FLUSH TABLES WITH READ LOCK",), "UNLOCK TABLES"
+    try:
+        for statement in lock:
+            _bounded(session, facts, statement)
+        answers = begin()
+        position = _position(session, facts)
+    finally:
+        with suppress(ServerError):  # the lock ends with the connection as well
+            session.execute(unlock)
+    if facts.has_backup_stages and position.file is not None:
+        for rows in answers:
+            snapshot = {name.lower(): value for name, value in rows}
+            found = snapshot.get("binlog_snapshot_file"), snapshot.get("binlog_snapshot_position")
+            if found != (position.file, str(position.offset)):
+                message = f"a snapshot stands at {found[0]}:{found[1]}, not at {position.file}:{position.offset}"
+                raise BackupFailedError(message, "run again; report it if it happens again")
+    return position
+
+
+def _position(session: Session, facts: ServerFacts) -> Position:
+    if not facts.logs_binary:
+        return Position()
+    row = session.row(facts.binlog_status_statement)
+    if row is None:
+        return Position()
+    if facts.is_mariadb:
+        gtid = session.value("SELECT @@global.gtid_binlog_pos")
+    else:
+        gtid = session.value("SELECT @@global.gtid_executed") if facts.has_gtid else None
+    text = gtid.decode() if isinstance(gtid, bytes) else gtid
+    file = row[0].decode() if isinstance(row[0], bytes) else row[0]
+    return Position(str(file), int(row[1]), str(text).replace("\n", "") if text else None)
+
+
+def _bounded(session: Session, facts: ServerFacts, statement: str) -> None:
+    """Take a lock or give up after LOCK_SECONDS, naming who holds it up."""
+    session.execute(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}")
+    try:
+        session.execute(statement)
+    except LockNotObtainedError as error:
+        blockers = "; ".join(_longest(session)) or "nobody that this user may see"
+        message = f"{session.endpoint.where}: {statement} was not granted within {LOCK_SECONDS} s. Running: {blockers}"
+        remedy = "let it end, or KILL it, and run again; nothing is locked any more"
+        raise LockNotObtainedError(message, remedy) from error
+
+
+def _longest(session: Session) -> list[str]:
+    """The longest-running statements of others, without their texts, which may hold data."""
+    rows = session.rows(
+        "SELECT p.ID, p.USER, p.HOST, p.COMMAND, p.TIME, p.STATE, LEFT(p.INFO, 40) FROM information_schema.PROCESSLIST p "
+        "WHERE p.ID <> CONNECTION_ID() AND p.COMMAND NOT IN ('Sleep', 'Daemon', 'Binlog Dump', 'Binlog Dump GTID') "
+        "AND p.USER NOT IN ('system user', 'event_scheduler') AND p.INFO IS NOT NULL "
+        f"ORDER BY p.TIME DESC LIMIT {_BLOCKERS}",
+    )
+    return [
+        f"connection {identity} of {_plain(user)}@{_plain(host)}, {seconds} s, {_plain(state)}: {_plain(info)}"
+        for identity, user, host, _, seconds, state, info in rows
+    ]
+
+
+def _plain(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
