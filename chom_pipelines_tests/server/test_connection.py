@@ -40,18 +40,28 @@ def tls_server(request: pytest.FixtureRequest, pems: Certificates) -> Iterator[P
         yield server
 
 
-def test_a_session_speaks_utf8_utc_and_has_no_statement_limit(server: PrivateServer) -> None:
+def test_a_session_speaks_utf8_and_utc(server: PrivateServer) -> None:
+    with Session(server.backup) as session:
+        assert session.value("SELECT @@session.time_zone") == "+00:00"
+        assert session.value("SELECT @@character_set_client") == "utf8mb4"
+        assert session.value("SELECT @@session.net_write_timeout") == 3600
+
+
+def test_a_servers_limits_on_time_do_not_end_a_session(server: PrivateServer) -> None:
+    limits = ["wait_timeout", "max_execution_time"]
+    if server.facts.is_mariadb:
+        limits = ["wait_timeout", "max_statement_time", "idle_transaction_timeout", "idle_readonly_transaction_timeout"]
     with server.connect() as root:
-        limit = "max_statement_time" if server.facts.is_mariadb else "max_execution_time"
-        root.execute(f"SET GLOBAL {limit} = 1")
+        before = {limit: root.value(f"SELECT @@global.{limit}") for limit in limits}
+        for limit in limits:
+            root.execute(f"SET GLOBAL {limit} = 1")
         try:
             with Session(server.backup) as session:
-                assert session.value("SELECT @@session.time_zone") == "+00:00"
-                assert session.value("SELECT @@character_set_client") == "utf8mb4"
-                assert session.value(f"SELECT @@session.{limit}") == 0
-                assert session.value("SELECT @@session.net_write_timeout") == 3600
+                found = {limit: session.value(f"SELECT @@session.{limit}") for limit in limits}
         finally:
-            root.execute(f"SET GLOBAL {limit} = 0")
+            for limit, value in before.items():
+                root.execute(f"SET GLOBAL {limit} = {value}")
+    assert found == dict.fromkeys(limits, 0) | {"wait_timeout": 86_400}
 
 
 def test_rows_come_as_asked_for(server: PrivateServer) -> None:

@@ -1,0 +1,62 @@
+"""What the numbers of a server's and a driver's errors mean, as the errors of this project."""
+
+import ssl
+
+import pymysql
+
+from chom_pipelines.errors import (
+    AccessDeniedError,
+    ConnectionFailedError,
+    DefinitionChangedError,
+    LockNotObtainedError,
+    MissingPrivilegeError,
+    ServerError,
+    UnknownDatabaseError,
+)
+from chom_pipelines.server.endpoint import Endpoint
+
+_KINDS: dict[type[ServerError], frozenset[int]] = {
+    AccessDeniedError: frozenset({1045, 1130, 1698, 1820, 1862, 3118, 4151}),
+    MissingPrivilegeError: frozenset({1044, 1142, 1143, 1227, 1370}),
+    UnknownDatabaseError: frozenset({1049, 1051, 1146}),
+    DefinitionChangedError: frozenset({1412}),
+    LockNotObtainedError: frozenset({1205}),
+    ConnectionFailedError: frozenset(
+        {1040, 1053, 1129, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 1927, 2002, 2003, 2006, 2012, 2013, 2026, 3159},
+    ),
+}
+_REMEDIES: dict[type[ServerError], str] = {
+    AccessDeniedError: "check user, password and the account's host and TLS requirement (chom check)",
+    MissingPrivilegeError: "chom check names the GRANT",
+    UnknownDatabaseError: "check the name; it is missing, or the user may not see it",
+    DefinitionChangedError: "run again when no migration is running",
+    LockNotObtainedError: "find the blocker with SHOW FULL PROCESSLIST, or run again at a quieter time",
+    ConnectionFailedError: "check that the server runs and that host, port, socket and network let this machine in",
+}
+_INSECURE_TRANSPORT = 3159
+_TLS_ERRORS = frozenset({2026, _INSECURE_TRANSPORT})
+_TLS_REMEDY = "set tls: in chom.yaml to what the server has (tls: {verify: none} encrypts without checking who answers)"
+_CERTIFICATE_REMEDY = "set tls.ca to the authority of the server's certificate; verify: ca does not compare host names"
+
+
+def translated(error: Exception, endpoint: Endpoint) -> ServerError:
+    """A driver's or socket's error as one of the tree; raise it from the original."""
+    number, text = (error.args[0], str(error.args[-1])) if error.args else (0, type(error).__name__)
+    if isinstance(error, pymysql.err.InterfaceError) and not number:
+        return ConnectionFailedError(f"{endpoint.where}: the connection is closed", _REMEDIES[ConnectionFailedError])
+    cause = getattr(error, "original_exception", error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return ConnectionFailedError(f"{endpoint.where}: TLS: {cause.verify_message}", _CERTIFICATE_REMEDY)
+    if isinstance(cause, ssl.SSLError) or number in _TLS_ERRORS:
+        return ConnectionFailedError(f"{endpoint.where}: TLS: {text}", _TLS_REMEDY)
+    if isinstance(cause, OSError):
+        return ConnectionFailedError(f"{endpoint.where}: cannot connect: {cause}", _REMEDIES[ConnectionFailedError])
+    kind = next((kind for kind, numbers in _KINDS.items() if number in numbers), ServerError)
+    return kind(f"{endpoint.where}: error {number}: {text}", _REMEDIES.get(kind, ""))
+
+
+def error_number(error: ServerError) -> int | None:
+    """The server's own number of an error that a Session raised."""
+    cause = error.__cause__
+    number = cause.args[0] if isinstance(cause, pymysql.MySQLError) and cause.args else None
+    return number if isinstance(number, int) else None
