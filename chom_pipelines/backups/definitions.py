@@ -103,7 +103,7 @@ def written(definitions: Iterable[Definition]) -> Iterator[bytes]:
 
 def parsed(data: bytes, where: str) -> list[Definition]:
     """Read such a file back. Raises DamagedError."""
-    definitions = []
+    definitions: list[Definition] = []
     position = 0
     while True:
         start = position if data.startswith(_MARK, position) else data.find(b"\n" + _MARK, position) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -12,13 +13,13 @@ from typing import Any
 
 from chom_pipelines import __version__
 from chom_pipelines.backups.catalog import Catalog, TableInfo
-from chom_pipelines.backups.columns import load_clause, load_statement
+from chom_pipelines.backups.columns import load_statement
 from chom_pipelines.backups.definitions import Definition, written
-from chom_pipelines.backups.pool import Message, Pool, Setup, pool
-from chom_pipelines.backups.ranges import Range, cut, range_key
-from chom_pipelines.backups.reading import reading
+from chom_pipelines.backups.pool import Pool, Setup, pool
+from chom_pipelines.backups.ranges import cut
 from chom_pipelines.backups.restore_guide import restore_guide
 from chom_pipelines.backups.snapshot import BEGIN, POSITION, STATEMENTS, definitions_locked, frozen
+from chom_pipelines.backups.work import Work
 from chom_pipelines.errors import ConfigurationError, DefinitionChangedError, MissingPrivilegeError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy
@@ -31,7 +32,6 @@ from chom_pipelines.repository.manifest import (
     Coordinates,
     Manifest,
     Method,
-    Part,
     SchemaObject,
     SourceServer,
     Table,
@@ -40,6 +40,7 @@ from chom_pipelines.repository.objects import ObjectWriter, StoredObject
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts, read_facts
 from chom_pipelines.server.identifiers import qualified
+from chom_pipelines.server.privileges import missing_privileges
 
 SCHEMA_FILES: dict[str, frozenset[str]] = {
     "schema/10-tables": frozenset({"database", "sequence", "table"}),
@@ -48,89 +49,10 @@ SCHEMA_FILES: dict[str, frozenset[str]] = {
 }
 """The schema's objects, without suffix, in the order in which they are restored, and the kinds in each."""
 
+GUIDE = "RESTORE.md"
+
 LOAD_FILE = "schema/load"
 """LOAD DATA statements for the stock client."""
-
-_SMALL_TABLE = 1 << 20
-_BUNDLE_BYTES = 32 << 20
-_BUNDLE_TABLES = 500
-_SLUG = 40
-
-
-@dataclass
-class _Work:
-    """The tasks of a dump, and what came of them: parts by table and range, and stored objects."""
-
-    tables: list[TableInfo]
-    ranges: list[list[Range]]
-    packet: int
-    parts: dict[tuple[int, int], Part] = field(default_factory=dict)
-    objects: list[StoredObject] = field(default_factory=list)
-
-    def tasks(self) -> list[Message]:
-        """The largest tables first, their ranges one after the other; small tables bundled, last."""
-        large, small = [], []
-        for number in sorted(range(len(self.tables)), key=lambda number: -self.tables[number].bytes):
-            one = len(self.ranges[number]) == 1 and self.tables[number].bytes < _SMALL_TABLE
-            (small if one else large).append(number)
-        tasks = [self._task(number, cut) for number in large for cut in range(len(self.ranges[number]))]
-        for bundle, members in enumerate(_bundles(small, self.tables)):
-            tasks.append(
-                {"name": f"data/bundle-{bundle:05d}", "members": [self._task(number, 0) for number in members]},
-            )
-        return tasks
-
-    def _task(self, number: int, cut: int) -> Message:
-        table = self.tables[number]
-        return {
-            "key": [number, cut],
-            "name": f"data/{number:05d}-{slug(table.label)}.{cut:04d}",
-            "table": table.label,
-            "reading": reading(table, self.ranges[number][cut], self.packet).to_json(),
-        }
-
-    def add(self, task: Message, result: Message) -> None:
-        """Take in a result."""
-        tasks = task.get("members", [task])
-        for member, part in zip(tasks, result["parts"], strict=True):
-            number, cut = member["key"]
-            bounds = self.ranges[number][cut]
-            self.parts[number, cut] = Part(lower=bounds.lower, upper=bounds.upper, **part)
-        self.objects += [StoredObject(**stored) for stored in result["objects"]]
-
-    def result(self) -> tuple[Table, ...]:
-        """The tables with all their parts; KeyError if one was not done."""
-        return tuple(
-            Table(
-                database=table.database,
-                name=table.name,
-                engine=table.engine,
-                transactional=table.transactional,
-                columns=tuple(column.name for column in table.columns),
-                load=load_clause(table.columns),
-                key_column=range_key(table),
-                parts=tuple(self.parts[number, cut] for cut in range(len(self.ranges[number]))),
-            )
-            for number, table in enumerate(self.tables)
-        )
-
-
-def _bundles(numbers: Iterable[int], tables: list[TableInfo]) -> Iterator[list[int]]:
-    bundle: list[int] = []
-    size = 0
-    for number in numbers:
-        if bundle and (len(bundle) >= _BUNDLE_TABLES or size >= _BUNDLE_BYTES):
-            yield bundle
-            bundle, size = [], 0
-        bundle.append(number)
-        size += tables[number].bytes
-    if bundle:
-        yield bundle
-
-
-def slug(label: str) -> str:
-    """A readable part of a file name; what tells tables apart is their number."""
-    return re.sub(r"[^A-Za-z0-9_.]+", "_", label)[:_SLUG].strip("._") or "table"
 
 
 def threads_of(policy: BackupPolicy) -> int:
@@ -182,6 +104,7 @@ class _Run:
 
     def dump(self, wrapped: WrappedKey | None, report: Report) -> Manifest:
         """Everything between the first connection and the manifest."""
+        self._refuse_blindness()
         for statement in STATEMENTS[:1]:
             self.session.execute(statement)
         with ExitStack() as stack:
@@ -191,7 +114,7 @@ class _Run:
             definitions = catalog.definitions()
             tables = catalog.tables()
             # ranges are cut before the snapshot: they hold every row whatever the bounds are
-            work = _Work(tables, [cut(self.session, table) for table in tables], self._packet)
+            work = Work(tables, [cut(self.session, table) for table in tables], self._packet)
             position = frozen(self.session, self.facts, lambda: workers.ask(BEGIN, POSITION))
             snapshot = datetime.now(timezone.utc)
             self._read(workers, work, report)
@@ -225,8 +148,18 @@ class _Run:
             non_transactional=not_covered,
             warnings=tuple(self.warnings),
         )
-        self.draft.write("RESTORE.md", restore_guide(manifest).encode())
-        return manifest
+        guide = restore_guide(manifest).encode()
+        self.draft.write(GUIDE, guide)
+        return manifest.model_copy(update={"guide": hashlib.sha256(guide).hexdigest()})
+
+    def _refuse_blindness(self) -> None:
+        """Without some privileges a server shows fewer triggers, events or routines, and says nothing."""
+        grants = [str(line) for (line,) in self.session.rows("SHOW GRANTS")]
+        needs = missing_privileges(self.facts, grants, self.server.databases)
+        if needs:
+            lacks = ", ".join(f"{need.privilege} ON {need.scope}" for need in needs)
+            message = f"{self.session.endpoint.where}: the user lacks {lacks}"
+            raise MissingPrivilegeError(message, "chom check prints the GRANT statements")
 
     @property
     def _packet(self) -> int:
@@ -242,7 +175,7 @@ class _Run:
             key=self.key,
         )
 
-    def _read(self, workers: Pool, work: _Work, report: Report) -> None:
+    def _read(self, workers: Pool, work: Work, report: Report) -> None:
         done, total = 0, sum(table.bytes for table in work.tables)
 
         def progress(size: int, _rows: int) -> None:
@@ -269,9 +202,10 @@ class _Run:
             self.warnings.append(f"accounts and grants are not in this backup: {error.what}")
             return []
 
-    def _store_schema(self, definitions: list[Definition], tables: list[TableInfo], work: _Work) -> list[StoredObject]:
+    def _store_schema(self, definitions: list[Definition], tables: list[TableInfo], work: Work) -> list[StoredObject]:
         files: list[tuple[str, Iterable[bytes]]] = [
-            (name, written(each for each in definitions if each.kind in kinds)) for name, kinds in SCHEMA_FILES.items()
+            (name, written([each for each in definitions if each.kind in kinds]))
+            for name, kinds in SCHEMA_FILES.items()
         ]
         files.append((LOAD_FILE, _load_statements(tables, work.result())))
         stored = []

@@ -65,6 +65,7 @@ def frozen(session: Session, facts: ServerFacts, begin: Callable[[], list[list[l
 
     Raises LockNotObtainedError with the blocker, BackupFailedError where a snapshot stands elsewhere.
     """
+    lock: tuple[str, ...]
     if facts.has_backup_stages:
         lock, unlock = ("BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"), "BACKUP STAGE END"
     else:

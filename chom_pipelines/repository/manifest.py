@@ -123,6 +123,7 @@ class Manifest(_Model):
     objects: tuple[StoredObject, ...]
     non_transactional: tuple[str, ...] = Field(default=(), description="tables that no snapshot covers")
     warnings: tuple[str, ...] = ()
+    guide: Hex | None = Field(default=None, description="SHA-256 of RESTORE.md, None where there is none")
 
     @property
     def raw_bytes(self) -> int:

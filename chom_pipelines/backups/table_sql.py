@@ -1,0 +1,106 @@
+"""A table's definition in two: what has to be there before the data, and what is built faster after it. Pure.
+
+Works on the server's own SHOW CREATE TABLE, which puts every column, key and constraint on a line of its own and writes
+line breaks in names, comments and defaults as escapes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from chom_pipelines.server.identifiers import quote
+
+_KEY = re.compile(rb"  (?:UNIQUE KEY|KEY|SPATIAL KEY|FULLTEXT KEY) ")
+_FOREIGN_KEY = re.compile(rb"  CONSTRAINT `(?:[^`]|``)+` FOREIGN KEY ")
+_COUNTED = re.compile(rb"  (`(?:[^`]|``)+`) .*\bAUTO_INCREMENT\b")
+_STRINGS = re.compile(rb"'(?:[^'\\]|\\.|'')*'")
+_TOKEN = re.compile(
+    rb"""(?P<skipped>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*")|(?P<name>`(?:[^`]|``)+`|[\w$\x80-\xff]+)(?P<dot>\s*\.)?""",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class SplitTable:
+    """CREATE TABLE without the lines in `keys` and `foreign_keys`; each of those is what ADD takes."""
+
+    create: bytes
+    keys: tuple[bytes, ...] = ()
+    full_text: tuple[bytes, ...] = ()
+    foreign_keys: tuple[bytes, ...] = ()
+
+    def additions(self, table: str) -> list[bytes]:
+        """The statements that build the keys: one ALTER, and one more for each full-text key after it.
+
+        InnoDB builds several full-text keys in one statement only by copying the table.
+        """
+        groups = [self.keys, *((key,) for key in self.full_text)]
+        return [_alter(table, group) for group in groups if group]
+
+    def constraints(self, table: str) -> list[bytes]:
+        """The statement that adds the foreign keys, if there are any."""
+        return [_alter(table, self.foreign_keys)] if self.foreign_keys else []
+
+
+def split_table(statement: bytes) -> SplitTable:
+    """Take out what can wait. A key stays where the table needs it from the start.
+
+    It needs an AUTO_INCREMENT column's key, and where there is no primary key the unique one that InnoDB clusters by;
+    long unique keys (USING HASH) and periods have hidden columns. Tables of other engines and system-versioned ones, whose
+    history must not be touched by an ALTER, are left whole.
+    """
+    lines = statement.split(b"\n")
+    end = next(number for number in range(len(lines) - 1, -1, -1) if lines[number].startswith(b")"))
+    end = next(number for number in range(1, end + 1) if lines[number].startswith(b")"))
+    tail = b"\n".join(lines[end:])
+    options = _STRINGS.sub(b"", tail)
+    if b"ENGINE=InnoDB" not in options or b"WITH SYSTEM VERSIONING" in options:
+        return SplitTable(statement)
+    items = [line.removesuffix(b",") for line in lines[1:end]]
+    primary = next((item for item in items if item.startswith(b"  PRIMARY KEY ")), None)
+    counted = [found[1] for item in items if (found := _COUNTED.match(_STRINGS.sub(b"''", item)))]
+    first_of_primary = primary is not None and all(b"(" + column in primary for column in counted)
+    kept: list[bytes] = []
+    keys: list[bytes] = []
+    full_text: list[bytes] = []
+    foreign_keys: list[bytes] = []
+    for item in items:
+        if _FOREIGN_KEY.match(item):
+            foreign_keys.append(item.strip())
+        elif _KEY.match(item) and _can_wait(item, primary is not None, first_of_primary):
+            (full_text if item.startswith(b"  FULLTEXT") else keys).append(item.strip())
+        else:
+            kept.append(item)
+    create = b"\n".join([lines[0], b",\n".join(kept), tail])
+    return SplitTable(create, tuple(keys), tuple(full_text), tuple(foreign_keys))
+
+
+def _can_wait(item: bytes, has_primary: bool, counter_is_served: bool) -> bool:  # noqa: FBT001  (facts of the table)
+    if not counter_is_served and not item.startswith(b"  FULLTEXT"):
+        return False
+    if item.startswith(b"  UNIQUE") and not has_primary:
+        return False
+    return b"USING HASH" not in item and b"WITHOUT OVERLAPS" not in item
+
+
+def in_database(statement: bytes, old: str, new: str) -> bytes:
+    """A view's definition with the database `old`, where it qualifies a name, called `new`; literals are left alone."""
+    quoted = quote(old).encode()
+
+    def renamed(found: re.Match[bytes]) -> bytes:
+        if found["name"] == quoted and found["dot"]:
+            return quote(new).encode() + found["dot"]
+        return found[0]
+
+    return _TOKEN.sub(renamed, statement)
+
+
+def names_database(statement: bytes, database: str) -> bool:
+    """True where a stored program qualifies a name with this database, quoted or not."""
+    names = {quote(database).encode(), database.encode()}
+    return any(found["dot"] and found["name"] in names for found in _TOKEN.finditer(statement))
+
+
+def _alter(table: str, additions: tuple[bytes, ...]) -> bytes:
+    return f"ALTER TABLE {table}\n ADD ".encode() + b",\n ADD ".join(additions)

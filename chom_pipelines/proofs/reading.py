@@ -1,0 +1,146 @@
+"""The basic proof: every stored byte is authenticated, decoded, counted and compared with the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from chom_pipelines.backups.contents import Contents
+from chom_pipelines.errors import DamagedError
+from chom_pipelines.progress import Report
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.manifest import Part, Table
+
+GUIDE = "RESTORE.md"
+
+
+@dataclass(frozen=True)
+class ReadingResult:
+    """What was read, and each thing that is not what it should be."""
+
+    objects: int
+    tables: int
+    rows: int
+    failures: tuple[str, ...]
+
+
+def read_everything(
+    entry: BackupEntry,
+    contents: Contents,
+    keyring: Keyring | None,
+    threads: int,
+    report: Report,
+) -> ReadingResult:
+    """Read all of a backup. Damage is listed in the result, by object; what cannot be read for another reason raises."""
+    manifest = contents.manifest
+    lock, done = threading.Lock(), 0
+
+    def count(size: int) -> None:
+        nonlocal done
+        with lock:
+            done += size
+        report(done, manifest.raw_bytes, f"read {manifest.id}")
+
+    checks: list[Callable[[], Iterator[str]]] = [lambda: _guide(contents), lambda: _proofs(entry, keyring)]
+    bundles: dict[str, list[tuple[Table, Part, str]]] = {}
+    in_tables = set()
+    for table in manifest.tables:
+        for part in table.parts:
+            in_tables |= {path.partition("#")[0] for path in part.objects}
+            if any("#" in path for path in part.objects):
+                path, _, member = part.objects[0].partition("#")
+                bundles.setdefault(path, []).append((table, part, member))
+            else:
+                checks.append(lambda table=table, part=part: _part(contents, table, part, count))  # type: ignore[misc]
+    for path, members in bundles.items():
+        checks.append(lambda path=path, members=members: _bundle(contents, path, members, count))  # type: ignore[misc]
+    for path in sorted(set(contents.stored) - in_tables):
+        checks.append(lambda path=path: _object(contents, path, count))  # type: ignore[misc]
+    checks.append(lambda: _definitions(contents))
+    pool = ThreadPoolExecutor(threads)
+    try:
+        failures = [failure for found in pool.map(lambda check: list(check()), checks) for failure in found]
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return ReadingResult(len(contents.stored), len(manifest.tables), manifest.rows, tuple(dict.fromkeys(failures)))
+
+
+def _guide(contents: Contents) -> Iterator[str]:
+    wanted = contents.manifest.guide
+    if wanted is None:
+        return
+    path = contents.path / GUIDE
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        yield f"{path}: {error.strerror}"
+        return
+    if found != wanted:
+        yield f"{path}: it is not what was written"
+
+
+def _proofs(entry: BackupEntry, keyring: Keyring | None) -> Iterator[str]:
+    """Records of earlier proofs that cannot be believed."""
+    for record in entry.proofs(keyring):
+        if record.problem:
+            yield record.problem.what
+
+
+def _object(contents: Contents, path: str, count: Callable[[int], None]) -> Iterator[str]:
+    try:
+        for piece in contents.text(path):
+            count(len(piece))
+    except DamagedError as error:
+        yield error.what
+
+
+def _part(contents: Contents, table: Table, part: Part, count: Callable[[int], None]) -> Iterator[str]:
+    """One range of a table: its objects in order are the rows whose digest was taken from the server."""
+    text, rows = hashlib.sha256(), 0
+    try:
+        for path in part.objects:
+            for piece in contents.text(path):
+                text.update(piece)
+                rows += piece.count(b"\n")
+                count(len(piece))
+    except DamagedError as error:
+        yield error.what
+        return
+    yield from _compared(table, part, rows, text.hexdigest())
+
+
+def _bundle(
+    contents: Contents,
+    path: str,
+    members: list[tuple[Table, Part, str]],
+    count: Callable[[int], None],
+) -> Iterator[str]:
+    waiting = {member: (table, part) for table, part, member in members}
+    try:
+        for name, text in contents.members(path):
+            count(len(text))
+            if name in waiting:
+                table, part = waiting.pop(name)
+                yield from _compared(table, part, text.count(b"\n"), hashlib.sha256(text).hexdigest())
+    except DamagedError as error:
+        yield error.what
+        return
+    for name in waiting:
+        yield f"{contents.path / path}: it has no member {name}"
+
+
+def _compared(table: Table, part: Part, rows: int, digest: str) -> Iterator[str]:
+    if (rows, digest) != (part.rows, part.digest):
+        where = ", ".join(part.objects) or "no object"
+        yield f"{table.database}.{table.name} ({where}): the rows are not those that were dumped"
+
+
+def _definitions(contents: Contents) -> Iterator[str]:
+    try:
+        contents.definitions()
+    except DamagedError as error:
+        yield error.what

@@ -1,0 +1,154 @@
+"""The full proof: the backup is restored on a scratch server, dumped again and compared, digest by digest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from chom_pipelines.backups.catalog import Catalog, TableInfo
+from chom_pipelines.backups.contents import Contents
+from chom_pipelines.backups.definitions import Definition
+from chom_pipelines.backups.pool import Setup, pool
+from chom_pipelines.backups.ranges import Range
+from chom_pipelines.backups.restore import RestoreRequest, birth_options, restore_contents
+from chom_pipelines.backups.snapshot import STATEMENTS
+from chom_pipelines.backups.work import Work
+from chom_pipelines.errors import ChomError, RestoreFailedError
+from chom_pipelines.progress import Report
+from chom_pipelines.repository.manifest import Table
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import Flavour, parse_version
+from chom_pipelines.server.scratch import ScratchServer, scratch_server
+
+_ACCOUNTS = frozenset({"role", "account", "grant"})
+
+
+@dataclass
+class RestoringResult:
+    """What came of it; `failures` names each table or definition that differs."""
+
+    scratch: str = ""
+    version_differs: str | None = None
+    phases: dict[str, float] = field(default_factory=dict)
+    tables: int = 0
+    rows: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+def restore_and_compare(contents: Contents, threads: int, report: Report) -> RestoringResult:
+    """Restore into a private server of the same family and compare everything but accounts.
+
+    Raises ProgramMissingError or ScratchServerError where there is no such server, and DiskFullError: then nothing is
+    known. What the restore itself refuses or loses is a failure in the result.
+    """
+    manifest, result = contents.manifest, RestoringResult()
+    began = time.monotonic()
+    serving = scratch_server(
+        Flavour(manifest.source.flavour),
+        version=parse_version(manifest.source.version),
+        expected_bytes=sum(table.bytes for table in manifest.tables),
+        options=birth_options(manifest),
+    )
+    with serving as server:
+        result.phases["start"] = time.monotonic() - began
+        result.scratch, result.version_differs = server.facts.label, server.differs
+        try:
+            restored = restore_contents(contents, server.endpoint, RestoreRequest(threads=threads), report)
+        except ChomError as error:
+            if not isinstance(error, RestoreFailedError) and not _answers(server):
+                raise
+            result.failures.append(f"it cannot be restored: {error.what}")
+            return result
+        result.phases |= {name: restored.phases[name] for name in ("schema", "data", "programs")}
+        with _timed(result, "compare"):
+            _compare(contents, server, threads, report, result)
+    return result
+
+
+def _answers(server: ScratchServer) -> bool:
+    try:
+        with Session(server.endpoint):
+            return True
+    except ChomError:
+        return False
+
+
+def _compare(contents: Contents, server: ScratchServer, threads: int, report: Report, result: RestoringResult) -> None:
+    manifest = contents.manifest
+    with Session(server.endpoint) as session:
+        session.execute(STATEMENTS[0])
+        catalog = Catalog(session, server.facts, manifest.databases)
+        result.failures += _definitions(contents.definitions(), catalog.definitions())
+        there = {table.label: table for table in catalog.tables()}
+        packet = int(server.facts.variables["max_allowed_packet"])
+    pairs = []
+    for table in manifest.tables:
+        copy = there.get(f"{table.database}.{table.name}")
+        if copy is None:
+            result.failures.append(f"table {table.database}.{table.name}: it is not in the restored copy")
+        elif tuple(column.name for column in copy.columns) != table.columns:
+            result.failures.append(f"table {table.database}.{table.name}: its columns are others in the restored copy")
+        else:
+            pairs.append((table, copy))
+    again = _dumped(pairs, server, packet, threads, report)
+    for (table, _), read in zip(pairs, again, strict=True):
+        result.tables += 1
+        result.rows += read.rows
+        if (read.rows, read.digest) != (table.rows, table.digest):
+            result.failures.append(f"table {table.database}.{table.name}: {_difference(table, read)}")
+
+
+def _dumped(
+    pairs: list[tuple[Table, TableInfo]],
+    server: ScratchServer,
+    packet: int,
+    threads: int,
+    report: Report,
+) -> tuple[Table, ...]:
+    """The restored tables read by the manifest's own ranges; nothing is stored."""
+    work = Work(
+        tables=[copy for _, copy in pairs],
+        ranges=[[Range(part.lower, part.upper) for part in table.parts] for table, _ in pairs],
+        packet=packet,
+    )
+    done, total = 0, sum(table.bytes for table, _ in pairs)
+
+    def progress(size: int, _rows: int) -> None:
+        nonlocal done
+        done += size
+        report(done, total, "compare the restored copy")
+
+    with pool(threads, Setup(server.endpoint, STATEMENTS)) as workers:
+        for task, answer in workers.run(work.tasks(), progress):
+            work.add(task, answer)
+    return work.result()
+
+
+def _difference(table: Table, copy: Table) -> str:
+    if copy.rows != table.rows:
+        return f"{copy.rows} rows in the restored copy, {table.rows} in the backup"
+    ranges = [number for number, (a, b) in enumerate(zip(table.parts, copy.parts, strict=True)) if a.digest != b.digest]
+    return f"rows of the restored copy differ, in range {', '.join(map(str, ranges))} of {len(table.parts)}"
+
+
+def _definitions(backup: list[Definition], restored: list[Definition]) -> list[str]:
+    wanted = {each.label: (each.digest, each.value) for each in backup if each.kind not in _ACCOUNTS}
+    found = {each.label: (each.digest, each.value) for each in restored}
+    return [
+        *(f"{label}: it is not in the restored copy" for label in sorted(set(wanted) - set(found))),
+        *(f"{label}: it is in the restored copy only" for label in sorted(set(found) - set(wanted))),
+        *(
+            f"{label}: its definition differs in the restored copy"
+            for label in sorted(set(wanted) & set(found))
+            if wanted[label] != found[label]
+        ),
+    ]
+
+
+@contextmanager
+def _timed(result: RestoringResult, name: str) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    result.phases[name] = time.monotonic() - began

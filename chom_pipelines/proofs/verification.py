@@ -1,0 +1,133 @@
+"""Verifying a backup: the proof is made, kept beside the backup, and says passed, failed or not verified."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from chom_pipelines.backups.contents import Contents
+from chom_pipelines.errors import (
+    ChomError,
+    ConfigurationError,
+    DamagedError,
+    DiskFullError,
+    KeyUnavailableError,
+    ProgramMissingError,
+    RepositoryError,
+    ScratchServerError,
+    ServerError,
+    UnknownFormatError,
+)
+from chom_pipelines.progress import Report
+from chom_pipelines.proofs.reading import read_everything
+from chom_pipelines.proofs.restoring import restore_and_compare
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.proof import Level, Outcome, Proof
+
+_UNKNOWN = "unknown: the manifest cannot be believed"
+
+
+@dataclass
+class _Findings:
+    level: Level
+    started: datetime
+    outcome: Outcome = Outcome.PASSED
+    reason: str = ""
+    scratch: str | None = None
+    version_differs: str | None = None
+    phases: dict[str, float] = field(default_factory=dict)
+    objects: int = 0
+    tables: int = 0
+    rows: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    def proof(self, entry: BackupEntry, manifest: Manifest | None) -> Proof:
+        if self.failures:
+            self.outcome = Outcome.FAILED
+            self.reason = self.reason or f"{len(self.failures)} differences, the first: {self.failures[0]}"
+        return Proof(
+            server=entry.server,
+            backup=entry.id,
+            level=self.level,
+            outcome=self.outcome,
+            reason=self.reason,
+            started=self.started,
+            source=f"{manifest.source.flavour} {manifest.source.version}" if manifest else _UNKNOWN,
+            scratch=self.scratch,
+            version_differs=self.version_differs,
+            phases=self.phases,
+            objects=self.objects,
+            tables=self.tables,
+            rows=self.rows,
+            failures=tuple(self.failures),
+        )
+
+
+def verify(
+    entry: BackupEntry,
+    level: Level,
+    keyring: Keyring | None,
+    report: Report,
+    *,
+    threads: int = 0,
+) -> Proof:
+    """Prove a backup and keep the record beside it; `threads` 0 means one per core.
+
+    Damage does not raise: the proof has failed and names each object and table. What keeps the question open (no key, no
+    server program, a full disk) makes it not verified, with the reason. Where even the key for the record's seal is
+    missing, the proof is returned and not kept.
+
+    Raises RepositoryError where the record cannot be written.
+    """
+    findings = _Findings(level, datetime.now(timezone.utc))
+    try:
+        contents = Contents.of(entry, keyring)
+    except (DamagedError, UnknownFormatError) as error:
+        findings.failures.append(error.what)
+        return findings.proof(entry, None)
+    except (KeyUnavailableError, RepositoryError) as error:
+        findings.outcome, findings.reason = Outcome.NOT_VERIFIED, error.what
+        return findings.proof(entry, None)
+    try:
+        _prove(entry, contents, keyring, findings, threads or len(os.sched_getaffinity(0)), report)
+    except _NOT_DETERMINED as error:
+        findings.outcome, findings.reason = Outcome.NOT_VERIFIED, error.what
+    proof = findings.proof(entry, contents.manifest)
+    entry.add_proof(proof, contents.key)
+    return proof
+
+
+_NOT_DETERMINED: tuple[type[ChomError], ...] = (
+    ConfigurationError,
+    ProgramMissingError,
+    ScratchServerError,
+    ServerError,
+    DiskFullError,
+    RepositoryError,
+)
+
+
+def _prove(
+    entry: BackupEntry,
+    contents: Contents,
+    keyring: Keyring | None,
+    findings: _Findings,
+    threads: int,
+    report: Report,
+) -> None:
+    began = time.monotonic()
+    read = read_everything(entry, contents, keyring, threads, report)
+    findings.phases["read"] = time.monotonic() - began
+    findings.objects, findings.tables, findings.rows = read.objects, read.tables, read.rows
+    findings.failures += read.failures
+    if findings.level is Level.BASIC or findings.failures:
+        return
+    restored = restore_and_compare(contents, threads, report)
+    findings.scratch, findings.version_differs = restored.scratch, restored.version_differs
+    findings.phases |= restored.phases
+    findings.tables, findings.rows = restored.tables, restored.rows
+    findings.failures += restored.failures
