@@ -1,0 +1,92 @@
+"""A server on disk with a production server's durability, filled with the benchmark's data, and a chom.yaml for it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.datadir import create_datadir
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.programs import server_program
+from chom_pipelines.server.scratch import ScratchServer, scratch_server
+from chom_pipelines_tests.bench.data import fill
+
+DATABASE = "shop"
+_OPTIONS = ("--innodb-buffer-pool-size=1G", "--max-allowed-packet=64M", "--local-infile=ON")
+_REDO = {Flavour.MARIADB: "--innodb-log-file-size=512M", Flavour.MYSQL: "--innodb-redo-log-capacity=512M"}
+
+
+@dataclass(frozen=True)
+class Arena:
+    """A running server and where its contestants put their files."""
+
+    server: ScratchServer
+    directory: Path
+
+    @property
+    def socket(self) -> str:
+        """For the peers' command lines."""
+        return str(self.server.endpoint.socket)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For the commands: where chom.yaml is, and our own `chom` first."""
+        return {"CHOM_CONFIG": str(self.directory / "chom.yaml"), "PATH": f"{_bin()}:{os.environ['PATH']}"}
+
+    def fill(self, scale: float) -> None:
+        """Make the data."""
+        with Session(self.server.endpoint) as session:
+            fill(session, DATABASE, scale)
+
+    def drop(self, database: str) -> None:
+        """Make room for a restore."""
+        with Session(self.server.endpoint) as session:
+            session.execute(f"DROP DATABASE IF EXISTS {database}")
+
+    def out(self, name: str) -> Path:
+        """An empty directory for one contestant's files."""
+        path = self.directory / name
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir()
+        return path
+
+
+@contextmanager
+def arena(flavour: Flavour) -> Iterator[Arena]:
+    """Start it on disk (TMPDIR) and remove it afterwards."""
+    directory = Path(tempfile.mkdtemp(prefix="chom-bench-", dir=os.environ.get("TMPDIR", "/var/tmp")))  # noqa: S108
+    try:
+        options = (*_OPTIONS, _REDO[flavour])
+        create_datadir(server_program(flavour), options, directory / "server")
+        with scratch_server(flavour, data_directory=directory / "server", options=options) as server:
+            (directory / "repository").mkdir(mode=0o700)
+            (directory / "chom.yaml").write_text(
+                f"repository: {{path: {directory / 'repository'}}}\n"
+                f"servers:\n  - {{name: bench, socket: {server.endpoint.socket}, user: root, databases: [{DATABASE}]}}\n",
+            )
+            yield Arena(server, directory)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def arguments(description: str) -> argparse.Namespace:
+    """What both benchmarks take."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--scale", type=float, default=1.0, help="1: 3.3 million rows, about 550 MB of SQL")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--flavour", choices=[flavour.value for flavour in Flavour], action="append")
+    return parser.parse_args()
+
+
+def _bin() -> str:
+    import sys  # noqa: PLC0415  (needed here only)
+
+    return str(Path(sys.executable).parent)

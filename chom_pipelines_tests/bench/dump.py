@@ -1,0 +1,74 @@
+"""`make bench-dump`: chom against the server's dump client and mydumper, alternating, whole processes.
+
+Debian's mydumper compresses with gzip only, so it meets chom twice: with gzip on both sides, and with nothing.
+"""
+
+import shutil
+
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.programs import client_program
+from chom_pipelines_tests.bench.arena import DATABASE, Arena, arena, arguments
+from chom_pipelines_tests.bench.measure import Contestant, compete, directory_size
+
+_CHOM = "chom backup --verification none --no-encrypt --no-upload --json"
+
+
+def main() -> None:
+    """Print the medians of each pairing."""
+    options = arguments(__doc__)
+    for flavour in map(Flavour, options.flavour or ["mariadb"]):
+        with arena(flavour) as ground:
+            ground.fill(options.scale)
+            print(f"{ground.server.facts.label}, scale {options.scale}, {options.threads} threads\n", flush=True)
+            for contestants in _pairings(ground, flavour, options.threads):
+                compete(contestants, options.rounds, ground.environment)
+
+
+def _pairings(ground: Arena, flavour: Flavour, threads: int) -> list[list[Contestant]]:
+    dump = str(client_program(flavour).path) + ("-dump" if flavour is Flavour.MARIADB else "dump")
+    if flavour is Flavour.MYSQL:
+        dump += " --set-gtid-purged=OFF"
+    piped = f"{dump} --no-defaults -S {ground.socket} -uroot --single-transaction --routines --triggers --events {DATABASE}"
+    pairings = [
+        [
+            _chom(ground, f"--compression zstd --level 3 --threads {threads}", "chom, zstd -3"),
+            _peer(ground, f"{piped} | zstd -3 -q -T{threads} -o {{out}}/dump.sql.zst", "dump client | zstd -3"),
+        ],
+    ]
+    if flavour is Flavour.MARIADB:
+        mydumper = f"mydumper -S {ground.socket} -u root -B {DATABASE} -t {threads} -G -E -R -F 64 -o {{out}}"
+        pairings += [
+            [
+                _chom(ground, f"--compression gzip --level 6 --threads {threads}", "chom, gzip -6"),
+                _peer(ground, f"{mydumper} -c", "mydumper, gzip"),
+            ],
+            [
+                _chom(ground, f"--compression none --threads {threads}", "chom, not compressed"),
+                _peer(ground, mydumper, "mydumper, not compressed"),
+            ],
+        ]
+    return pairings
+
+
+def _chom(ground: Arena, options: str, name: str) -> Contestant:
+    repository = ground.directory / "repository"
+
+    def clear() -> None:
+        shutil.rmtree(repository)
+        repository.mkdir(mode=0o700)
+
+    return Contestant(name, f"{_CHOM} {options}", clear, lambda: directory_size(repository))
+
+
+def _peer(ground: Arena, command: str, name: str) -> Contestant:
+    out = ground.directory / "peer"
+    return Contestant(
+        name,
+        command.replace("{out}", str(out)),
+        lambda: None if ground.out("peer") else None,
+        lambda: directory_size(out),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Wall time, CPU and peak memory of a whole command, its children and theirs."""
+
+import os
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+_SAMPLE_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run: seconds of the clock, CPU seconds of all processes, peak of their summed PSS in bytes."""
+
+    wall: float
+    cpu: float
+    memory: int
+
+
+@dataclass
+class Contestant:
+    """A command under test; `prepare` runs before each round and is not measured."""
+
+    name: str
+    command: str
+    prepare: Callable[[], None] = lambda: None
+    size: Callable[[], int] = lambda: 0
+    runs: list[Measured] = field(default_factory=list)
+    stored: int = 0
+
+    @property
+    def wall(self) -> float:
+        """The median."""
+        return statistics.median(run.wall for run in self.runs)
+
+    @property
+    def cpu(self) -> float:
+        """The median."""
+        return statistics.median(run.cpu for run in self.runs)
+
+    @property
+    def memory(self) -> int:
+        """The highest."""
+        return max(run.memory for run in self.runs)
+
+
+def compete(contestants: Sequence[Contestant], rounds: int, environment: dict[str, str]) -> None:
+    """Run everyone once a round, in turn, and print the medians; the ratios are of the first one's wall to theirs."""
+    for number in range(rounds):
+        for contestant in contestants:
+            contestant.prepare()
+            run = measured(contestant.command, environment)
+            contestant.runs.append(run)
+            contestant.stored = contestant.size()
+            print(f"round {number + 1}  {contestant.name:40s} {run.wall:7.2f} s", flush=True)
+    first = contestants[0]
+    print(f"\n{'':40s} {'wall s':>8s} {'CPU s':>8s} {'peak MB':>8s} {'MB stored':>10s} {'chom/it':>8s} {'it/chom':>8s}")
+    for each in contestants:
+        ratio = first.wall / each.wall
+        print(
+            f"{each.name:40s} {each.wall:8.2f} {each.cpu:8.2f} {each.memory / 1e6:8.1f} {each.stored / 1e6:10.1f} "
+            f"{ratio:8.2f} {1 / ratio:8.2f}",
+        )
+    walls = {each.name: [round(run.wall, 2) for run in each.runs] for each in contestants}
+    print(f"all walls: {walls}\n", flush=True)
+
+
+def measured(command: str, environment: dict[str, str]) -> Measured:
+    """Run a shell command. Raises RuntimeError with what it said where it fails."""
+    os.sync()
+    began = time.monotonic()
+    process = subprocess.Popen(
+        ["/bin/bash", "-o", "pipefail", "-c", command],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    peak = [0]
+    ended = threading.Event()
+    sampler = threading.Thread(target=_sample, args=(psutil.Process(process.pid), peak, ended))
+    sampler.start()
+    said = process.stdout.read() if process.stdout else b""
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.monotonic() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.stdout:
+        process.stdout.close()
+    ended.set()
+    sampler.join()
+    if process.returncode:
+        message = f"{command}\nended with {process.returncode}: {said.decode(errors='replace')[-2000:]}"
+        raise RuntimeError(message)
+    return Measured(wall, usage.ru_utime + usage.ru_stime, peak[0])
+
+
+def directory_size(path: Path) -> int:
+    """Bytes of all files."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def _sample(root: psutil.Process, peak: list[int], ended: threading.Event) -> None:
+    while not ended.wait(_SAMPLE_SECONDS):
+        total = 0
+        try:
+            family = [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return
+        for process in family:
+            try:
+                total += process.memory_full_info().pss
+            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+                continue
+        peak[0] = max(peak[0], total)

@@ -1,0 +1,69 @@
+"""`make bench-restore`: the same data back into an empty server: chom, the piped dump, myloader; alternating.
+
+MySQL has no myloader here: Debian's is built for dumps of its own mydumper, which is measured on MariaDB.
+"""
+
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.programs import client_program
+from chom_pipelines_tests.bench.arena import DATABASE, Arena, arena, arguments
+from chom_pipelines_tests.bench.measure import Contestant, compete, measured
+
+_COPY = "copy"
+
+
+def main() -> None:
+    """Print the medians per flavour, after each contestant's own dump."""
+    options = arguments(__doc__)
+    for flavour in map(Flavour, options.flavour or ["mariadb", "mysql"]):
+        with arena(flavour) as ground:
+            ground.fill(options.scale)
+            print(f"{ground.server.facts.label}, scale {options.scale}, {options.threads} threads\n", flush=True)
+            contestants = _contestants(ground, flavour, options.threads)
+            sums = _checksums(ground, DATABASE)
+            compete(contestants, options.rounds, ground.environment)
+            for contestant in contestants:
+                contestant.prepare()
+                measured(contestant.command, ground.environment)
+                same = _checksums(ground, _COPY) == sums
+                print(f"{contestant.name}: the copy is {'identical' if same else 'DIFFERENT'} by CHECKSUM TABLE")
+
+
+def _contestants(ground: Arena, flavour: Flavour, threads: int) -> list[Contestant]:
+    client = str(client_program(flavour).path)
+    dump = client + ("-dump" if flavour is Flavour.MARIADB else "dump --set-gtid-purged=OFF")
+    sql, files = ground.out("sql") / "dump.sql.zst", ground.out("files")
+    dumps = [
+        "chom backup --verification none --no-encrypt --no-upload --json",
+        f"{dump.split()[0]} --no-defaults {' '.join(dump.split()[1:])} -S {ground.socket} -uroot --single-transaction "
+        f"{DATABASE} | zstd -3 -q -T2 -o {sql}",
+    ]
+
+    def prepare() -> None:
+        ground.drop(_COPY)
+        with Session(ground.server.endpoint) as session:
+            session.execute(f"CREATE DATABASE {_COPY} CHARACTER SET utf8mb4")
+
+    pipe = f"zstd -dcq {sql} | {client} --no-defaults -S {ground.socket} -uroot {_COPY}"
+    restore = f"chom restore latest --as-database {_COPY} --threads {threads} --json"
+    contestants = [Contestant("chom restore", restore, prepare), Contestant("zstd -dc | client", pipe, prepare)]
+    if flavour is Flavour.MARIADB:
+        dumps.append(f"mydumper -S {ground.socket} -u root -B {DATABASE} -t {threads} -F 64 -c -o {files}")
+        loader = f"myloader -S {ground.socket} -u root -s {DATABASE} -B {_COPY} -t {threads} -d {files}"
+        contestants.append(Contestant("myloader", loader, prepare))
+    for command in dumps:
+        measured(command, ground.environment)
+    return contestants
+
+
+def _checksums(ground: Arena, database: str) -> list[tuple[str, int]]:
+    with Session(ground.server.endpoint) as session:
+        names = [str(name) for (name,) in session.rows(f"SHOW TABLES FROM {database}")]
+        return [
+            (str(name).partition(".")[2], int(value))
+            for name, value in session.rows(f"CHECKSUM TABLE {', '.join(f'{database}.{name}' for name in names)}")
+        ]
+
+
+if __name__ == "__main__":
+    main()
