@@ -1,0 +1,40 @@
+"""What the run configuration of a full backup may say, over chom.yaml; pure."""
+
+from collections.abc import Mapping
+
+from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.inventory.environment import BackupType, overridden
+from chom_pipelines.inventory.models import RepositoryConfig, impossible
+from chom_pipelines.inventory.policies import BackupPolicy
+from chom_pipelines.repository.manifest import Method
+
+Knob = str | int | bool | None
+
+
+def run_policy(
+    policy: BackupPolicy, repository: RepositoryConfig, kind: str, knobs: Mapping[str, Knob]
+) -> BackupPolicy:
+    """The server's policy with what the run says instead; None stands for what chom.yaml says.
+
+    Raises ConfigurationError naming the key and where it is from.
+    """
+    sources = {key: f"{key} in chom.yaml" for key in knobs}
+    given = {key: value for key, value in knobs.items() if value is not None}
+    sources |= {key: f"{key} in the run configuration" for key in given}
+    changed = overridden(policy, given, sources)
+    if error := impossible(changed, repository):
+        key = str(error.key[0])
+        raise ConfigurationError(f"{sources[key]}: {error}", "configure it in chom.yaml, or leave it out")
+    _refuse_unbuilt(kind, changed)
+    return changed
+
+
+def _refuse_unbuilt(kind: str, policy: BackupPolicy) -> None:
+    if kind != BackupType.FULL.value:
+        raise ConfigurationError(f"type in the run configuration: {kind!r} is not part of this version", "use full")
+    if policy.method is not Method.LOGICAL:
+        what = f"{policy.method.value} backups are not part of this version"
+        raise ConfigurationError(what, "use method: logical, in chom.yaml or the run configuration")
+    if policy.upload:
+        what = "uploading to the second copy is not part of this version, and nothing was started"
+        raise ConfigurationError(what, "use upload: false, in chom.yaml or the run configuration")

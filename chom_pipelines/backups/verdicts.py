@@ -1,0 +1,130 @@
+"""What a backup's manifest, its proofs and the backups before it tell: passed, failed or not verified; pure.
+
+A question that could not be answered is never a pass.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TypeAlias
+
+from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.proof import Level, Outcome, Proof
+
+INTEGRITY, TABLES, CONTENT, SIZE = (
+    "archive_integrity",
+    "every_table_present",
+    "content_identical",
+    "size_against_history",
+)
+
+QUESTIONS = {
+    INTEGRITY: "Every stored byte was read back, authenticated, decoded and is what the manifest says.",
+    TABLES: "Every table of the manifest is there: in the archive, or after a full verification in the restored copy.",
+    CONTENT: "The backup was restored on a private server, and each table and definition there is what was dumped.",
+    SIZE: "The uncompressed size is at least half and at most twice the median of up to seven backups before.",
+}
+"""The checks by name, and what each asserts."""
+
+HISTORY = 7
+"""Backups that a size is compared with."""
+
+SMALLEST, LARGEST = 0.5, 2.0
+
+_READ = "read"
+
+
+Details: TypeAlias = dict[str, str | int | float]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to one question; `details` are words and numbers that belong to it, `failures` names what is wrong."""
+
+    outcome: Outcome
+    reason: str
+    details: Details = field(default_factory=dict)
+    failures: tuple[str, ...] = ()
+
+
+def integrity(proof: Proof | None) -> Verdict:
+    """Of the newest proof of any level."""
+    if proof is None:
+        return _open("nothing was read back yet: materialise verification_restore, or set verification: basic")
+    if proof.outcome is Outcome.FAILED and not _restored(proof):
+        return _failed(proof)
+    if _READ not in proof.phases:
+        return _open(proof.reason, _of(proof))
+    return Verdict(Outcome.PASSED, f"{proof.objects} objects read and authenticated", _of(proof))
+
+
+def tables(proof: Proof | None, expected: int) -> Verdict:
+    """Of the newest proof of any level, and the number of tables in the manifest."""
+    if proof is None:
+        return _open("nothing was compared yet: materialise verification_restore, or set verification: basic")
+    if proof.outcome is Outcome.FAILED and not _restored(proof):
+        return _open("the archive is damaged; which tables are whole was not determined", _of(proof))
+    if _READ not in proof.phases:
+        return _open(proof.reason, _of(proof))
+    if proof.tables < expected:
+        return _failed(proof, f"{expected - proof.tables} of {expected} tables are missing")
+    where = f"on {proof.scratch}" if _restored(proof) else "in the archive"
+    return Verdict(Outcome.PASSED, f"{expected} tables, {proof.rows} rows {where}", _of(proof))
+
+
+def content(proof: Proof | None) -> Verdict:
+    """Of the newest full proof."""
+    if proof is None:
+        return _open("it was not restored yet: materialise verification_restore, or set verification: full")
+    if proof.level is not Level.FULL:
+        return _open("it was read, but not restored", _of(proof))
+    if proof.outcome is Outcome.FAILED:
+        return _failed(proof)
+    if proof.outcome is Outcome.NOT_VERIFIED:
+        return _open(proof.reason, _of(proof))
+    note = f"; {proof.version_differs}" if proof.version_differs else ""
+    return Verdict(Outcome.PASSED, f"{proof.tables} tables identical on {proof.scratch}{note}", _of(proof))
+
+
+def size(manifest: Manifest, before: Sequence[Manifest | None]) -> Verdict:
+    """Against backups before it that hold the same databases by the same method; None is one that could not be read."""
+    read = [each for each in before if each]
+    alike = [each for each in read if (each.databases, each.method) == (manifest.databases, manifest.method)][-HISTORY:]
+    details: Details = {"bytes": manifest.raw_bytes, "compared_with": len(alike), "unreadable": len(before) - len(read)}
+    if not alike:
+        return _open("there is no earlier backup of the same databases to compare with", details)
+    usual = median(each.raw_bytes for each in alike)
+    ratio = manifest.raw_bytes / usual if usual else 1.0
+    details |= {"median_bytes": round(usual), "times_the_median": round(ratio, 3)}
+    reason = f"{ratio:.2f} times the median of {len(alike)} before"
+    if SMALLEST <= ratio <= LARGEST:
+        return Verdict(Outcome.PASSED, reason, details)
+    return Verdict(Outcome.FAILED, reason, details, _lost(alike[-1], manifest))
+
+
+def newest(proofs: Sequence[Proof], level: Level = Level.BASIC) -> Proof | None:
+    """The last proof of that level or more."""
+    enough = [proof for proof in proofs if level is Level.BASIC or proof.level is Level.FULL]
+    return max(enough, key=lambda proof: proof.started, default=None)
+
+
+def _lost(before: Manifest, now: Manifest) -> tuple[str, ...]:
+    there = {(table.database, table.name) for table in now.tables}
+    missing = [table for table in before.tables if (table.database, table.name) not in there]
+    return tuple(f"{table.database}.{table.name}: {table.rows} rows in {before.id}, not here" for table in missing)
+
+
+def _restored(proof: Proof) -> bool:
+    return bool(proof.scratch)
+
+
+def _of(proof: Proof) -> Details:
+    return {"backup": proof.backup, "level": proof.level.value, "proved_at": f"{proof.started:%Y-%m-%d %H:%M:%S} UTC"}
+
+
+def _open(reason: str, details: Details | None = None) -> Verdict:
+    return Verdict(Outcome.NOT_VERIFIED, reason, details or {})
+
+
+def _failed(proof: Proof, reason: str = "") -> Verdict:
+    return Verdict(Outcome.FAILED, reason or proof.reason, _of(proof), proof.failures)

@@ -1,0 +1,79 @@
+"""The Dagster code location: assets, checks, jobs and schedules of every server in chom.yaml.
+
+Loading it reads chom.yaml and nothing else: no secret, no server, no repository.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+
+from chom_pipelines.backups.assets import full_backup
+from chom_pipelines.backups.checks import full_backup_checks
+from chom_pipelines.backups.jobs import full_backup_job
+from chom_pipelines.backups.schedules import full_backup_schedules
+from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.inventory.loading import VARIABLE, config_path, load_inventory
+from chom_pipelines.inventory.models import Inventory
+from chom_pipelines.inventory.resources import Chom
+from chom_pipelines.proofs.assets import verification_restore
+from chom_pipelines.proofs.jobs import verification_job
+from chom_pipelines.proofs.schedules import verification_schedules
+from chom_pipelines.proofs.verification import verify
+
+SCHEDULES = "CHOM_SCHEDULES"
+"""The environment variable that starts the schedules of a deployment: `running`; else they wait to be switched on."""
+
+_log = logging.getLogger("dagster.chom_pipelines")
+
+
+def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleStatus) -> dg.Definitions:
+    """Everything of these servers; `config` is the file that runs read."""
+    servers = inventory.servers
+    backups, verifications = full_backup_job(servers), verification_job(servers)
+    return dg.Definitions(
+        assets=[
+            *(full_backup(server, verify) for server in servers),
+            *(verification_restore(server) for server in servers),
+        ],
+        asset_checks=[full_backup_checks(server) for server in servers],
+        jobs=[backups, verifications],
+        schedules=[
+            *full_backup_schedules(servers, backups, status),
+            *verification_schedules(servers, verifications, status),
+        ],
+        resources={"chom": Chom(config=str(config))},
+        executor=dg.in_process_executor,  # for the button `Materialize` too; see asset_job
+    )
+
+
+def unconfigured(config: Path) -> dg.Definitions:
+    """No server, and what to do about it where a person looks."""
+    notice = (
+        f"This deployment has no servers: {config} does not exist, and ${VARIABLE} is not set. "
+        f"Write the file (chom.example.yaml documents every key), or set ${VARIABLE} to where it is, then reload."
+    )
+    _log.warning(notice)
+    return dg.Definitions(assets=[dg.AssetSpec("no_chom_yaml", description=notice, group_name="not_configured")])
+
+
+def schedule_status(environ: Mapping[str, str]) -> dg.DefaultScheduleStatus:
+    """Whether schedules run unless someone has switched them in the UI; raises ConfigurationError."""
+    value = environ.get(SCHEDULES) or "stopped"
+    try:
+        return dg.DefaultScheduleStatus[value.upper()]
+    except KeyError as error:
+        raise ConfigurationError(f"${SCHEDULES}: there is no {value!r}", "use running or stopped") from error
+
+
+def load() -> dg.Definitions:
+    """What chom.yaml says; raises ConfigurationError where it is wrong, or is not where $CHOM_CONFIG says."""
+    config = config_path().absolute()
+    if not os.environ.get(VARIABLE) and not config.exists():
+        return unconfigured(config)
+    return deployment(load_inventory(config), config, schedule_status(os.environ))
+
+
+defs = load()

@@ -1,0 +1,54 @@
+"""What the assets of every folder share: the deployment's chom.yaml, and failures as Dagster shows them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from chom_pipelines.errors import ChomError
+from chom_pipelines.inventory.loading import load_inventory
+from chom_pipelines.inventory.models import Inventory
+from chom_pipelines.inventory.preflight import read_keyring
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.local import Repository
+
+RETRY = dg.RetryPolicy(max_retries=3, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+"""For what may pass by itself: a network, a lock, DDL. Seven minutes in all."""
+
+
+class Chom(dg.ConfigurableResource[Any]):
+    """The configuration of this deployment. It names the file; the file names where secrets are.
+
+    Every run reads it again, so that a change of a server's policy needs no reload. New servers and schedules do.
+    """
+
+    config: str = Field(description="The path of chom.yaml.")
+
+    def inventory(self) -> Inventory:
+        """What is in the file now; raises ConfigurationError."""
+        return load_inventory(Path(self.config))
+
+    def repository(self) -> Repository:
+        """Where the backups are; raises ConfigurationError."""
+        return Repository(self.inventory().repository.path)
+
+    def keyring(self) -> Keyring | None:
+        """The master keys, None where backups are not encrypted.
+
+        Raises ConfigurationError, or SecretUnavailableError where there is no such file or variable.
+        """
+        encryption = self.inventory().repository.encryption
+        return read_keyring(encryption) if encryption else None
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """An error of this project's tree is a Dagster failure with what, remedy and kind; retried where that may help."""
+    try:
+        yield
+    except ChomError as error:
+        metadata = {"what": error.what, "remedy": error.remedy, "kind": type(error).__name__}
+        raise dg.Failure(str(error), metadata, allow_retries=error.retryable) from error

@@ -1,0 +1,27 @@
+"""What a person wants to see of a verification in the UI, as plain values; pure."""
+
+from chom_pipelines.repository.proof import Proof
+
+_RESTORE = ("start", "schema", "data", "programs")
+
+
+def described(proof: Proof) -> dict[str, str | int | float]:
+    """What was proved of what, where, and how long each part took; numbers plot over time.
+
+    `restore_seconds` is what a real restore on this machine would take: from nothing to a server with all of it.
+    """
+    phases = {f"{name}_seconds": round(seconds, 2) for name, seconds in proof.phases.items()}
+    restored = [proof.phases[name] for name in _RESTORE if name in proof.phases]
+    return {
+        "outcome": proof.outcome.value,
+        "backup": proof.backup,
+        "source": proof.source,
+        "restored_on": proof.scratch or "nothing",
+        **({"unproved": proof.version_differs} if proof.version_differs else {}),
+        **({"restore_seconds": round(sum(restored), 2)} if len(restored) == len(_RESTORE) else {}),
+        "seconds": round(proof.seconds, 2),
+        "tables": proof.tables,
+        "rows": proof.rows,
+        "objects": proof.objects,
+        **phases,
+    }
