@@ -11,7 +11,7 @@ from chom_pipelines.inventory.loading import config_path, load_inventory
 from chom_pipelines.inventory.preflight import check_repository, check_server
 from chom_pipelines.server.findings import Finding, Outcome, passed
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _STYLES = {"passed": "green", "warning": "yellow", "failed": "bold red", "not verified": "magenta"}
 _EXIT_CODES = {Outcome.FAILED: 1, Outcome.NOT_VERIFIED: 3}

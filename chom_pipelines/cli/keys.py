@@ -15,7 +15,10 @@ from chom_pipelines.inventory.preflight import read_keyring
 from chom_pipelines.repository.keys import KeyKind, Keyring
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Generate and list the master keys of encrypted backups."
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Generate and list the master keys of encrypted backups.",
 )
 
 

@@ -74,9 +74,9 @@ def _chom(
 
 
 def _app() -> typer.Typer:
-    app = typer.Typer(name="chom", cls=_LazyGroup, no_args_is_help=True, callback=_chom)
+    app = typer.Typer(name="chom", cls=_LazyGroup, no_args_is_help=True, rich_markup_mode=None, callback=_chom)
     for name, command in COMMANDS.items():
-        app.command(name, help=command.help)(lambda: None)
+        app.command(name, help=command.help, short_help=command.help)(lambda: None)
     return app
 
 

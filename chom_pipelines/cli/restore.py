@@ -1,0 +1,177 @@
+"""`chom restore`: a backup into a server, a directory, or a database beside the live one."""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chom_pipelines.backups.restore import RestoreRequest, plan_restore, restore_into_directory, restore_into_server
+from chom_pipelines.cli import entries, output
+from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.errors import ConfigurationError, MissingPrivilegeError
+from chom_pipelines.inventory.loading import load_inventory
+from chom_pipelines.inventory.models import Inventory, Server
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.local import LATEST
+from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.server.connection import Endpoint
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+PASSWORD = "CHOM_RESTORE_PASSWORD"  # noqa: S105  (the name of a variable)
+_WHO_MAY = "name an account that may write there with --user: the one that takes backups should not"
+
+
+@app.command()
+def restore(
+    *,
+    backup: Annotated[
+        str, typer.Argument(metavar="BACKUP|latest", help="Else the latest.", show_default=False)
+    ] = LATEST,
+    into_server: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A server of chom.yaml.", show_default=False)
+    ] = None,
+    into_directory: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A new data directory for a server to be started on.", show_default=False),
+    ] = None,
+    as_database: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Another name; OLD=NEW for each where there are several. Alone: beside it, on the same server.",
+            show_default=False,
+        ),
+    ] = None,
+    tables: Annotated[
+        str | None, typer.Option(metavar="DB.T,...", help="Only these tables.", show_default=False)
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--replace", help="Drop what is there under the same names.", show_default=False)
+    ] = False,
+    accounts: Annotated[bool, typer.Option("--accounts", help="Accounts and grants, too.", show_default=False)] = False,
+    user: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Connect as this account; its password is in ${PASSWORD}, or is asked for.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be done; change nothing.", show_default=False)
+    ] = False,
+    config: ConfigOption = None,
+    server: ServerOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Restore a backup; nothing is overwritten without --replace.
+
+    Every row is counted, and a value that is not stored as it was dumped ends the restore: exit code 0 means that all
+    of it is there.
+    """
+    if into_server and into_directory:
+        raise ConfigurationError("--into-server and --into-directory are two targets", "use one of them")
+    if not (into_server or into_directory or as_database):
+        remedy = "use --into-server NAME, --into-directory DIR, or --as-database NAME for a copy beside the original"
+        raise ConfigurationError("it is not said where to restore to", remedy)
+    if user and into_directory:
+        raise ConfigurationError("--user names an account of a server; a directory has none", "leave --user out")
+    inventory = load_inventory(config)
+    source = inventory.server(server)
+    repository, keyring = entries.opened_repository(inventory.repository)
+    entry = repository.find(source.name, backup)
+    request = _request(entry.manifest(keyring), as_database or (), tables)
+    request = replace(request, replace=overwrite, accounts=accounts, threads=source.backup.threads)
+    target = into_directory.absolute() if into_directory else _target(inventory, into_server, source, user)
+    if dry_run:
+        _print_plan(entry, keyring, target, request, json=json)
+        return
+    began = time.monotonic()
+    with output.progress() as report:
+        if isinstance(target, Path):
+            where, result = str(target), restore_into_directory(entry, keyring, target, request, report)
+        else:
+            try:
+                where, result = target.where, restore_into_server(entry, keyring, target, request, report)
+            except MissingPrivilegeError as error:
+                raise error if user else MissingPrivilegeError(error.what, _WHO_MAY) from error
+    seconds = time.monotonic() - began
+    if json:
+        body = {**vars(result), "backup": entry.id, "server": entry.server, "target": where, "seconds": seconds}
+        output.document("restore", body)
+        return
+    done = f"{result.tables} tables, {result.rows:,} rows, {output.size(result.bytes)}"
+    typer.echo(f"{entry.id} is restored into {where}, as {', '.join(result.databases)}")
+    typer.echo(f"  {done} in {output.duration(seconds)}, every row counted")
+    for warning in result.warnings:
+        typer.echo(f"  warning: {warning}", err=True)
+
+
+def _request(manifest: Manifest, as_database: Sequence[str], tables: str | None) -> RestoreRequest:
+    """What is to be restored, under which names: with --as-database nothing keeps the name that it has."""
+    chosen = None if tables is None else tuple(filter(None, (name.strip() for name in tables.split(","))))
+    if chosen == ():
+        raise ConfigurationError("--tables names none", "--tables db.table,db.other")
+    labels = {f"{table.database}.{table.name}": table.database for table in manifest.tables}
+    if chosen and not set(chosen) <= set(labels):
+        return RestoreRequest(tables=chosen)  # which is refused, with the names that the backup does not have
+    databases = manifest.databases if chosen is None else tuple(dict.fromkeys(labels[name] for name in chosen))
+    rename = {}
+    for name in as_database:
+        old, given, new = name.partition("=")
+        if given and old in manifest.databases:
+            rename[old] = new
+        elif len(databases) == 1 and not rename:
+            rename[databases[0]] = name
+        else:
+            what = f"{manifest.id} has the databases {', '.join(databases)}: which one becomes {name}?"
+            raise ConfigurationError(what, "--as-database OLD=NEW, once for each of them")
+    same = [name for name in databases if as_database and name not in rename]
+    if same:
+        what = f"--as-database gives no other name to {', '.join(same)}"
+        raise ConfigurationError(what, "--as-database OLD=NEW, once for each of them")
+    return RestoreRequest(rename=rename, tables=chosen)
+
+
+def _target(inventory: Inventory, name: str | None, source: Server, user: str | None) -> Endpoint:
+    chosen = inventory.server(name) if name else source
+    if user is None:
+        return chosen.endpoint()
+    endpoint = chosen.model_copy(update={"password": None}).endpoint()
+    return replace(endpoint, user=user, password=_password(user, endpoint))
+
+
+def _password(user: str, endpoint: Endpoint) -> str:
+    given = os.environ.get(PASSWORD)
+    if given is not None:
+        return given
+    if sys.stdin.isatty():
+        question = f"Password of {user} on {endpoint.where} (Enter: none)"
+        return str(typer.prompt(question, default="", hide_input=True, show_default=False, err=True))
+    if endpoint.socket:
+        return ""  # the server knows the account by the system's user
+    raise ConfigurationError(f"no password for {user}", f"export {PASSWORD}, or run it in a terminal")
+
+
+def _print_plan(
+    entry: BackupEntry, keyring: Keyring | None, target: Endpoint | Path, request: RestoreRequest, *, json: bool
+) -> None:
+    lines = plan_restore(entry, keyring, None if isinstance(target, Path) else target, request)
+    measured = entries.opened(entry, keyring).restored_in
+    if json:
+        body: dict[str, Any] = {"backup": entry.id, "server": entry.server, "plan": lines, "measured_seconds": measured}
+        output.document("restore", body)
+        return
+    for line in lines:
+        typer.echo(line)
+    if measured is None:
+        typer.echo("how long it takes is not known: `chom verify --level full` restores it and measures that")
+    else:
+        typer.echo(f"all of it was restored on this machine in {output.duration(measured)}, the last time")
