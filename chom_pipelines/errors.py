@@ -139,3 +139,7 @@ class RestoreFailedError(ChomError):
 
 class ProofFailedError(ChomError):
     """A backup was tested and is not what it should be."""
+
+
+class DemonstrationFailedError(ChomError):
+    """The demonstration did not see what it was to show."""

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,12 +21,14 @@ def supervised(
     log: Path,
     remove: Sequence[Path] = (),
     hold: Sequence[int] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command until the block ends, in a session of its own, output appended to `log`.
 
     However the block or this process ends, `kill -9` included, the command is killed, then the directories in `remove`
     are removed, unless the command had ended by itself: they hold its log. The yielded process ends when the command
-    does, with its exit code (128 + n for signal n). The file descriptors in `hold` stay open for as long as it runs.
+    does, with its exit code (128 + n for signal n). The file descriptors in `hold` stay open for as long as it runs;
+    `environment` is all of its variables, else those of this process.
     """
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -37,6 +39,7 @@ def supervised(
             start_new_session=True,  # Ctrl-C and a killed process group are the owner's, who then closes the pipe
             pass_fds=hold,
             cwd="/",
+            env=environment,
         )
     try:
         yield process
