@@ -48,7 +48,8 @@ def materialize(place: Place, asset: str, partition: str) -> None:
     with _dagster(command, place, log) as process:
         code = process.wait()
     if code != 0:
-        raise DemonstrationFailedError(f"Dagster's run of {selection} failed:\n{_tail(log)}", f"read {log}")
+        remedy = f"read {log}" if place.kept else "keep the whole log with --directory"
+        raise DemonstrationFailedError(f"Dagster's run of {selection} failed:\n{_tail(log)}", remedy)
 
 
 @dataclass(frozen=True)

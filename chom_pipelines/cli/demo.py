@@ -1,0 +1,197 @@
+"""`chom demo`: everything at once, on a private server, before your eyes."""
+
+import os
+import select
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from chom_pipelines.cli import entries, output
+from chom_pipelines.cli.options import JsonOption
+from chom_pipelines.demo import evidence, orchestration
+from chom_pipelines.demo.place import SERVER, Place, demo_place
+from chom_pipelines.demo.server import shop_server
+from chom_pipelines.demo.workload import Workload, workload
+from chom_pipelines.errors import DemonstrationFailedError
+from chom_pipelines.inventory.loading import load_inventory
+from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.proof import Level, Proof
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_BACKUP, _VERIFICATION = "full_backup", "verification_restore"
+_POLL_SECONDS = 1.0
+
+
+@app.command()
+def demo(
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Keeps repository, keys and Dagster's history there; else all of it is removed at the end.",
+            show_default=False,
+        ),
+    ] = None,
+    no_ui: Annotated[bool, typer.Option("--no-ui", help="Do not start Dagster's UI.", show_default=False)] = False,
+    json: JsonOption = False,
+) -> None:
+    """Back up, prove and restore a sample shop while its customers go on ordering.
+
+    A private MariaDB, an account with the least privileges, a backup and a verification restore as Dagster runs, a
+    restore beside the live database and a comparison by the server itself; then Dagster's UI, which shows the runs. In
+    a terminal it stays until Enter or Ctrl-C; elsewhere its answer is checked and it ends. Nothing of this touches
+    another server, and exit code 0 means that every step was seen to succeed.
+    """
+    steps = _Steps()
+    with ExitStack() as stack:
+        place = stack.enter_context(demo_place(directory))
+        seen = _performed(stack, place, steps)
+        if not json:
+            _print_tables(seen)
+        runs: list[str] = []
+        if not no_ui:
+            with steps.step("Dagster's UI lists both runs as successful") as say:
+                ui = stack.enter_context(orchestration.ui(place))
+                runs = ui.succeeded([_BACKUP, _VERIFICATION], seen.began.timestamp())
+                say(f"{ui.url}/runs")
+            if not json and sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI"):
+                _wait(ui, seen.customers, place)
+        seen.customers.refuse_if_it_failed()
+    if json:
+        output.document("demo", _document(seen, runs))
+    elif place.kept:
+        typer.echo(f"{place.directory} keeps the repository, its keys and Dagster's history; the server is gone.")
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What there is to show."""
+
+    began: datetime
+    found: entries.OpenedEntry
+    manifest: Manifest
+    basic: Proof
+    full: Proof
+    restored: evidence.Restored
+    ordered: int
+    customers: Workload
+
+
+class _Steps:
+    """Says what is going on, on stderr: a spinner in a terminal, then a line for what is done."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator["_Said"]:
+        """Time a step; it is said to be done only if nothing was raised."""
+        said, began = _Said(), time.monotonic()
+        with self._console.status(f"{title} …"):
+            yield said
+        line = Text.assemble(("✓ ", "green"), title, *(f": {text}" for text in said.texts))
+        line.append(f"  {output.duration(time.monotonic() - began)}", style="dim")
+        self._console.print(line, soft_wrap=True)
+
+
+@dataclass
+class _Said:
+    texts: list[str] = field(default_factory=list)
+
+    def __call__(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def _performed(stack: ExitStack, place: Place, steps: _Steps) -> _Seen:
+    began = datetime.now(timezone.utc)
+    day = f"{began:%Y-%m-%d}"
+    with steps.step("A private server with a shop") as say:
+        server = stack.enter_context(shop_server(place))
+        say(server.facts.label)
+    inventory = load_inventory(place.config)
+    with steps.step("chom check") as say:
+        say(f"{len(evidence.preflight(inventory))} findings about server, account, repository and keys, none failed")
+    customers = stack.enter_context(workload(server.endpoint))
+    with steps.step(f"Dagster's run of {SERVER}/{_BACKUP} for {day}") as say:
+        before = customers.orders
+        orchestration.materialize(place, _BACKUP, day)
+        ordered = customers.orders - before
+        repository, keyring = entries.opened_repository(inventory.repository)
+        entry = evidence.backup_since(repository, began)
+        basic = evidence.passed_proof(entry, keyring, Level.BASIC)
+        say(entry.id)
+    with steps.step(f"Dagster's run of {SERVER}/{_VERIFICATION} for {day}") as say:
+        orchestration.materialize(place, _VERIFICATION, day)
+        full = evidence.passed_proof(entry, keyring, Level.FULL)
+        say(f"{full.tables} tables, {full.rows:,} rows equal")
+    with steps.step(f"A restore beside the live shop, as {evidence.COPY}, and a comparison") as say:
+        restored = evidence.restored_beside(entry, keyring, server.endpoint)
+        say(f"{len(restored.answers)} questions to the server, nothing against the copy")
+    customers.refuse_if_it_failed()
+    if not ordered:
+        raise DemonstrationFailedError("no customer ordered while the backup was taken", "run it again")
+    manifest = entry.manifest(keyring)
+    return _Seen(began, entries.opened(entry, keyring), manifest, basic, full, restored, ordered, customers)
+
+
+def _print_tables(seen: _Seen) -> None:
+    """What was backed up, proved and restored, table by table; then how."""
+    manifest, full, restored = seen.manifest, seen.full, seen.restored
+    output.table(
+        ("table", "backed up: rows>", "text>", "SHA-256 of the rows", "proved by a restore", "restored: rows>"),
+        [
+            (
+                f"{table.database}.{table.name}",
+                f"{table.rows:,}",
+                output.size(table.bytes),
+                f"{table.digest[:16]}…",
+                "equal",
+                f"{restored.rows[table.name]:,}",
+            )
+            for table in manifest.tables
+        ],
+        title=f"{manifest.id} of {manifest.server}, {manifest.source.flavour} {manifest.source.version}",
+        styles={"equal": "green"},
+    )
+    how = [
+        ("backed up", f"{entries.summary(manifest)}, while {seen.ordered} orders were placed"),
+        ("read back", entries.verdict(seen.basic)),
+        ("proved", entries.verdict(full)),
+        ("restored", f"beside the live shop, as {evidence.COPY}, in {output.duration(restored.seconds)}"),
+        ("compared", f"{len(restored.answers)} questions about both to the server itself, nothing against the copy"),
+    ]
+    output.table(("", ""), how)
+
+
+def _document(seen: _Seen, runs: list[str]) -> dict[str, Any]:
+    return {
+        "outcome": "passed",
+        "backup": entries.as_json(seen.found),
+        "orders_meanwhile": seen.ordered,
+        "restored": {**vars(seen.restored.result), "seconds": seen.restored.seconds, "counted": seen.restored.rows},
+        "comparisons": [vars(answer) for answer in seen.restored.answers],
+        "dagster_runs": runs,
+    }
+
+
+def _wait(ui: orchestration.Ui, customers: Workload, place: Place) -> None:
+    """Until the person has seen enough; raises what ends the UI or the customers meanwhile."""
+    typer.echo(f"\n{ui.url} is Dagster's UI. Everything is live: materialise, rerun, or in another terminal:")
+    typer.echo(f"  chom backups --config {place.config}")
+    typer.echo("Enter or Ctrl-C ends it" + ("." if place.kept else ", and removes everything."))
+    try:
+        while not select.select([sys.stdin], [], [], _POLL_SECONDS)[0]:
+            ui.refuse_if_it_ended()
+            customers.refuse_if_it_failed()
+    except KeyboardInterrupt:
+        typer.echo()
