@@ -115,6 +115,7 @@ class _Run:
             tables = catalog.tables()
             # ranges are cut before the snapshot: they hold every row whatever the bounds are
             work = Work(tables, [cut(self.session, table) for table in tables], self._packet)
+            workers.connected()  # before the lock, not under it
             position = frozen(self.session, self.facts, lambda: workers.ask(BEGIN, POSITION))
             snapshot = datetime.now(timezone.utc)
             self._read(workers, work, report)
@@ -197,10 +198,14 @@ class _Run:
 
     def _accounts(self, catalog: Catalog) -> list[Definition]:
         try:
-            return catalog.accounts()
+            accounts = catalog.accounts()
         except MissingPrivilegeError as error:
             self.warnings.append(f"accounts and grants are not in this backup: {error.what}")
             return []
+        if catalog.ignored_accounts:
+            names = ", ".join(catalog.ignored_accounts)
+            self.warnings.append(f"accounts that the server itself ignores are not in this backup: {names}")
+        return accounts
 
     def _store_schema(self, definitions: list[Definition], tables: list[TableInfo], work: Work) -> list[StoredObject]:
         files: list[tuple[str, Iterable[bytes]]] = [

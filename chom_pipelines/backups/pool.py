@@ -103,9 +103,18 @@ class Pool:
 
     def __init__(self, processes: list[_Process]) -> None:
         self._processes = processes
+        self._connected = False
+
+    def connected(self) -> None:
+        """Wait until every worker is; they start while the owner does other things."""
+        if not self._connected:
+            for process in self._processes:
+                process.receive()
+            self._connected = True
 
     def ask(self, execute: str, query: str) -> list[list[list[str]]]:
         """Have every worker execute a statement and answer a query, at the same time; one list of rows each."""
+        self.connected()
         for process in self._processes:
             process.send({"execute": execute, "query": query})
         return [process.receive()["rows"] for process in self._processes]
@@ -115,6 +124,7 @@ class Pool:
 
         Raises the first error of any worker; the others are then ended with the pool.
         """
+        self.connected()
         waiting: queue.SimpleQueue[Message] = queue.SimpleQueue()
         for task in tasks:
             waiting.put(task)
@@ -158,13 +168,11 @@ def _serve(
 
 @contextmanager
 def pool(size: int, setup: Setup) -> Iterator[Pool]:
-    """Start workers and wait until all are connected; kill them at the end, whatever happened."""
+    """Start workers; kill them at the end, whatever happened."""
     processes: list[_Process] = []
     try:
         for _ in range(size):
             processes.append(_Process(setup))
-        for process in processes:
-            process.receive()
         yield Pool(processes)
     finally:
         for process in processes:

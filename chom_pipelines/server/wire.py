@@ -213,7 +213,17 @@ def _parse(reader: _Reader, rows: list[bytes]) -> tuple[_Outcome, int]:
     data, position, limit = bytes(reader.view[:filled]), start, filled - _HEADER_BYTES
     add = rows.append
     outcome = _Outcome.MORE
-    while position <= limit:
+    short = filled - _HEADER_BYTES - _NULL  # from here on a short value may be cut off
+    while position <= limit and outcome is _Outcome.MORE:
+        # The rows of most tables: one byte of length says where the next packet begins. Half the time of the general way
+        value = position + _HEADER_BYTES + 1
+        while value <= short:
+            size = data[value - 1]
+            if size >= _NULL:
+                break
+            add(data[value : value + size])
+            value += size + _HEADER_BYTES + 1
+        position = value - _HEADER_BYTES - 1
         length = _HEADER(data, position)[0] & _CONTINUES
         after = position + 4 + length
         if after > filled:
@@ -232,8 +242,6 @@ def _parse(reader: _Reader, rows: list[bytes]) -> tuple[_Outcome, int]:
         else:
             add(data[position + 8 : after])
         position = after
-        if outcome is not _Outcome.MORE:
-            break
     reader.position = position
     return outcome, position - start
 
