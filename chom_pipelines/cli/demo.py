@@ -2,7 +2,9 @@
 
 import os
 import select
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -30,6 +32,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _BACKUP, _VERIFICATION = "full_backup", "verification_restore"
 _POLL_SECONDS = 1.0
+_DIGITS = 12
+_INDENT = 11
 
 
 @app.command()
@@ -60,7 +64,7 @@ def demo(
             _print_tables(seen)
         runs: list[str] = []
         if not no_ui:
-            with steps.step("Dagster's UI lists both runs as successful") as say:
+            with steps.step("Dagster's UI lists both runs") as say:
                 ui = stack.enter_context(orchestration.ui(place))
                 runs = ui.succeeded([_BACKUP, _VERIFICATION], seen.began.timestamp())
                 say(f"{ui.url}/runs")
@@ -101,7 +105,7 @@ class _Steps:
             yield said
         line = Text.assemble(("✓ ", "green"), title, *(f": {text}" for text in said.texts))
         line.append(f"  {output.duration(time.monotonic() - began)}", style="dim")
-        self._console.print(line, soft_wrap=True)
+        self._console.print(line, soft_wrap=not self._console.is_terminal)
 
 
 @dataclass
@@ -120,9 +124,9 @@ def _performed(stack: ExitStack, place: Place, steps: _Steps) -> _Seen:
         say(server.facts.label)
     inventory = load_inventory(place.config)
     with steps.step("chom check") as say:
-        say(f"{len(evidence.preflight(inventory))} findings about server, account, repository and keys, none failed")
+        say(f"{len(evidence.preflight(inventory))} findings, none failed")
     customers = stack.enter_context(workload(server.endpoint))
-    with steps.step(f"Dagster's run of {SERVER}/{_BACKUP} for {day}") as say:
+    with steps.step(f"Dagster's run of {SERVER}/{_BACKUP}") as say:
         before = customers.orders
         orchestration.materialize(place, _BACKUP, day)
         ordered = customers.orders - before
@@ -130,13 +134,13 @@ def _performed(stack: ExitStack, place: Place, steps: _Steps) -> _Seen:
         entry = evidence.backup_since(repository, began)
         basic = evidence.passed_proof(entry, keyring, Level.BASIC)
         say(entry.id)
-    with steps.step(f"Dagster's run of {SERVER}/{_VERIFICATION} for {day}") as say:
+    with steps.step(f"Dagster's run of {SERVER}/{_VERIFICATION}") as say:
         orchestration.materialize(place, _VERIFICATION, day)
         full = evidence.passed_proof(entry, keyring, Level.FULL)
         say(f"{full.tables} tables, {full.rows:,} rows equal")
-    with steps.step(f"A restore beside the live shop, as {evidence.COPY}, and a comparison") as say:
+    with steps.step("A restore beside the live shop") as say:
         restored = evidence.restored_beside(entry, keyring, server.endpoint)
-        say(f"{len(restored.answers)} questions to the server, nothing against the copy")
+        say(f"{evidence.COPY}, {len(restored.answers)} comparisons hold")
     customers.refuse_if_it_failed()
     if not ordered:
         raise DemonstrationFailedError("no customer ordered while the backup was taken", "run it again")
@@ -146,31 +150,38 @@ def _performed(stack: ExitStack, place: Place, steps: _Steps) -> _Seen:
 
 def _print_tables(seen: _Seen) -> None:
     """What was backed up, proved and restored, table by table; then how."""
-    manifest, full, restored = seen.manifest, seen.full, seen.restored
-    output.table(
-        ("table", "backed up: rows>", "text>", "SHA-256 of the rows", "proved by a restore", "restored: rows>"),
-        [
-            (
-                f"{table.database}.{table.name}",
-                f"{table.rows:,}",
-                output.size(table.bytes),
-                f"{table.digest[:16]}…",
-                "equal",
-                f"{restored.rows[table.name]:,}",
-            )
-            for table in manifest.tables
-        ],
-        title=f"{manifest.id} of {manifest.server}, {manifest.source.flavour} {manifest.source.version}",
-        styles={"equal": "green"},
-    )
-    how = [
-        ("backed up", f"{entries.summary(manifest)}, while {seen.ordered} orders were placed"),
-        ("read back", entries.verdict(seen.basic)),
-        ("proved", entries.verdict(full)),
-        ("restored", f"beside the live shop, as {evidence.COPY}, in {output.duration(restored.seconds)}"),
-        ("compared", f"{len(restored.answers)} questions about both to the server itself, nothing against the copy"),
+    manifest, restored = seen.manifest, seen.restored
+    tables = [
+        (
+            table.name,
+            f"{table.rows:,}",
+            output.size(table.bytes),
+            table.digest[:_DIGITS],
+            "equal",
+            f"{restored.rows[table.name]:,}",
+        )
+        for table in manifest.tables
     ]
-    output.table(("", ""), how)
+    columns = ("table", "rows>", "text>", "SHA-256", "proved", "restored>")
+    title = f"\n{manifest.id} of {manifest.server}"
+    output.table(columns, tables, title=title, styles={"equal": "green"})
+    for label, text in (
+        ("backed up", entries.summary(manifest)),
+        ("meanwhile", f"{seen.ordered} orders were placed during that run"),
+        ("read back", entries.verdict(seen.basic)),
+        ("proved", entries.verdict(seen.full)),
+        ("restored", f"as {evidence.COPY} beside the live shop, in {output.duration(restored.seconds)}"),
+        ("compared", f"{len(restored.answers)} questions to the server about both, nothing against the copy"),
+    ):
+        typer.echo(
+            textwrap.fill(
+                text,
+                shutil.get_terminal_size().columns,
+                initial_indent=f"{label}: ".ljust(_INDENT),
+                subsequent_indent=" " * _INDENT,
+            )
+        )
+    typer.echo()
 
 
 def _document(seen: _Seen, runs: list[str]) -> dict[str, Any]:
@@ -186,9 +197,9 @@ def _document(seen: _Seen, runs: list[str]) -> dict[str, Any]:
 
 def _wait(ui: orchestration.Ui, customers: Workload, place: Place) -> None:
     """Until the person has seen enough; raises what ends the UI or the customers meanwhile."""
-    typer.echo(f"\n{ui.url} is Dagster's UI. Everything is live: materialise, rerun, or in another terminal:")
-    typer.echo(f"  chom backups --config {place.config}")
-    typer.echo("Enter or Ctrl-C ends it" + ("." if place.kept else ", and removes everything."))
+    typer.echo(f"\nDagster's UI: {ui.url}")
+    typer.echo(f"in another terminal: chom backups --config {place.config}")
+    typer.echo("Enter or Ctrl-C ends it" + ("." if place.kept else " and removes everything."))
     try:
         while not select.select([sys.stdin], [], [], _POLL_SECONDS)[0]:
             ui.refuse_if_it_ended()

@@ -18,6 +18,7 @@ from typing import Any
 from chom_pipelines.demo.place import SERVER, Place
 from chom_pipelines.errors import DemonstrationFailedError
 from chom_pipelines.inventory.environment import POLICY, RETENTION
+from chom_pipelines.server.directories import claimed_directory
 from chom_pipelines.server.process import supervised
 from chom_pipelines.server.scratch import free_port
 
@@ -121,9 +122,18 @@ def ui(place: Place) -> Iterator[Ui]:
 def _dagster(command: Sequence[str], place: Place, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     # a person's BACKUP_TYPE or COMPRESSION is meant for their own backups
     inherited = {name: value for name, value in os.environ.items() if name not in {*_OVERRIDES}}
-    environment = inherited | {"DAGSTER_HOME": str(place.dagster), "CHOM_CONFIG": str(place.config)}
-    with supervised([sys.executable, "-m", "dagster", *command], log=log, environment=environment) as process:
-        yield process
+    # what Dagster leaves in TMPDIR goes with it; sockets are among that, whose paths must be short
+    with claimed_directory(Path("/tmp")) as temporary:  # noqa: S108  (made by mkdtemp, 0700)
+        ours = {"DAGSTER_HOME": place.dagster, "CHOM_CONFIG": place.config, "TMPDIR": temporary.path}
+        running = supervised(
+            [sys.executable, "-m", "dagster", *command],
+            log=log,
+            remove=[temporary.path],
+            hold=[temporary.descriptor],
+            environment=inherited | {name: str(path) for name, path in ours.items()},
+        )
+        with running as process:
+            yield process
 
 
 _OVERRIDES = ("BACKUP_TYPE", *POLICY.values(), *RETENTION.values())
