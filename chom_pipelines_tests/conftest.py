@@ -4,10 +4,12 @@ A server program that is missing fails the tests that need it; nothing is skippe
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from chom_pipelines.server.facts import Flavour
+from chom_pipelines_tests.backups.taking import Backups
 from chom_pipelines_tests.servers import PrivateServer, private_server
 
 
@@ -51,3 +53,9 @@ def server(any_server: PrivateServer) -> Iterator[PrivateServer]:
     """Both families in turn; databases made through it are dropped after the test."""
     with any_server.scope() as server:
         yield server
+
+
+@pytest.fixture
+def backups(tmp_path: Path) -> Backups:
+    """An empty repository."""
+    return Backups(tmp_path)

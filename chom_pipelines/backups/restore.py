@@ -21,10 +21,17 @@ from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import Flavour, ServerFacts, parse_version, read_facts
-from chom_pipelines.server.identifiers import literal, quote
+from chom_pipelines.server.identifiers import quote
 from chom_pipelines.server.scratch import scratch_server
 
-__all__ = ["RestoreRequest", "RestoreResult", "plan_restore", "restore_into_directory", "restore_into_server"]
+__all__ = [
+    "RestoreRequest",
+    "RestoreResult",
+    "plan_restore",
+    "restore_contents",
+    "restore_into_directory",
+    "restore_into_server",
+]
 
 _BIRTH_VARIABLES = ("lower_case_table_names", "innodb_page_size")
 """What a server is born with and a restored one must share with the source."""
@@ -113,7 +120,7 @@ def restore_into_directory(
         raise RestoreRefusedError(f"{directory} is not empty", "choose another directory, or use --replace")
     contents = Contents.of(entry, keyring)
     flavour, options = Flavour(contents.manifest.source.flavour), birth_options(contents.manifest)
-    partial = directory.with_name(f".{directory.name}.partial")
+    partial = directory.with_name(f"{directory.name}.partial")  # MySQL does not see files below a hidden one
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -190,7 +197,7 @@ class _Restore:
         for name, definition in self.plan.databases.items():
             if self.request.tables is None:
                 self.session.execute(f"DROP DATABASE IF EXISTS {quote(name)}")
-            if not self.session.row(f"SHOW DATABASES WHERE `Database` = {literal(name)}"):
+            if (name,) not in self.session.rows("SHOW DATABASES"):
                 old, new = quote(definition.name).encode(), quote(name).encode()
                 self.session.statement(definition.statement.replace(old, new, 1))
             self.session.execute(
@@ -220,6 +227,8 @@ class _Restore:
                 self.session.execute("SET time_zone = '+00:00'")
                 for statement in settings(self.facts)[:1]:
                     self.session.execute(statement)
+            for ending in each.context.endings():
+                self.session.execute(ending)
             if each.value:
                 self.session.execute(each.value)
             if each.kind == "event" and each.database in self.request.rename.values():
@@ -240,9 +249,9 @@ def _obstacles(session: Session, plan: RestorePlan, contents: Contents, request:
     found = []
     for database in plan.databases:
         tables = {
-            str(name) for (name,) in session.rows(
-                "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", (database,),
-            )
+            str(name) for schema, name in session.rows(
+                "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", (database,),
+            ) if schema == database  # it compares names without case and accents
         }  # fmt: skip
         if not tables:
             continue

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from chom_pipelines.backups.contents import Contents
 from chom_pipelines.errors import DamagedError
@@ -35,7 +36,7 @@ def read_everything(
     threads: int,
     report: Report,
 ) -> ReadingResult:
-    """Read all of a backup. Damage is listed in the result, by object; what cannot be read for another reason raises."""
+    """Read all of a backup. Damage is listed in the result, by object; what cannot be read otherwise raises."""
     manifest = contents.manifest
     lock, done = threading.Lock(), 0
 
@@ -45,7 +46,7 @@ def read_everything(
             done += size
         report(done, manifest.raw_bytes, f"read {manifest.id}")
 
-    checks: list[Callable[[], Iterator[str]]] = [lambda: _guide(contents), lambda: _proofs(entry, keyring)]
+    checks: list[Callable[[], Iterator[str]]] = [partial(_guide, contents), partial(_proofs, entry, keyring)]
     bundles: dict[str, list[tuple[Table, Part, str]]] = {}
     in_tables = set()
     for table in manifest.tables:
@@ -55,12 +56,10 @@ def read_everything(
                 path, _, member = part.objects[0].partition("#")
                 bundles.setdefault(path, []).append((table, part, member))
             else:
-                checks.append(lambda table=table, part=part: _part(contents, table, part, count))  # type: ignore[misc]
-    for path, members in bundles.items():
-        checks.append(lambda path=path, members=members: _bundle(contents, path, members, count))  # type: ignore[misc]
-    for path in sorted(set(contents.stored) - in_tables):
-        checks.append(lambda path=path: _object(contents, path, count))  # type: ignore[misc]
-    checks.append(lambda: _definitions(contents))
+                checks.append(partial(_part, contents, table, part, count))
+    checks += [partial(_bundle, contents, path, members, count) for path, members in bundles.items()]
+    checks += [partial(_object, contents, path, count) for path in sorted(set(contents.stored) - in_tables)]
+    checks.append(partial(_definitions, contents))
     pool = ThreadPoolExecutor(threads)
     try:
         failures = [failure for found in pool.map(lambda check: list(check()), checks) for failure in found]

@@ -77,8 +77,8 @@ def verify(
 ) -> Proof:
     """Prove a backup and keep the record beside it; `threads` 0 means one per core.
 
-    Damage does not raise: the proof has failed and names each object and table. What keeps the question open (no key, no
-    server program, a full disk) makes it not verified, with the reason. Where even the key for the record's seal is
+    Damage does not raise: the proof has failed and names each object and table. What keeps the question open (no key,
+    no server program, a full disk) makes it not verified, with the reason. Where even the key for the record's seal is
     missing, the proof is returned and not kept.
 
     Raises RepositoryError where the record cannot be written.
@@ -93,7 +93,8 @@ def verify(
         findings.outcome, findings.reason = Outcome.NOT_VERIFIED, error.what
         return findings.proof(entry, None)
     try:
-        _prove(entry, contents, keyring, findings, threads or len(os.sched_getaffinity(0)), report)
+        cores = len(os.sched_getaffinity(0))
+        _prove(entry, contents, findings, keyring=keyring, threads=threads or cores, report=report)
     except _NOT_DETERMINED as error:
         findings.outcome, findings.reason = Outcome.NOT_VERIFIED, error.what
     proof = findings.proof(entry, contents.manifest)
@@ -114,8 +115,9 @@ _NOT_DETERMINED: tuple[type[ChomError], ...] = (
 def _prove(
     entry: BackupEntry,
     contents: Contents,
-    keyring: Keyring | None,
     findings: _Findings,
+    *,
+    keyring: Keyring | None,
     threads: int,
     report: Report,
 ) -> None:

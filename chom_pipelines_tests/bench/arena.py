@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,7 +70,8 @@ def arena(flavour: Flavour) -> Iterator[Arena]:
             (directory / "repository").mkdir(mode=0o700)
             (directory / "chom.yaml").write_text(
                 f"repository: {{path: {directory / 'repository'}}}\n"
-                f"servers:\n  - {{name: bench, socket: {server.endpoint.socket}, user: root, databases: [{DATABASE}]}}\n",
+                "servers:\n"
+                f"  - {{name: bench, socket: {server.endpoint.socket}, user: root, databases: [{DATABASE}]}}\n",
             )
             yield Arena(server, directory)
     finally:
@@ -87,6 +89,5 @@ def arguments(description: str) -> argparse.Namespace:
 
 
 def _bin() -> str:
-    import sys  # noqa: PLC0415  (needed here only)
 
     return str(Path(sys.executable).parent)

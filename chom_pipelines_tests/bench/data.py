@@ -28,25 +28,32 @@ CREATE TABLE events (
 _ROWS = {
     "users": (
         300_000,
-        "n, CONCAT({w3}, ' ', {w5}), CONCAT({w7}, '.', n, '@example.com'), IF(n % 7 = 0, NULL, {when}), "
-        "CONCAT('$2y$10$', LEFT(CONCAT(MD5(n), MD5(n + 1)), 53)), IF(n % 3 = 0, NULL, MD5(n * 3)), {when}, {when}",
+        (
+            "n, CONCAT({w3}, ' ', {w5}), CONCAT({w7}, '.', n, '@example.com'), IF(n % 7 = 0, NULL, {when}), "
+            "CONCAT('$2y$10$', LEFT(CONCAT({hash}, {hash1}), 53)), IF(n % 3 = 0, NULL, {hash3}), {when}, {when}"
+        ),
     ),
     "orders": (
         700_000,
-        "n, 1 + n * 7919 % 300000, CONCAT('ORD-', LPAD(n, 10, '0')), 1 + n * 31 % 4, n * 17 % 100000 / 100, 'EUR', "
-        "IF(n % 4, NULL, CONCAT_WS(' ', {w3}, {w5}, {w7}, {w11}, {w13})), {when}, {when}",
+        (
+            "n, 1 + n * 7919 % 300000, CONCAT('ORD-', LPAD(n, 10, '0')), 1 + n * 31 % 4, n * 17 % 100000 / 100, 'EUR', "
+            "IF(n % 4, NULL, CONCAT_WS(' ', {w3}, {w5}, {w7}, {w11}, {w13})), {when}, {when}"
+        ),
     ),
     "order_items": (
         1_600_000,
-        "n, 1 + n * 6007 % 700000, 1 + n * 13 % 20000, CONCAT('SKU-', n * 13 % 20000), "
-        "CONCAT_WS(' ', {w3}, {w5}, {w11}), 1 + n % 5, n * 19 % 50000 / 100",
+        (
+            "n, 1 + n * 6007 % 700000, 1 + n * 13 % 20000, CONCAT('SKU-', n * 13 % 20000), "
+            "CONCAT_WS(' ', {w3}, {w5}, {w11}), 1 + n % 5, n * 19 % 50000 / 100"
+        ),
     ),
     "events": (
         700_000,
-        "n, 1 + n * 4001 % 300000, ELT(1 + n % 4, 'login', 'view', 'cart', 'checkout'), "
-        "CONCAT('{{\"session\": \"', MD5(n), '\", \"path\": \"/', {w3}, '/', {w5}, '/', n, '\", \"agent\": \"Mozilla/5.0 ', "
-        "{w7}, ' ', {w11}, ' ', {w13}, '\", \"text\": \"', CONCAT_WS(' ', {w3}, {w7}, {w5}, {w13}, {w11}, {w3}, {w17}), "
-        "'\"}}'), SQRT(n), {when}",
+        (
+            "n, 1 + n * 4001 % 300000, ELT(1 + n % 4, 'login', 'view', 'cart', 'checkout'), JSON_OBJECT("
+            "'session', {hash}, 'path', CONCAT_WS('/', {w3}, {w5}, n), 'agent', CONCAT('Mozilla/5.0 ', {w7}, {w11}, "
+            "{w13}), 'text', CONCAT_WS(' ', {w3}, {w7}, {w5}, {w13}, {w11}, {w3}, {w17})), SQRT(n), {when}"
+        ),
     ),
 }
 
@@ -63,6 +70,7 @@ def fill(session: Session, database: str, scale: float) -> None:
     session.execute(f"INSERT INTO thousand VALUES {', '.join(f'({number})' for number in range(1000))}")
     session.execute("CREATE TEMPORARY TABLE thousands AS SELECT n FROM thousand")
     names = {f"w{step}": _word(step) for step in (3, 5, 7, 11, 13, 17)}
+    names |= {"hash": _hash("n"), "hash1": _hash("n + 1"), "hash3": _hash("n * 3")}
     names["when"] = "TIMESTAMP'2026-01-01 00:00:00' + INTERVAL n * 37 % 20000000 SECOND"
     for table, (rows, columns) in _ROWS.items():
         wanted = int(rows * scale)
@@ -74,6 +82,10 @@ def fill(session: Session, database: str, scale: float) -> None:
                 f"WHERE t.n < {-(-(end - start) // 1000)}) numbers WHERE n <= {end} ORDER BY n",
             )
     session.execute(f"ANALYZE TABLE {', '.join(_ROWS)}")
+
+
+def _hash(number: str) -> str:
+    return f"LEFT(SHA2({number}, 256), 32)"
 
 
 def _word(step: int) -> str:

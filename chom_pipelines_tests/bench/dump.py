@@ -28,7 +28,9 @@ def _pairings(ground: Arena, flavour: Flavour, threads: int) -> list[list[Contes
     dump = str(client_program(flavour).path) + ("-dump" if flavour is Flavour.MARIADB else "dump")
     if flavour is Flavour.MYSQL:
         dump += " --set-gtid-purged=OFF"
-    piped = f"{dump} --no-defaults -S {ground.socket} -uroot --single-transaction --routines --triggers --events {DATABASE}"
+    piped = (
+        f"{dump} --no-defaults -S {ground.socket} -uroot --single-transaction --routines --triggers --events {DATABASE}"
+    )
     pairings = [
         [
             _chom(ground, f"--compression zstd --level 3 --threads {threads}", "chom, zstd -3"),
@@ -62,12 +64,11 @@ def _chom(ground: Arena, options: str, name: str) -> Contestant:
 
 def _peer(ground: Arena, command: str, name: str) -> Contestant:
     out = ground.directory / "peer"
-    return Contestant(
-        name,
-        command.replace("{out}", str(out)),
-        lambda: None if ground.out("peer") else None,
-        lambda: directory_size(out),
-    )
+
+    def clear() -> None:
+        ground.out("peer")
+
+    return Contestant(name, command.replace("{out}", str(out)), clear, lambda: directory_size(out))
 
 
 if __name__ == "__main__":

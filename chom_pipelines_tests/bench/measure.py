@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -112,8 +113,6 @@ def _sample(root: psutil.Process, peak: list[int], ended: threading.Event) -> No
         except psutil.NoSuchProcess:
             return
         for process in family:
-            try:
+            with suppress(psutil.Error):  # it ended meanwhile
                 total += process.memory_full_info().pss
-            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-                continue
         peak[0] = max(peak[0], total)

@@ -31,12 +31,12 @@ def main() -> None:
 
 def _contestants(ground: Arena, flavour: Flavour, threads: int) -> list[Contestant]:
     client = str(client_program(flavour).path)
-    dump = client + ("-dump" if flavour is Flavour.MARIADB else "dump --set-gtid-purged=OFF")
+    dump = (f"{client}-dump", "") if flavour is Flavour.MARIADB else (f"{client}dump", "--set-gtid-purged=OFF")
     sql, files = ground.out("sql") / "dump.sql.zst", ground.out("files")
+    connection = f"-S {ground.socket} -uroot --single-transaction {DATABASE}"
     dumps = [
         "chom backup --verification none --no-encrypt --no-upload --json",
-        f"{dump.split()[0]} --no-defaults {' '.join(dump.split()[1:])} -S {ground.socket} -uroot --single-transaction "
-        f"{DATABASE} | zstd -3 -q -T2 -o {sql}",
+        f"{dump[0]} --no-defaults {dump[1]} {connection} | zstd -3 -q -T2 -o {sql}",
     ]
 
     def prepare() -> None:
@@ -45,7 +45,7 @@ def _contestants(ground: Arena, flavour: Flavour, threads: int) -> list[Contesta
             session.execute(f"CREATE DATABASE {_COPY} CHARACTER SET utf8mb4")
 
     pipe = f"zstd -dcq {sql} | {client} --no-defaults -S {ground.socket} -uroot {_COPY}"
-    restore = f"chom restore latest --as-database {_COPY} --threads {threads} --json"
+    restore = f"chom restore latest --as-database {_COPY} --json"
     contestants = [Contestant("chom restore", restore, prepare), Contestant("zstd -dc | client", pipe, prepare)]
     if flavour is Flavour.MARIADB:
         dumps.append(f"mydumper -S {ground.socket} -u root -B {DATABASE} -t {threads} -F 64 -c -o {files}")

@@ -1,0 +1,124 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from chom_pipelines.backups.contents import Contents
+from chom_pipelines.backups.restore import RestoreRequest, RestoreResult, restore_contents
+from chom_pipelines.progress import Report, unreported
+from chom_pipelines.proofs.verification import verify
+from chom_pipelines.repository.codecs import Codec
+from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.proof import Level, Outcome
+from chom_pipelines.server.connection import Endpoint, Session
+from chom_pipelines.server.identifiers import quote
+from chom_pipelines_tests.backups.samples import library
+from chom_pipelines_tests.backups.taking import Backups, filled
+from chom_pipelines_tests.servers import PrivateServer
+
+KEYRING = Keyring("", ()).generate("first", KeyKind.AES_256)
+
+
+@pytest.fixture(params=[None, KEYRING], ids=["plain", "encrypted"])
+def kept(request: pytest.FixtureRequest, backups: Backups) -> Backups:
+    policy = backups.policy.model_copy(update={"compression": Codec.ZSTD, "level": 1})
+    return Backups(backups.directory, request.param, policy)
+
+
+@pytest.mark.parametrize("level", Level)
+def test_a_whole_backup_passes_and_the_proof_is_kept(server: PrivateServer, kept: Backups, level: Level) -> None:
+    entry = kept.take(server, library(server))
+    proof = verify(entry, level, kept.keyring, unreported)
+    assert (proof.outcome, proof.failures, proof.tables, proof.rows) == (Outcome.PASSED, (), 3, 9)
+    assert [record.proof for record in entry.proofs(kept.keyring)] == [proof]
+
+
+def test_a_flipped_byte_in_any_stored_file_fails_and_is_named(server: PrivateServer, kept: Backups) -> None:
+    database = library(server)
+    with server.connect() as session:  # a table that is not bundled
+        session.execute(f"USE {quote(database)}")
+        session.execute(f"CREATE TABLE {quote(database)}.large (id INT PRIMARY KEY, t VARCHAR(200) NOT NULL)")
+        filled(session, f"{quote(database)}.large", 40_000, "n, REPEAT(SHA2(n, 256), 3)")
+        session.execute(f"ANALYZE TABLE {quote(database)}.large")
+    entry = kept.take(server, database)
+    verify(entry, Level.BASIC, kept.keyring, unreported)
+    files = sorted(path for path in entry.path.rglob("*") if path.is_file())
+    names = {str(path.relative_to(entry.path)) for path in files}
+    assert {"manifest.json", "RESTORE.md"} < names
+    assert {name.partition("/")[0] for name in names} == {"data", "schema", "proofs", "manifest.json", "RESTORE.md"}
+    assert any("bundle" in name for name in names)
+    assert any("large" in name for name in names)
+    for path in files:
+        whole = path.read_bytes()
+        middle = len(whole) // 2
+        path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 0x20]) + whole[middle + 1 :])
+        proof = verify(entry, Level.BASIC, kept.keyring, unreported)
+        path.write_bytes(whole)
+        assert proof.outcome is Outcome.FAILED, path
+        expected = entry.path if path.name == "manifest.json" else path
+        assert any(str(expected) in failure for failure in proof.failures), (path, proof.failures)
+    assert verify(entry, Level.BASIC, kept.keyring, unreported).outcome is Outcome.PASSED
+
+
+def test_a_missing_and_a_truncated_object_are_named(mariadb: PrivateServer, kept: Backups) -> None:
+    entry = kept.take(mariadb, library(mariadb))
+    path = next((entry.path / "data").iterdir())
+    whole = path.read_bytes()
+    path.unlink()
+    assert any(path.name in failure for failure in verify(entry, Level.BASIC, kept.keyring, unreported).failures)
+    path.write_bytes(whole[:-3])
+    assert any(path.name in failure for failure in verify(entry, Level.BASIC, kept.keyring, unreported).failures)
+
+
+def test_without_the_key_nothing_is_verified_and_nothing_passes(mariadb: PrivateServer, backups: Backups) -> None:
+    entry = Backups(backups.directory, KEYRING, backups.policy).take(mariadb, library(mariadb))
+    other = Keyring("", ()).generate("first", KeyKind.AES_256)
+    for keyring in (None, other):
+        proof = verify(entry, Level.FULL, keyring, unreported)
+        assert proof.outcome is Outcome.NOT_VERIFIED
+        assert "first" in proof.reason
+
+
+def test_a_manifest_of_the_future_is_not_guessed_at(mariadb: PrivateServer, backups: Backups) -> None:
+    entry = backups.take(mariadb, library(mariadb))
+    manifest = entry.path / "manifest.json"
+    body = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**body, "format": 99}))
+    proof = verify(entry, Level.BASIC, None, unreported)
+    assert proof.outcome is not Outcome.PASSED
+    assert "format 99" in proof.reason
+
+
+def test_a_full_proof_fails_where_the_restored_copy_differs(
+    server: PrivateServer, backups: Backups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy is changed behind the proof's back between the restore and the comparison."""
+    database = library(server)
+    entry = backups.take(server, database)
+
+    def unfaithful(contents: Contents, target: Endpoint, request: RestoreRequest, report: Report) -> RestoreResult:
+        result = restore_contents(contents, target, request, report)
+        with Session(target) as session:
+            session.execute(f"UPDATE {quote(database)}.books SET summary = 'x' WHERE id = 2")
+            session.execute(f"DELETE FROM {quote(database)}.notes LIMIT 1")
+            session.execute(f"DROP TRIGGER {quote(database)}.on_book")
+        return result
+
+    monkeypatch.setattr("chom_pipelines.proofs.restoring.restore_contents", unfaithful)
+    proof = verify(entry, Level.FULL, None, unreported)
+    assert proof.outcome is Outcome.FAILED
+    assert {failure.split(":")[0] for failure in proof.failures} == {
+        f"table {database}.books",
+        f"table {database}.notes",
+        f"trigger {database}.on_book",
+    }
+
+
+def test_without_a_server_program_a_full_proof_is_not_verified(
+    mariadb: PrivateServer, backups: Backups, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    entry = backups.take(mariadb, library(mariadb))
+    monkeypatch.setenv("CHOM_MARIADBD", str(tmp_path / "no-such-program"))
+    proof = verify(entry, Level.FULL, None, unreported)
+    assert proof.outcome is Outcome.NOT_VERIFIED
+    assert "no-such-program" in proof.reason
