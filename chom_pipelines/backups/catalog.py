@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chom_pipelines.backups.columns import Column
-from chom_pipelines.backups.definitions import Context, Definition, in_dependency_order
+from chom_pipelines.backups.definitions import Context, Definition, in_dependency_order, in_one_charset
 from chom_pipelines.errors import ServerError, UnknownDatabaseError
-from chom_pipelines.server.connection import Session, error_number
+from chom_pipelines.server.connection import Row, Session, error_number
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.identifiers import account, literal, quote
 
 SYSTEM_DATABASES = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
+_BORROWING = frozenset({"mrg_myisam", "federated", "spider"})
 _INTERNAL_ACCOUNTS = frozenset({"mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys", "PUBLIC", ""})
+_NOT_IN_EFFECT = frozenset({1133, 1141})
+"""No such user or grant: skip-name-resolve ignores accounts with host names, which stay in mysql.user."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class TableInfo:
     engine: str
     transactional: bool
     versioned: bool
+    borrows: bool
+    """It shows rows that belong to other tables, perhaps on other servers: restoring them would write there."""
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     """The primary key's columns; empty where there is none."""
@@ -45,6 +51,7 @@ class Catalog:
     def __init__(self, session: Session, facts: ServerFacts, databases: Sequence[str] | None) -> None:
         self.session = session
         self.facts = facts
+        self.ignored_accounts: list[str] = []
         if facts.caches_statistics:
             session.execute("SET SESSION information_schema_stats_expiry = 0")
         if not facts.is_mariadb:
@@ -54,7 +61,8 @@ class Catalog:
 
     def _databases(self, wanted: Sequence[str] | None) -> tuple[str, ...]:
         there = [str(name) for (name,) in self.session.rows("SHOW DATABASES")]
-        own = tuple(sorted(name for name in there if name.lower() not in SYSTEM_DATABASES))
+        # as they are written: where the case of names counts, `Sys` is somebody's own
+        own = tuple(sorted(set(there) - SYSTEM_DATABASES))
         if wanted is None:
             return own
         missing = sorted(set(wanted) - set(own))
@@ -63,89 +71,108 @@ class Catalog:
             raise UnknownDatabaseError(message, f"the server has {', '.join(own) or 'none of its own'}")
         return tuple(wanted)
 
-    @property
-    def _in(self) -> str:
-        return f"IN ({', '.join(literal(name) for name in self.databases)})"
-
     def tables(self) -> list[TableInfo]:
         """Every base table of the databases, by name."""
-        if not self.databases:
-            return []
         engines = {str(row[0]).lower(): row[3] == "YES" for row in self.session.rows("SHOW ENGINES")}
-        columns, keys = self._columns(), self._keys()
-        found = []
-        for database, name, kind, engine, size, rows, comment in self.session.rows(
-            "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, DATA_LENGTH, TABLE_ROWS, TABLE_COMMENT "
-            f"FROM information_schema.TABLES WHERE TABLE_SCHEMA {self._in} "
-            "AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY TABLE_SCHEMA, TABLE_NAME",
+        return [table for database in self.databases for table in self._tables(database, engines)]
+
+    def _described(self, database: str, columns: str, of: str) -> list[Row]:
+        """Rows of an information_schema table about one database, which they do not name.
+
+        One at a time and compared here: the server compares names without case and accents, and MariaDB answers for
+        one of `Shop` and `shop` where both are asked for.
+        """
+        source, _, rest = of.partition(" ")
+        rows = self.session.rows(
+            f"SELECT TABLE_SCHEMA, {columns} FROM information_schema.{source} "
+            f"WHERE TABLE_SCHEMA = {literal(database)} {rest}",
+        )
+        return [row[1:] for row in rows if row[0] == database]
+
+    def _tables(self, database: str, engines: Mapping[str, bool]) -> Iterator[TableInfo]:
+        columns, keys = self._columns(database), self._keys(database)
+        for name, kind, engine, size, rows, comment in self._described(
+            database,
+            "TABLE_NAME, TABLE_TYPE, ENGINE, DATA_LENGTH, TABLE_ROWS, TABLE_COMMENT",
+            "TABLES AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME",
         ):
             if engine is None:
                 message = f"{self.session.endpoint.where}: {database}.{name} cannot be read: {comment}"
                 raise ServerError(message, "repair or drop the table, or leave its database out of `databases`")
             versioned = kind == "SYSTEM VERSIONED" and self.facts.can_insert_history
-            found.append(
-                TableInfo(
-                    database=database,
-                    name=name,
-                    engine=engine,
-                    transactional=engines.get(str(engine).lower(), False),
-                    versioned=versioned,
-                    columns=tuple(columns[database, name]) + self._period(database, name, versioned=versioned),
-                    key=keys.get((database, name), ()),
-                    bytes=int(size or 0),
-                    rows=int(rows or 0),
-                ),
+            yield TableInfo(
+                database=database,
+                name=name,
+                engine=engine,
+                transactional=engines.get(str(engine).lower(), False),
+                borrows=str(engine).lower() in _BORROWING,
+                versioned=versioned,
+                columns=tuple(columns[name]) + self._period(database, name, versioned=versioned),
+                key=keys.get(name, ()),
+                bytes=int(size or 0),
+                rows=int(rows or 0),
             )
-        return found
 
     def _period(self, database: str, table: str, *, versioned: bool) -> tuple[Column, ...]:
         """The columns that say from when to when a row was valid; hidden where nobody declared them."""
         if not versioned:
             return ()
-        declared = self.session.rows(
-            "SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE FROM information_schema.COLUMNS "
-            f"WHERE TABLE_SCHEMA = {literal(database)} AND TABLE_NAME = {literal(table)} "
-            "AND GENERATION_EXPRESSION IN ('ROW START', 'ROW END') ORDER BY ORDINAL_POSITION",
-        ) or [(name, "timestamp", "timestamp(6)") for name in ("row_start", "row_end")]
-        return tuple(Column(name, data_type, column_type, nullable=False) for name, data_type, column_type in declared)
+        rows = self._described(
+            database,
+            "TABLE_NAME, COLUMN_NAME, DATA_TYPE",
+            f"COLUMNS AND TABLE_NAME = {literal(table)} AND GENERATION_EXPRESSION IN ('ROW START', 'ROW END') "
+            "ORDER BY ORDINAL_POSITION",
+        )
+        declared = [(column, kind) for name, column, kind in rows if name == table]
+        hidden = [("row_start", "timestamp"), ("row_end", "timestamp")]
+        return tuple(Column(name, data_type, nullable=False) for name, data_type in declared or hidden)
 
-    def _columns(self) -> dict[tuple[str, str], list[Column]]:
+    def _columns(self, database: str) -> dict[str, list[Column]]:
         """The columns that hold data: every one but those that the server computes."""
-        found: dict[tuple[str, str], list[Column]] = defaultdict(list)
+        found: dict[str, list[Column]] = defaultdict(list)
         generated = "IS_GENERATED <> 'ALWAYS'" if self.facts.is_mariadb else "GENERATION_EXPRESSION = ''"
-        for database, table, name, data_type, column_type, nullable, octets in self.session.rows(
-            "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, "
-            f"CHARACTER_OCTET_LENGTH FROM information_schema.COLUMNS WHERE TABLE_SCHEMA {self._in} "
-            f"AND {generated} ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION",
+        for table, name, data_type, nullable, octets in self._described(
+            database,
+            "TABLE_NAME, COLUMN_NAME, DATA_TYPE, IS_NULLABLE, CHARACTER_OCTET_LENGTH",
+            f"COLUMNS AND {generated} ORDER BY TABLE_NAME, ORDINAL_POSITION",
         ):
-            found[database, table].append(
+            found[table].append(
                 Column(
                     name=name,
                     data_type=data_type.lower(),
-                    column_type=_text(column_type),
                     nullable=nullable == "YES",
                     character_bytes=None if octets is None else int(octets),
                     is_json=not self.facts.is_mariadb and data_type.lower() == "json",
+                    slow_replace=self.facts.is_mariadb,
                 ),
             )
         return found
 
-    def _keys(self) -> dict[tuple[str, str], tuple[str, ...]]:
-        found: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for database, table, column in self.session.rows(
-            "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME FROM information_schema.STATISTICS "
-            f"WHERE TABLE_SCHEMA {self._in} AND INDEX_NAME = 'PRIMARY' ORDER BY TABLE_SCHEMA, TABLE_NAME, SEQ_IN_INDEX",
+    def _keys(self, database: str) -> dict[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for table, column in self._described(
+            database,
+            "TABLE_NAME, COLUMN_NAME",
+            "STATISTICS AND INDEX_NAME = 'PRIMARY' ORDER BY TABLE_NAME, SEQ_IN_INDEX",
         ):
-            found[database, table].append(column)
+            found[table].append(column)
         return {table: tuple(columns) for table, columns in found.items()}
 
     def definitions(self) -> list[Definition]:
         """Every definition, in the order in which they can be created."""
-        self.session.execute("SET character_set_results = NULL")
-        try:
+        with self._as_bytes():
             return list(self._definitions())
+
+    @contextmanager
+    def _as_bytes(self) -> Iterator[None]:
+        """Results as they are stored: neither server nor driver converts them. A body is in its author's charset."""
+        self.session.execute("SET character_set_results = NULL")
+        self.session.raw.use_unicode = False
+        try:
+            yield
         finally:
-            self.session.execute("SET character_set_results = utf8mb4")
+            self.session.raw.use_unicode = True
+        self.session.execute("SET character_set_results = utf8mb4")
 
     def _definitions(self) -> Iterator[Definition]:
         views: list[Definition] = []
@@ -155,8 +182,8 @@ class Catalog:
             (_, statement, *_) = self._shown(f"SHOW CREATE DATABASE {quote(database)}")
             yield Definition("database", database, database, _bytes(statement))
             self.session.execute(f"USE {quote(database)}")
-            for name, kind in self.session.rows("SHOW FULL TABLES"):
-                kind, name = _text(kind), _text(name)
+            default = _text(self.session.value("SELECT @@collation_database"))
+            for name, kind in [(_text(name), _text(kind)) for name, kind in self.session.rows("SHOW FULL TABLES")]:
                 if kind == "VIEW":
                     views.append(self._view(database, name))
                 elif kind == "SEQUENCE":
@@ -164,7 +191,10 @@ class Catalog:
                 else:
                     (_, statement, *_) = self._shown(f"SHOW CREATE TABLE {quote(name)}")
                     tables.append(Definition("table", database, name, _bytes(statement)))
-            programs += [*self._routines(database), *self._triggers(database), *self._events(database)]
+            programs += [
+                replace(each, context=replace(each.context, default_collation=default))
+                for each in (*self._routines(database), *self._triggers(database), *self._events(database))
+            ]
         yield from tables
         yield from (program for program in programs if program.kind not in {"trigger", "event"})
         yield from in_dependency_order(views)
@@ -192,8 +222,7 @@ class Catalog:
     def _routines(self, database: str) -> Iterator[Definition]:
         kinds = ["PROCEDURE", "FUNCTION"] + (["PACKAGE", "PACKAGE BODY"] if self.facts.has_packages else [])
         for kind in kinds:
-            for row in self.session.rows(f"SHOW {kind} STATUS WHERE Db = {literal(database)}"):
-                name = _text(row[1])
+            for name in self._named(f"SHOW {kind} STATUS WHERE Db = {literal(database)}", database):
                 _, mode, statement, client, collation, database_collation = self._shown(
                     f"SHOW CREATE {kind} {quote(name)}",
                 )
@@ -201,51 +230,71 @@ class Catalog:
                     message = f"{self.session.endpoint.where}: {kind.lower()} {database}.{name}: its body is not shown"
                     raise ServerError(message, "chom check names the GRANT for others' routines")
                 context = Context(_text(mode), _text(client), _text(collation), _text(database_collation))
-                yield Definition(kind.lower(), database, name, _bytes(statement), context)
+                body = in_one_charset(_bytes(statement), _text(client), [name])
+                yield Definition(kind.lower(), database, name, body, context)
+
+    def _named(self, sql: str, database: str) -> list[str]:
+        """The second column of those rows whose first is exactly this database."""
+        return [_text(row[1]) for row in self.session.rows(sql) if _text(row[0]) == database]
 
     def _triggers(self, database: str) -> Iterator[Definition]:
         # in the order in which those of one table, time and event fire
-        for name, table in self.session.rows(
-            "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS "
+        for where, *names in self.session.rows(
+            "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS "
             f"WHERE TRIGGER_SCHEMA = {literal(database)} "
             "ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER",
         ):
+            if _text(where) != database:
+                continue
+            name, table = map(_text, names)
             _, mode, statement, client, collation, database_collation, *_ = self._shown(
-                f"SHOW CREATE TRIGGER {quote(_text(name))}",
+                f"SHOW CREATE TRIGGER {quote(name)}",
             )
             context = Context(_text(mode), _text(client), _text(collation), _text(database_collation))
-            yield Definition("trigger", database, _text(name), _bytes(statement), context, parent=_text(table))
+            body = in_one_charset(_bytes(statement), _text(client), [name, table])
+            yield Definition("trigger", database, name, body, context, parent=table)
 
     def _events(self, database: str) -> Iterator[Definition]:
-        for row in self.session.rows(f"SHOW EVENTS WHERE Db = {literal(database)}"):
-            name = _text(row[1])
+        for name in self._named(f"SHOW EVENTS WHERE Db = {literal(database)}", database):
             _, mode, zone, statement, client, collation, database_collation = self._shown(
                 f"SHOW CREATE EVENT {quote(name)}",
             )
             context = Context(_text(mode), _text(client), _text(collation), _text(database_collation), _text(zone))
-            yield Definition("event", database, name, _bytes(statement), context)
+            body = in_one_charset(_bytes(statement), _text(client), [name])
+            yield Definition("event", database, name, body, context)
 
     def accounts(self) -> list[Definition]:
         """Accounts and roles with their grants, but for those that a server makes for itself.
 
-        Raises MissingPrivilegeError where the user may not read them.
+        One that the server does not know, though its tables do, is named in `ignored_accounts`. Raises
+        MissingPrivilegeError where the user may not read them.
         """
-        found, grants = [], []
+        found: list[Definition] = []
+        grants: list[Definition] = []
         for user, host, is_role in self._account_names():
             name = account(user, None if is_role else host)
             label = user if is_role else f"{user}@{host}"
-            if is_role:
-                found.append(Definition("role", "", label, f"CREATE ROLE IF NOT EXISTS {name}".encode()))
-            else:
-                (created,) = self._shown(f"SHOW CREATE USER {name}")[:1]
-                statement = _bytes(created).replace(b"CREATE USER ", b"CREATE USER IF NOT EXISTS ", 1)
-                found.append(Definition("account", "", label, statement))
+            try:
+                found.append(self._account(name, label, is_role=is_role))
+            except ServerError as error:
+                if error_number(error) not in _NOT_IN_EFFECT:
+                    raise
+                self.ignored_accounts.append(label)
+                continue
             grants += [
                 Definition("grant", "", f"{label} #{number}", _bytes(grant))
                 for number, (grant, *_) in enumerate(self.session.rows(f"SHOW GRANTS FOR {name}"))
             ]
         # roles first: an account's default role has to be there
         return sorted(found, key=lambda definition: definition.kind != "role") + grants
+
+    def _account(self, name: str, label: str, *, is_role: bool) -> Definition:
+        if is_role:
+            return Definition("role", "", label, f"CREATE ROLE IF NOT EXISTS {name}".encode())
+        (created,) = self._shown(f"SHOW CREATE USER {name}")[:1]
+        return Definition(
+            "account", "", label, _bytes(created).replace(b"CREATE USER ", b"CREATE USER IF NOT EXISTS ", 1)
+        )
 
     def _account_names(self) -> list[tuple[str, str, bool]]:
         role = "is_role = 'Y'" if self.facts.is_mariadb else "FALSE"
@@ -254,16 +303,6 @@ class Catalog:
             for user, host, is_role in self.session.rows(f"SELECT User, Host, {role} FROM mysql.user ORDER BY 1, 2")
             if user not in _INTERNAL_ACCOUNTS
         ]
-
-
-def read_if_allowed(read: Callable[[], list[Definition]], refused: set[int]) -> list[Definition] | None:
-    """The definitions, or None where the server refuses with one of these error numbers."""
-    try:
-        return read()
-    except ServerError as error:
-        if error_number(error) in refused:
-            return None
-        raise
 
 
 def _bytes(value: str | bytes) -> bytes:

@@ -2,9 +2,10 @@ r"""How a row becomes one line of tab-separated text on the server, and how LOAD
 
 Pure. A row is rendered by the server as a single binary column, so that the client never builds an object per field.
 Everything is loaded with CHARACTER SET binary: bytes go back as they came, whatever the column's character set.
-Verified on MariaDB 10.11 and MySQL 9: with `CAST(c AS BINARY)` the values of BIT, geometry, UUID, INET4/6, latin1, ucs2,
-temporal and numeric columns come back identical; FLOAT needs a cast to DOUBLE (its text has six digits only), MySQL's JSON
-refuses binary text, VECTOR refuses every function but HEX, and ENUM and SET with odd members are exact only as numbers.
+Verified on MariaDB 10.11 and MySQL 9: with `CAST(c AS BINARY)` the values of BIT, geometry, UUID, INET4/6, latin1,
+ucs2, temporal and numeric columns come back identical; FLOAT needs a cast to DOUBLE (its text has six digits only),
+DOUBLE none (MySQL cuts the text of a computed one at 22 characters), MySQL's JSON refuses binary text, VECTOR refuses
+every function but HEX, and ENUM and SET are exact only as numbers.
 """
 
 from __future__ import annotations
@@ -21,9 +22,13 @@ _TEMPORAL = frozenset({"date", "time", "datetime", "timestamp"})
 _SHORT_TEXT = frozenset({"char", "varchar"})
 _LONG = frozenset({"mediumblob", "longblob", "mediumtext", "longtext", "json", "geometry", "vector"})
 _MOST_BYTES = {"tinytext": 255, "tinyblob": 255, "text": 65_535, "blob": 65_535, "uuid": 16, "inet4": 4, "inet6": 16}
-_FIXED_BYTES = 80  # the longest text of a number (DECIMAL(65,30)), date or BIT
+_FIXED_BYTES = 260  # the longest text of a number (DOUBLE(255,30)), date or BIT
 _UNBOUNDED = 1 << 32
-_LONGEST_REPLACED = 65_535
+_LONG_TEXT = 1_024
+"""Bytes from which REPLACE may be slow: MariaDB's takes quadratic time (1.1 s for 64 KB of tabs; a regular expression
+8 ms, and less than REPLACE for any text of 400 bytes)."""
+_LONGEST_REPLACED = 1 << 20
+"""Bytes of a value that the server is asked to escape; a longer one is escaped by the client, many times as fast."""
 
 
 class Escape(Enum):
@@ -48,15 +53,16 @@ class Column:
 
     name: str
     data_type: str
-    column_type: str
     nullable: bool
     character_bytes: int | None = None
     is_json: bool = False
+    slow_replace: bool = False
+    """The server's REPLACE is slow in long text, and its regular expressions take bytes: MariaDB."""
 
     @property
     def most_bytes(self) -> int:
         """The longest value, bytes of text before escaping."""
-        if self.data_type in _NUMERIC or self.data_type in _TEMPORAL or self.data_type == "bit":
+        if self.data_type in _NUMERIC or self.data_type in _TEMPORAL or self.data_type == "bit" or self.by_number:
             return _FIXED_BYTES
         if self.data_type in _LONG or self.is_json or self.is_geometry:
             return _UNBOUNDED
@@ -72,32 +78,25 @@ class Column:
 
     @property
     def by_number(self) -> bool:
-        """True for ENUM and SET whose text would be ambiguous or is not plain.
+        """True for ENUM and SET, which go by the numbers of their members.
 
-        The empty text of an ENUM also stands for its error value 0; a member that reads as a number could be taken
-        for an index; separators and escapes would need escaping.
+        A member may hold separators, read as a number, equal another but for its case, or be text in a character set
+        whose bytes look like separators; and the empty text also stands for an ENUM's error value 0.
         """
-        if self.data_type not in {"enum", "set"}:
-            return False
-        members = self.column_type.partition("(")[2].rpartition(")")[0]
-        texts = [text.replace("''", "'") for text in members.strip("'").split("','")]
-        return any(
-            not text or text != text.strip() or text.strip().lstrip("+-").isdigit() or not text.isprintable()
-            or "\\" in text or "'" in text for text in texts
-        )  # fmt: skip
+        return self.data_type in {"enum", "set"}
 
     @property
     def never_escaped(self) -> bool:
         """True where the text cannot hold a separator."""
         return (
-            self.data_type in _NUMERIC or self.data_type in _TEMPORAL or self.data_type in {"enum", "set", "vector"}
+            self.data_type in _NUMERIC or self.data_type in _TEMPORAL or self.data_type == "vector" or self.by_number
         )  # fmt: skip
 
     @property
     def value(self) -> str:
         """SQL of the value as bytes that LOAD DATA understands, not yet escaped; NULL where the value is."""
         name = quote(self.name)
-        if self.data_type in {"float", "double"}:
+        if self.data_type == "float":
             return f"CAST({name} AS DOUBLE)"
         if self.data_type in _NUMERIC or self.data_type in _TEMPORAL:
             return name
@@ -178,14 +177,21 @@ def _rendered(column: Column, escape: Escape) -> str:
     sql = column.value
     if not column.never_escaped:
         for character in escape.value:
-            sql = f"REPLACE({sql}, {_sql(character)}, {_sql(_WRITTEN[character])})"
-        if column.most_bytes == _UNBOUNDED:
-            # REPLACE takes quadratic time: minutes for 16 MB with many matches (MariaDB 10.11). NULL ends the attempt
+            sql = _replaced(sql, character, by_pattern=column.slow_replace and column.most_bytes > _LONG_TEXT)
+        if column.most_bytes == _UNBOUNDED:  # NULL ends the attempt
             sql = f"IF(OCTET_LENGTH({quote(column.name)}) > {_LONGEST_REPLACED}, NULL, {sql})"
     if column.nullable:
         # IF, not IFNULL: a value that overflowed is NULL too and must not pass for one
         sql = f"IF({quote(column.name)} IS NULL, _binary'\\\\N', {sql})"
     return sql
+
+
+def _replaced(sql: str, character: str, *, by_pattern: bool) -> str:
+    if not by_pattern:
+        return f"REPLACE({sql}, {_sql(character)}, {_sql(_WRITTEN[character])})"
+    pattern = f"\\x{ord(character):02x}".encode()
+    written = _WRITTEN[character].replace("\\", r"\\").encode()  # a backslash in the replacement is doubled once more
+    return f"REGEXP_REPLACE({sql}, X'{pattern.hex()}', X'{written.hex()}')"
 
 
 def _sql(text: str) -> str:

@@ -6,17 +6,24 @@ many bytes it has, so that it is read back exactly, whatever it contains.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+
+from pymysql.charset import charset_by_name
 
 from chom_pipelines.errors import DamagedError
 from chom_pipelines.server.identifiers import quote
 
 _MARK = b"-- chom "
+_USUAL = b"SET time_zone='+00:00', sql_mode='ALLOW_INVALID_DATES';\n"
+"""Takes every default and every double member that the source took."""
 _NAME = re.compile(r"`((?:[^`]|``)+)`")
+_COMMENT = re.compile(rb"COMMENT '(?:[^'\\]|\\.|'')*'")
 _COUNTER = re.compile(rb"\n\)(?P<before>[^\n]*?) AUTO_INCREMENT=\d+")
 
 
@@ -29,9 +36,17 @@ class Context:
     collation: str | None = None
     database_collation: str | None = None
     time_zone: str | None = None
+    default_collation: str | None = None
+    """The database's now; programs keep the one that it had when they were written."""
+
+    @property
+    def _moves_collation(self) -> bool:
+        return bool(self.database_collation and self.default_collation) and (
+            self.database_collation != self.default_collation
+        )
 
     def settings(self) -> list[str]:
-        """SET statements that bring it back."""
+        """Statements that bring it back, with the database in use."""
         values = []
         if self.sql_mode is not None:
             values.append(f"sql_mode='{self.sql_mode}'")
@@ -39,7 +54,12 @@ class Context:
             values.append(f"character_set_client={self.client}, collation_connection={self.collation}")
         if self.time_zone is not None:
             values.append(f"time_zone='{self.time_zone}'")
-        return [f"SET {', '.join(values)}"] if values else []
+        altered = [f"ALTER DATABASE COLLATE {self.database_collation}"] if self._moves_collation else []
+        return [*altered, f"SET {', '.join(values)}"] if values else altered
+
+    def endings(self) -> list[str]:
+        """What undoes the statements of `settings` that outlive the session."""
+        return [f"ALTER DATABASE COLLATE {self.default_collation}"] if self._moves_collation else []
 
 
 @dataclass(frozen=True)
@@ -75,7 +95,7 @@ class Definition:
 
 def written(definitions: Iterable[Definition]) -> Iterator[bytes]:
     """The lines of an SQL file that creates the definitions in this order."""
-    yield b"SET NAMES utf8mb4;\nSET foreign_key_checks=0, unique_checks=0;\nSET time_zone='+00:00';\n"
+    yield b"SET NAMES utf8mb4;\nSET foreign_key_checks=0, unique_checks=0;\n" + _USUAL
     for definition in definitions:
         delimiter = _delimiter(definition.statement)
         header = {
@@ -93,12 +113,18 @@ def written(definitions: Iterable[Definition]) -> Iterator[bytes]:
             yield f"USE {quote(definition.database)};\n".encode()
         for setting in definition.context.settings():
             yield f"{setting};\n".encode()
+        # the stock client has to know where a character of several bytes ends
+        charset = definition.context.client if encoding_of(definition.context.client) != "utf-8" else None
+        if charset:
+            yield f"charset {charset}\n".encode()
         yield f"DELIMITER {delimiter}\n".encode()
         yield definition.statement + f"\n{delimiter}\nDELIMITER ;\n".encode()
         if definition.value:
             yield f"{definition.value};\n".encode()
+        for ending in definition.context.endings():
+            yield f"{ending};\n".encode()
         if definition.context.settings():
-            yield b"SET NAMES utf8mb4;\nSET time_zone='+00:00', sql_mode=DEFAULT;\n"
+            yield (b"charset utf8mb4\n" if charset else b"") + b"SET NAMES utf8mb4;\n" + _USUAL
 
 
 def parsed(data: bytes, where: str) -> list[Definition]:
@@ -131,12 +157,36 @@ def parsed(data: bytes, where: str) -> list[Definition]:
             raise DamagedError(message, "restore another backup, or fetch this one from the second copy") from error
 
 
+def encoding_of(charset: str | None) -> str:
+    """Python's encoding for a server's character set; utf8 where it knows none."""
+    try:
+        return codecs.lookup(charset_by_name(charset or "utf8mb4").encoding).name
+    except LookupError:
+        return "utf-8"
+
+
+def in_one_charset(statement: bytes, charset: str, names: Iterable[str]) -> bytes:
+    """A program's statement with its own and its table's name and its comment in the character set of its body.
+
+    Servers give them in utf8, whatever the body is in, and read the whole statement in the body's.
+    """
+    encoding = encoding_of(charset)
+    found = _COMMENT.search(statement)
+    comment = [found[0].decode("utf-8", "replace")] if found else []
+    for text in [*map(quote, names), *comment]:
+        if "\ufffd" not in text:
+            with suppress(UnicodeEncodeError):  # a name that the charset has not: the server refuses the statement
+                statement = statement.replace(text.encode(), text.encode(encoding), 1)
+    return statement
+
+
 def in_dependency_order(views: list[Definition]) -> list[Definition]:
     """Views after the views that they name; the server's own text quotes every name."""
     known = {(view.database, view.name) for view in views}
     uses = {}
     for view in views:
-        names = [name.replace("``", "`") for name in _NAME.findall(view.statement.decode("utf-8", "replace"))]
+        text = view.statement.decode(encoding_of(view.context.client), "replace")
+        names = [name.replace("``", "`") for name in _NAME.findall(text)]
         pairs = {(view.database, name) for name in names} | set(zip(names, names[1:], strict=False))
         uses[view.database, view.name] = pairs & known - {(view.database, view.name)}
     ordered: list[Definition] = []

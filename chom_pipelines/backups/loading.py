@@ -180,6 +180,8 @@ class Loader:
         if rows:
             loaded = load(session, statement, _until(state.stopped, chunks), sent)
             self._refuse_losses(session, target, loaded, rows)
+            if not target.table.transactional:
+                session.execute("COMMIT")  # MySQL without a binary log warns when another engine comes next
         else:
             for _ in chunks:
                 pass

@@ -1,7 +1,7 @@
 """A table's definition in two: what has to be there before the data, and what is built faster after it. Pure.
 
-Works on the server's own SHOW CREATE TABLE, which puts every column, key and constraint on a line of its own and writes
-line breaks in names, comments and defaults as escapes.
+Works on the server's own SHOW CREATE TABLE, which puts every column, key and constraint on a line of its own; a line
+break in a name is inside its quotes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from chom_pipelines.server.identifiers import quote
 _KEY = re.compile(rb"  (?:UNIQUE KEY|KEY|SPATIAL KEY|FULLTEXT KEY) ")
 _FOREIGN_KEY = re.compile(rb"  CONSTRAINT `(?:[^`]|``)+` FOREIGN KEY ")
 _COUNTED = re.compile(rb"  (`(?:[^`]|``)+`) .*\bAUTO_INCREMENT\b")
+_LINE = re.compile(rb"(?:[^`'\n]+|`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*')+", re.DOTALL)
 _STRINGS = re.compile(rb"'(?:[^'\\]|\\.|'')*'")
 _TOKEN = re.compile(
     rb"""(?P<skipped>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*")|(?P<name>`(?:[^`]|``)+`|[\w$\x80-\xff]+)(?P<dot>\s*\.)?""",
@@ -50,7 +51,9 @@ def split_table(statement: bytes) -> SplitTable:
     long unique keys (USING HASH) and periods have hidden columns. Tables of other engines and system-versioned ones, whose
     history must not be touched by an ALTER, are left whole.
     """
-    lines = statement.split(b"\n")
+    lines = _LINE.findall(statement)
+    if b"\n".join(lines) != statement:
+        return SplitTable(statement)
     end = next(number for number in range(len(lines) - 1, -1, -1) if lines[number].startswith(b")"))
     end = next(number for number in range(1, end + 1) if lines[number].startswith(b")"))
     tail = b"\n".join(lines[end:])
