@@ -10,12 +10,12 @@ from pydantic import Field
 
 from chom_pipelines.backups.days import refuse_other_days
 from chom_pipelines.backups.dump import take_backup
-from chom_pipelines.backups.knobs import run_policy
+from chom_pipelines.backups.knobs import Knob, run_policy
 from chom_pipelines.backups.metadata import described, largest_tables, numbers, words
 from chom_pipelines.errors import ChomError, KeyUnavailableError
 from chom_pipelines.inventory.models import Server
-from chom_pipelines.inventory.policies import BackupPolicy, Verification
-from chom_pipelines.inventory.resources import RETRY, Chom, failures
+from chom_pipelines.inventory.policies import Verification
+from chom_pipelines.inventory.resources import RETRY, Chom, failures, keyring_of, repository_of
 from chom_pipelines.log_lines import LogLines
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
@@ -63,9 +63,9 @@ class FullBackupConfig(dg.Config):
     encrypt: bool | None = Field(default=None, description="with the active key of repository.encryption")
     upload: bool | None = Field(default=None, description="false; off-site copies are not built yet")
 
-    def policy(self, server: Server, chom: Chom) -> BackupPolicy:
-        """What counts for this run; raises ConfigurationError."""
-        return run_policy(server.backup, chom.inventory().repository, self.type, self.model_dump(exclude={"type"}))
+    def knobs(self) -> dict[str, Knob]:
+        """What the run says of the policy; None where it says nothing."""
+        return self.model_dump(exclude={"type"})
 
 
 def full_backup(server: Server, verify: Verify) -> dg.AssetsDefinition:
@@ -92,9 +92,10 @@ def full_backup(server: Server, verify: Verify) -> dg.AssetsDefinition:
         window = context.partition_time_window
         with failures():
             refuse_other_days(context.partition_key, window.start, window.end, datetime.now(timezone.utc))
-            current = chom.inventory().server(name)
-            policy = config.policy(current, chom)
-            repository, keyring = chom.repository(), chom.keyring() if policy.encrypt else None
+            inventory = chom.inventory()
+            current, repository = inventory.server(name), repository_of(inventory)
+            policy = run_policy(current.backup, inventory.repository, config.type, config.knobs())
+            keyring = keyring_of(inventory) if policy.encrypt else None
             repository.create()
             entry = take_backup(current, policy, repository, keyring, report)
             manifest = manifest_of(entry, keyring)
@@ -104,9 +105,10 @@ def full_backup(server: Server, verify: Verify) -> dg.AssetsDefinition:
         prove = partial(verify, entry, keyring=keyring, report=report, threads=policy.threads)
         return dg.MaterializeResult(
             metadata={
+                "backup": entry.id,
+                **_proved(entry.id, policy.verification, prove, context.log.warning),
                 **numbers(manifest),
                 **words(manifest),
-                **_proved(entry.id, policy.verification, prove, context.log.warning),
                 "directory": dg.MetadataValue.path(str(entry.path)),
                 "largest_tables": dg.MetadataValue.table(
                     [dg.TableRecord(row) for row in largest_tables(manifest)], schema=_TABLE
@@ -139,9 +141,8 @@ def manifest_of(entry: BackupEntry, keyring: Keyring | None) -> Manifest:
 
 def proof_metadata(proof: Proof) -> dict[str, Any]:
     """How a backup was proved, and how long it took."""
-    phases = {f"verification_{name}_seconds": round(seconds, 2) for name, seconds in proof.phases.items()}
     outcome = f"{proof.level.value}: {proof.outcome.value}" + (f", {proof.reason}" if proof.reason else "")
-    return {"verification": outcome, "verification_seconds": round(proof.seconds, 2), **phases}
+    return {"verification": outcome, "verification_seconds": round(proof.seconds, 2)}
 
 
 def _proved(

@@ -9,7 +9,7 @@ from chom_pipelines.backups.evidence import answers
 from chom_pipelines.backups.verdicts import CONTENT, INTEGRITY, QUESTIONS, SIZE, TABLES, Verdict
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import Verification
-from chom_pipelines.inventory.resources import Chom, failures
+from chom_pipelines.inventory.resources import Chom, failures, keyring_of, repository_of
 from chom_pipelines.repository.proof import Outcome
 
 _NAMED = 50
@@ -51,11 +51,13 @@ def full_backup_checks(server: Server) -> dg.AssetChecksDefinition:
         name=f"{server.group}__{FULL_BACKUP}_checks",
         specs=specs(asset, names),
         description="Reads the newest backup's manifest and proofs, and the sizes of those before it.",
+        can_subset=True,  # so that each has its button in the UI
     )
-    def checks(chom: Chom) -> Iterator[dg.AssetCheckResult]:
+    def checks(context: dg.AssetCheckExecutionContext, chom: Chom) -> Iterator[dg.AssetCheckResult]:
         with failures():
-            found = answers(chom.repository(), server.name, chom.keyring())
-        for name in names:
-            yield check_result(asset, name, found[name])
+            inventory = chom.inventory()
+            found = answers(repository_of(inventory), server.name, keyring_of(inventory))
+        for key in context.selected_asset_check_keys:
+            yield check_result(asset, key.name, found[key.name])
 
     return checks

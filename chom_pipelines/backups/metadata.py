@@ -14,11 +14,11 @@ _MEGA = 1e6
 
 
 def numbers(manifest: Manifest) -> dict[str, int | float]:
-    """What plots over time; throughput is of uncompressed bytes."""
+    """What plots over time. Data and throughput are of the text before compression; exact bytes are in the manifest."""
     seconds = (manifest.finished - manifest.started).total_seconds()
     return {
-        "bytes": manifest.raw_bytes,
-        "stored_bytes": manifest.stored_bytes,
+        "data_mb": round(manifest.raw_bytes / _MEGA, 2),
+        "stored_mb": round(manifest.stored_bytes / _MEGA, 2),
         "compression_ratio": round(manifest.ratio, 2),
         "seconds": round(seconds, 2),
         "mb_per_second": round(manifest.raw_bytes / _MEGA / seconds, 2) if seconds else 0.0,
@@ -32,7 +32,6 @@ def words(manifest: Manifest) -> dict[str, str]:
     at = manifest.coordinates
     position = f"{at.file}:{at.position}" if at.file else "the server writes no binary log"
     return {
-        "backup": manifest.id,
         "server": f"{manifest.source.flavour} {manifest.source.version} on {manifest.source.hostname}",
         "snapshot": f"{manifest.snapshot:%Y-%m-%d %H:%M:%S} UTC",
         "binlog_position": position + (f", GTID {at.gtid}" if at.gtid else ""),

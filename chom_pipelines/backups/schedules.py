@@ -1,6 +1,6 @@
 """When full backups are taken: a schedule for each cron and time zone, one run for each server of it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timezone
 
 import dagster as dg
@@ -11,7 +11,8 @@ from chom_pipelines.inventory.cadence import Bucket, buckets
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.resources import Chom
 
-DayOf = Callable[[str, str, Chom], str]
+Days = Callable[[Chom, Sequence[str], str], Mapping[str, str]]
+"""days(chom, servers, today): of which day (UTC, YYYY-MM-DD) each server's run is."""
 
 
 def full_backup_schedules(
@@ -19,7 +20,14 @@ def full_backup_schedules(
 ) -> list[dg.ScheduleDefinition]:
     """Each server's today."""
     return [
-        schedule(FULL_BACKUP, "Full backups", bucket, job, status, day_of=lambda _server, today, _chom: today)
+        schedule(
+            FULL_BACKUP,
+            "Full backups",
+            bucket,
+            job,
+            status,
+            days=lambda _chom, names, today: dict.fromkeys(names, today),
+        )
         for bucket in buckets(servers, lambda schedules: schedules.full)
     ]
 
@@ -31,9 +39,9 @@ def schedule(
     job: Job,
     status: dg.DefaultScheduleStatus,
     *,
-    day_of: DayOf,
+    days: Days,
 ) -> dg.ScheduleDefinition:
-    """One run for each server of the bucket; `day_of(server, today, chom)` says of which day (UTC), as YYYY-MM-DD."""
+    """One run for each server of the bucket."""
 
     @dg.schedule(
         name=f"{asset}_schedule_{bucket.slug}",
@@ -45,11 +53,11 @@ def schedule(
     )
     def requests(context: dg.ScheduleEvaluationContext, chom: Chom) -> Iterator[dg.RunRequest]:
         tick = context.scheduled_execution_time.astimezone(timezone.utc)
-        for server in bucket.servers:
+        for server, day in days(chom, bucket.servers, f"{tick:%Y-%m-%d}").items():
             yield dg.RunRequest(
                 # of the tick and not of the day: a cron that fires twice a day means two backups a day
                 run_key=f"{server}:{tick:%Y-%m-%dT%H:%M}",
-                partition_key=day_of(server, f"{tick:%Y-%m-%d}", chom),
+                partition_key=day,
                 asset_selection=[dg.AssetKey([server, asset])],
                 tags={"chom/server": server},
             )

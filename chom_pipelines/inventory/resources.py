@@ -31,17 +31,19 @@ class Chom(dg.ConfigurableResource[Any]):
         """What is in the file now; raises ConfigurationError."""
         return load_inventory(Path(self.config))
 
-    def repository(self) -> Repository:
-        """Where the backups are; raises ConfigurationError."""
-        return Repository(self.inventory().repository.path)
 
-    def keyring(self) -> Keyring | None:
-        """The master keys, None where backups are not encrypted.
+def repository_of(inventory: Inventory) -> Repository:
+    """Where the backups are."""
+    return Repository(inventory.repository.path)
 
-        Raises ConfigurationError, or SecretUnavailableError where there is no such file or variable.
-        """
-        encryption = self.inventory().repository.encryption
-        return read_keyring(encryption) if encryption else None
+
+def keyring_of(inventory: Inventory) -> Keyring | None:
+    """The master keys; None where none are configured.
+
+    Raises ConfigurationError, and SecretUnavailableError where there is no such file or variable.
+    """
+    encryption = inventory.repository.encryption
+    return read_keyring(encryption) if encryption else None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from chom_pipelines.backups.days import newest_of_day
 from chom_pipelines.errors import RepositoryError
 from chom_pipelines.inventory.cadence import longest_gap
 from chom_pipelines.inventory.models import Server
-from chom_pipelines.inventory.resources import RETRY, Chom, failures
+from chom_pipelines.inventory.resources import RETRY, Chom, failures, keyring_of, repository_of
 from chom_pipelines.log_lines import LogLines
 from chom_pipelines.proofs.checks import VERIFICATION_RESTORE, check_results, check_specs
 from chom_pipelines.proofs.metadata import described
@@ -60,17 +60,19 @@ def verification_restore(server: Server) -> dg.AssetsDefinition:
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
         window = context.partition_time_window
         with failures():
-            entries = chom.repository().backups(name)
+            inventory = chom.inventory()
+            entries = repository_of(inventory).backups(name)
             entry = newest_of_day(entries, context.partition_key, window.start, window.end)
-            keyring = chom.keyring()
+            keyring = keyring_of(inventory)
             context.log.info("restoring %s on a private server", entry.path)
             proof = verify(entry, Level.FULL, keyring, LogLines(context.log.info), threads=config.threads)
-        yield from check_results(name, proof, _expected(entry, keyring))
+        results = list(check_results(name, proof, _expected(entry, keyring)))
         metadata = {**described(proof), "directory": dg.MetadataValue.path(str(entry.path))}
         if proof.outcome is not Outcome.PASSED:
+            yield from results
             what = f"{entry.id}: {proof.outcome.value}: {proof.reason}"
             raise dg.Failure(what, metadata, allow_retries=False)
-        yield dg.MaterializeResult(metadata=metadata)
+        yield dg.MaterializeResult(metadata=metadata, check_results=results)
 
     return asset
 
