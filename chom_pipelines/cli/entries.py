@@ -21,6 +21,7 @@ EXIT_CODES = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.NOT_VERIFIED: 3}
 
 _SECONDS = {"d": 86_400, "h": 3_600, "min": 60}
 _SHORT = 24
+_RESTORE = {"schema", "data", "programs"}  # the phases of a verification that a restore has as well
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,9 @@ class OpenedEntry:
     def restored_in(self) -> float | None:
         """Seconds that the last full verification needed to restore it; None where there was none."""
         proof = self.latest.get(Level.FULL)
-        return proof.phases.get("restore") if proof and proof.outcome is Outcome.PASSED else None
+        if proof is None or proof.outcome is not Outcome.PASSED or not _RESTORE <= set(proof.phases):
+            return None
+        return sum(proof.phases[name] for name in _RESTORE)
 
 
 def opened_repository(config: RepositoryConfig) -> tuple[Repository, Keyring | None]:

@@ -136,7 +136,7 @@ def _dagster(command: Sequence[str], place: Place, log: Path) -> Iterator[subpro
             yield process
 
 
-_OVERRIDES = ("BACKUP_TYPE", *POLICY.values(), *RETENTION.values())
+_OVERRIDES = ("CHOM_SCHEDULES", "BACKUP_TYPE", *POLICY.values(), *RETENTION.values())
 
 
 def _posted(port: int, body: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from chom_pipelines.demo.shop import DATABASE
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.repository.files import make_directory, reported, write_file
 from chom_pipelines.repository.keys import KeyKind, Keyring
-from chom_pipelines.repository.lock import repository_lock
+from chom_pipelines.repository.lock import LOCK, repository_lock
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.directories import claimed_directory
 from chom_pipelines.server.facts import read_facts
@@ -64,11 +64,11 @@ class Place:
             session.execute(f"CREATE USER {account(USER, '127.0.0.1')} IDENTIFIED BY {literal(password)}")
             for grant in grants_for_backup(facts, USER, "127.0.0.1", [DATABASE]):
                 session.execute(grant)
-        with reported(self.directory):
-            make_directory(self.dagster)
         config = _CONFIG.format(server=SERVER, port=port, user=USER, database=DATABASE)
+        write_file(self.config, f"{_MARK}{config}".encode())  # first: by its mark a later run knows the folder
         write_file(self.directory / "password", f"{password}\n".encode())
-        write_file(self.config, f"{_MARK}{config}".encode())
+        with reported(self.dagster):
+            make_directory(self.dagster)
         write_file(self.dagster / "dagster.yaml", _DAGSTER.encode())
         keys = self.directory / "keys.json"
         if not keys.exists():  # those of an earlier run open its backups
@@ -89,7 +89,7 @@ def demo_place(directory: Path | None) -> Iterator[Place]:
     place = Place(directory, kept=True)
     with reported(directory):
         make_directory(directory)
-        if any(directory.iterdir()) and not _is_ours(place):
+        if {path.name for path in directory.iterdir()} - {LOCK} and not _is_ours(place):
             what = f"{directory} holds something else than a demonstration"
             raise ConfigurationError(what, "name a folder that is empty or not there yet")
     with repository_lock(directory, "chom demo"):

@@ -3,8 +3,12 @@
 import logging
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from chom_pipelines_tests.cli.setting import PASSWORD, Setting, setting
+from chom_pipelines_tests.servers import PrivateServer
 
 
 @pytest.fixture(autouse=True)
@@ -15,3 +19,17 @@ def process_as_it_was() -> Iterator[None]:
     root.setLevel(level)
     root.handlers[:] = handlers
     signal.signal(signal.SIGTERM, terminate)
+
+
+@pytest.fixture
+def on_both(tmp_path: Path, server: PrivateServer, monkeypatch: pytest.MonkeyPatch) -> Setting:
+    """A small database on each family in turn."""
+    monkeypatch.setenv(PASSWORD, server.backup.password)
+    return setting(tmp_path, server)
+
+
+@pytest.fixture
+def on_mariadb(tmp_path: Path, mariadb: PrivateServer, monkeypatch: pytest.MonkeyPatch) -> Setting:
+    """A small database, where the family does not matter."""
+    monkeypatch.setenv(PASSWORD, mariadb.backup.password)
+    return setting(tmp_path, mariadb)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import shutil
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from chom_pipelines.cli.entries import age, position
+from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.manifest import Coordinates
+from chom_pipelines_tests.cli.setting import Setting
+
+
+@pytest.fixture
+def taken(on_mariadb: Setting, capsys: pytest.CaptureFixture[str]) -> Setting:
+    assert on_mariadb.chom("backup") == 0
+    capsys.readouterr()
+    return on_mariadb
+
+
+def test_backups_are_listed_with_what_they_are_and_how_they_were_proved(
+    on_both: Setting,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert on_both.chom("backup") == 0
+    assert on_both.chom("backup", "--verification", "none", "--no-encrypt") == 0
+    capsys.readouterr()
+    assert on_both.chom("backups") == 0
+    lines = capsys.readouterr().out.splitlines()
+    first, second = [line for line in lines if line.strip().startswith("full_")]
+    assert "logical" in first
+    assert "mysql-bin." in first
+    assert "basic passed just now" in first
+    assert second.rstrip().endswith("never")
+
+
+def test_the_document_has_everything_of_every_backup(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    assert taken.chom("verify", "--level", "full") == 0
+    code, body = taken.document(capsys, "backups")
+    (backup,) = body["backups"]
+    assert code == 0
+    assert (body["repository"], backup["path"]) == (str(taken.repository.path), str(taken.latest.path))
+    assert [proof["level"] for proof in backup["proofs"]] == ["basic", "full"]
+    assert (backup["outcome"], backup["disbelieved_proofs"]) == ("passed", [])
+
+
+def test_without_a_repository_nothing_is_said_to_be_empty(
+    on_mariadb: Setting,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert on_mariadb.chom("backups") == 1
+    assert "there is no repository at" in capsys.readouterr().err
+
+
+def test_a_server_without_backups_is_listed_as_such(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(taken.latest.path)
+    assert taken.chom("backups") == 0
+    assert capsys.readouterr().out == "chom: no backups\n"
+
+
+def test_a_damaged_manifest_is_listed_with_its_problem(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    taken.chom("backup")
+    damaged = taken.repository.backups("chom")[0]
+    taken.flip_a_byte(damaged.path / "manifest.json")
+    capsys.readouterr()
+    assert taken.chom("backups") == 1
+    out = capsys.readouterr().out
+    assert taken.latest.id in out
+    assert f"{damaged.id}: {damaged.path}: the manifest is" in out
+    code, body = taken.document(capsys, "backups")
+    assert (code, [backup["outcome"] for backup in body["backups"]]) == (1, ["failed", "passed"])
+    assert body["backups"][0]["problem"]["kind"] == "DamagedError"
+
+
+def test_an_edited_proof_is_not_believed(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    (record,) = taken.latest.proofs(taken.keyring)
+    record.path.write_text(record.path.read_text().replace('"basic"', '"full"'))
+    assert taken.chom("backups") == 1
+    out = capsys.readouterr().out
+    assert "never" in out
+    assert str(record.path) in out
+
+
+def test_a_backup_that_failed_its_last_proof_is_not_green(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    taken.flip_a_byte(taken.data_object())
+    assert taken.chom("verify") == 1
+    capsys.readouterr()
+    assert taken.chom("backups") == 1
+    assert "basic FAILED just now" in capsys.readouterr().out
+
+
+def test_without_its_key_a_backup_is_shown_and_not_verified(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    Keyring().generate("another", KeyKind.AES_256).save(taken.folder / "keys.json")
+    assert taken.chom("backups") == 3
+    out = capsys.readouterr().out
+    assert "not verified: no key" in out
+    assert "mysql-bin." in out
+    code, body = taken.document(capsys, "backups")
+    assert (code, body["backups"][0]["outcome"]) == (3, "not_verified")
+
+
+def test_ages_are_for_people() -> None:
+    now = datetime.now(timezone.utc)
+    ages = [age(now - timedelta(seconds=seconds)) for seconds in (1, 61, 7_300, 200_000)]
+    assert ages == ["just now", "1 min ago", "2 h ago", "2 d ago"]
+
+
+def test_a_long_gtid_set_does_not_break_the_table() -> None:
+    assert position(Coordinates(file="b.1", position=4, gtid="0-1-2")) == "b.1:4 0-1-2"
+    assert position(Coordinates(file="b.1", position=4, gtid="6bb03ea7-c7a1-11f0-8f3e-0242ac120002:1-9")) == "b.1:4"
+    assert position(Coordinates()) == "no binary log"

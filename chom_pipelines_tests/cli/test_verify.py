@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pytest
+
+from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines_tests.cli.setting import ROWS, Setting
+
+
+@pytest.fixture
+def taken(on_mariadb: Setting, capsys: pytest.CaptureFixture[str]) -> Setting:
+    assert on_mariadb.chom("backup", "--verification", "none") == 0
+    capsys.readouterr()
+    return on_mariadb
+
+
+def test_the_latest_backup_is_proved_and_the_proof_is_kept(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    assert taken.chom("verify") == 0
+    assert capsys.readouterr().out.startswith(f"{taken.latest.id}: passed (basic): ")
+    assert len(taken.latest.proofs(taken.keyring)) == 1
+
+
+def test_a_full_verification_restores_and_compares(on_both: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    on_both.chom("backup", "--verification", "none")
+    code, body = on_both.document(capsys, "verify", "latest", "--level", "full")
+    assert (code, body["outcome"]) == (0, "passed")
+    (proof,) = body["proofs"]
+    assert (proof["level"], proof["tables"], proof["rows"]) == ("full", 2, ROWS + 2)
+    assert proof["scratch"] == on_both.server.facts.label
+
+
+def test_all_are_proved_and_a_damaged_one_does_not_stop_the_others(
+    taken: Setting,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first = taken.latest
+    taken.flip_a_byte(taken.data_object())
+    taken.chom("backup", "--verification", "none")
+    capsys.readouterr()
+    assert taken.chom("verify", "--all") == 1
+    out = capsys.readouterr().out
+    assert f"{first.id}: FAILED (basic)" in out
+    assert f"{taken.latest.id}: passed (basic)" in out
+
+
+def test_a_flipped_byte_is_named(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged = taken.data_object()
+    taken.flip_a_byte(damaged)
+    assert taken.chom("verify", taken.latest.id) == 1
+    assert f"  {damaged}: " in capsys.readouterr().out
+
+
+def test_a_damaged_manifest_fails(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    taken.flip_a_byte(taken.latest.path / "manifest.json")
+    code, body = taken.document(capsys, "verify")
+    assert (code, body["outcome"]) == (1, "failed")
+
+
+def test_without_the_key_nothing_is_known(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    Keyring().generate("another", KeyKind.AES_256).save(taken.folder / "keys.json")
+    code, body = taken.document(capsys, "verify")
+    assert (code, body["outcome"]) == (3, "not_verified")
+    assert "'first'" in body["proofs"][0]["reason"]
+
+
+def test_what_is_not_there_cannot_pass(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    assert taken.chom("verify", "full_20200101_000000") == 1
+    assert "no backup 'full_20200101_000000'" in capsys.readouterr().err
+    taken.latest.path.rename(taken.folder / "elsewhere")
+    assert taken.chom("verify") == 1
+    assert taken.chom("verify", "--all") == 1
+
+
+def test_one_and_all_is_refused(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    assert taken.chom("verify", "latest", "--all") == 2
+    assert "--all" in capsys.readouterr().err
