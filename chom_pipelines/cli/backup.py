@@ -118,10 +118,12 @@ def _proved(entry: BackupEntry, policy: BackupPolicy, keyring: Keyring | None) -
 def _print_backup(found: entries.OpenedEntry) -> None:
     typer.echo(f"{found.entry.id} of {found.entry.server}", nl=found.manifest is None)
     if found.manifest:
-        typer.echo(f": {entries.summary(found.manifest)}")
-        typer.echo(f"  at {entries.position(found.manifest.coordinates)}, in {found.entry.path}")
-        for warning in found.manifest.warnings:
-            typer.echo(f"  warning: {warning}", err=True)
+        typer.echo(f" was taken in {output.duration(entries.seconds_of(found.manifest))}")
+        typer.echo(f"  {entries.summary(found.manifest)}")
+        typer.echo(f"  {entries.position(found.manifest.coordinates)}")
+    typer.echo(f"  {found.entry.path}")
+    for warning in found.manifest.warnings if found.manifest else ():
+        typer.echo(f"  warning: {warning}", err=True)
 
 
 def _print_document(found: entries.OpenedEntry, proof: Proof | None) -> None:

@@ -10,7 +10,7 @@ from chom_pipelines.repository.proof import Outcome
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-_COLUMNS = ("backup", "method", "taken", "took>", "size>", "ratio>", "position", "proof")
+_COLUMNS = ("backup!", "method", "taken", "took>", "size>", "ratio>", "position", "proof")
 
 
 @app.command()

@@ -69,12 +69,16 @@ def _print_document(found: dict[str, list[Finding]], worst: Outcome) -> None:
 def _print_tables(found: dict[str, list[Finding]]) -> None:
     for name, findings in found.items():
         rows = [(_said(finding), finding.subject, finding.message) for finding in findings]
-        output.table(("", "what", "found"), rows, title=name or "chom", styles=_STYLES)
+        output.table(("", "what", "found"), rows, title=name or "this machine", styles=_STYLES)
+    above = ""
     for name, findings in found.items():
         for finding in findings:
             if finding.remedy:  # outside of the tables: a statement must survive copy and paste
-                remedy = finding.remedy.replace("\n", "\n    ")
-                typer.echo(f"{_said(finding)}: {' '.join(filter(None, (name, finding.subject)))}\n    {remedy}")
+                heading = f"{_said(finding)}: {' '.join(filter(None, (name, finding.subject)))}"
+                if heading != above:
+                    typer.echo(heading)
+                above = heading
+                typer.echo("    " + finding.remedy.replace("\n", "\n    "))
 
 
 def _said(finding: Finding) -> str:

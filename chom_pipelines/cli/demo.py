@@ -166,7 +166,7 @@ def _print_tables(seen: _Seen) -> None:
     title = f"\n{manifest.id} of {manifest.server}"
     output.table(columns, tables, title=title, styles={"equal": "green"})
     for label, text in (
-        ("backed up", entries.summary(manifest)),
+        ("backed up", f"{entries.summary(manifest)}, in {output.duration(entries.seconds_of(manifest))}"),
         ("meanwhile", f"{seen.ordered} orders were placed during that run"),
         ("read back", entries.verdict(seen.basic)),
         ("proved", entries.verdict(seen.full)),

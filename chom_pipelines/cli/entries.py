@@ -55,7 +55,7 @@ class OpenedEntry:
     def restored_in(self) -> float | None:
         """Seconds that the last full verification needed to restore it; None where there was none."""
         proof = self.latest.get(Level.FULL)
-        if proof is None or proof.outcome is not Outcome.PASSED or not _RESTORE <= set(proof.phases):
+        if proof is None or proof.outcome is not Outcome.PASSED or not set(proof.phases) >= _RESTORE:
             return None
         return sum(proof.phases[name] for name in _RESTORE)
 
@@ -137,10 +137,10 @@ def seconds_of(manifest: Manifest) -> float:
 
 
 def summary(manifest: Manifest) -> str:
-    """One line: what is in it, how large it is and how long it took."""
+    """One line: what is in it, and how large it is."""
     sizes = f"{size(manifest.raw_bytes)} in {size(manifest.stored_bytes)} ({manifest.ratio:.1f}x)"
     how = ", encrypted" if manifest.key else ""
-    return f"{len(manifest.tables)} tables, {manifest.rows:,} rows, {sizes}{how}, in {duration(seconds_of(manifest))}"
+    return f"{len(manifest.tables)} tables, {manifest.rows:,} rows, {sizes}{how}"
 
 
 def position(coordinates: Coordinates) -> str:

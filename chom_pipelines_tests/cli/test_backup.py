@@ -30,7 +30,8 @@ def test_for_people_it_says_what_where_and_how_it_was_proved(
 ) -> None:
     assert on_both.chom("backup", "--verification", "full") == 0
     out = capsys.readouterr().out
-    assert f"{on_both.latest.id} of chom: 2 tables, 302 rows" in out
+    assert f"{on_both.latest.id} of chom was taken in" in out
+    assert "  2 tables, 302 rows" in out
     assert str(on_both.latest.path) in out
     assert f"passed (full): restored on {on_both.server.facts.label}, 2 tables and 302 rows equal" in out
 
