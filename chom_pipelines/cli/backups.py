@@ -1,16 +1,21 @@
 """`chom backups`: what is in the repository, and how each backup was last proved."""
 
+from collections.abc import Iterator
+
 import typer
 
 from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.entries import OpenedEntry
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory
+from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.proof import Outcome
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-_COLUMNS = ("backup!", "method", "taken", "took>", "size>", "ratio>", "position", "proof")
+_COLOURS = {Outcome.PASSED: None, Outcome.FAILED: "red", Outcome.NOT_VERIFIED: "magenta"}
+_LINE = "{:<20}  {:<8}  {:<10}  {:>11}  {:>8}  {:>6}"
+"""Of a backup; what proved it and where it stands take a second one, as 80 columns are not enough for all of it."""
 
 
 @app.command()
@@ -39,29 +44,31 @@ def _print_table(server: str, found: list[OpenedEntry]) -> None:
     if not found:
         typer.echo(f"{server}: no backups")
         return
-    output.table(_COLUMNS, [_row(one) for one in found], title=server, styles={"damaged": "bold red"})
+    typer.secho(f"{server}\n{_LINE.format('backup', 'method', 'taken', 'took', 'size', 'ratio')}", bold=True)
     for one in found:
-        if one.problem:
-            typer.echo(f"{one.entry.id}: {one.problem}")
-        for proof in one.latest.values():
-            if proof.outcome is Outcome.FAILED:
-                typer.echo(f"{one.entry.id}: {entries.verdict(proof)}")
-        for record in one.proofs:
-            if record.problem:
-                typer.echo(f"{one.entry.id}: {record.problem}")
+        typer.echo(_described(one.entry.id, one.manifest))
+        proved = typer.style(entries.proved(one), fg=_COLOURS[one.outcome])
+        typer.echo(f"    {proved}" + (f"; {entries.position(one.manifest.coordinates)}" if one.manifest else ""))
+        for complaint in _complaints(one):
+            typer.echo(f"    {complaint}")
 
 
-def _row(found: OpenedEntry) -> tuple[str, ...]:
-    manifest = found.manifest
+def _described(name: str, manifest: Manifest | None) -> str:
     if manifest is None:
-        return (found.entry.id, "", "", "", "", "", "", entries.proved(found))
-    return (
-        found.entry.id,
+        return name
+    return _LINE.format(
+        name,
         manifest.method.value,
         entries.age(manifest.snapshot),
         output.duration(entries.seconds_of(manifest)),
         output.size(manifest.stored_bytes),
         f"{manifest.ratio:.1f}x",
-        entries.position(manifest.coordinates),
-        entries.proved(found),
     )
+
+
+def _complaints(found: OpenedEntry) -> Iterator[str]:
+    """What is wrong with it."""
+    if found.problem:
+        yield str(found.problem)
+    yield from (entries.verdict(proof) for proof in found.latest.values() if proof.outcome is Outcome.FAILED)
+    yield from (str(record.problem) for record in found.proofs if record.problem)

@@ -175,11 +175,11 @@ _WORDS = {Outcome.PASSED: "passed", Outcome.FAILED: "FAILED", Outcome.NOT_VERIFI
 
 
 def proved(found: OpenedEntry) -> str:
-    """For a cell: the last proof of each level and its age, newest first."""
+    """The last proof of each level and its age, newest first."""
     if found.manifest is None:
         return "damaged"
     if found.problem:
         return "not verified: no key"
     newest = sorted(found.latest.values(), key=lambda proof: proof.started, reverse=True)
     said = [f"{proof.level.value} {_WORDS[proof.outcome]} {age(proof.started)}" for proof in newest]
-    return ", ".join(said) or "never"
+    return ", ".join(said) or "never proved"

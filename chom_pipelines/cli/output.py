@@ -48,10 +48,7 @@ def table(
     title: str = "",
     styles: Mapping[str, str] | None = None,
 ) -> None:
-    """Print a table; a cell whose text is in `styles` gets that rich style.
-
-    Columns named like `size>` align right; those named like `id!` are never broken, for a person to copy.
-    """
+    """Print a table; a cell whose text is in `styles` gets that rich style. Columns named like `size>` align right."""
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
@@ -59,11 +56,8 @@ def table(
 
     drawn = Table(title=title or None, title_justify="left", box=SIMPLE, pad_edge=False)
     for column in columns:
-        drawn.add_column(column.rstrip(">!"), justify="right" if column.endswith(">") else "left")
+        drawn.add_column(column.removesuffix(">"), justify="right" if column.endswith(">") else "left")
     for row in rows:
-        for place, name, cell in zip(drawn.columns, columns, row, strict=True):
-            if name.endswith("!"):
-                place.min_width = max(place.min_width or 0, len(cell))
         drawn.add_row(*(Text(cell, style=(styles or {}).get(cell, "")) for cell in row))
     Console(width=None if sys.stdout.isatty() else _WIDE).print(drawn)
 

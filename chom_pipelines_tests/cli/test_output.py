@@ -39,16 +39,6 @@ def test_a_table_keeps_brackets_and_long_cells_where_no_terminal_breaks_lines(
     assert long in out
 
 
-def test_an_id_is_not_broken_where_lines_are_short(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    monkeypatch.setenv("COLUMNS", "40")
-    table(("backup!", "what", "more"), [("full_20260102_020000", "several words", "and several more")])
-    assert "full_20260102_020000" in capsys.readouterr().out
-
-
 def test_without_a_terminal_progress_is_log_lines() -> None:
     with progress() as report:
         assert isinstance(report, LogLines)
