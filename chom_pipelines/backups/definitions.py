@@ -24,6 +24,7 @@ _USUAL = b"SET time_zone='+00:00', sql_mode='ALLOW_INVALID_DATES';\n"
 """Takes every default and every double member that the source took."""
 _NAME = re.compile(r"`((?:[^`]|``)+)`")
 _COMMENT = re.compile(rb"COMMENT '(?:[^'\\]|\\.|'')*'")
+_IMPLIED = re.compile(rb" CHARACTER SET \w+(?= COLLATE \w)")
 _COUNTER = re.compile(rb"\n\)(?P<before>[^\n]*?) AUTO_INCREMENT=\d+")
 
 
@@ -84,8 +85,13 @@ class Definition:
 
     @property
     def shape(self) -> str:
-        """Like `digest`, blind to AUTO_INCREMENT, which moves while a dump runs without being a change of definition."""
-        return replace(self, statement=_COUNTER.sub(rb"\n)\g<before>", self.statement)).digest
+        """Like `digest`, blind to what differs without being a change of definition.
+
+        AUTO_INCREMENT moves while a dump runs. MySQL names a column's character set beside its collation only where
+        the CREATE TABLE did so: a copy made from SHOW CREATE TABLE says more than its source.
+        """
+        statement = _COUNTER.sub(rb"\n)\g<before>", self.statement)
+        return replace(self, statement=_IMPLIED.sub(b"", statement)).digest
 
     @property
     def label(self) -> str:
@@ -111,12 +117,11 @@ def written(definitions: Iterable[Definition]) -> Iterator[bytes]:
         yield _MARK + json.dumps(header).encode() + b"\n"
         if definition.database and definition.kind != "database":
             yield f"USE {quote(definition.database)};\n".encode()
+        charset = definition.context.client if encoding_of(definition.context.client) != "utf-8" else None
+        if charset:  # the stock client has to know where a character of several bytes ends
+            yield f"\\C {charset}\n".encode()
         for setting in definition.context.settings():
             yield f"{setting};\n".encode()
-        # the stock client has to know where a character of several bytes ends
-        charset = definition.context.client if encoding_of(definition.context.client) != "utf-8" else None
-        if charset:
-            yield f"charset {charset}\n".encode()
         yield f"DELIMITER {delimiter}\n".encode()
         yield definition.statement + f"\n{delimiter}\nDELIMITER ;\n".encode()
         if definition.value:
@@ -124,7 +129,7 @@ def written(definitions: Iterable[Definition]) -> Iterator[bytes]:
         for ending in definition.context.endings():
             yield f"{ending};\n".encode()
         if definition.context.settings():
-            yield (b"charset utf8mb4\n" if charset else b"") + b"SET NAMES utf8mb4;\n" + _USUAL
+            yield (b"\\C utf8mb4\n" if charset else b"") + b"SET NAMES utf8mb4;\n" + _USUAL
 
 
 def parsed(data: bytes, where: str) -> list[Definition]:

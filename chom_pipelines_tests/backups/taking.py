@@ -62,9 +62,9 @@ class Backups:
         return entry.manifest(self.keyring)
 
 
-def table_of(manifest: Manifest, name: str) -> Table:
-    """The table of that name."""
-    return next(table for table in manifest.tables if table.name == name)
+def table_of(manifest: Manifest, label: str) -> Table:
+    """The table called `database.table`."""
+    return next(table for table in manifest.tables if f"{table.database}.{table.name}" == label)
 
 
 def once(action: Callable[[], object]) -> Report:
