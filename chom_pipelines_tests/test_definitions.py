@@ -82,9 +82,8 @@ def test_each_server_has_a_group_a_pool_and_a_freshness_policy_of_its_own(tmp_pa
     graph = loaded(chom_yaml(tmp_path, "chom", "db-0.eu", thresholds={"backup_age_hours": 12})).resolve_asset_graph()
     node = graph.get(dg.AssetKey(["db-0.eu", "full_backup"]))
     assert (node.group_name, node.pools) == ("db_0_eu", {"server_db-0.eu"})
-    policy = node.freshness_policy
-    windows = policy.warn_window.to_timedelta(), policy.fail_window.to_timedelta()
-    assert windows == (timedelta(hours=14), timedelta(hours=18))
+    hours = {"warn_window": timedelta(hours=14), "fail_window": timedelta(hours=18)}
+    assert node.freshness_policy == dg.FreshnessPolicy.time_window(**hours)
 
 
 def test_the_longest_name_that_chom_yaml_takes_loads(tmp_path: Path, loaded: Load) -> None:
@@ -104,7 +103,8 @@ def test_schedules_run_only_where_the_environment_says_so(
     status: str,
 ) -> None:
     definitions = loaded(chom_yaml(tmp_path, "chom"), CHOM_SCHEDULES=value)
-    assert {schedule.default_status.name for schedule in definitions.schedules} == {status}
+    found = [each for each in definitions.schedules or () if isinstance(each, dg.ScheduleDefinition)]
+    assert [each.default_status.name for each in found] == [status] * 2
 
 
 def test_a_mistake_in_the_switch_of_the_schedules_is_refused(tmp_path: Path, loaded: Load) -> None:
@@ -123,7 +123,7 @@ def test_without_any_configuration_a_bare_dagster_dev_loads_and_says_what_to_do(
     dg.Definitions.validate_loadable(definitions)
     assert keys(definitions) == {"no_chom_yaml"}
     node = definitions.resolve_asset_graph().get(dg.AssetKey("no_chom_yaml"))
-    assert f"{tmp_path}/chom.yaml does not exist" in node.description
+    assert f"{tmp_path}/chom.yaml does not exist" in (node.description or "")
     assert "chom.example.yaml" in caplog.text
 
 

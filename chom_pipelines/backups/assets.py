@@ -15,7 +15,7 @@ from chom_pipelines.backups.metadata import described, largest_tables, numbers, 
 from chom_pipelines.errors import ChomError, KeyUnavailableError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import Verification
-from chom_pipelines.inventory.resources import RETRY, Chom, failures, keyring_of, repository_of
+from chom_pipelines.inventory.resources import Chom, failures, keyring_of, repository_of
 from chom_pipelines.log_lines import LogLines
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
@@ -80,7 +80,6 @@ def full_backup(server: Server, verify: Verify) -> dg.AssetsDefinition:
         pool=server.pool,
         kinds=KINDS,
         tags={"chom/server": name},
-        retry_policy=RETRY,
         freshness_policy=freshness(server),
         description=(
             f"A full backup of `{name}`, begun that day (UTC) and proved as `verification` says. It is kept in the "
@@ -90,7 +89,7 @@ def full_backup(server: Server, verify: Verify) -> dg.AssetsDefinition:
     def asset(context: dg.AssetExecutionContext, config: FullBackupConfig, chom: Chom) -> dg.MaterializeResult[Any]:
         report = LogLines(context.log.info)
         window = context.partition_time_window
-        with failures():
+        with failures(context):
             refuse_other_days(context.partition_key, window.start, window.end, datetime.now(timezone.utc))
             inventory = chom.inventory()
             current, repository = inventory.server(name), repository_of(inventory)

@@ -12,7 +12,7 @@ from chom_pipelines.backups.days import newest_of_day
 from chom_pipelines.errors import RepositoryError
 from chom_pipelines.inventory.cadence import longest_gap
 from chom_pipelines.inventory.models import Server
-from chom_pipelines.inventory.resources import RETRY, Chom, failures, keyring_of, repository_of
+from chom_pipelines.inventory.resources import Chom, failures, keyring_of, repository_of
 from chom_pipelines.log_lines import LogLines
 from chom_pipelines.proofs.checks import VERIFICATION_RESTORE, check_results, check_specs
 from chom_pipelines.proofs.metadata import described
@@ -47,7 +47,6 @@ def verification_restore(server: Server) -> dg.AssetsDefinition:
         pool=POOL,
         kinds=KINDS,
         tags={"chom/server": name},
-        retry_policy=RETRY,
         freshness_policy=freshness(server),
         description=(
             f"The last backup of `{name}` that was begun that day (UTC), restored on a private server: every table and "
@@ -59,7 +58,7 @@ def verification_restore(server: Server) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: VerificationConfig, chom: Chom
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
         window = context.partition_time_window
-        with failures():
+        with failures(context):
             inventory = chom.inventory()
             entries = repository_of(inventory).backups(name)
             entry = newest_of_day(entries, context.partition_key, window.start, window.end)
@@ -71,7 +70,7 @@ def verification_restore(server: Server) -> dg.AssetsDefinition:
         if proof.outcome is not Outcome.PASSED:
             yield from results
             what = f"{entry.id}: {proof.outcome.value}: {proof.reason}"
-            raise dg.Failure(what, metadata, allow_retries=False)
+            raise dg.Failure(what, metadata)
         yield dg.MaterializeResult(metadata=metadata, check_results=results)
 
     return asset
