@@ -111,6 +111,7 @@ class Worker:
         self.done_bytes = self.done_rows = 0
         self.told = time.monotonic()
         self.unfit: set[str] = set()
+        self.in_snapshot = False
 
     def writer(self, name: str) -> ObjectWriter:
         """A new object in the backup's directory."""
@@ -134,6 +135,7 @@ class Worker:
         """Do what a message asks; return the answer."""
         if "execute" in message:
             self.session.execute(message["execute"])
+            self.in_snapshot = True
             return {"rows": [[str(value) for value in row] for row in self.session.rows(message["query"])]}
         task = message["task"]
         result = self._bundle(task) if "members" in task else self._range(task)
@@ -183,6 +185,16 @@ class Worker:
         return {"parts": parts, "objects": objects}
 
     def _read(self, task: Message, *, buffered: bool) -> _Sink:
+        """Read a range, and let go of its table: an ALTER that waits for us would hold up everyone behind it."""
+        if not self.in_snapshot:
+            return self._rendered(task, buffered=buffered)
+        self.session.execute("SAVEPOINT chom")
+        sink = self._rendered(task, buffered=buffered)
+        # the snapshot stays; the metadata locks that were taken since the savepoint do not
+        self.session.execute("ROLLBACK TO SAVEPOINT chom")
+        return sink
+
+    def _rendered(self, task: Message, *, buffered: bool) -> _Sink:
         """Read a range by the first rendering that fits it."""
         how = Reading.from_json(task["reading"])
         attempts = [] if task["table"] in self.unfit else list(how.attempts)
