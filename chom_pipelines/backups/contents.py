@@ -79,7 +79,7 @@ class Contents:
             pass
 
     def definitions(self) -> list[Definition]:
-        """Every definition, in the order in which they are created. Raises DamagedError where one is not the manifest's."""
+        """Every definition, in the order of creation. Raises DamagedError where one is not the manifest's."""
         found = []
         for name in SCHEMA_FILES:
             path = next((path for path in self.stored if path.startswith(f"{name}.sql")), None)

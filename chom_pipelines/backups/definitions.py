@@ -1,13 +1,14 @@
 """Definitions: the statements that re-create a schema, and the SQL files that hold them. Pure.
 
-A file is plain SQL for the stock client; each statement is preceded by a comment line with what the statement is and how
-many bytes it has, so that it is read back exactly, whatever it contains.
+A file is plain SQL for the stock client; each statement is preceded by a comment line with what the statement is and
+how many bytes it has, so that it is read back exactly, whatever it contains.
 """
 
 from __future__ import annotations
 
 import codecs
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -192,7 +193,7 @@ def in_dependency_order(views: list[Definition]) -> list[Definition]:
     for view in views:
         text = view.statement.decode(encoding_of(view.context.client), "replace")
         names = [name.replace("``", "`") for name in _NAME.findall(text)]
-        pairs = {(view.database, name) for name in names} | set(zip(names, names[1:], strict=False))
+        pairs = {(view.database, name) for name in names} | set(itertools.pairwise(names))
         uses[view.database, view.name] = pairs & known - {(view.database, view.name)}
     ordered: list[Definition] = []
     placed: set[tuple[str, str]] = set()

@@ -157,20 +157,21 @@ class Loader:
             for name, text in self.contents.members(unit.bundle):
                 if name in by_member:
                     target, rows = by_member.pop(name)
-                    self._load(session, state, target, iter([text] if text else []), rows, sent)
+                    self._load(session, state, target, chunks=iter([text] if text else []), rows=rows, sent=sent)
             if by_member:
                 message = f"{self.contents.path / unit.bundle}: no member {', '.join(by_member)}"
                 raise RestoreFailedError(message, "restore another backup")
         else:
             for target, paths, rows in unit.loads:
                 chunks = (chunk for path in paths for chunk in self.contents.text(path))
-                self._load(session, state, target, chunks, rows, sent)
+                self._load(session, state, target, chunks=chunks, rows=rows, sent=sent)
 
     def _load(
         self,
         session: Session,
         state: _State,
         target: Target,
+        *,
         chunks: Iterator[bytes],
         rows: int,
         sent: Callable[[int], None],

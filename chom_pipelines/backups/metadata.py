@@ -48,7 +48,7 @@ def largest_tables(manifest: Manifest) -> list[dict[str, str | int | float]]:
         {
             "table": f"{table.database}.{table.name}",
             "rows": table.rows,
-            "MB": round(table.bytes / _MEGA, 2),
+            "MB": round(table.bytes / _MEGA, 3),
             "percent": round(100 * table.bytes / total, 1) if total else 0.0,
         }
         for table in tables[:LARGEST]

@@ -9,9 +9,9 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from chom_pipelines import errors
 from chom_pipelines.errors import BackupFailedError, ChomError
@@ -52,7 +52,7 @@ class _Process:
     """One worker and its pipes."""
 
     def __init__(self, setup: Setup) -> None:
-        self.last_words: IO[bytes] = tempfile.TemporaryFile()
+        self.last_words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `end`)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "chom_pipelines.backups.worker"],
             stdin=subprocess.PIPE,
@@ -61,20 +61,19 @@ class _Process:
             start_new_session=True,  # the terminal's interrupt is for the owner, who ends the workers
             text=True,
         )
+        self.input, self.output = cast("IO[str]", self.process.stdin), cast("IO[str]", self.process.stdout)
         self.send(setup.to_json())
 
     def send(self, message: Message) -> None:
-        assert self.process.stdin is not None
         try:
-            self.process.stdin.write(json.dumps(message) + "\n")
-            self.process.stdin.flush()
+            self.input.write(json.dumps(message) + "\n")
+            self.input.flush()
         except BrokenPipeError:
             return  # why it ended is read next
 
     def receive(self) -> Message:
         """The next message. Raises what the worker raised, or BackupFailedError where it died."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        line = self.output.readline()
         if not line:
             self.process.wait()
             self.last_words.seek(0)
@@ -90,12 +89,9 @@ class _Process:
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout, self.last_words):
-            if pipe:
-                try:
-                    pipe.close()
-                except BrokenPipeError:
-                    continue
+        for pipe in (self.input, self.output, self.last_words):
+            with suppress(BrokenPipeError):
+                pipe.close()
 
 
 class Pool:
@@ -172,7 +168,7 @@ def pool(size: int, setup: Setup) -> Iterator[Pool]:
     processes: list[_Process] = []
     try:
         for _ in range(size):
-            processes.append(_Process(setup))
+            processes.append(_Process(setup))  # noqa: PERF401  (one that cannot start must not lose the others)
         yield Pool(processes)
     finally:
         for process in processes:

@@ -5,6 +5,7 @@ The boundaries are written into the manifest: a proof dumps the restored copy by
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ def cut(session: Session, table: TableInfo, range_bytes: int = RANGE_BYTES) -> l
     kind = next(column.data_type for column in table.columns if column.name == key)
     bounds = _even(session, table, key, wanted) if kind in _INTEGERS else _walked(session, table, key, kind, wanted)
     edges = [None, *bounds, None]
-    return [Range(lower, upper) for lower, upper in zip(edges, edges[1:], strict=False)]
+    return [Range(lower, upper) for lower, upper in itertools.pairwise(edges)]
 
 
 def even_bounds(least: int, greatest: int, wanted: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The queries that read a table, from the cheapest rendering to the one that always works; plain data for a worker. Pure."""
+"""The queries that read a table, from the cheapest rendering to the one that always works. Pure; data for a worker."""
 
 from __future__ import annotations
 

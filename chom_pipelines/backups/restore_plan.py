@@ -22,8 +22,8 @@ _ACCOUNTS = frozenset({"role", "account", "grant"})
 class RestoreRequest:
     """What to restore and how.
 
-    `rename` maps a database of the backup to its name on the target; `tables` are `database.table` as in the backup, None
-    means everything; `threads` 0 means one per core.
+    `rename` maps a database of the backup to its name on the target; `tables` are `database.table` as in the backup,
+    None means everything; `threads` 0 means one per core.
     """
 
     rename: Mapping[str, str] = field(default_factory=dict)
@@ -63,13 +63,14 @@ class RestorePlan:
     def lines(self) -> list[str]:
         """For people: what would be done."""
         rows, size = sum(each.table.rows for each in self.tables), sum(each.table.bytes for each in self.tables)
+        keyed = sum(bool(each.split.keys or each.split.full_text) for each in self.tables)
+        bound = sum(bool(each.split.foreign_keys) for each in self.tables)
         kinds = sorted({each.kind for each in self.programs})
         counted = [f"{sum(each.kind == kind for each in self.programs)} {kind}s" for kind in kinds]
         return [
             *(f"create database {name}" for name in self.databases),
             f"create {len(self.tables)} tables and load {rows} rows, {size} bytes of text",
-            f"build the keys of {sum(bool(each.split.keys or each.split.full_text) for each in self.tables)} tables, "
-            f"then the foreign keys of {sum(bool(each.split.foreign_keys) for each in self.tables)}",
+            f"build the keys of {keyed} tables, then the foreign keys of {bound}",
             *([f"create {', '.join(counted)}"] if counted else []),
             *([f"create {len(self.accounts)} accounts, roles and grants"] if self.accounts else []),
             *(f"warning: {warning}" for warning in self.warnings),

@@ -1,9 +1,10 @@
 """One snapshot seen by many connections, and the binary log coordinates of exactly that snapshot.
 
-The lock that makes it so is held for milliseconds, and the wait for it is bounded: while it waits, a lock request holds up
-every writer behind it, so a long SELECT must not turn a backup into an outage.
+The lock that makes it so is held for milliseconds, and the wait for it is bounded: while it waits, a lock request holds
+up every writer behind it, so a long SELECT must not turn a backup into an outage.
 
-MariaDB: BACKUP STAGE BLOCK_COMMIT lets statements run and holds up commits only; it waits for running DDL, not for SELECT.
+MariaDB: BACKUP STAGE BLOCK_COMMIT lets statements run and holds up commits only; it waits for running DDL, not for
+SELECT.
 MySQL: LOCK INSTANCE FOR BACKUP keeps DDL out for the whole dump, and FLUSH TABLES WITH READ LOCK stands for the moment.
 """
 
@@ -52,7 +53,7 @@ def definitions_locked(session: Session, facts: ServerFacts) -> Iterator[None]:
     if not facts.has_instance_lock:
         yield
         return
-    _bounded(session, facts, "LOCK INSTANCE FOR BACKUP")
+    _bounded(session, "LOCK INSTANCE FOR BACKUP")
     try:
         yield
     finally:
@@ -72,7 +73,7 @@ def frozen(session: Session, facts: ServerFacts, begin: Callable[[], list[list[l
         lock, unlock = ("FLUSH TABLES WITH READ LOCK",), "UNLOCK TABLES"
     try:
         for statement in lock:
-            _bounded(session, facts, statement)
+            _bounded(session, statement)
         answers = begin()
         position = _position(session, facts)
     finally:
@@ -103,7 +104,7 @@ def _position(session: Session, facts: ServerFacts) -> Position:
     return Position(str(file), int(row[1]), str(text).replace("\n", "") if text else None)
 
 
-def _bounded(session: Session, facts: ServerFacts, statement: str) -> None:
+def _bounded(session: Session, statement: str) -> None:
     """Take a lock or give up after LOCK_SECONDS, naming who holds it up."""
     session.execute(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}")
     try:
@@ -118,7 +119,8 @@ def _bounded(session: Session, facts: ServerFacts, statement: str) -> None:
 def _longest(session: Session) -> list[str]:
     """The longest-running statements of others, without their texts, which may hold data."""
     rows = session.rows(
-        "SELECT p.ID, p.USER, p.HOST, p.COMMAND, p.TIME, p.STATE, LEFT(p.INFO, 40) FROM information_schema.PROCESSLIST p "
+        "SELECT p.ID, p.USER, p.HOST, p.COMMAND, p.TIME, p.STATE, LEFT(p.INFO, 40) "
+        "FROM information_schema.PROCESSLIST p "
         "WHERE p.ID <> CONNECTION_ID() AND p.COMMAND NOT IN ('Sleep', 'Daemon', 'Binlog Dump', 'Binlog Dump GTID') "
         "AND p.USER NOT IN ('system user', 'event_scheduler') AND p.INFO IS NOT NULL "
         f"ORDER BY p.TIME DESC LIMIT {_BLOCKERS}",

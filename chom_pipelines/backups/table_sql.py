@@ -48,8 +48,8 @@ def split_table(statement: bytes) -> SplitTable:
     """Take out what can wait. A key stays where the table needs it from the start.
 
     It needs an AUTO_INCREMENT column's key, and where there is no primary key the unique one that InnoDB clusters by;
-    long unique keys (USING HASH) and periods have hidden columns. Tables of other engines and system-versioned ones, whose
-    history must not be touched by an ALTER, are left whole.
+    long unique keys (USING HASH) and periods have hidden columns. Tables of other engines and system-versioned ones,
+    whose history must not be touched by an ALTER, are left whole.
     """
     lines = _LINE.findall(statement)
     if b"\n".join(lines) != statement:

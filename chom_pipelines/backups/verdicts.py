@@ -90,12 +90,13 @@ def size(manifest: Manifest, before: Sequence[Manifest | None]) -> Verdict:
     """Against backups before it that hold the same databases by the same method; None is one that could not be read."""
     read = [each for each in before if each]
     alike = [each for each in read if (each.databases, each.method) == (manifest.databases, manifest.method)][-HISTORY:]
-    details: Details = {"bytes": manifest.raw_bytes, "compared_with": len(alike), "unreadable": len(before) - len(read)}
+    unreadable = f", {len(before) - len(read)} unreadable" if len(read) < len(before) else ""
+    details: Details = {"compared_with": f"{len(alike)} backups{unreadable}", "data_mb": _megabytes(manifest.raw_bytes)}
     if not alike:
         return _open("there is no earlier backup of the same databases to compare with", details)
     usual = median(each.raw_bytes for each in alike)
     ratio = manifest.raw_bytes / usual if usual else 1.0
-    details |= {"median_bytes": round(usual), "times_the_median": round(ratio, 3)}
+    details |= {"median_mb": _megabytes(usual), "times_the_median": round(ratio, 3)}
     reason = f"{ratio:.2f} times the median of {len(alike)} before"
     if SMALLEST <= ratio <= LARGEST:
         return Verdict(Outcome.PASSED, reason, details)
@@ -106,6 +107,10 @@ def newest(proofs: Sequence[Proof], level: Level = Level.BASIC) -> Proof | None:
     """The last proof of that level or more."""
     enough = [proof for proof in proofs if level is Level.BASIC or proof.level is Level.FULL]
     return max(enough, key=lambda proof: proof.started, default=None)
+
+
+def _megabytes(count: float) -> float:
+    return round(count / 1e6, 2)
 
 
 def _lost(before: Manifest, now: Manifest) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ PIECE = 1 << 20
 """Bytes that decompressed data comes in, about."""
 
 FRAME = 4 << 20
-"""Bytes of a zstd frame at low levels, about. Measured on 94 MB of text at level 3: 10 % less time than one frame for all,
-and 34.60 MB instead of 34.58 MB; frames of 1 MiB give 35.13 MB."""
+"""Bytes of a zstd frame at low levels, about. Measured on 94 MB of text at level 3: 10 % less time than one frame for
+all, and 34.60 MB instead of 34.58 MB; frames of 1 MiB give 35.13 MB."""
 
 ELSEWHERE = "restore another backup, or fetch this one from the second copy"
 """What to do about anything that is damaged."""

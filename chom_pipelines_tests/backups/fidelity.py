@@ -332,7 +332,7 @@ def columns_that_hide(facts: ServerFacts) -> Iterator[str]:
     invisible = "INVISIBLE DEFAULT 5"
     yield f"CREATE TABLE invisible (id INT PRIMARY KEY, hidden INT {invisible}, seen INT)"
     yield "INSERT INTO invisible (id, hidden, seen) VALUES (1, 7, 1), (2, 8, 2)"
-    yield f"CREATE TABLE invisible_key (hidden INT INVISIBLE AUTO_INCREMENT PRIMARY KEY, seen INT)"
+    yield "CREATE TABLE invisible_key (hidden INT INVISIBLE AUTO_INCREMENT PRIMARY KEY, seen INT)"
     yield "INSERT INTO invisible_key (seen) VALUES (5), (6)"
     if not facts.is_mariadb:
         yield "CREATE TABLE key_on_generated (a INT, b INT AS (a * -1) STORED PRIMARY KEY)"

@@ -10,7 +10,7 @@ from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.proofs.assets import freshness
 from chom_pipelines.repository.proof import Level, Outcome
 from chom_pipelines_tests.backups.samples import library
-from chom_pipelines_tests.deployments import Deployment, back_up, check_outcomes, failure, metadata
+from chom_pipelines_tests.deployments import NAME, Deployment, back_up, check_outcomes, failure, metadata
 from chom_pipelines_tests.servers import PrivateServer
 
 PASSED = (True, "ERROR", "passed")
@@ -64,6 +64,27 @@ def test_a_damaged_backup_is_no_materialisation_and_its_checks_stay(deployed: De
     outcomes = check_outcomes(result)
     assert outcomes["archive_integrity"] == outcomes["content_identical"] == (False, "ERROR", "failed")
     assert outcomes["every_table_present"] == NOT_VERIFIED
+
+
+def test_what_a_verification_finds_is_what_the_backups_own_checks_say_from_then_on(
+    deployed: Deployment, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    def status(instance: dg.DagsterInstance) -> str:
+        key = dg.AssetCheckKey(dg.AssetKey([NAME, "full_backup"]), "archive_integrity")
+        return instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key].status.value
+
+    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("home"))) as instance:
+        deployed.run("full_backup_job", "full_backup", instance=instance, verification="basic")
+        assert status(instance) == "SUCCEEDED"
+        (entry,) = deployed.entries()
+        stored = next(iter(sorted(entry.path.glob("data/*"))))
+        whole = stored.read_bytes()
+        stored.write_bytes(whole[:-1])
+        deployed.run("verification_job", "verification_restore", instance=instance)
+        assert status(instance) == "FAILED"
+        stored.write_bytes(whole)
+        assert deployed.run("verification_job", "verification_restore", instance=instance).success
+        assert status(instance) == "SUCCEEDED"
 
 
 def test_without_a_server_to_restore_on_nothing_is_verified(
