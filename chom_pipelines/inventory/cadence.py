@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -41,6 +42,7 @@ def buckets(servers: Iterable[Server], cron_of: Callable[[Schedules], str | None
     return [Bucket(cron, zone, tuple(names)) for (cron, zone), names in found.items()]
 
 
+@cache
 def longest_gap(cron: str, zone: str) -> timedelta:
     """The longest time between two of a schedule's next ticks."""
     ticks = croniter(cron, _SOME_DAY.astimezone(ZoneInfo(zone)))

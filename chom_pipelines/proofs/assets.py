@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from chom_pipelines.backups.assets import DAYS, FULL_BACKUP, KINDS
+from chom_pipelines.backups.checks import report_checks
 from chom_pipelines.backups.days import newest_of_day
 from chom_pipelines.errors import RepositoryError
 from chom_pipelines.inventory.cadence import longest_gap
@@ -65,6 +66,7 @@ def verification_restore(server: Server) -> dg.AssetsDefinition:
             keyring = keyring_of(inventory)
             context.log.info("restoring %s on a private server", entry.path)
             proof = verify(entry, Level.FULL, keyring, LogLines(context.log.info), threads=config.threads)
+            report_checks(context.instance, server, inventory)
         results = list(check_results(name, proof, _expected(entry, keyring)))
         metadata = {**described(proof), "directory": dg.MetadataValue.path(str(entry.path))}
         if proof.outcome is not Outcome.PASSED:
