@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -26,6 +26,7 @@ _DEFINITIONS = ("-m", "chom_pipelines.definitions")
 _USUAL_PORT = 3000
 _START_SECONDS = 120.0
 _POLL_SECONDS = 0.3
+_END_SECONDS = 20.0
 _TAIL_LINES = 25
 _RUNS = """
 query Runs($limit: Int!) {
@@ -133,7 +134,12 @@ def _dagster(command: Sequence[str], place: Place, log: Path) -> Iterator[subpro
             environment=inherited | {name: str(path) for name, path in ours.items()},
         )
         with running as process:
-            yield process
+            try:
+                yield process
+            finally:
+                process.terminate()  # killed at once, its processes would leave their semaphores
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_END_SECONDS)
 
 
 _OVERRIDES = ("CHOM_SCHEDULES", "BACKUP_TYPE", *POLICY.values(), *RETENTION.values())

@@ -4,6 +4,7 @@
 
 Standard input is a pipe that only the owner holds. It ends when the owner closes it or dies, whatever killed it: then
 the command's whole session is killed and the directories are removed. Exits as the command did when that ends first.
+SIGTERM is passed on to the command, which may then end in order; what it leaves in its session is killed.
 Standard library only: it starts in a few hundredths of a second.
 """
 
@@ -34,6 +35,7 @@ def main(arguments: list[str]) -> int:
         start_new_session=True,
         preexec_fn=_die_with_supervisor,  # noqa: PLW1509  (there is one thread here)
     )
+    signal.signal(signal.SIGTERM, lambda *_: child.terminate())  # who asks the supervisor asks the command
     owner_gone = threading.Event()
 
     def wait_for_owner() -> None:
@@ -45,6 +47,8 @@ def main(arguments: list[str]) -> int:
 
     threading.Thread(target=wait_for_owner, daemon=True).start()
     code = child.wait()
+    with contextlib.suppress(ProcessLookupError):  # it left nothing behind
+        os.killpg(child.pid, signal.SIGKILL)
     if owner_gone.is_set():
         for directory in directories:
             shutil.rmtree(directory)
