@@ -26,7 +26,7 @@ _USUAL = b"SET time_zone='+00:00', sql_mode='ALLOW_INVALID_DATES';\n"
 _NAME = re.compile(r"`((?:[^`]|``)+)`")
 _COMMENT = re.compile(rb"COMMENT '(?:[^'\\]|\\.|'')*'")
 _IMPLIED = re.compile(rb" CHARACTER SET \w+(?= COLLATE \w)")
-_COUNTER = re.compile(rb"\n\)(?P<before>[^\n]*?) AUTO_INCREMENT=\d+")
+_COUNTER = re.compile(rb"\n\)(?P<before>[^\n]*?) AUTO_INCREMENT=(?P<counter>\d+)")
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,12 @@ class Definition:
         """
         statement = _COUNTER.sub(rb"\n)\g<before>", self.statement)
         return replace(self, statement=_IMPLIED.sub(b"", statement)).digest
+
+    @property
+    def counter(self) -> int:
+        """A table's AUTO_INCREMENT, 0 where none is shown."""
+        found = _COUNTER.search(self.statement) if self.kind == "table" else None
+        return int(found["counter"]) if found else 0
 
     @property
     def label(self) -> str:

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from chom_pipelines.backups.contents import Contents
@@ -97,8 +97,9 @@ def restore_contents(contents: Contents, target: Endpoint, request: RestoreReque
         _obstacles(session, plan, contents, request)
         for statement in settings(facts):
             session.execute(statement)
-        with _explained(plan, target):
-            return _Restore(contents, plan, target, facts, session, request).run(report)
+        restore = _Restore(contents, plan, target, facts, session, request)
+        with _explained(restore.begun, target):
+            return restore.run(report)
 
 
 def restore_into_directory(
@@ -159,6 +160,8 @@ class _Restore:
     facts: ServerFacts
     session: Session
     request: RestoreRequest
+    begun: list[str] = field(default_factory=list)
+    """The databases that hold an unfinished restore now."""
 
     def run(self, report: Report) -> RestoreResult:
         phases: dict[str, float] = {}
@@ -203,6 +206,7 @@ class _Restore:
             self.session.execute(
                 f"CREATE TABLE IF NOT EXISTS {quote(name)}.{quote(MARKER)} (backup VARCHAR(64) PRIMARY KEY)",
             )
+            self.begun.append(name)
         for sequence in self.plan.sequences:
             if self.request.tables is not None:
                 self.session.execute(f"USE {quote(sequence.database)}")
@@ -253,28 +257,43 @@ def _obstacles(session: Session, plan: RestorePlan, contents: Contents, request:
                 "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", (database,),
             ) if schema == database  # it compares names without case and accents
         }  # fmt: skip
-        if not tables:
-            continue
+        programs = _programs(session, database) if request.tables is None else set()
         wanted = {each.table.name for each in plan.tables if each.database == database}
-        taken = tables if request.tables is None else tables & wanted
+        taken = tables | programs if request.tables is None else tables & wanted
         if MARKER in tables:
             found.append(f"replace the unfinished restore in {database}")
         elif taken and request.replace:
-            found.append(f"replace {len(taken)} tables in {database}")
+            found.append(f"replace what {database} holds: {len(taken)} objects")
         elif taken:
-            message = f"{session.endpoint.where}: {database} holds {len(taken)} tables: {', '.join(sorted(taken)[:5])}"
+            names = ", ".join(sorted(taken)[:5])
+            message = f"{session.endpoint.where}: {database} holds {len(taken)} objects: {names}"
             remedy = "restore with --as-database under another name, or replace what is there with --replace"
             raise RestoreRefusedError(f"{message}; {contents.manifest.id} was not restored", remedy)
     return found
 
 
+def _programs(session: Session, database: str) -> set[str]:
+    """Routines and events, which a database without a table may hold."""
+    return {
+        str(name)
+        for kind, column in (("ROUTINES", "ROUTINE"), ("EVENTS", "EVENT"))
+        for schema, name in session.rows(
+            f"SELECT {column}_SCHEMA, {column}_NAME FROM information_schema.{kind} WHERE {column}_SCHEMA = %s",
+            (database,),
+        )
+        if schema == database
+    }
+
+
 @contextmanager
-def _explained(plan: RestorePlan, target: Endpoint) -> Iterator[None]:
+def _explained(begun: list[str], target: Endpoint) -> Iterator[None]:
     """Say what an interrupted restore leaves behind."""
     try:
         yield
     except ChomError as error:
-        names = ", ".join(plan.databases)
+        if not begun:
+            raise
+        names = ", ".join(begun)
         what = f"{error.what}\n  {target.where} holds an unfinished restore in: {names}"
         remedy = f"{error.remedy}; the same restore, run again, replaces it".lstrip("; ")
         raise (type(error) if not isinstance(error, RestoreFailedError) else RestoreFailedError)(

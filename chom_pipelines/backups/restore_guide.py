@@ -72,8 +72,8 @@ def _key_needed(key: WrappedKey | None) -> str:
     if key.kind is KeyKind.RSA:
         return f"\n`MASTER` is the file with the private key `{key.key_name}` (PEM).\n"
     return (
-        f"\n`MASTER` is the `encryption` value (64 hexadecimal digits) of the key `{key.key_name}` in the key file; set "
-        "it with\n`read -rs MASTER`, so that it stays out of the shell's history.\n"
+        f"\n`MASTER` is the `encryption` value (64 hexadecimal digits) of the key `{key.key_name}` in the key file; "
+        "set it with\n`read -rs MASTER`, so that it stays out of the shell's history.\n"
     )
 
 

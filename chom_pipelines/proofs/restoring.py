@@ -134,16 +134,21 @@ def _difference(table: Table, copy: Table) -> str:
 
 
 def _definitions(backup: list[Definition], restored: list[Definition]) -> list[str]:
-    # rows that came between the definitions and the snapshot have moved AUTO_INCREMENT on, in the copy too
-    wanted = {each.label: (each.shape, each.value) for each in backup if each.kind not in _ACCOUNTS}
-    found = {each.label: (each.shape, each.value) for each in restored}
+    wanted = {each.label: each for each in backup if each.kind not in _ACCOUNTS}
+    found = {each.label: each for each in restored}
     return [
         *(f"{label}: it is not in the restored copy" for label in sorted(set(wanted) - set(found))),
         *(f"{label}: it is in the restored copy only" for label in sorted(set(found) - set(wanted))),
         *(
             f"{label}: its definition differs in the restored copy"
             for label in sorted(set(wanted) & set(found))
-            if wanted[label] != found[label]
+            if (wanted[label].shape, wanted[label].value) != (found[label].shape, found[label].value)
+        ),
+        *(
+            f"{label}: AUTO_INCREMENT is {found[label].counter} in the restored copy, not {wanted[label].counter}"
+            for label in sorted(set(wanted) & set(found))
+            # rows that came between the definitions and the snapshot have moved it on, in the copy too
+            if found[label].counter < wanted[label].counter
         ),
     ]
 

@@ -166,7 +166,7 @@ class _Sizes:
     @classmethod
     def of(cls, expected_bytes: int) -> _Sizes:
         pool = max(128 * MIB, min(expected_bytes, available_memory() // 4)) // MIB * MIB
-        # MariaDB 10.11 spins for ever where LOAD DATA fills an empty table with a value that is larger than its redo log
+        # MariaDB 10.11 spins for ever where LOAD DATA fills an empty table with a value larger than its redo log
         redo = max(256 * MIB, min(expected_bytes // 4, 1024 * MIB)) // MIB * MIB
         # data and indexes while both a table and its rebuilt copy exist; system tables, undo and temporary files
         return cls(pool, redo, expected_bytes * 5 // 2 + redo + 256 * MIB)

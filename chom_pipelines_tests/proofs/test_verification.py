@@ -102,12 +102,16 @@ def test_a_full_proof_fails_where_the_restored_copy_differs(
             session.execute(f"UPDATE {quote(database)}.books SET summary = 'x' WHERE id = 2")
             session.execute(f"DELETE FROM {quote(database)}.notes LIMIT 1")
             session.execute(f"DROP TRIGGER {quote(database)}.on_book")
+            session.execute(f"DELETE FROM {quote(database)}.authors WHERE id > 1")
+            session.execute(f"ALTER TABLE {quote(database)}.authors AUTO_INCREMENT = 2")
         return result
 
     monkeypatch.setattr("chom_pipelines.proofs.restoring.restore_contents", unfaithful)
     proof = verify(entry, Level.FULL, None, unreported)
     assert proof.outcome is Outcome.FAILED
+    assert any("AUTO_INCREMENT is" in failure for failure in proof.failures)
     assert {failure.split(":")[0] for failure in proof.failures} == {
+        f"table {database}.authors",
         f"table {database}.books",
         f"table {database}.notes",
         f"trigger {database}.on_book",
