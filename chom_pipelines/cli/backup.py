@@ -21,7 +21,6 @@ from chom_pipelines.inventory.environment import (
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy, Verification
-from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
@@ -108,6 +107,8 @@ def _say_what_has_no_effect(server: Server, environ: Mapping[str, str]) -> None:
 def _proved(entry: BackupEntry, policy: BackupPolicy, keyring: Keyring | None) -> Proof | None:
     if policy.verification is Verification.NONE:
         return None
+    from chom_pipelines.proofs.verification import verify  # a dump that is not verified starts sooner
+
     try:
         with output.progress() as report:
             return verify(entry, Level(policy.verification.value), keyring, report, threads=policy.threads)

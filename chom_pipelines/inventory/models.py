@@ -102,7 +102,7 @@ def _own_databases(names: tuple[str, ...]) -> tuple[str, ...]:
 class Server(ConfigModel):
     """One database server."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=63)
     host: str | None = Field(default=None, min_length=1)
     socket: ConfigPath | None = None
     port: int = Field(default=3306, ge=1, le=65535)

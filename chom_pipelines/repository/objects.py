@@ -90,15 +90,10 @@ class ObjectWriter:
             self._store(self._encryptor.update(compressed) if self._encryptor else compressed)
 
     def close(self) -> StoredObject:
-        """Write the rest and sync it; when called again, the same answer."""
+        """Write the rest; when called again, the same answer. It is synced with all others when they are published."""
         if self._stored is None:
             rest = self._compressor.flush()
             self._store(self._encryptor.update(rest) + self._encryptor.finalize() if self._encryptor else rest)
-            try:
-                os.fsync(self._descriptor)
-            except OSError as error:
-                self.abort()
-                raise storage_error(error, self._file) from error
             os.close(self._descriptor)
             mac = self._encryptor.mac if self._encryptor else None
             self._stored = StoredObject(self._path, self._raw_bytes, self._bytes, self._sha256.hexdigest(), mac)
