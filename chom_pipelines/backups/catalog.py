@@ -31,6 +31,9 @@ class TableInfo:
     engine: str
     transactional: bool
     versioned: bool
+    """It keeps history, which is dumped."""
+    loses_history: bool
+    """It keeps history, which cannot be."""
     borrows: bool
     """It shows rows that belong to other tables, perhaps on other servers: restoring them would write there."""
     columns: tuple[Column, ...]
@@ -99,7 +102,10 @@ class Catalog:
             if engine is None:
                 message = f"{self.session.endpoint.where}: {database}.{name} cannot be read: {comment}"
                 raise ServerError(message, "repair or drop the table, or leave its database out of `databases`")
-            versioned = kind == "SYSTEM VERSIONED" and self.facts.can_insert_history
+            keeps_history = kind == "SYSTEM VERSIONED"
+            period = self._period(database, name) if keeps_history else ()
+            # by transaction (BIGINT) it means nothing on another server, and cannot be inserted
+            versioned = bool(period) and self.facts.can_insert_history and period[0].data_type == "timestamp"
             yield TableInfo(
                 database=database,
                 name=name,
@@ -107,16 +113,15 @@ class Catalog:
                 transactional=engines.get(str(engine).lower(), False),
                 borrows=str(engine).lower() in _BORROWING,
                 versioned=versioned,
-                columns=tuple(columns[name]) + self._period(database, name, versioned=versioned),
+                loses_history=keeps_history and not versioned,
+                columns=tuple(columns[name]) + (period if versioned else ()),
                 key=keys.get(name, ()),
                 bytes=int(size or 0),
                 rows=int(rows or 0),
             )
 
-    def _period(self, database: str, table: str, *, versioned: bool) -> tuple[Column, ...]:
+    def _period(self, database: str, table: str) -> tuple[Column, ...]:
         """The columns that say from when to when a row was valid; hidden where nobody declared them."""
-        if not versioned:
-            return ()
         rows = self._described(
             database,
             "TABLE_NAME, COLUMN_NAME, DATA_TYPE",
@@ -157,6 +162,19 @@ class Catalog:
         ):
             found[table].append(column)
         return {table: tuple(columns) for table, columns in found.items()}
+
+    def numbers(self) -> dict[str, int]:
+        """InnoDB's own number of every table and partition, by the name of its file, where DDL is not kept out.
+
+        RENAME TABLE and EXCHANGE PARTITION can leave every definition as it was, and other rows under it.
+        """
+        if self.facts.has_instance_lock:
+            return {}
+        encoded = [self.session.value(f"SELECT CAST(CONVERT({literal(name)} USING filename) AS BINARY)") for name in
+                   self.databases]
+        owners = {_text(name) for name in encoded}
+        rows = self.session.rows("SELECT NAME, TABLE_ID FROM information_schema.INNODB_SYS_TABLES")
+        return {str(name): int(number) for name, number in rows if str(name).partition("/")[0] in owners}
 
     def definitions(self) -> list[Definition]:
         """Every definition, in the order in which they can be created."""

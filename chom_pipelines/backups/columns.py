@@ -31,6 +31,10 @@ _LONGEST_REPLACED = 1 << 20
 """Bytes of a value that the server is asked to escape; a longer one is escaped by the client, many times as fast."""
 
 
+EMPTY = "_binary''"
+"""SQL of a row of a table in which every column is generated."""
+
+
 class Escape(Enum):
     """What the server escapes, from the cheapest rendering to the one that is always right.
 
@@ -147,7 +151,7 @@ def row_expression(columns: tuple[Column, ...], escape: Escape, *, overflow: boo
     With `overflow`, a value or row beyond max_allowed_packet makes the row NULL, which the reader notices (CONCAT);
     without it, no row can get there, and CONCAT_WS is cheaper.
     """
-    rendered = [_rendered(column, escape) for column in columns]
+    rendered = [_rendered(column, escape) for column in columns] or [EMPTY]
     if overflow:
         return "CONCAT(_binary'', " + ", _binary'\\t', ".join(rendered) + ")"
     return "CONCAT_WS(_binary'\\t', " + ", ".join(rendered) + ")"
@@ -155,13 +159,16 @@ def row_expression(columns: tuple[Column, ...], escape: Escape, *, overflow: boo
 
 def load_clause(columns: tuple[Column, ...]) -> str:
     """The end of a LOAD DATA statement: the columns, and SET where a value needs a function."""
-    targets, settings = [], []
+    targets: list[str] = []
+    settings: list[str] = []
     for number, column in enumerate(columns):
         if column.loaded is None:
             targets.append(quote(column.name))
         else:
             targets.append(f"@v{number}")
             settings.append(f"{quote(column.name)} = {column.loaded.format(f'v{number}')}")
+    if not columns:  # every column is generated: an empty line for a row
+        return "(@nothing)"
     return f"({', '.join(targets)})" + (f" SET {', '.join(settings)}" if settings else "")
 
 

@@ -111,7 +111,7 @@ class _Run:
             workers = stack.enter_context(pool(threads_of(self.policy), self._setup()))
             stack.enter_context(definitions_locked(self.session, self.facts))
             catalog = Catalog(self.session, self.facts, self.server.databases)
-            definitions = catalog.definitions()
+            definitions, numbers = catalog.definitions(), catalog.numbers()
             tables = catalog.tables()
             self._refuse_disagreement(definitions, tables)
             # ranges are cut before the snapshot: they hold every row whatever the bounds are
@@ -120,13 +120,16 @@ class _Run:
             position = frozen(self.session, self.facts, lambda: workers.ask(BEGIN, POSITION))
             snapshot = datetime.now(timezone.utc)
             self._read(workers, work, report)
-            self._refuse_changes(definitions, catalog)
+            self._refuse_changes(definitions, numbers, catalog)
         accounts = self._accounts(catalog)
         objects = work.objects + self._store_schema([*definitions, *accounts], tables, work)
         not_covered = tuple(table.label for table in tables if not table.transactional and not table.borrows)
         if not_covered:
             names = ", ".join(not_covered)
             self.warnings.append(f"no snapshot covers tables of engines without transactions: {names}")
+        losing = ", ".join(table.label for table in tables if table.loses_history)
+        if losing:
+            self.warnings.append(f"without their history, which cannot be restored to this version or type: {losing}")
         borrowing = ", ".join(table.label for table in tables if table.borrows)
         if borrowing:
             self.warnings.append(f"defined, but without rows, which belong to other tables: {borrowing}")
@@ -200,11 +203,12 @@ class _Run:
         for task, result in workers.run(work.tasks(), progress):
             work.add(task, result)
 
-    def _refuse_changes(self, before: list[Definition], catalog: Catalog) -> None:
+    def _refuse_changes(self, before: list[Definition], numbers: dict[str, int], catalog: Catalog) -> None:
         """Compare definitions with those from before the snapshot: what changed was dumped by neither."""
         now = {(each.kind, each.database, each.name): each.shape for each in catalog.definitions()}
         then = {(each.kind, each.database, each.name): each.shape for each in before}
         changed = sorted(f"{kind} {database}.{name}" for kind, database, name in dict(now.items() ^ then.items()))
+        changed += sorted(f"the data file {name}" for name in dict(catalog.numbers().items() ^ numbers.items()))
         if changed:
             message = f"{self.server.name}: changed while it was dumped: {', '.join(changed)}"
             raise DefinitionChangedError(message, "run again when no migration is running; nothing was published")
@@ -239,7 +243,7 @@ class _Run:
 def _load_statements(tables: list[TableInfo], dumped: tuple[Table, ...]) -> Iterator[bytes]:
     """What RESTORE.md feeds to the stock client in a directory with the decoded data."""
     yield (
-        b"SET NAMES utf8mb4;\nSET time_zone='+00:00', foreign_key_checks=0, unique_checks=0,\n"
+        b"SET NAMES utf8mb4;\nSET time_zone='+00:00', foreign_key_checks=0,\n"  # no unique_checks=0: see loading.settings
         b" sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES';\n"
         b"/*M!100201 SET check_constraint_checks=0 */;\n"
     )

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from chom_pipelines.backups.catalog import TableInfo
-from chom_pipelines.backups.columns import Escape, cheapest_escape, may_exceed, row_expression
+from chom_pipelines.backups.columns import EMPTY, Escape, cheapest_escape, may_exceed, row_expression
 from chom_pipelines.backups.ranges import Range, range_key
 from chom_pipelines.server.identifiers import qualified, quote
 
@@ -54,14 +54,14 @@ def reading(table: TableInfo, part: Range, packet: int) -> Reading:
         attempts=tuple(
             Attempt(
                 sql=f"SELECT {row_expression(columns, escape, overflow=overflow)} FROM {source}",
-                tabs_a_row=len(columns) - 1,
+                tabs_a_row=max(0, len(columns) - 1),
                 counts_separators=escape is not Escape.FULL,
                 counts_backslashes=escape is Escape.NONE and not any(column.nullable for column in columns),
             )
             for escape in escapes
         ),
-        separate=f"SELECT {', '.join(column.bare for column in columns)} FROM {source}",
-        escaped=tuple(not column.never_escaped for column in columns),
+        separate=f"SELECT {', '.join(column.bare for column in columns) or EMPTY} FROM {source}",
+        escaped=tuple(not column.never_escaped for column in columns) or (False,),
     )
 
 

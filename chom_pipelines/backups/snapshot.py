@@ -110,8 +110,9 @@ def _bounded(session: Session, statement: str) -> None:
     try:
         session.execute(statement)
     except LockNotObtainedError as error:
-        blockers = "; ".join(_longest(session)) or "nobody that this user may see"
-        message = f"{session.endpoint.where}: {statement} was not granted within {LOCK_SECONDS} s. Running: {blockers}"
+        running, idle = "; ".join(_longest(session)), "; ".join(_longest(session, idle=True))
+        blockers = f"Running: {running}" if running else f"Nobody runs a statement; idle, perhaps in LOCK TABLES: {idle}"
+        message = f"{session.endpoint.where}: {statement} was not granted within {LOCK_SECONDS} s. {blockers}"
         remedy = "let it end, or KILL it, and run again; nothing is locked any more"
         raise LockNotObtainedError(message, remedy) from error
 
