@@ -170,8 +170,10 @@ class Catalog:
         """
         if self.facts.has_instance_lock:
             return {}
-        encoded = [self.session.value(f"SELECT CAST(CONVERT({literal(name)} USING filename) AS BINARY)") for name in
-                   self.databases]
+        encoded = [
+            self.session.value(f"SELECT CAST(CONVERT({literal(name)} USING filename) AS BINARY)")
+            for name in self.databases
+        ]
         owners = {_text(name) for name in encoded}
         rows = self.session.rows("SELECT NAME, TABLE_ID FROM information_schema.INNODB_SYS_TABLES")
         return {str(name): int(number) for name, number in rows if str(name).partition("/")[0] in owners}

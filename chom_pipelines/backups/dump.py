@@ -243,7 +243,8 @@ class _Run:
 def _load_statements(tables: list[TableInfo], dumped: tuple[Table, ...]) -> Iterator[bytes]:
     """What RESTORE.md feeds to the stock client in a directory with the decoded data."""
     yield (
-        b"SET NAMES utf8mb4;\nSET time_zone='+00:00', foreign_key_checks=0,\n"  # no unique_checks=0: see loading.settings
+        # no unique_checks=0: see loading.settings
+        b"SET NAMES utf8mb4;\nSET time_zone='+00:00', foreign_key_checks=0,\n"
         b" sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES';\n"
         b"/*M!100201 SET check_constraint_checks=0 */;\n"
     )

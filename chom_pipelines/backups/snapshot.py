@@ -111,23 +111,27 @@ def _bounded(session: Session, statement: str) -> None:
         session.execute(statement)
     except LockNotObtainedError as error:
         running, idle = "; ".join(_longest(session)), "; ".join(_longest(session, idle=True))
-        blockers = f"Running: {running}" if running else f"Nobody runs a statement; idle, perhaps in LOCK TABLES: {idle}"
+        blockers = (
+            f"Running: {running}" if running else f"Nobody runs a statement; idle, perhaps in LOCK TABLES: {idle}"
+        )
         message = f"{session.endpoint.where}: {statement} was not granted within {LOCK_SECONDS} s. {blockers}"
         remedy = "let it end, or KILL it, and run again; nothing is locked any more"
         raise LockNotObtainedError(message, remedy) from error
 
 
-def _longest(session: Session) -> list[str]:
-    """The longest-running statements of others, without their texts, which may hold data."""
+def _longest(session: Session, *, idle: bool = False) -> list[str]:
+    """The others whose statements run, or who are idle, for longest; of texts, which may hold data, the beginning."""
+    busy = "p.COMMAND NOT IN ('Sleep', 'Daemon', 'Binlog Dump', 'Binlog Dump GTID') AND p.INFO IS NOT NULL"
+    state = "p.COMMAND = 'Sleep'" if idle else busy
     rows = session.rows(
         "SELECT p.ID, p.USER, p.HOST, p.COMMAND, p.TIME, p.STATE, LEFT(p.INFO, 40) "
         "FROM information_schema.PROCESSLIST p "
-        "WHERE p.ID <> CONNECTION_ID() AND p.COMMAND NOT IN ('Sleep', 'Daemon', 'Binlog Dump', 'Binlog Dump GTID') "
-        "AND p.USER NOT IN ('system user', 'event_scheduler') AND p.INFO IS NOT NULL "
+        f"WHERE p.ID <> CONNECTION_ID() AND {state} AND p.USER NOT IN ('system user', 'event_scheduler') "
         f"ORDER BY p.TIME DESC LIMIT {_BLOCKERS}",
     )
     return [
-        f"connection {identity} of {_plain(user)}@{_plain(host)}, {seconds} s, {_plain(state)}: {_plain(info)}"
+        f"connection {identity} of {_plain(user)}@{_plain(host)}, {seconds} s"
+        + ("" if idle else f", {_plain(state)}: {_plain(info)}")
         for identity, user, host, _, seconds, state, info in rows
     ]
 
