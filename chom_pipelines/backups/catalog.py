@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,10 @@ from chom_pipelines.server.identifiers import account, literal, quote
 SYSTEM_DATABASES = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
 _BORROWING = frozenset({"mrg_myisam", "federated", "spider"})
 _INTERNAL_ACCOUNTS = frozenset({"mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys", "PUBLIC", ""})
+_DEFAULT_ROLES = re.compile(
+    rb" DEFAULT ROLE (?P<names>`(?:[^`]|``)*`@`(?:[^`]|``)*`(?:,`(?:[^`]|``)*`@`(?:[^`]|``)*`)*)"
+)
+_EXPIRED = re.compile(rb" PASSWORD EXPIRE(?= ACCOUNT | PASSWORD |$)")
 _NOT_IN_EFFECT = frozenset({1133, 1141})
 """No such user or grant: skip-name-resolve ignores accounts with host names, which stay in mysql.user."""
 
@@ -295,26 +300,35 @@ class Catalog:
             name = account(user, None if is_role else host)
             label = user if is_role else f"{user}@{host}"
             try:
-                found.append(self._account(name, label, is_role=is_role))
+                made, late = self._account(name, label, is_role=is_role)
             except ServerError as error:
                 if error_number(error) not in _NOT_IN_EFFECT:
                     raise
                 self.ignored_accounts.append(label)
                 continue
+            found.append(made)
             grants += [
                 Definition("grant", "", f"{label} #{number}", _bytes(grant))
                 for number, (grant, *_) in enumerate(self.session.rows(f"SHOW GRANTS FOR {name}"))
             ]
-        # roles first: an account's default role has to be there
+            grants += late
+        # roles first: MariaDB's accounts are granted them
         return sorted(found, key=lambda definition: definition.kind != "role") + grants
 
-    def _account(self, name: str, label: str, *, is_role: bool) -> Definition:
+    def _account(self, name: str, label: str, *, is_role: bool) -> tuple[Definition, list[Definition]]:
+        """What makes it, and what can only be said of it after everybody's are made and its own grants are given."""
         if is_role:
-            return Definition("role", "", label, f"CREATE ROLE IF NOT EXISTS {name}".encode())
+            return Definition("role", "", label, f"CREATE ROLE IF NOT EXISTS {name}".encode()), []
         (created,) = self._shown(f"SHOW CREATE USER {name}")[:1]
-        return Definition(
-            "account", "", label, _bytes(created).replace(b"CREATE USER ", b"CREATE USER IF NOT EXISTS ", 1)
-        )
+        statement = _bytes(created).replace(b"CREATE USER ", b"CREATE USER IF NOT EXISTS ", 1)
+        late: list[bytes] = []
+        if roles := _DEFAULT_ROLES.search(statement):  # MySQL's roles are accounts like others
+            statement = statement.replace(roles[0], b"", 1)
+            late.append(b"SET DEFAULT ROLE " + roles["names"] + f" TO {name}".encode())
+        if _EXPIRED.search(statement):  # MariaDB's GRANT sets the password again
+            late.append(f"ALTER USER {name} PASSWORD EXPIRE".encode())
+        after = [Definition("grant", "", f"{label} late {number}", sql) for number, sql in enumerate(late)]
+        return Definition("account", "", label, statement), after
 
     def _account_names(self) -> list[tuple[str, str, bool]]:
         role = "is_role = 'Y'" if self.facts.is_mariadb else "FALSE"
