@@ -122,7 +122,8 @@ def _bounded(session: Session, statement: str) -> None:
 def _longest(session: Session, *, idle: bool = False) -> list[str]:
     """The others whose statements run, or who are idle, for longest; of texts, which may hold data, the beginning."""
     busy = "p.COMMAND NOT IN ('Sleep', 'Daemon', 'Binlog Dump', 'Binlog Dump GTID') AND p.INFO IS NOT NULL"
-    state = "p.COMMAND = 'Sleep'" if idle else busy
+    others = "p.COMMAND = 'Sleep' AND p.USER <> SUBSTRING_INDEX(USER(), '@', 1)"  # the dump's own wait for the lock
+    state = others if idle else busy
     rows = session.rows(
         "SELECT p.ID, p.USER, p.HOST, p.COMMAND, p.TIME, p.STATE, LEFT(p.INFO, 40) "
         "FROM information_schema.PROCESSLIST p "
