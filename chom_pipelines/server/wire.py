@@ -267,6 +267,8 @@ def _long_row(reader: _Reader) -> Iterator[Block]:
         raise UnfitRowError
     for piece in payload.pieces(size):
         yield Block(piece, 0)
+    for _ in payload.rest():  # an empty packet follows a payload that fills its last one
+        pass
     yield Block(b"\n", 1)
 
 
