@@ -135,7 +135,7 @@ def test_a_failed_proof_exits_with_1_and_names_what_failed(
         on_mariadb.flip_a_byte(on_mariadb.data_object())
         return verify(entry, *arguments, **named)
 
-    monkeypatch.setattr("chom_pipelines.cli.backup.verify", damaging)
+    monkeypatch.setattr("chom_pipelines.proofs.verification.verify", damaging)
     assert on_mariadb.chom("backup") == 1
     out = capsys.readouterr().out
     assert "FAILED (basic)" in out
@@ -150,7 +150,7 @@ def test_a_backup_whose_proof_cannot_be_kept_is_not_forgotten(
     def full(*_: object, **__: object) -> None:
         raise DiskFullError("no space", "make some")
 
-    monkeypatch.setattr("chom_pipelines.cli.backup.verify", full)
+    monkeypatch.setattr("chom_pipelines.proofs.verification.verify", full)
     code, body = on_mariadb.document(capsys, "backup")
     assert (code, body["error"]["kind"]) == (1, "DiskFullError")
     assert f"{on_mariadb.latest.path} was taken, but is not verified" in body["error"]["message"]
