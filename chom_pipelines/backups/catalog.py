@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chom_pipelines.backups.columns import Column
-from chom_pipelines.backups.definitions import Context, Definition, in_dependency_order, in_one_charset
+from chom_pipelines.backups.definitions import INVALID_VIEW, Context, Definition, in_dependency_order, in_one_charset
 from chom_pipelines.errors import ServerError, UnknownDatabaseError
 from chom_pipelines.server.connection import Row, Session, error_number
 from chom_pipelines.server.facts import ServerFacts
@@ -23,6 +23,7 @@ _DEFAULT_ROLES = re.compile(
     rb" DEFAULT ROLE (?P<names>`(?:[^`]|``)*`@`(?:[^`]|``)*`(?:,`(?:[^`]|``)*`@`(?:[^`]|``)*`)*)"
 )
 _EXPIRED = re.compile(rb" PASSWORD EXPIRE(?= ACCOUNT | PASSWORD |$)")
+_VIEW_INVALID = 1356
 _NOT_IN_EFFECT = frozenset({1133, 1141})
 """No such user or grant: skip-name-resolve ignores accounts with host names, which stay in mysql.user."""
 
@@ -222,8 +223,9 @@ class Catalog:
             ]
         yield from tables
         yield from (program for program in programs if program.kind not in {"trigger", "event"})
-        yield from in_dependency_order(views)
+        yield from in_dependency_order([view for view in views if view.kind == "view"])
         yield from (program for program in programs if program.kind in {"trigger", "event"})
+        yield from in_dependency_order([view for view in views if view.kind == INVALID_VIEW])
 
     def _shown(self, sql: str) -> tuple[Any, ...]:
         row = self.session.row(sql)
@@ -235,7 +237,9 @@ class Catalog:
     def _view(self, database: str, name: str) -> Definition:
         # with the database in use, the server leaves its name out: the view can then be restored under another name
         _, statement, client, collation = self._shown(f"SHOW CREATE VIEW {quote(name)}")
-        return Definition("view", database, name, _bytes(statement), Context(None, _text(client), _text(collation)))
+        invalid = any(number == _VIEW_INVALID for _, number, _ in self.session.warnings())
+        context = Context(None, _text(client), _text(collation))
+        return Definition(INVALID_VIEW if invalid else "view", database, name, _bytes(statement), context)
 
     def _sequence(self, database: str, name: str) -> Definition:
         (_, statement, *_) = self._shown(f"SHOW CREATE SEQUENCE {quote(name)}")

@@ -20,6 +20,9 @@ from pymysql.charset import charset_by_name
 from chom_pipelines.errors import DamagedError
 from chom_pipelines.server.identifiers import quote
 
+INVALID_VIEW = "invalid view"
+"""Kind of a view that its server called invalid: it names what is not there, and can perhaps not be created again."""
+
 _MARK = b"-- chom "
 _USUAL = b"SET time_zone='+00:00', sql_mode='ALLOW_INVALID_DATES';\n"
 """Takes every default and every double member that the source took."""

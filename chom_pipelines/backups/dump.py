@@ -14,7 +14,7 @@ from typing import Any
 from chom_pipelines import __version__
 from chom_pipelines.backups.catalog import Catalog, TableInfo
 from chom_pipelines.backups.columns import load_statement
-from chom_pipelines.backups.definitions import Definition, written
+from chom_pipelines.backups.definitions import INVALID_VIEW, Definition, written
 from chom_pipelines.backups.pool import Pool, Setup, pool
 from chom_pipelines.backups.ranges import cut
 from chom_pipelines.backups.restore_guide import restore_guide
@@ -42,9 +42,12 @@ from chom_pipelines.server.facts import ServerFacts, read_facts
 from chom_pipelines.server.identifiers import qualified
 from chom_pipelines.server.privileges import missing_privileges
 
+INVALID_VIEWS_FILE = "schema/30-invalid-views"
+
 SCHEMA_FILES: dict[str, frozenset[str]] = {
     "schema/10-tables": frozenset({"database", "sequence", "table"}),
     "schema/20-programs": frozenset({"procedure", "function", "package", "package body", "view", "trigger", "event"}),
+    INVALID_VIEWS_FILE: frozenset({INVALID_VIEW}),
     "schema/90-accounts": frozenset({"role", "account", "grant"}),
 }
 """The schema's objects, without suffix, in the order in which they are restored, and the kinds in each."""
@@ -127,6 +130,9 @@ class _Run:
         if not_covered:
             names = ", ".join(not_covered)
             self.warnings.append(f"no snapshot covers tables of engines without transactions: {names}")
+        invalid = ", ".join(f"{each.database}.{each.name}" for each in definitions if each.kind == INVALID_VIEW)
+        if invalid:
+            self.warnings.append(f"views that name what is not there, and may not come back: {invalid}")
         losing = ", ".join(table.label for table in tables if table.loses_history)
         if losing:
             self.warnings.append(f"without their history, which cannot be restored to this version or type: {losing}")

@@ -11,10 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chom_pipelines.backups.contents import Contents
-from chom_pipelines.backups.definitions import Definition
+from chom_pipelines.backups.definitions import INVALID_VIEW, Definition
 from chom_pipelines.backups.loading import Loader, Target, settings
 from chom_pipelines.backups.restore_plan import MARKER, RestorePlan, RestoreRequest, planned
-from chom_pipelines.errors import ChomError, RestoreFailedError, RestoreRefusedError, UnsupportedServerError
+from chom_pipelines.errors import (
+    ChomError,
+    RestoreFailedError,
+    RestoreRefusedError,
+    ServerError,
+    UnsupportedServerError,
+)
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
@@ -162,6 +168,7 @@ class _Restore:
     request: RestoreRequest
     begun: list[str] = field(default_factory=list)
     """The databases that hold an unfinished restore now."""
+    warnings: list[str] = field(default_factory=list)
 
     def run(self, report: Report) -> RestoreResult:
         phases: dict[str, float] = {}
@@ -193,7 +200,7 @@ class _Restore:
             rows=sum(each.table.rows for each in self.plan.tables),
             bytes=sum(each.table.bytes for each in self.plan.tables),
             phases=phases,
-            warnings=self.plan.warnings,
+            warnings=(*self.plan.warnings, *self.warnings),
         )
 
     def _create_schema(self) -> None:
@@ -225,7 +232,7 @@ class _Restore:
             context = each.context.settings()
             for setting in context:
                 self.session.execute(setting)
-            self.session.statement(each.statement)
+            self._execute(each)
             if context:
                 self.session.execute("SET NAMES utf8mb4")
                 self.session.execute("SET time_zone = '+00:00'")
@@ -237,6 +244,14 @@ class _Restore:
                 self.session.execute(each.value)
             if each.kind == "event" and each.database in self.request.rename.values():
                 self.session.execute(f"ALTER EVENT {quote(each.name)} DISABLE")
+
+    def _execute(self, definition: Definition) -> None:
+        try:
+            self.session.statement(definition.statement)
+        except ServerError as error:
+            if definition.kind != INVALID_VIEW:
+                raise
+            self.warnings.append(f"{definition.label} was not created; it did not work before: {error.what}")
 
 
 def _refuse_unfit(manifest: Manifest, facts: ServerFacts, target: Endpoint) -> None:

@@ -1,5 +1,6 @@
 """RESTORE.md: the commands that restore a backup with stock tools alone. Pure; a test runs them in a plain shell."""
 
+from chom_pipelines.backups.definitions import INVALID_VIEW
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.keys import KeyKind, WrappedKey
 from chom_pipelines.repository.manifest import Manifest
@@ -47,13 +48,20 @@ for bundle in data/bundle-*.tar; do [ ! -e "$bundle" ] || tar -xf "$bundle" -C d
 $CLIENT --binary-mode < schema/10-tables.sql
 $CLIENT --binary-mode --local-infile=1 --show-warnings < schema/load.sql
 $CLIENT --binary-mode --comments < schema/20-programs.sql
-```
+{_invalid_views(manifest)}```
 
-Every warning of the last command but one names a value that was not stored as it was dumped: there should be none, but
+Every warning that `schema/load.sql` gives names a value that was not stored as it was dumped: there should be none, but
 for 1265 where an ENUM column held its error value, which is stored all the same.
 Events are as they were: start the server with `--event-scheduler=OFF` if they must not run on the copy. Accounts and
 grants are in `schema/90-accounts.sql`; feed it to the client where you want them.
 """
+
+
+def _invalid_views(manifest: Manifest) -> str:
+    """Views that did not work in the source: what can be created of them, and errors for the rest."""
+    if not any(each.kind == INVALID_VIEW for each in manifest.schema_objects):
+        return ""
+    return "$CLIENT --binary-mode --comments --force < schema/30-invalid-views.sql || true\n"
 
 
 def _tools(manifest: Manifest) -> str:

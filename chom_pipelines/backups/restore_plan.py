@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from chom_pipelines.backups.definitions import Definition
+from chom_pipelines.backups.definitions import INVALID_VIEW, Definition
 from chom_pipelines.backups.table_sql import SplitTable, in_database, names_database, split_table
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.repository.manifest import Manifest, Table
@@ -14,7 +14,8 @@ from chom_pipelines.server.identifiers import qualified
 MARKER = "_chom_restore_in_progress"
 """A table that stands in every database that is being restored, so that a restore that was cut off is recognised."""
 
-_PROGRAMS = frozenset({"procedure", "function", "package", "package body", "view", "trigger", "event"})
+_VIEWS = frozenset({"view", INVALID_VIEW})
+_PROGRAMS = frozenset({"procedure", "function", "package", "package body", "trigger", "event"}) | _VIEWS
 _ACCOUNTS = frozenset({"role", "account", "grant"})
 
 
@@ -131,7 +132,7 @@ def _refuse_unknown(manifest: Manifest, request: RestoreRequest) -> None:
 def _moved(definition: Definition, request: RestoreRequest) -> Definition:
     new = request.rename.get(definition.database, definition.database)
     statement = definition.statement
-    if definition.kind == "view":
+    if definition.kind in _VIEWS:
         for old, name in request.rename.items():
             statement = in_database(statement, old, name)
     return replace(definition, database=new, statement=statement)
@@ -142,7 +143,7 @@ def _warnings(programs: list[Definition], manifest: Manifest, request: RestoreRe
         f"{each.label} names the database {old} itself, and still does under its new name"
         for each in programs
         for old in request.rename
-        if each.kind != "view" and names_database(each.statement, old)
+        if each.kind not in _VIEWS and names_database(each.statement, old)
     ]
     events = [each.label for each in programs if each.kind == "event"]
     if events and request.rename:

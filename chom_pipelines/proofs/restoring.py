@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from chom_pipelines.backups.catalog import Catalog, TableInfo
 from chom_pipelines.backups.contents import Contents
-from chom_pipelines.backups.definitions import Definition
+from chom_pipelines.backups.definitions import INVALID_VIEW, Definition
 from chom_pipelines.backups.pool import Setup, pool
 from chom_pipelines.backups.ranges import Range
 from chom_pipelines.backups.restore import RestoreRequest, birth_options, restore_contents
@@ -134,8 +134,14 @@ def _difference(table: Table, copy: Table) -> str:
 
 
 def _definitions(backup: list[Definition], restored: list[Definition]) -> list[str]:
-    wanted = {each.label: each for each in backup if each.kind not in _ACCOUNTS}
-    found = {each.label: each for each in restored}
+    # what did not work in the source proves nothing, whether it works in the copy or is not there
+    invalid = {(each.database, each.name) for each in backup if each.kind == INVALID_VIEW}
+    wanted = {each.label: each for each in backup if each.kind not in _ACCOUNTS | {INVALID_VIEW}}
+    found = {
+        each.label: each
+        for each in restored
+        if each.kind not in {"view", INVALID_VIEW} or (each.database, each.name) not in invalid
+    }
     return [
         *(f"{label}: it is not in the restored copy" for label in sorted(set(wanted) - set(found))),
         *(f"{label}: it is in the restored copy only" for label in sorted(set(found) - set(wanted))),

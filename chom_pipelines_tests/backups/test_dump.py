@@ -28,6 +28,7 @@ from chom_pipelines.server.facts import Flavour, ServerFacts
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.backups.comparing import checksums, exact_rows
+from chom_pipelines_tests.backups.following import run_guide
 from chom_pipelines_tests.backups.taking import Backups, filled, table_of
 from chom_pipelines_tests.backups.textfile import rows_of
 from chom_pipelines_tests.servers import PrivateServer, private_server
@@ -241,6 +242,36 @@ def test_history_that_no_other_server_can_take_is_left_out_and_named(mariadb: Pr
     assert warning in result.warnings
     with mariadb.connect() as session:
         assert session.rows(f"SELECT id, v FROM {copy}.t ORDER BY id") == [(1, 11), (2, 12)]
+
+
+def test_views_that_do_not_work_hold_up_nothing_and_are_named(server: PrivateServer, backups: Backups) -> None:
+    database = made(
+        server,
+        "CREATE TABLE t (a INT, b INT)",
+        "INSERT INTO t VALUES (1, 2)",
+        "CREATE VIEW broken AS SELECT b FROM t",
+        "CREATE VIEW above AS SELECT * FROM broken",
+        "CREATE VIEW works AS SELECT a FROM t",
+        "CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 7",
+        "ALTER TABLE t DROP COLUMN b",
+    )
+    entry = backups.take(server, database)
+    (warning,) = backups.manifest(entry).warnings
+    assert f"{database}.broken" in warning
+    assert f"{database}.above" in warning
+    copy, result = copied(server, entry, database)
+    assert sum("was not created" in warning for warning in result.warnings) == 2
+    with server.connect() as session:
+        assert session.rows(f"SELECT * FROM {copy}.works") == [(1,)]
+        assert [row[0] for row in session.rows(f"SHOW TRIGGERS FROM {copy}")] == ["tr"]
+    proof = verify(entry, Level.FULL, None, unreported, threads=1)
+    assert (proof.outcome, proof.failures) == (Outcome.PASSED, ())
+    with scratch_server(server.flavour) as target:
+        done = run_guide(entry, server.flavour, target.endpoint, backups.directory / "decoded")
+        assert (done.returncode, done.stderr.count("ERROR")) == (0, 2)
+        with Session(target.endpoint) as session:
+            assert session.rows(f"SELECT * FROM {database}.works") == [(1,)]
+            assert [row[0] for row in session.rows(f"SHOW TRIGGERS FROM {database}")] == ["tr"]
 
 
 def test_accounts_roles_and_grants_come_back(server: PrivateServer, backups: Backups) -> None:
