@@ -23,13 +23,14 @@ from chom_pipelines.repository.proof import Level, Outcome
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.scratch import scratch_server
-from chom_pipelines_tests.backups import comparing
+from chom_pipelines_tests.backups import comparing, programs_data, tables_data, values_data
 from chom_pipelines_tests.backups.comparing import checksums, exact_rows
-from chom_pipelines_tests.backups.fidelity import DATA_SETS, KEYS, DataSet
+from chom_pipelines_tests.backups.fidelity import DataSet
 from chom_pipelines_tests.backups.following import follow_guide
 from chom_pipelines_tests.backups.taking import Backups, table_of
 from chom_pipelines_tests.servers import PrivateServer
 
+DATA_SETS = (*values_data.data_set.found, *tables_data.data_set.found, *programs_data.data_set.found)
 BY_CHOM, BY_STOCK_TOOLS = WAYS = ("chom", "stock tools")
 
 stock_dump = functools.cache(comparing.stock_dump)
@@ -137,7 +138,7 @@ def test_the_full_proof_passes(copies: Copies) -> None:
 @each_flavour
 def test_the_second_backup_is_cut_into_many_ranges_and_the_first_is_not(copies: Copies) -> None:
     whole, cut = (copies.backups[way].manifest(None) for way in WAYS)
-    for key in set(KEYS) - {"time", "year", "bit", "double", "enum"}:
+    for key in set(values_data.KEYS) - {"time", "year", "bit", "double", "enum"}:
         table = f"keys.{key}"
         assert len(table_of(whole, table).parts) == 1
         assert len(table_of(cut, table).parts) > 3
