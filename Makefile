@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help venv packages mysql test lint types imports test-only demo lock bench-dump bench-restore
+.PHONY: help venv packages mysql test lint types imports test-only demo lock peers bench-dump bench-restore
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,8 +48,11 @@ lock: ## rewrites both lock files; needs uv (any machine's; not a dependency of 
 	$(LOCK) --upgrade --output-file requirements.lock pyproject.toml
 	$(LOCK) --upgrade --extra dev --constraints requirements.lock --output-file requirements-dev.lock pyproject.toml
 
-bench-dump: venv packages ## this project's dump against mysqldump and mydumper
+peers: packages ## what the benchmarks run against
+	@tools/debian-packages mariadb-dump=mariadb-client mydumper=mydumper zstd=zstd
+
+bench-dump: venv peers ## this project's dump against mysqldump and mydumper
 	$(BIN)/python -m chom_pipelines_tests.bench.dump
 
-bench-restore: venv packages ## this project's restore against the clients and myloader
+bench-restore: venv peers ## this project's restore against the clients and myloader
 	$(BIN)/python -m chom_pipelines_tests.bench.restore

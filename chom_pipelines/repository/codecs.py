@@ -2,13 +2,13 @@
 
 import bz2
 import lzma
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from functools import partial
-from typing import Protocol
+from typing import Protocol, cast
 
 import zstandard
+from zlib_ng import zlib_ng
 
 from chom_pipelines.errors import ConfigurationError, DamagedError
 
@@ -26,6 +26,8 @@ ELSEWHERE = "restore another backup, or fetch this one from the second copy"
 # answer under 16 MiB. Larger ones were measured to be no faster.
 _ZSTD_BITE = 512
 _GZIP_CONTAINER = 31
+_GZIP_ERROR = cast("type[Exception]", zlib_ng.error)  # its stub calls the class an instance
+_CORRUPT = (zstandard.ZstdError, _GZIP_ERROR, lzma.LZMAError, OSError)  # OSError is bz2's
 _FRAMED_LEVEL = 6  # above, zstd looks back further than FRAME
 
 
@@ -108,7 +110,7 @@ def compressor(codec: Codec, level: int) -> Compressor:
     if codec is Codec.ZSTD:
         return zstandard.ZstdCompressor(level=level, write_checksum=True).compressobj()
     if codec is Codec.GZIP:
-        return zlib.compressobj(level, zlib.DEFLATED, _GZIP_CONTAINER)
+        return zlib_ng.compressobj(level, zlib_ng.DEFLATED, _GZIP_CONTAINER)
     if codec is Codec.BZIP2:
         return bz2.BZ2Compressor(level)
     if codec is Codec.XZ:
@@ -131,7 +133,7 @@ def decompressed(codec: Codec, chunks: Iterable[bytes]) -> Iterator[bytes]:
             raise _following(codec)
         try:
             yield from pieces(chunk)
-        except (zstandard.ZstdError, zlib.error, lzma.LZMAError, OSError) as error:  # OSError is bz2's
+        except _CORRUPT as error:
             raise DamagedError(f"the {codec.value} data is corrupt ({error})", ELSEWHERE) from error
         if decoder.unused_data:
             raise _following(codec)
@@ -159,7 +161,7 @@ def _decoder(codec: Codec) -> tuple[_Decoder, _Pieces]:
         zstd = _ZstdDecoder()
         return zstd, zstd.pieces
     if codec is Codec.GZIP:
-        gzip = zlib.decompressobj(_GZIP_CONTAINER)
+        gzip = zlib_ng.decompressobj(_GZIP_CONTAINER)
         return gzip, partial(_gzip_pieces, gzip)
     bounded = bz2.BZ2Decompressor() if codec is Codec.BZIP2 else lzma.LZMADecompressor(lzma.FORMAT_XZ)
     return bounded, partial(_bounded_pieces, bounded)
@@ -208,7 +210,7 @@ class _ZstdDecoder:
         return answer, rest
 
 
-def _gzip_pieces(decoder: "zlib._Decompress", chunk: bytes) -> Iterator[bytes]:
+def _gzip_pieces(decoder: "zlib_ng._Decompress", chunk: bytes) -> Iterator[bytes]:
     piece = decoder.decompress(chunk, PIECE)
     while piece:
         yield piece

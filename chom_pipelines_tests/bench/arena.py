@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.datadir import create_datadir
 from chom_pipelines.server.facts import Flavour
@@ -40,6 +42,13 @@ class Arena:
     def environment(self) -> dict[str, str]:
         """For the commands: where chom.yaml is, and our own `chom` first."""
         return {"CHOM_CONFIG": str(self.directory / "chom.yaml"), "PATH": f"{_bin()}:{os.environ['PATH']}"}
+
+    @property
+    def process(self) -> psutil.Process:
+        """The server's own, whose CPU is the other half of what a contestant costs."""
+        with Session(self.server.endpoint) as session:
+            datadir, pid_file = session.row("SELECT @@datadir, @@pid_file") or ("", "")
+        return psutil.Process(int(Path(datadir, pid_file).read_text()))
 
     def fill(self, scale: float) -> None:
         """Make the data."""
@@ -89,5 +98,4 @@ def arguments(description: str) -> argparse.Namespace:
 
 
 def _bin() -> str:
-
     return str(Path(sys.executable).parent)

@@ -1,4 +1,4 @@
-"""Wall time, CPU and peak memory of a whole command, its children and theirs."""
+"""Wall time, CPU and peak memory of a whole command with all its children, and the server's CPU meanwhile."""
 
 import os
 import statistics
@@ -17,10 +17,11 @@ _SAMPLE_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: seconds of the clock, CPU seconds of all processes, peak of their summed PSS in bytes."""
+    """One run: seconds of the clock, CPU seconds of the command and of the server, peak of the summed PSS in bytes."""
 
     wall: float
     cpu: float
+    server: float
     memory: int
 
 
@@ -46,35 +47,44 @@ class Contestant:
         return statistics.median(run.cpu for run in self.runs)
 
     @property
+    def server(self) -> float:
+        """The median."""
+        return statistics.median(run.server for run in self.runs)
+
+    @property
     def memory(self) -> int:
         """The highest."""
         return max(run.memory for run in self.runs)
 
 
-def compete(contestants: Sequence[Contestant], rounds: int, environment: dict[str, str]) -> None:
+def compete(
+    contestants: Sequence[Contestant], rounds: int, environment: dict[str, str], server: psutil.Process
+) -> None:
     """Run everyone once a round, in turn, and print the medians; the ratios are of the first one's wall to theirs."""
     for number in range(rounds):
         for contestant in contestants:
             contestant.prepare()
-            run = measured(contestant.command, environment)
+            run = measured(contestant.command, environment, server)
             contestant.runs.append(run)
             contestant.stored = contestant.size()
             print(f"round {number + 1}  {contestant.name:40s} {run.wall:7.2f} s", flush=True)
     first = contestants[0]
-    print(f"\n{'':40s} {'wall s':>8s} {'CPU s':>8s} {'peak MB':>8s} {'MB stored':>10s} {'chom/it':>8s} {'it/chom':>8s}")
+    titles = ["wall s", "CPU s", "server s", "peak MB", "MB stored", "chom/it", "it/chom"]
+    print(f"\n{'':40s} {' '.join(f'{title:>9s}' for title in titles)}")
     for each in contestants:
         ratio = first.wall / each.wall
         print(
-            f"{each.name:40s} {each.wall:8.2f} {each.cpu:8.2f} {each.memory / 1e6:8.1f} {each.stored / 1e6:10.1f} "
-            f"{ratio:8.2f} {1 / ratio:8.2f}",
+            f"{each.name:40s} {each.wall:9.2f} {each.cpu:9.2f} {each.server:9.2f} {each.memory / 1e6:9.1f} "
+            f"{each.stored / 1e6:9.1f} {ratio:9.2f} {1 / ratio:9.2f}",
         )
     walls = {each.name: [round(run.wall, 2) for run in each.runs] for each in contestants}
     print(f"all walls: {walls}\n", flush=True)
 
 
-def measured(command: str, environment: dict[str, str]) -> Measured:
-    """Run a shell command. Raises RuntimeError with what it said where it fails."""
+def measured(command: str, environment: dict[str, str], server: psutil.Process) -> Measured:
+    """Run a shell command against a server. Raises RuntimeError with what it said where it fails."""
     os.sync()
+    before = server.cpu_times()
     began = time.monotonic()
     process = subprocess.Popen(
         ["/bin/bash", "-o", "pipefail", "-c", command],
@@ -97,7 +107,9 @@ def measured(command: str, environment: dict[str, str]) -> Measured:
     if process.returncode:
         message = f"{command}\nended with {process.returncode}: {said.decode(errors='replace')[-2000:]}"
         raise RuntimeError(message)
-    return Measured(wall, usage.ru_utime + usage.ru_stime, peak[0])
+    after = server.cpu_times()
+    served = after.user + after.system - before.user - before.system
+    return Measured(wall, usage.ru_utime + usage.ru_stime, served, peak[0])
 
 
 def directory_size(path: Path) -> int:

@@ -21,10 +21,10 @@ def main() -> None:
             print(f"{ground.server.facts.label}, scale {options.scale}, {options.threads} threads\n", flush=True)
             contestants = _contestants(ground, flavour, options.threads)
             sums = _checksums(ground, DATABASE)
-            compete(contestants, options.rounds, ground.environment)
+            compete(contestants, options.rounds, ground.environment, ground.process)
             for contestant in contestants:
                 contestant.prepare()
-                measured(contestant.command, ground.environment)
+                measured(contestant.command, ground.environment, ground.process)
                 same = _checksums(ground, _COPY) == sums
                 print(f"{contestant.name}: the copy is {'identical' if same else 'DIFFERENT'} by CHECKSUM TABLE")
 
@@ -52,7 +52,7 @@ def _contestants(ground: Arena, flavour: Flavour, threads: int) -> list[Contesta
         loader = f"myloader -S {ground.socket} -u root -s {DATABASE} -B {_COPY} -t {threads} -d {files}"
         contestants.append(Contestant("myloader", loader, prepare))
     for command in dumps:
-        measured(command, ground.environment)
+        measured(command, ground.environment, ground.process)
     return contestants
 
 
