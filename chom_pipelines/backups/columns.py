@@ -2,10 +2,11 @@ r"""How a row becomes one line of tab-separated text on the server, and how LOAD
 
 Pure. A row is rendered by the server as a single binary column, so that the client never builds an object per field.
 Everything is loaded with CHARACTER SET binary: bytes go back as they came, whatever the column's character set.
-Verified on MariaDB 10.11 and MySQL 9: with `CAST(c AS BINARY)` the values of BIT, geometry, UUID, INET4/6, latin1,
-ucs2, temporal and numeric columns come back identical; FLOAT needs a cast to DOUBLE (its text has six digits only),
-DOUBLE none (MySQL cuts the text of a computed one at 22 characters), MySQL's JSON refuses binary text, VECTOR refuses
-every function but HEX, and ENUM and SET are exact only as numbers.
+Verified on MariaDB 10.11 and MySQL 9: text columns of any character set give their bytes to a function that has an
+argument of explicit binary collation; with `CAST(c AS BINARY)` the values of BIT, geometry, UUID and INET4/6 come back
+identical, at the cost of a copy; FLOAT needs a cast to DOUBLE (its text has six digits only), DOUBLE none (MySQL cuts
+the text of a computed one at 22 characters), MySQL's JSON refuses binary text, VECTOR refuses every function but HEX,
+and ENUM and SET are exact only as numbers.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ _NUMERIC = frozenset(
     {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "double", "year", "float"},
 )
 _TEMPORAL = frozenset({"date", "time", "datetime", "timestamp"})
-_SHORT_TEXT = frozenset({"char", "varchar"})
+_TEXT = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext"})
+_STRINGS = _TEXT | frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
 _LONG = frozenset({"mediumblob", "longblob", "mediumtext", "longtext", "json", "geometry", "vector"})
 _MOST_BYTES = {"tinytext": 255, "tinyblob": 255, "text": 65_535, "blob": 65_535, "uuid": 16, "inet4": 4, "inet6": 16}
 _FIXED_BYTES = 260  # the longest text of a number (DOUBLE(255,30)), date or BIT
@@ -31,7 +33,10 @@ _LONGEST_REPLACED = 1 << 20
 """Bytes of a value that the server is asked to escape; a longer one is escaped by the client, many times as fast."""
 
 
-EMPTY = "_binary''"
+_BYTES = " COLLATE `binary`"
+"""Makes a literal decide: what it is combined with is taken as bytes, not converted."""
+
+EMPTY = f"_binary''{_BYTES}"
 """SQL of a row of a table in which every column is generated."""
 
 
@@ -40,7 +45,8 @@ class Escape(Enum):
 
     A cheaper one gives the same bytes where the data holds nothing to escape; the reader proves that by counting
     the separators, and renders the range again with FULL where the count is off. REPLACE is the dearest part of a dump
-    on the server: 0.24 s of 0.5 s for 97 MB (MariaDB 10.11).
+    on the server: 0.24 s of 0.5 s for 97 MB (MariaDB 10.11); without it and without casts, rendering costs what sending
+    the columns one by one does.
     """
 
     NONE = ()
@@ -100,10 +106,8 @@ class Column:
     def value(self) -> str:
         """SQL of the value as bytes that LOAD DATA understands, not yet escaped; NULL where the value is."""
         name = quote(self.name)
-        if self.data_type == "float":
-            return f"CAST({name} AS DOUBLE)"
-        if self.data_type in _NUMERIC or self.data_type in _TEMPORAL:
-            return name
+        if self.data_type in _NUMERIC | _TEMPORAL | _STRINGS:
+            return f"CAST({name} AS DOUBLE)" if self.data_type == "float" else name
         if self.by_number:
             return f"CAST({name} AS UNSIGNED)"
         if self.data_type == "vector":
@@ -132,9 +136,9 @@ class Column:
 
 
 def cheapest_escape(columns: tuple[Column, ...]) -> Escape:
-    """The rendering to try first: short text is seldom escaped, long text and bytes often."""
+    """The rendering to try first: text needs escaping seldom, and shows early where it does; bytes always do."""
     at_risk = [column for column in columns if not column.never_escaped]
-    if any(column.data_type not in _SHORT_TEXT for column in at_risk):
+    if any(column.data_type not in _TEXT and not column.is_json for column in at_risk):
         return Escape.FULL
     # a backslash is also how NULL is written: then the server has to tell the two apart
     return Escape.BACKSLASH if at_risk and any(column.nullable for column in columns) else Escape.NONE
@@ -152,9 +156,10 @@ def row_expression(columns: tuple[Column, ...], escape: Escape, *, overflow: boo
     without it, no row can get there, and CONCAT_WS is cheaper.
     """
     rendered = [_rendered(column, escape) for column in columns] or [EMPTY]
+    tab = _sql("\t")
     if overflow:
-        return "CONCAT(_binary'', " + ", _binary'\\t', ".join(rendered) + ")"
-    return "CONCAT_WS(_binary'\\t', " + ", ".join(rendered) + ")"
+        return f"CONCAT({EMPTY}, " + f", {tab}, ".join(rendered) + ")"
+    return f"CONCAT_WS({tab}, " + ", ".join(rendered) + ")"
 
 
 def load_clause(columns: tuple[Column, ...]) -> str:
@@ -182,14 +187,16 @@ def load_statement(table: str, clause: str, file: str) -> str:
 
 def _rendered(column: Column, escape: Escape) -> str:
     sql = column.value
-    if not column.never_escaped:
+    if escape.value and not column.never_escaped:
+        if column.data_type in _STRINGS:
+            sql = f"CAST({sql} AS BINARY)"  # MySQL's REPLACE goes by characters where only the separators are bytes
         for character in escape.value:
             sql = _replaced(sql, character, by_pattern=column.slow_replace and column.most_bytes > _LONG_TEXT)
         if column.most_bytes == _UNBOUNDED:  # NULL ends the attempt
             sql = f"IF(OCTET_LENGTH({quote(column.name)}) > {_LONGEST_REPLACED}, NULL, {sql})"
     if column.nullable:
         # IF, not IFNULL: a value that overflowed is NULL too and must not pass for one
-        sql = f"IF({quote(column.name)} IS NULL, _binary'\\\\N', {sql})"
+        sql = f"IF({quote(column.name)} IS NULL, _binary'\\\\N'{_BYTES}, {sql})"
     return sql
 
 
@@ -198,9 +205,9 @@ def _replaced(sql: str, character: str, *, by_pattern: bool) -> str:
         return f"REPLACE({sql}, {_sql(character)}, {_sql(_WRITTEN[character])})"
     pattern = f"\\x{ord(character):02x}".encode()
     written = _WRITTEN[character].replace("\\", r"\\").encode()  # a backslash in the replacement is doubled once more
-    return f"REGEXP_REPLACE({sql}, X'{pattern.hex()}', X'{written.hex()}')"
+    return f"REGEXP_REPLACE({sql}, X'{pattern.hex()}'{_BYTES}, X'{written.hex()}'{_BYTES})"
 
 
 def _sql(text: str) -> str:
     written = "".join(_WRITTEN.get(character, character) for character in text)
-    return f"_binary'{written}'"
+    return f"_binary'{written}'{_BYTES}"

@@ -110,7 +110,8 @@ class Worker:
             self.session.execute(statement)
         self.done_bytes = self.done_rows = 0
         self.told = time.monotonic()
-        self.unfit: set[str] = set()
+        self.unfit: dict[str, int] = {}
+        """By table, how many renderings were found not to fit it: another range's rows are like these."""
         self.in_snapshot = False
 
     def writer(self, name: str) -> ObjectWriter:
@@ -200,18 +201,17 @@ class Worker:
     def _rendered(self, task: Message, *, buffered: bool) -> _Sink:
         """Read a range by the first rendering that fits it."""
         how = Reading.from_json(task["reading"])
-        attempts = [] if task["table"] in self.unfit else list(how.attempts)
-        for attempt in attempts:
+        tried = self.unfit.get(task["table"], 0)
+        for number, attempt in enumerate(how.attempts[tried:], tried + 1):
             proof = Proof(attempt.tabs_a_row, attempt.counts_separators, attempt.counts_backslashes)
             sink = _Sink(self, task["name"], buffered=buffered)
             try:
                 self._fill(sink, rendered_rows(self.session, attempt.sql, proof, self._interrupt))
             except UnfitRowError:
                 sink.abort()
+                self.unfit[task["table"]] = number
                 continue
             return sink
-        if how.attempts:
-            self.unfit.add(task["table"])
         sink = _Sink(self, task["name"], buffered=buffered)
         self._fill(sink, separate_rows(self.session, how.separate, how.escaped))
         return sink

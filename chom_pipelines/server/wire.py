@@ -164,7 +164,8 @@ class _Payload:
 def rendered_rows(session: Session, sql: str, proof: Proof, interrupt: Callable[[], None]) -> Iterator[Block]:
     """Stream a query of one column; each value becomes a line.
 
-    Raises UnfitRowError where a value is NULL or the separators do not add up to `proof`; the query is then ended with
+    Raises UnfitRowError where a value is NULL, the separators do not add up to `proof`, or a row that `proof` should
+    count is longer than a block; the query is then ended with
     `interrupt` (KILL QUERY from elsewhere) and the connection, with its transaction, is ready for the next query.
     Raises ConnectionFailedError, or the server's error.
     """
@@ -187,7 +188,9 @@ def rendered_rows(session: Session, sql: str, proof: Proof, interrupt: Callable[
             yield Block(block, count)
             rows.clear()
             pending = 0
-        if long:
+        if long and proof.counts_separators:  # it passes in pieces, too late to refuse it
+            outcome = _Outcome.UNFIT
+        elif long:
             yield from _long_row(reader)
         elif outcome is _Outcome.MORE:
             reader.fill(reader.waiting_for)

@@ -11,6 +11,7 @@ NUMBER = Column("n", "int", nullable=False)
 TEXT = Column("t", "varchar", nullable=False, character_bytes=400)
 MAYBE = Column("m", "varchar", nullable=True, character_bytes=400)
 LONG = Column("l", "longtext", nullable=False)
+BYTES = Column("b", "varbinary", nullable=False, character_bytes=400)
 KIND = Column("k`d", "enum", nullable=False)
 
 
@@ -20,7 +21,8 @@ KIND = Column("k`d", "enum", nullable=False)
         ((NUMBER,), Escape.NONE),
         ((NUMBER, TEXT), Escape.NONE),
         ((NUMBER, TEXT, MAYBE), Escape.BACKSLASH),  # NULL is written with a backslash
-        ((TEXT, LONG), Escape.FULL),
+        ((TEXT, LONG), Escape.NONE),
+        ((TEXT, BYTES), Escape.FULL),  # bytes hold separators sooner or later
     ],
 )
 def test_the_cheapest_rendering_that_can_be_proved_comes_first(columns: tuple[Column, ...], escape: Escape) -> None:

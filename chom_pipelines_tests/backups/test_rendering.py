@@ -139,6 +139,28 @@ def test_a_cheap_rendering_is_right_or_refused(server: PrivateServer, examples: 
                 assert special
 
 
+@given(examples=st.lists(st.lists(st.tuples(st.none() | texts, texts), min_size=1), min_size=20, max_size=20))
+@few
+def test_a_cheap_rendering_of_long_and_missing_text_is_right_or_refused(
+    server: PrivateServer, examples: list[list[tuple[str | None, str]]]
+) -> None:
+    renderings = Renderings(server, "a MEDIUMTEXT NULL, b TEXT NOT NULL")
+    with renderings as session:
+        cheap, full = renderings.how.attempts
+        proof = Proof(cheap.tabs_a_row, cheap.counts_separators, cheap.counts_backslashes)
+        anything = Proof(full.tabs_a_row, full.counts_separators, full.counts_backslashes)
+        for rows in examples:
+            renderings.fill(rows)
+            special = any(set("\t\n") & set((a or "") + b) for a, b in rows)
+            try:
+                text = joined(rendered_rows(session, cheap.sql, proof, never))
+                assert rows_of(text) == as_bytes(rows)
+                assert text == joined(rendered_rows(session, full.sql, anything, never))
+                assert not special
+            except UnfitRowError:
+                assert special
+
+
 def test_the_full_rendering_is_always_the_last(server: PrivateServer) -> None:
     for columns in (SHORT, LONG, PLAIN):
         renderings = Renderings(server, columns)

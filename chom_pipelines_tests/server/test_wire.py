@@ -111,6 +111,14 @@ def test_a_row_that_does_not_fit_ends_the_query_and_not_the_snapshot(
             assert reader.value(f"SELECT COUNT(*) FROM {database}.t") == 0
 
 
+def test_a_row_too_long_to_be_counted_is_refused_where_it_should_be_and_passed_on_where_not(session: Session) -> None:
+    sql = "SELECT REPEAT('x', 3000000) UNION ALL SELECT 'y'"
+    with pytest.raises(UnfitRowError):
+        list(rendered_rows(session, sql, NO_TABS, lambda: None))
+    assert session.value("SELECT 7") == 7
+    assert joined(rendered_rows(session, sql, ANYTHING, never)) == (b"x" * 3_000_000 + b"\ny\n", 2)
+
+
 def test_a_late_interruption_never_hits_the_next_query(server: PrivateServer) -> None:
     # the result is only just larger than what is looked at at once: the server has often sent it all already
     sql = f"SELECT IF(n = 3, '\t', REPEAT('x', 100)) FROM {numbers(10_900)}"
