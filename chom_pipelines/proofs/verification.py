@@ -48,7 +48,8 @@ class _Findings:
     def proof(self, entry: BackupEntry, manifest: Manifest | None) -> Proof:
         if self.failures:
             self.outcome = Outcome.FAILED
-            self.reason = self.reason or f"{len(self.failures)} differences, the first: {self.failures[0]}"
+            first, others = self.failures[0], len(self.failures) - 1
+            self.reason = self.reason or first + (f" (and {others} more)" if others else "")
         return Proof(
             server=entry.server,
             backup=entry.id,
@@ -81,7 +82,7 @@ def verify(
     no server program, a full disk) makes it not verified, with the reason. Where even the key for the record's seal is
     missing, the proof is returned and not kept.
 
-    Raises RepositoryError where the record cannot be written.
+    Raises RepositoryError, with what was found, where the record cannot be written.
     """
     findings = _Findings(level, datetime.now(timezone.utc))
     try:
@@ -98,7 +99,12 @@ def verify(
     except _NOT_DETERMINED as error:
         findings.outcome, findings.reason = Outcome.NOT_VERIFIED, error.what
     proof = findings.proof(entry, contents.manifest)
-    entry.add_proof(proof, contents.key)
+    try:
+        entry.add_proof(proof, contents.key)
+    except RepositoryError as error:
+        found = f"{proof.outcome.value}{f' ({proof.reason})' if proof.reason else ''}"
+        message = f"{entry.id}: the {level.value} verification {found}, but the record cannot be kept: {error.what}"
+        raise type(error)(message, error.remedy) from error
     return proof
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from chom_pipelines.backups.contents import Contents
 from chom_pipelines.backups.restore import RestoreRequest, RestoreResult, restore_contents
+from chom_pipelines.errors import RepositoryError
 from chom_pipelines.progress import Report, unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.codecs import Codec
@@ -31,6 +32,13 @@ def test_a_whole_backup_passes_and_the_proof_is_kept(server: PrivateServer, kept
     proof = verify(entry, level, kept.keyring, unreported)
     assert (proof.outcome, proof.failures, proof.tables, proof.rows) == (Outcome.PASSED, (), 3, 9)
     assert [record.proof for record in entry.proofs(kept.keyring)] == [proof]
+
+
+def test_what_was_found_is_told_even_where_no_record_of_it_can_be_kept(server: PrivateServer, kept: Backups) -> None:
+    entry = kept.take(server, library(server))
+    (entry.path / "proofs").write_text("a file in the way")
+    with pytest.raises(RepositoryError, match=r"basic verification (passed|failed .*proofs), but the record cannot"):
+        verify(entry, Level.BASIC, kept.keyring, unreported)
 
 
 def test_a_flipped_byte_in_any_stored_file_fails_and_is_named(server: PrivateServer, kept: Backups) -> None:
