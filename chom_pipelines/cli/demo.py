@@ -1,6 +1,7 @@
 """`chom demo`: everything at once, on a private server, before your eyes."""
 
 import os
+import re
 import select
 import shutil
 import sys
@@ -148,6 +149,10 @@ def _performed(stack: ExitStack, place: Place, steps: _Steps) -> _Seen:
     return _Seen(began, entries.opened(entry, keyring), manifest, basic, full, restored, ordered, customers)
 
 
+_UNIT = re.compile(r"(?<=\d) (?=(?:s|min|[kMG]?B)\b)")
+"""The space between a number and its unit, at which no line is broken."""
+
+
 def _print_tables(seen: _Seen) -> None:
     """What was backed up, proved and restored, table by table; then how."""
     manifest, restored = seen.manifest, seen.restored
@@ -175,7 +180,7 @@ def _print_tables(seen: _Seen) -> None:
     ):
         typer.echo(
             textwrap.fill(
-                text,
+                _UNIT.sub("\u00a0", text),
                 shutil.get_terminal_size().columns,
                 initial_indent=f"{label}: ".ljust(_INDENT),
                 subsequent_indent=" " * _INDENT,
