@@ -25,6 +25,8 @@ CREATE TABLE events (
   KEY events_user (user_id, created_at)) ENGINE=InnoDB
 """
 
+_COUNTER = "id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY"
+
 _ROWS = {
     "users": (
         300_000,
@@ -58,8 +60,11 @@ _ROWS = {
 }
 
 
-def fill(session: Session, database: str, scale: float) -> None:
-    """Create the database anew and fill it; the same rows every time and on both flavours."""
+def fill(session: Session, database: str, scale: float, copies: int) -> None:
+    """Create the database anew and fill it; the same rows every time and on both flavours.
+
+    The copies of every table have its primary key only, since the secondary ones would take minutes.
+    """
     session.execute(f"DROP DATABASE IF EXISTS {quote(database)}")
     session.execute(f"CREATE DATABASE {quote(database)} CHARACTER SET utf8mb4")
     session.execute(f"USE {quote(database)}")
@@ -81,7 +86,12 @@ def fill(session: Session, database: str, scale: float) -> None:
                 f"(SELECT {start} + t.n * 1000 + o.n + 1 AS n FROM thousands t CROSS JOIN thousand o "
                 f"WHERE t.n < {-(-(end - start) // 1000)}) numbers WHERE n <= {end} ORDER BY n",
             )
-    session.execute(f"ANALYZE TABLE {', '.join(_ROWS)}")
+    names_of_tables = list(_ROWS)
+    for copy in range(1, copies + 1):
+        for table in _ROWS:
+            names_of_tables.append(f"{table}_{copy}")
+            session.execute(f"CREATE TABLE {names_of_tables[-1]} ({_COUNTER}) AS SELECT * FROM {table}")
+    session.execute(f"ANALYZE TABLE {', '.join(names_of_tables)}")
 
 
 def _hash(number: str) -> str:

@@ -8,7 +8,7 @@ import shutil
 
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import client_program
-from chom_pipelines_tests.bench.arena import DATABASE, Arena, arena, arguments
+from chom_pipelines_tests.bench.arena import DATABASE, Arena, arena, arguments, described
 from chom_pipelines_tests.bench.measure import Contestant, compete, directory_size
 
 _CHOM = "chom backup --verification none --no-encrypt --no-upload --json"
@@ -18,11 +18,11 @@ def main() -> None:
     """Print the medians of each pairing."""
     options = arguments(__doc__)
     for flavour in map(Flavour, options.flavour or ["mariadb"]):
-        with arena(flavour) as ground:
-            ground.fill(options.scale)
-            print(f"{ground.server.facts.label}, scale {options.scale}, {options.threads} threads\n", flush=True)
+        with arena(flavour, options) as ground:
+            ground.fill(options.scale, options.copies)
+            print(described(ground, options), end="\n\n", flush=True)
             for contestants in _pairings(ground, flavour, options.threads):
-                compete(contestants, options.rounds, ground.environment, ground.process)
+                compete(contestants, options.rounds, ground)
 
 
 def _pairings(ground: Arena, flavour: Flavour, threads: int) -> list[list[Contestant]]:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import psutil
 
-_SAMPLE_SECONDS = 0.05
+from chom_pipelines_tests.bench.arena import Arena
+
+_SAMPLE_SECONDS = 0.25  # a sample takes 5 ms of the CPU that is measured
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,12 @@ class Contestant:
         return max(run.memory for run in self.runs)
 
 
-def compete(
-    contestants: Sequence[Contestant], rounds: int, environment: dict[str, str], server: psutil.Process
-) -> None:
+def compete(contestants: Sequence[Contestant], rounds: int, ground: Arena) -> None:
     """Run everyone once a round, in turn, and print the medians; the ratios are of the first one's wall to theirs."""
     for number in range(rounds):
         for contestant in contestants:
             contestant.prepare()
-            run = measured(contestant.command, environment, server)
+            run = measured(contestant.command, ground)
             contestant.runs.append(run)
             contestant.stored = contestant.size()
             print(f"round {number + 1}  {contestant.name:40s} {run.wall:7.2f} s", flush=True)
@@ -81,14 +81,15 @@ def compete(
     print(f"all walls: {walls}\n", flush=True)
 
 
-def measured(command: str, environment: dict[str, str], server: psutil.Process) -> Measured:
+def measured(command: str, ground: Arena) -> Measured:
     """Run a shell command against a server. Raises RuntimeError with what it said where it fails."""
-    os.sync()
+    ground.settle()
+    server = ground.process
     before = server.cpu_times()
     began = time.monotonic()
     process = subprocess.Popen(
         ["/bin/bash", "-o", "pipefail", "-c", command],
-        env={**os.environ, **environment},
+        env={**os.environ, **ground.environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )

@@ -1,4 +1,4 @@
-"""`make bench-restore`: the same data back into an empty server: chom, the piped dump, myloader; alternating.
+"""`make bench-restore`: the same data back under another name: chom, the piped dump, myloader; alternating.
 
 MySQL has no myloader here: Debian's is built for dumps of its own mydumper, which is measured on MariaDB.
 """
@@ -6,7 +6,7 @@ MySQL has no myloader here: Debian's is built for dumps of its own mydumper, whi
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import client_program
-from chom_pipelines_tests.bench.arena import DATABASE, Arena, arena, arguments
+from chom_pipelines_tests.bench.arena import DATABASE, Arena, arena, arguments, described
 from chom_pipelines_tests.bench.measure import Contestant, compete, measured
 
 _COPY = "copy"
@@ -16,15 +16,15 @@ def main() -> None:
     """Print the medians per flavour, after each contestant's own dump."""
     options = arguments(__doc__)
     for flavour in map(Flavour, options.flavour or ["mariadb", "mysql"]):
-        with arena(flavour) as ground:
-            ground.fill(options.scale)
-            print(f"{ground.server.facts.label}, scale {options.scale}, {options.threads} threads\n", flush=True)
+        with arena(flavour, options) as ground:
+            ground.fill(options.scale, options.copies)
+            print(described(ground, options), end="\n\n", flush=True)
             contestants = _contestants(ground, flavour, options.threads)
             sums = _checksums(ground, DATABASE)
-            compete(contestants, options.rounds, ground.environment, ground.process)
+            compete(contestants, options.rounds, ground)
             for contestant in contestants:
                 contestant.prepare()
-                measured(contestant.command, ground.environment, ground.process)
+                measured(contestant.command, ground)
                 same = _checksums(ground, _COPY) == sums
                 print(f"{contestant.name}: the copy is {'identical' if same else 'DIFFERENT'} by CHECKSUM TABLE")
 
@@ -36,7 +36,7 @@ def _contestants(ground: Arena, flavour: Flavour, threads: int) -> list[Contesta
     connection = f"-S {ground.socket} -uroot --single-transaction {DATABASE}"
     dumps = [
         "chom backup --verification none --no-encrypt --no-upload --json",
-        f"{dump[0]} --no-defaults {dump[1]} {connection} | zstd -3 -q -T2 -o {sql}",
+        f"{dump[0]} --no-defaults {dump[1]} {connection} | zstd -3 -q -T{threads} -o {sql}",
     ]
 
     def prepare() -> None:
@@ -52,7 +52,7 @@ def _contestants(ground: Arena, flavour: Flavour, threads: int) -> list[Contesta
         loader = f"myloader -S {ground.socket} -u root -s {DATABASE} -B {_COPY} -t {threads} -d {files}"
         contestants.append(Contestant("myloader", loader, prepare))
     for command in dumps:
-        measured(command, ground.environment, ground.process)
+        measured(command, ground)
     return contestants
 
 
