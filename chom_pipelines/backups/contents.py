@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from chom_pipelines.backups.definitions import Definition, parsed
-from chom_pipelines.backups.dump import SCHEMA_FILES
+from chom_pipelines.backups.definitions import SCHEMA_FILES, Definition, parsed
 from chom_pipelines.errors import DamagedError
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.entry import BackupEntry

@@ -23,6 +23,14 @@ from chom_pipelines.server.identifiers import quote
 INVALID_VIEW = "invalid view"
 """Kind of a view that its server called invalid: it names what is not there, and can perhaps not be created again."""
 
+SCHEMA_FILES: dict[str, frozenset[str]] = {
+    "schema/10-tables": frozenset({"database", "sequence", "table"}),
+    "schema/20-programs": frozenset({"procedure", "function", "package", "package body", "view", "trigger", "event"}),
+    "schema/30-invalid-views": frozenset({INVALID_VIEW}),
+    "schema/90-accounts": frozenset({"role", "account", "grant"}),
+}
+"""The schema's objects, without suffix, in the order in which they are restored, and the kinds in each."""
+
 _MARK = b"-- chom "
 _USUAL = b"SET time_zone='+00:00', sql_mode='ALLOW_INVALID_DATES';\n"
 """Takes every default and every double member that the source took."""

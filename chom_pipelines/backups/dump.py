@@ -14,7 +14,7 @@ from typing import Any
 from chom_pipelines import __version__
 from chom_pipelines.backups.catalog import Catalog, TableInfo
 from chom_pipelines.backups.columns import load_statement
-from chom_pipelines.backups.definitions import INVALID_VIEW, Definition, written
+from chom_pipelines.backups.definitions import INVALID_VIEW, SCHEMA_FILES, Definition, written
 from chom_pipelines.backups.pool import Pool, Setup, pool
 from chom_pipelines.backups.ranges import cut
 from chom_pipelines.backups.restore_guide import restore_guide
@@ -41,16 +41,6 @@ from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts, read_facts
 from chom_pipelines.server.identifiers import qualified
 from chom_pipelines.server.privileges import missing_privileges
-
-INVALID_VIEWS_FILE = "schema/30-invalid-views"
-
-SCHEMA_FILES: dict[str, frozenset[str]] = {
-    "schema/10-tables": frozenset({"database", "sequence", "table"}),
-    "schema/20-programs": frozenset({"procedure", "function", "package", "package body", "view", "trigger", "event"}),
-    INVALID_VIEWS_FILE: frozenset({INVALID_VIEW}),
-    "schema/90-accounts": frozenset({"role", "account", "grant"}),
-}
-"""The schema's objects, without suffix, in the order in which they are restored, and the kinds in each."""
 
 GUIDE = "RESTORE.md"
 
