@@ -44,7 +44,7 @@ class Block:
 
 
 class UnfitRowError(Exception):
-    """A rendered row is NULL (too long for an expression) or holds something that should have been escaped."""
+    """A rendered row is NULL (too long for an expression), or its separators are too many, or cannot be counted."""
 
 
 @dataclass(frozen=True)
@@ -165,9 +165,8 @@ def rendered_rows(session: Session, sql: str, proof: Proof, interrupt: Callable[
     """Stream a query of one column; each value becomes a line.
 
     Raises UnfitRowError where a value is NULL, the separators do not add up to `proof`, or a row that `proof` should
-    count is longer than a block; the query is then ended with
-    `interrupt` (KILL QUERY from elsewhere) and the connection, with its transaction, is ready for the next query.
-    Raises ConnectionFailedError, or the server's error.
+    count is longer than a block; the query is then ended with `interrupt` (KILL QUERY from elsewhere) and the
+    connection, with its transaction, is ready for the next query. Raises ConnectionFailedError, or the server's error.
     """
     reader = _start(session, sql)
     rows: list[bytes] = []
