@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 
 from chom_pipelines.backups.columns import load_statement
 from chom_pipelines.backups.contents import Contents
-from chom_pipelines.backups.table_sql import SplitTable
+from chom_pipelines.backups.load_units import Load, Target, Unit, load_units
 from chom_pipelines.errors import ChomError, RestoreFailedError, ServerError
 from chom_pipelines.repository.manifest import Table
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts
-from chom_pipelines.server.wire import load
+from chom_pipelines.server.wire import load as load_data
 
 _TRUNCATED = 1265
 """What a server says of the error value of an ENUM (index 0), which is stored all the same."""
@@ -32,12 +32,12 @@ def settings(facts: ServerFacts) -> list[str]:
     """What a session that restores is told: take values as they are, check nothing that the source had checked."""
     statements = [
         "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'",
-        # a wait is for another part of the same table: its counter (innodb_autoinc_lock_mode 0 or 1)
-        "SET SESSION foreign_key_checks = 0, max_error_count = 65535, innodb_lock_wait_timeout = 86400",
+        "SET SESSION foreign_key_checks = 0, max_error_count = 65535",
     ]
     if facts.is_mariadb:
-        # not unique_checks = 0: 10.11 then fills an empty table in bulk, is no faster (measured with the keys added
-        # afterwards), and spins for ever, not to be killed, at a value that is larger than its redo log
+        # not unique_checks = 0: 10.11 then fills an empty table in bulk, in 40 % more time, as its statistics thread
+        # spins meanwhile (7 % less with STATS_AUTO_RECALC=0 on the table and its keys in place); it wants as much room
+        # in tmpdir as the table takes, and spins for ever, not to be killed, at a value larger than its redo log
         statements.append("SET SESSION check_constraint_checks = 0")
         if facts.can_insert_history:
             statements.append("SET SESSION system_versioning_insert_history = 1")
@@ -49,21 +49,20 @@ def settings(facts: ServerFacts) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Target:
-    """A table to fill: its data in the backup, its quoted name on the target, and what is built when it is full."""
+class Progress:
+    """Told of bytes: of text as it is sent, and of a whole table's text when its keys are built, or it has none."""
 
-    table: Table
-    name: str
-    split: SplitTable
+    loaded: Callable[[int], None]
+    keyed: Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class _Unit:
-    """One LOAD DATA, or the members of one bundle."""
-
-    loads: tuple[tuple[Target, tuple[str, ...], int], ...]
-    bundle: str | None
+class _Keyed:
     bytes: int
+
+
+_Events = queue.SimpleQueue["int | _Keyed | BaseException | None"]
+"""Bytes sent, a table's keys built, an error, the end of a connection's work."""
 
 
 @dataclass
@@ -81,20 +80,20 @@ class Loader:
     def __init__(self, contents: Contents, endpoint: Endpoint, facts: ServerFacts, threads: int) -> None:
         self.contents, self.endpoint, self.facts, self.threads = contents, endpoint, facts, threads
 
-    def run(self, targets: Sequence[Target], progress: Callable[[int], None]) -> Mapping[str, float]:
+    def run(self, targets: Sequence[Target], progress: Progress) -> Mapping[str, float]:
         """Load everything and build the keys; return seconds of `data` and `indexes`, summed over the connections.
 
         Raises the first error of any connection; the others are then stopped, their statements killed.
         """
-        units = self._units(targets)
+        units = load_units(targets, counters_are_locked=self.facts.locks_counters)
         state = _State({target.name: 0 for target in targets})
         for unit in units:
-            for target, _, _ in unit.loads:
-                state.waiting[target.name] += 1
-        work: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
-        for unit in sorted(units, key=lambda unit: -unit.bytes):
+            for each in unit.loads:
+                state.waiting[each.target.name] += 1
+        work: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
+        for unit in units:
             work.put(unit)
-        events: queue.SimpleQueue[int | BaseException | None] = queue.SimpleQueue()
+        events: _Events = queue.SimpleQueue()
         threads = [
             threading.Thread(target=self._serve, args=(state, work, events), daemon=True) for _ in range(self.threads)
         ]
@@ -108,37 +107,19 @@ class Loader:
                     raise event
                 if event is None:
                     running -= 1
+                elif isinstance(event, _Keyed):
+                    progress.keyed(event.bytes)
                 else:
-                    progress(event)
+                    progress.loaded(event)
         finally:
             self._stop(state, threads)
         return state.seconds
 
-    def _units(self, targets: Sequence[Target]) -> list[_Unit]:
-        units: list[_Unit] = []
-        bundles: dict[str, list[tuple[Target, tuple[str, ...], int]]] = {}
-        for target in targets:
-            parts = target.table.parts
-            member = next((path for part in parts for path in part.objects if "#" in path), None)
-            if member:
-                bundles.setdefault(member.partition("#")[0], []).append((target, (member,), parts[0].rows))
-            elif self.facts.is_mariadb or target.table.key_column is None:
-                # several LOAD DATA into one table of MariaDB's wait for each other at its AUTO_INCREMENT counter
-                objects = tuple(path for part in parts for path in part.objects)
-                units.append(_Unit(((target, objects, target.table.rows),), None, target.table.bytes))
-            else:
-                units += [_Unit(((target, part.objects, part.rows),), None, part.bytes) for part in parts]
-        units += [
-            _Unit(tuple(loads), bundle, sum(target.table.bytes for target, _, _ in loads))
-            for bundle, loads in bundles.items()
-        ]
-        return units
-
     def _serve(
         self,
         state: _State,
-        work: queue.SimpleQueue[_Unit | None],
-        events: queue.SimpleQueue[int | BaseException | None],
+        work: queue.SimpleQueue[Unit | None],
+        events: _Events,
     ) -> None:
         try:
             with Session(self.endpoint, local_infile=True) as session:
@@ -151,41 +132,32 @@ class Loader:
                     except queue.Empty:
                         break
                     if unit is not None:
-                        self._load_unit(session, state, unit, events.put)
+                        self._load_unit(session, state, unit, events)
             events.put(None)
         except BaseException as error:  # noqa: BLE001  (handed to the owner, who raises it)
             events.put(error)
 
-    def _load_unit(self, session: Session, state: _State, unit: _Unit, sent: Callable[[int], None]) -> None:
+    def _load_unit(self, session: Session, state: _State, unit: Unit, events: _Events) -> None:
         if unit.bundle:
-            by_member = {paths[0].partition("#")[2]: (target, rows) for target, paths, rows in unit.loads}
+            by_member = {each.paths[0]: each for each in unit.loads}
             for name, text in self.contents.members(unit.bundle):
                 if name in by_member:
-                    target, rows = by_member.pop(name)
-                    self._load(session, state, target, chunks=iter([text] if text else []), rows=rows, sent=sent)
+                    self._load(session, state, by_member.pop(name), iter([text] if text else []), events)
             if by_member:
                 message = f"{self.contents.path / unit.bundle}: no member {', '.join(by_member)}"
                 raise RestoreFailedError(message, "restore another backup")
         else:
-            for target, paths, rows in unit.loads:
-                chunks = (chunk for path in paths for chunk in self.contents.text(path))
-                self._load(session, state, target, chunks=chunks, rows=rows, sent=sent)
+            for each in unit.loads:
+                chunks = (chunk for path in each.paths for chunk in self.contents.text(path))
+                self._load(session, state, each, chunks, events)
 
-    def _load(
-        self,
-        session: Session,
-        state: _State,
-        target: Target,
-        *,
-        chunks: Iterator[bytes],
-        rows: int,
-        sent: Callable[[int], None],
-    ) -> None:
+    def _load(self, session: Session, state: _State, load: Load, chunks: Iterator[bytes], events: _Events) -> None:
         started = time.monotonic()
-        statement = load_statement(target.name, target.table.load, "chom")
-        if rows:
-            loaded = load(session, statement, _until(state.stopped, chunks), sent)
-            self._refuse_losses(session, target, loaded, rows)
+        target = load.target
+        if load.rows:
+            statement = load_statement(target.name, target.table.load, "chom")
+            loaded = load_data(session, statement, _until(state.stopped, chunks), events.put)
+            self._refuse_losses(session, target, loaded, load.rows)
             if not target.table.transactional:
                 session.execute("COMMIT")  # MySQL without a binary log warns when another engine comes next
         else:
@@ -201,6 +173,7 @@ class Loader:
                 session.statement(addition)
             with state.lock:
                 state.seconds["indexes"] += time.monotonic() - started
+            events.put(_Keyed(target.table.bytes))
 
     def _refuse_losses(self, session: Session, target: Target, loaded: int, rows: int) -> None:
         count = int(session.value("SHOW COUNT(*) WARNINGS"))

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from chom_pipelines.backups.contents import Contents
 from chom_pipelines.backups.definitions import INVALID_VIEW, Definition
-from chom_pipelines.backups.loading import Loader, Target, settings
+from chom_pipelines.backups.load_units import Target
+from chom_pipelines.backups.loading import Loader, Progress, settings
 from chom_pipelines.backups.restore_plan import MARKER, RestorePlan, RestoreRequest, planned
 from chom_pipelines.errors import (
     ChomError,
@@ -42,7 +43,7 @@ __all__ = [
 _BIRTH_VARIABLES = ("lower_case_table_names", "innodb_page_size")
 """What a server is born with and a restored one must share with the source."""
 
-_FAST = ("--innodb-doublewrite=OFF", "--innodb-flush-log-at-trx-commit=0")
+_FAST = ("--innodb-doublewrite=OFF", "--innodb-flush-log-at-trx-commit=0", "--innodb-autoinc-lock-mode=2")
 """For a directory that is thrown away unless the restore ends well."""
 
 
@@ -175,13 +176,12 @@ class _Restore:
         with _timed(phases, "schema"):
             self._create_schema()
         with _timed(phases, "data"):
-            total, done = sum(each.table.bytes for each in self.plan.tables), 0
-
-            def progress(size: int) -> None:
-                nonlocal done
-                done += size
-                report(done, total, f"restore {self.contents.manifest.id}")
-
+            total = sum(each.table.bytes for each in self.plan.tables)
+            name = self.contents.manifest.id
+            progress = Progress(
+                loaded=_counted(report, total, f"restore {name}"),
+                keyed=_counted(report, total, f"build the keys of {name}"),
+            )
             targets = [Target(each.table, each.name, each.split) for each in self.plan.tables]
             threads = self.request.threads or len(os.sched_getaffinity(0))
             seconds = Loader(self.contents, self.target, self.facts, threads).run(targets, progress)
@@ -252,6 +252,17 @@ class _Restore:
             if definition.kind != INVALID_VIEW:
                 raise
             self.warnings.append(f"{definition.label} was not created; it did not work before: {error.what}")
+
+
+def _counted(report: Report, total: int, label: str) -> Callable[[int], None]:
+    done = 0
+
+    def progress(size: int) -> None:
+        nonlocal done
+        done += size
+        report(done, total, label)
+
+    return progress
 
 
 def _refuse_unfit(manifest: Manifest, facts: ServerFacts, target: Endpoint) -> None:

@@ -15,7 +15,9 @@ _KEY = re.compile(rb"  (?:UNIQUE KEY|KEY|SPATIAL KEY|FULLTEXT KEY) ")
 _FOREIGN_KEY = re.compile(rb"  CONSTRAINT `(?:[^`]|``)+` FOREIGN KEY ")
 _COUNTED = re.compile(rb"  (`(?:[^`]|``)+`) .*\bAUTO_INCREMENT\b")
 _LINE = re.compile(rb"(?:[^`'\n]+|`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*')+", re.DOTALL)
-_STRINGS = re.compile(rb"'(?:[^'\\]|\\.|'')*'")
+_STRINGS = re.compile(rb"(?P<name>`(?:[^`]|``)*`)|'(?:[^'\\]|\\.|'')*'", re.DOTALL)
+_READ_BEFORE_INSERT = (b"USING HASH", b"WITHOUT OVERLAPS")
+"""Constraints that MariaDB checks itself, by a read before each insert, which locks the gap that it finds."""
 _TOKEN = re.compile(
     rb"""(?P<skipped>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*")|(?P<name>`(?:[^`]|``)+`|[\w$\x80-\xff]+)(?P<dot>\s*\.)?""",
     re.DOTALL,
@@ -24,12 +26,18 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class SplitTable:
-    """CREATE TABLE without the lines in `keys` and `foreign_keys`; each of those is what ADD takes."""
+    """CREATE TABLE without the lines in `keys` and `foreign_keys`; each of those is what ADD takes.
+
+    `ranges_meet`: connections that insert different ranges of its keys can still wait for each other's locks, and
+    deadlock; `may_count`: it can have an AUTO_INCREMENT column. Both are True where nothing is known.
+    """
 
     create: bytes
     keys: tuple[bytes, ...] = ()
     full_text: tuple[bytes, ...] = ()
     foreign_keys: tuple[bytes, ...] = ()
+    ranges_meet: bool = True
+    may_count: bool = True
 
     def additions(self, table: str) -> list[bytes]:
         """The statements that build the keys: one ALTER, and one more for each full-text key after it.
@@ -57,12 +65,12 @@ def split_table(statement: bytes) -> SplitTable:
     end = next(number for number in range(len(lines) - 1, -1, -1) if lines[number].startswith(b")"))
     end = next(number for number in range(1, end + 1) if lines[number].startswith(b")"))
     tail = b"\n".join(lines[end:])
-    options = _STRINGS.sub(b"", tail)
+    options = _without_strings(tail)
     if b"ENGINE=InnoDB" not in options or b"WITH SYSTEM VERSIONING" in options:
         return SplitTable(statement)
     items = [line.removesuffix(b",") for line in lines[1:end]]
     primary = next((item for item in items if item.startswith(b"  PRIMARY KEY ")), None)
-    counted = [found[1] for item in items if (found := _COUNTED.match(_STRINGS.sub(b"''", item)))]
+    counted = [found[1] for item in items if (found := _COUNTED.match(_without_strings(item)))]
     first_of_primary = primary is not None and all(b"(" + column in primary for column in counted)
     kept: list[bytes] = []
     keys: list[bytes] = []
@@ -76,7 +84,10 @@ def split_table(statement: bytes) -> SplitTable:
         else:
             kept.append(item)
     create = b"\n".join([lines[0], b",\n".join(kept), tail])
-    return SplitTable(create, tuple(keys), tuple(full_text), tuple(foreign_keys))
+    ranges_meet = any(clause in _without_strings(create) for clause in _READ_BEFORE_INSERT)
+    return SplitTable(
+        create, tuple(keys), tuple(full_text), tuple(foreign_keys), ranges_meet=ranges_meet, may_count=bool(counted)
+    )
 
 
 def _can_wait(item: bytes, has_primary: bool, counter_is_served: bool) -> bool:  # noqa: FBT001  (facts of the table)
@@ -84,7 +95,7 @@ def _can_wait(item: bytes, has_primary: bool, counter_is_served: bool) -> bool: 
         return False
     if item.startswith(b"  UNIQUE") and not has_primary:
         return False
-    return b"USING HASH" not in item and b"WITHOUT OVERLAPS" not in item
+    return not any(clause in _without_strings(item) for clause in _READ_BEFORE_INSERT)
 
 
 def in_database(statement: bytes, old: str, new: str) -> bytes:
@@ -103,6 +114,10 @@ def names_database(statement: bytes, database: str) -> bool:
     """True where a stored program qualifies a name with this database, quoted or not."""
     names = {quote(database).encode(), database.encode()}
     return any(found["dot"] and found["name"] in names for found in _TOKEN.finditer(statement))
+
+
+def _without_strings(sql: bytes) -> bytes:
+    return _STRINGS.sub(lambda found: found["name"] or b"''", sql)
 
 
 def _alter(table: str, additions: tuple[bytes, ...]) -> bytes:

@@ -38,6 +38,7 @@ _VARIABLES = (
     "default_collation_for_utf8mb4",
     "default_authentication_plugin",
     "explicit_defaults_for_timestamp",
+    "innodb_autoinc_lock_mode",
     "innodb_default_row_format",
     "innodb_page_size",
     "innodb_strict_mode",
@@ -183,6 +184,11 @@ class ServerFacts:
     def accepts_local_files(self) -> bool:
         """LOAD DATA LOCAL INFILE is allowed."""
         return _on(self.variables.get("local_infile"))
+
+    @property
+    def locks_counters(self) -> bool:
+        """A statement of unknown many rows, as LOAD DATA is, keeps the table's AUTO_INCREMENT counter to its end."""
+        return self.variables.get("innodb_autoinc_lock_mode") != "2"
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""

@@ -39,6 +39,7 @@ _THROW_AWAY = (  # nothing in it need survive a crash
     "--innodb-doublewrite=OFF",
     "--innodb-flush-log-at-trx-commit=0",
     "--loose-innodb-flush-method=nosync",
+    "--innodb-autoinc-lock-mode=2",  # several connections load one table
 )
 _REDO = {Flavour.MARIADB: "--innodb-log-file-size", Flavour.MYSQL: "--loose-innodb-redo-log-capacity"}
 # MariaDB's initialisation makes root accounts for TCP too

@@ -1,20 +1,26 @@
 import subprocess
 import sys
 import textwrap
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from chom_pipelines.backups import dump
+from chom_pipelines.backups.ranges import cut
 from chom_pipelines.backups.restore import RestoreRequest, plan_restore, restore_into_directory, restore_into_server
 from chom_pipelines.backups.restore_plan import MARKER
 from chom_pipelines.errors import DamagedError, RestoreRefusedError, UnsupportedServerError
 from chom_pipelines.progress import unreported
+from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.proof import Level, Outcome
 from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.backups.samples import contents, library
-from chom_pipelines_tests.backups.taking import Backups
+from chom_pipelines_tests.backups.taking import Backups, filled
 from chom_pipelines_tests.servers import PrivateServer
 
 
@@ -31,6 +37,42 @@ def test_a_copy_under_another_name_has_the_same_contents(server: PrivateServer, 
         assert contents(session, copy) == contents(session, database)
         assert session.value(f"SELECT {quote(copy)}.shelf_size()") == 3
         assert MARKER not in [name for (name,) in session.rows(f"SHOW TABLES FROM {quote(copy)}")]
+
+
+def ranged(server: PrivateServer) -> tuple[str, list[str]]:
+    """A database of tables that are cut into many ranges, with every reason for and against filling one in parallel."""
+    database = server.fresh_database()
+    tables = {
+        "counted": ("(id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(99) NOT NULL, KEY (v))", "n, SHA2(n, 256)"),
+        "plain": ("(id INT PRIMARY KEY, v VARCHAR(99) NOT NULL, UNIQUE KEY (v))", "n * 3, SHA2(n, 256)"),
+        "texts": ("(id CHAR(64) PRIMARY KEY, v VARCHAR(99)) CHARSET = ascii", "SHA2(n, 256), n"),
+    }
+    if server.flavour is Flavour.MARIADB:
+        tables["hashed"] = ("(id INT PRIMARY KEY, v TEXT, UNIQUE (v))", "n, SHA2(n, 256)")
+        overlaps = "(id INT, a DATE, b DATE, PERIOD FOR p (a, b), PRIMARY KEY (id, p WITHOUT OVERLAPS))"
+        tables["periods"] = (overlaps, "n, '2024-01-01', '2024-02-01'")
+    with server.connect() as session:
+        session.execute(f"USE {quote(database)}")
+        for name, (columns, values) in tables.items():
+            session.execute(f"CREATE TABLE {name} {columns}")
+            filled(session, name, 20_000, values)
+        session.rows(f"ANALYZE TABLE {', '.join(tables)}")
+    return database, list(tables)
+
+
+def test_tables_of_many_ranges_come_back_over_many_connections(
+    server: PrivateServer, backups: Backups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dump, "cut", partial(cut, range_bytes=100_000))
+    (database, tables), copy = ranged(server), server.fresh_database()
+    entry = backups.take(server, database)
+    assert {table.name for table in backups.manifest(entry).tables if len(table.parts) > 3} == set(tables)
+    restore_into_server(entry, None, server.root, RestoreRequest(rename={database: copy}, threads=4), unreported)
+    with server.connect() as session:
+        for table in tables:
+            both = session.rows(f"CHECKSUM TABLE {quote(database)}.{table}, {quote(copy)}.{table}")
+            assert both[0][1] == both[1][1] != 0
+    assert verify(entry, Level.FULL, None, unreported, threads=4).outcome is Outcome.PASSED
 
 
 def test_events_of_a_copy_do_not_run_twice(server: PrivateServer, backups: Backups) -> None:

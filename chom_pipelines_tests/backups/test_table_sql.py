@@ -47,6 +47,23 @@ def test_tables_of_other_engines_and_with_history_are_left_whole() -> None:
     assert split_table(history).create == history
 
 
+def test_it_is_known_which_tables_several_connections_can_fill() -> None:
+    plain = TABLE.replace(b" AUTO_INCREMENT COMMENT", b" COMMENT")
+    assert not split_table(plain).may_count
+    assert not split_table(plain).ranges_meet
+    assert split_table(TABLE).may_count
+    for clause in (b"UNIQUE KEY `h` (`note`) USING HASH", b"UNIQUE KEY `p` (`id`,`p` WITHOUT OVERLAPS)"):
+        assert split_table(plain.replace(b"  KEY `user`", b"  " + clause + b",\n  KEY `user`")).ranges_meet
+    assert split_table(plain.replace(b"ENGINE=InnoDB", b"ENGINE=MyISAM")).ranges_meet
+
+
+def test_a_quote_in_a_name_begins_no_string() -> None:
+    table = TABLE.replace(b"`id`", b"`it's`")
+    assert split_table(table).may_count
+    kept = table.replace(b"  PRIMARY KEY (`it's`),\n", b"  PRIMARY KEY (`user_id`),\n  KEY `counter` (`it's`),\n")
+    assert b"KEY `counter` (`it's`)" in split_table(kept).create
+
+
 def test_a_comment_that_names_history_is_only_a_comment() -> None:
     assert split_table(TABLE + b" COMMENT='WITH SYSTEM VERSIONING'").keys
 
