@@ -102,7 +102,7 @@ def verify(
     try:
         entry.add_proof(proof, contents.key)
     except RepositoryError as error:
-        found = f"{proof.outcome.value}{f' ({proof.reason})' if proof.reason else ''}"
+        found = proof.outcome.value.replace("_", " ") + (f" ({proof.reason})" if proof.reason else "")
         message = f"{entry.id}: the {level.value} verification {found}, but the record cannot be kept: {error.what}"
         raise type(error)(message, error.remedy) from error
     return proof

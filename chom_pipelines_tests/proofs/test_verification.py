@@ -37,7 +37,11 @@ def test_a_whole_backup_passes_and_the_proof_is_kept(server: PrivateServer, kept
 def test_what_was_found_is_told_even_where_no_record_of_it_can_be_kept(server: PrivateServer, kept: Backups) -> None:
     entry = kept.take(server, library(server))
     (entry.path / "proofs").write_text("a file in the way")
-    with pytest.raises(RepositoryError, match=r"basic verification (passed|failed .*proofs), but the record cannot"):
+    with pytest.raises(RepositoryError, match="the basic verification passed, but the record cannot be kept"):
+        verify(entry, Level.BASIC, kept.keyring, unreported)
+    guide = entry.path / "RESTORE.md"
+    guide.write_bytes(guide.read_bytes() + b"\n")
+    with pytest.raises(RepositoryError, match=r"the basic verification failed \(.*RESTORE.md.*\), but the record"):
         verify(entry, Level.BASIC, kept.keyring, unreported)
 
 
