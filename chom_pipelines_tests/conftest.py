@@ -3,6 +3,7 @@
 A server program that is missing fails the tests that need it; nothing is skipped.
 """
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,13 @@ import pytest
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.backups.taking import Backups
 from chom_pipelines_tests.servers import PrivateServer, private_server
+
+
+def pytest_configure() -> None:
+    """Let signals through: what a script or nohup starts in the background ignores some, and its children as well."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -75,6 +75,18 @@ def test_tables_of_many_ranges_come_back_over_many_connections(
     assert verify(entry, Level.FULL, None, unreported, threads=4).outcome is Outcome.PASSED
 
 
+def test_what_is_reported_ends_with_all_rows_loaded_and_all_keys_built(server: PrivateServer, backups: Backups) -> None:
+    database, copy = library(server), server.fresh_database()
+    entry = backups.take(server, database)
+    last: dict[str, tuple[int, int | None]] = {}
+    request = RestoreRequest(rename={database: copy}, threads=2)
+    restore_into_server(
+        entry, None, server.root, request, lambda done, total, label: last.update({label: (done, total)})
+    )
+    whole = sum(table.bytes for table in backups.manifest(entry).tables)
+    assert last == {f"{what} {entry.id}": (whole, whole) for what in ("restore", "build the keys of")}
+
+
 def test_events_of_a_copy_do_not_run_twice(server: PrivateServer, backups: Backups) -> None:
     database, copy = library(server), server.fresh_database()
     copied(server, backups.take(server, database), database, copy)
