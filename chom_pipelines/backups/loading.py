@@ -90,7 +90,7 @@ class Loader:
         for unit in units:
             for each in unit.loads:
                 state.waiting[each.target.name] += 1
-        work: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
+        work: queue.SimpleQueue[Unit] = queue.SimpleQueue()
         for unit in units:
             work.put(unit)
         events: _Events = queue.SimpleQueue()
@@ -118,7 +118,7 @@ class Loader:
     def _serve(
         self,
         state: _State,
-        work: queue.SimpleQueue[Unit | None],
+        work: queue.SimpleQueue[Unit],
         events: _Events,
     ) -> None:
         try:
@@ -131,8 +131,7 @@ class Loader:
                         unit = work.get_nowait()
                     except queue.Empty:
                         break
-                    if unit is not None:
-                        self._load_unit(session, state, unit, events)
+                    self._load_unit(session, state, unit, events)
             events.put(None)
         except BaseException as error:  # noqa: BLE001  (handed to the owner, who raises it)
             events.put(error)

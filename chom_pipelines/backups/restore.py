@@ -146,7 +146,7 @@ def restore_into_directory(
         if directory.exists():
             shutil.rmtree(directory)
         partial.rename(directory)
-    except BaseException:
+    except BaseException:  # Ctrl-C and a cancelled run, too, leave nothing half-made; it is raised again
         shutil.rmtree(partial, ignore_errors=True)
         raise
     warnings = (*result.warnings, *([f"made with {differs}, the source's version"] if differs else []))

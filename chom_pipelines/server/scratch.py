@@ -188,7 +188,7 @@ def _first_answer(
         if patience is not None and time.monotonic() - began > patience:
             what = f"{program.path} does not answer after {patience:.0f} s:\n{tail(place.log)}"
             raise ScratchServerError(what, "see the end of its log above")
-        time.sleep(_POLL_SECONDS)
+        time.sleep(_POLL_SECONDS)  # the server tells nobody that it listens
     what = f"{program.path} ended while starting (exit {process.returncode}):\n{tail(place.log)}"
     raise ScratchServerError(what, "see the end of its log above")
 

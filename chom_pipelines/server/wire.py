@@ -334,7 +334,7 @@ def load(session: Session, sql: str, chunks: Iterable[bytes], sent: Callable[[in
         answer._read_ok_packet(answer.first_packet)
     except pymysql.MySQLError as error:
         raise translated(error, session.endpoint) from error
-    except BaseException:
+    except BaseException:  # the server waits for data in the middle of a statement: nothing else ends that
         session.close()
         raise
     return int(answer.affected_rows)

@@ -75,7 +75,7 @@ class Arena:
                 if time.monotonic() > patience:
                     message = f"the server still has dirty pages after {_PATIENCE_SECONDS} s"
                     raise RuntimeError(message)
-                time.sleep(0.1)
+                time.sleep(0.1)  # the server tells nobody that it has written them
             _set(session, dict(reversed(list(zip(_FLUSHING, usual, strict=True)))))
         os.sync()
 
