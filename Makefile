@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 UV ?= uv
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-LOCK := $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
 .DEFAULT_GOAL := help
 .PHONY: help venv packages mysql test lint types imports test-only demo lock peers bench-dump bench-restore

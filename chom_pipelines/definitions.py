@@ -10,17 +10,17 @@ from pathlib import Path
 
 import dagster as dg
 
-from chom_pipelines.backups.assets import full_backup
-from chom_pipelines.backups.checks import full_backup_checks
-from chom_pipelines.backups.jobs import full_backup_job
-from chom_pipelines.backups.schedules import full_backup_schedules
+from chom_pipelines.defs.backups.assets import full_backup
+from chom_pipelines.defs.backups.checks import full_backup_checks
+from chom_pipelines.defs.backups.jobs import full_backup_job
+from chom_pipelines.defs.backups.schedules import full_backup_schedules
+from chom_pipelines.defs.proofs.assets import verification_restore
+from chom_pipelines.defs.proofs.jobs import verification_job
+from chom_pipelines.defs.proofs.schedules import verification_schedules
+from chom_pipelines.defs.resources import Chom
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import VARIABLE, config_path, load_inventory
 from chom_pipelines.inventory.models import Inventory
-from chom_pipelines.inventory.resources import Chom
-from chom_pipelines.proofs.assets import verification_restore
-from chom_pipelines.proofs.jobs import verification_job
-from chom_pipelines.proofs.schedules import verification_schedules
 from chom_pipelines.proofs.verification import verify
 
 SCHEDULES = "CHOM_SCHEDULES"

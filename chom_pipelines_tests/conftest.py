@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.server.facts import Flavour
-from chom_pipelines_tests.backups.taking import Backups
+from chom_pipelines_tests.logical.taking import Backups
 from chom_pipelines_tests.servers import PrivateServer, private_server
 
 

@@ -1,1 +1,1 @@
-"""Full backups: consistent, parallel, streamed; and restores of them."""
+"""What any method of backup shares: policy, taking and proving, listing, verdicts."""

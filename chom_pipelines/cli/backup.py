@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from chom_pipelines.backups.dump import take_backup
 from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.errors import ChomError, ConfigurationError
@@ -21,6 +20,7 @@ from chom_pipelines.inventory.environment import (
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy, Verification
+from chom_pipelines.logical.dump import take_backup
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -118,7 +118,7 @@ class _Said:
 
 
 def _performed(stack: ExitStack, place: Place, steps: _Steps) -> _Seen:
-    began = datetime.now(timezone.utc)
+    began = datetime.now(UTC)
     day = f"{began:%Y-%m-%d}"
     with steps.step("A private server with a shop") as say:
         server = stack.enter_context(shop_server(place))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -153,7 +153,7 @@ def position(coordinates: Coordinates) -> str:
 
 def age(moment: datetime) -> str:
     """`just now`, `5 min ago`, `3 h ago`, `12 d ago`."""
-    seconds = (datetime.now(timezone.utc) - moment).total_seconds()
+    seconds = (datetime.now(UTC) - moment).total_seconds()
     for unit, length in _SECONDS.items():
         if seconds >= length:
             return f"{seconds // length:.0f} {unit} ago"

@@ -1,6 +1,6 @@
 """`chom keys`: the master keys of encrypted backups. No key is ever printed."""
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +37,7 @@ def generate(
     """Add a random key to the key file and make it the active one; those that are there stay."""
     file = _key_file(load_inventory(config), config)
     before = Keyring.load(file) if file.exists() else Keyring()
-    ring = before.generate(name or f"{datetime.now(timezone.utc):%Y-%m-%d}", kind)
+    ring = before.generate(name or f"{datetime.now(UTC):%Y-%m-%d}", kind)
     ring.save(file)
     if json:
         output.document("keys generate", {"file": str(file), "name": ring.active, "kind": kind.value})

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from chom_pipelines.backups.restore import RestoreRequest, plan_restore, restore_into_directory, restore_into_server
 from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.errors import ConfigurationError, MissingPrivilegeError
@@ -20,6 +19,7 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.local import LATEST
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.restores.targets import RestoreRequest, plan_restore, restore_into_directory, restore_into_server
 from chom_pipelines.server.connection import Endpoint
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)

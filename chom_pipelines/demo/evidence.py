@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
-from chom_pipelines.backups.restore import RestoreRequest, RestoreResult, restore_into_server
 from chom_pipelines.demo.comparison import Answer, compare
 from chom_pipelines.demo.place import SERVER
 from chom_pipelines.demo.shop import DATABASE
@@ -18,6 +17,7 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.local import LATEST, Repository
 from chom_pipelines.repository.proof import Level, Outcome, Proof
+from chom_pipelines.restores.targets import RestoreRequest, RestoreResult, restore_into_server
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.findings import Finding
 from chom_pipelines.server.findings import Outcome as FindingOutcome

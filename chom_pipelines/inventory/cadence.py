@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ from chom_pipelines.inventory.policies import Schedules
 
 _WORDS = {"*": "x", "/": "by", ",": "and", "-": "to", "+": "plus", "#": "nth"}
 _TICKS = 60
-_SOME_DAY = datetime(2026, 1, 1, tzinfo=timezone.utc)
+_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The environment variables that operators of the earlier scripts know, over what chom.yaml says."""
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -27,7 +27,7 @@ RETENTION = {
 }
 
 
-class BackupType(str, Enum):
+class BackupType(StrEnum):
     """What `chom backup` takes."""
 
     FULL = "full"

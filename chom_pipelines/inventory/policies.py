@@ -1,7 +1,7 @@
 """How a server is backed up, when, for how long backups stay, and what counts as trouble."""
 
-from datetime import datetime, timezone
-from enum import Enum
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,7 @@ from chom_pipelines.repository.manifest import Method
 _CRON_FIELDS = 5
 
 
-class Verification(str, Enum):
+class Verification(StrEnum):
     """What proves a backup right after it was taken: nothing, every byte decoded, or a restore that is compared."""
 
     NONE = "none"
@@ -48,7 +48,7 @@ def _cron(text: str) -> str:
         message = "not a cron schedule: minute hour day month weekday, like '0 2 * * *'"
         raise ValueError(message)
     try:
-        croniter(text, datetime.now(timezone.utc)).get_next()
+        croniter(text, datetime.now(UTC)).get_next()
     except CroniterBadDateError as error:
         message = "this cron schedule never fires"
         raise ValueError(message) from error

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from chom_pipelines.backups.contents import Contents
 from chom_pipelines.errors import DamagedError
+from chom_pipelines.logical.contents import Contents
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring

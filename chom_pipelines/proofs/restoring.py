@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from chom_pipelines.backups.catalog import Catalog, TableInfo
-from chom_pipelines.backups.contents import Contents
-from chom_pipelines.backups.definitions import INVALID_VIEW, Definition
-from chom_pipelines.backups.pool import Setup, pool
-from chom_pipelines.backups.ranges import Range
-from chom_pipelines.backups.restore import RestoreRequest, birth_options, restore_contents
-from chom_pipelines.backups.snapshot import STATEMENTS
-from chom_pipelines.backups.work import Work
 from chom_pipelines.errors import ChomError, RestoreFailedError
+from chom_pipelines.logical.catalog import Catalog, TableInfo
+from chom_pipelines.logical.contents import Contents
+from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
+from chom_pipelines.logical.pool import Setup, pool
+from chom_pipelines.logical.ranges import Range
+from chom_pipelines.logical.snapshot import STATEMENTS
+from chom_pipelines.logical.work import Work
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.manifest import Table
+from chom_pipelines.restores.targets import RestoreRequest, birth_options, restore_contents
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour, parse_version
 from chom_pipelines.server.scratch import ScratchServer, scratch_server

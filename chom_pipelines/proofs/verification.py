@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
-from chom_pipelines.backups.contents import Contents
 from chom_pipelines.errors import (
     ChomError,
     ConfigurationError,
@@ -20,6 +19,7 @@ from chom_pipelines.errors import (
     ServerError,
     UnknownFormatError,
 )
+from chom_pipelines.logical.contents import Contents
 from chom_pipelines.progress import Report
 from chom_pipelines.proofs.reading import read_everything
 from chom_pipelines.proofs.restoring import restore_and_compare
@@ -84,7 +84,7 @@ def verify(
 
     Raises RepositoryError, with what was found, where the record cannot be written.
     """
-    findings = _Findings(level, datetime.now(timezone.utc))
+    findings = _Findings(level, datetime.now(UTC))
     try:
         contents = Contents.of(entry, keyring)
     except (DamagedError, UnknownFormatError) as error:

@@ -3,7 +3,7 @@
 import bz2
 import lzma
 from collections.abc import Callable, Iterable, Iterator
-from enum import Enum
+from enum import StrEnum
 from functools import partial
 from typing import Protocol, cast
 
@@ -32,7 +32,7 @@ _CORRUPT = (zstandard.ZstdError, _GZIP_ERROR, lzma.LZMAError, OSError)  # OSErro
 _FRAMED_LEVEL = 6  # above, zstd looks back further than FRAME
 
 
-class Codec(str, Enum):
+class Codec(StrEnum):
     """How objects are compressed; the values are those of the configuration."""
 
     ZSTD = "zstd"

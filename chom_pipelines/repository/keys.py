@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RSA_BITS = 3072
 
 
-class KeyKind(str, Enum):
+class KeyKind(StrEnum):
     """What a master key is."""
 
     AES_256 = "aes-256"

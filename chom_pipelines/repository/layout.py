@@ -4,7 +4,7 @@
 """
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from chom_pipelines.errors import ConfigurationError
@@ -29,7 +29,7 @@ def backups_directory(repository: Path, server: str) -> Path:
 
 def backup_id(moment: datetime, taken: frozenset[str] = frozenset()) -> str:
     """The id of a full backup begun at this moment (aware); of the next free second where that one is taken."""
-    moment = moment.astimezone(timezone.utc)
+    moment = moment.astimezone(UTC)
     while (name := moment.strftime(_ID_TIME)) in taken:
         moment += timedelta(seconds=1)
     return name
@@ -40,11 +40,11 @@ def moment_of(backup: str) -> datetime | None:
     if not _ID.fullmatch(backup):
         return None
     try:
-        return datetime.strptime(backup, _ID_TIME).replace(tzinfo=timezone.utc)
+        return datetime.strptime(backup, _ID_TIME).replace(tzinfo=UTC)
     except ValueError:
         return None
 
 
 def proof_name(started: datetime) -> str:
     """The file of a proof that was started at this moment (aware); names sort by time."""
-    return started.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ.json")
+    return started.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ.json")

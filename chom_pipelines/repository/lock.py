@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from chom_pipelines.errors import RepositoryBusyError
@@ -38,7 +38,7 @@ def repository_lock(directory: Path, purpose: str) -> Iterator[None]:
 
 
 def _write_holder(descriptor: int, purpose: str) -> None:
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
     holder = {"purpose": purpose, "process": os.getpid(), "host": socket.gethostname(), "since": now}
     os.ftruncate(descriptor, 0)
     write_all(descriptor, (json.dumps(holder) + "\n").encode())

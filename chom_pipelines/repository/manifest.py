@@ -6,7 +6,7 @@ where the backup is encrypted, else by a plain SHA-256, which finds rot but not 
 
 import hashlib
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,7 +25,7 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Method(str, Enum):
+class Method(StrEnum):
     """How a full backup is taken."""
 
     LOGICAL = "logical"

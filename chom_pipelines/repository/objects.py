@@ -18,7 +18,7 @@ from chom_pipelines.repository.encryption import DataKey, Encryptor, decrypted, 
 from chom_pipelines.repository.files import create_file, is_inside, make_directory, storage_error, write_all
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 ENCRYPTED = ".enc"
 _READ = 1 << 20

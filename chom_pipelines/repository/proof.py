@@ -3,7 +3,7 @@
 It is sealed as the backup's manifest is, so that an edited or copied record is not believed.
 """
 
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
@@ -13,14 +13,14 @@ from chom_pipelines.repository.sealing import SealedDocument
 FORMAT = 1
 
 
-class Level(str, Enum):
+class Level(StrEnum):
     """How far a verification goes: every byte authenticated and decoded, or also restored and compared."""
 
     BASIC = "basic"
     FULL = "full"
 
 
-class Outcome(str, Enum):
+class Outcome(StrEnum):
     """How a verification ended."""
 
     PASSED = "passed"

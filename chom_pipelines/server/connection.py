@@ -18,8 +18,7 @@ from chom_pipelines.server.endpoint import Endpoint, Tls
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from typing_extensions import Self
+    from typing import Self
 
 __all__ = ["Arguments", "Endpoint", "Row", "Session", "Tls", "error_number", "translated"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from chom_pipelines.errors import UnsupportedServerError
@@ -17,7 +17,7 @@ from chom_pipelines.server.connection import Session
 Version = tuple[int, int, int]
 
 
-class Flavour(str, Enum):
+class Flavour(StrEnum):
     """The two families."""
 
     MARIADB = "mariadb"

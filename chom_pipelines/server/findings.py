@@ -1,10 +1,10 @@
 """What a preflight finds: one subject, one outcome, and what mends it."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 
-class Outcome(str, Enum):
+class Outcome(StrEnum):
     """`warning` is something a person should know that stops nothing; `not_verified` could not be determined."""
 
     PASSED = "passed"

@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ from chom_pipelines.backups.days import GRACE, newest_of_day, refuse_other_days
 from chom_pipelines.errors import BackupFailedError, BackupNotFoundError
 from chom_pipelines.repository.entry import BackupEntry
 
-START = datetime(2026, 3, 29, tzinfo=timezone.utc)
+START = datetime(2026, 3, 29, tzinfo=UTC)
 END = START + timedelta(days=1)
 seconds = st.integers(-3 * 86_400, 4 * 86_400)
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -100,7 +100,7 @@ def test_without_its_key_a_backup_is_shown_and_not_verified(taken: Setting, caps
 
 
 def test_ages_are_for_people() -> None:
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     ages = [age(now - timedelta(seconds=seconds)) for seconds in (1, 61, 7_300, 200_000)]
     assert ages == ["just now", "1 min ago", "2 h ago", "2 d ago"]
 

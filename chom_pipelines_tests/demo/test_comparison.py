@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.backups.dump import take_backup
-from chom_pipelines.backups.restore import RestoreRequest, restore_into_server
 from chom_pipelines.demo.comparison import _definitions, compare
 from chom_pipelines.demo.rows import create_shop
 from chom_pipelines.demo.shop import DATABASE
@@ -14,8 +12,10 @@ from chom_pipelines.demo.workload import workload
 from chom_pipelines.errors import ServerError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy
+from chom_pipelines.logical.dump import take_backup
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.local import Repository
+from chom_pipelines.restores.targets import RestoreRequest, restore_into_server
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines_tests.servers import PrivateServer
 

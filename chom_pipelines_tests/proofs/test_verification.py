@@ -3,18 +3,18 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.backups.contents import Contents
-from chom_pipelines.backups.restore import RestoreRequest, RestoreResult, restore_contents
 from chom_pipelines.errors import RepositoryError
+from chom_pipelines.logical.contents import Contents
 from chom_pipelines.progress import Report, unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.keys import KeyKind, Keyring
 from chom_pipelines.repository.proof import Level, Outcome
+from chom_pipelines.restores.targets import RestoreRequest, RestoreResult, restore_contents
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.identifiers import quote
-from chom_pipelines_tests.backups.samples import library
-from chom_pipelines_tests.backups.taking import Backups, filled
+from chom_pipelines_tests.logical.samples import library
+from chom_pipelines_tests.logical.taking import Backups, filled
 from chom_pipelines_tests.servers import PrivateServer
 
 KEYRING = Keyring("", ()).generate("first", KeyKind.AES_256)

@@ -3,7 +3,7 @@
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
@@ -22,7 +22,7 @@ from chom_pipelines.repository.manifest import (
 from chom_pipelines.repository.objects import StoredObject
 from chom_pipelines.repository.proof import Level, Outcome, Proof
 
-NOON = datetime(2026, 1, 2, 12, 0, tzinfo=timezone.utc)
+NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 KEY = DataKey(bytes(range(32)), bytes(range(32, 64)))
 AES = Keyring().generate("aes", KeyKind.AES_256)
 RSA = Keyring().generate("rsa", KeyKind.RSA)

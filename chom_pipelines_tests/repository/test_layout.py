@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.repository.layout import backup_id, backups_directory, moment_of, proof_name
 
-moments = st.integers(0, 200_000_000_000).map(lambda hundredths: datetime.fromtimestamp(hundredths / 100, timezone.utc))
+moments = st.integers(0, 200_000_000_000).map(lambda hundredths: datetime.fromtimestamp(hundredths / 100, UTC))
 
 
 @given(moments)
 def test_an_id_tells_its_second_in_utc(moment: datetime) -> None:
-    assert moment_of(backup_id(moment)) == moment.astimezone(timezone.utc).replace(microsecond=0)
+    assert moment_of(backup_id(moment)) == moment.astimezone(UTC).replace(microsecond=0)
 
 
 @given(moments, moments)

@@ -1,0 +1,1 @@
+"""The asset `full_backup` of each server, its checks, job and schedules."""

@@ -1,0 +1,161 @@
+"""The asset `full_backup` of each server."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Protocol
+
+import dagster as dg
+from pydantic import Field
+
+from chom_pipelines.backups.days import refuse_other_days
+from chom_pipelines.backups.knobs import Knob, run_policy
+from chom_pipelines.defs.backups.metadata import described, largest_tables, numbers, words
+from chom_pipelines.defs.resources import Chom, failures, keyring_of, repository_of
+from chom_pipelines.errors import ChomError, KeyUnavailableError
+from chom_pipelines.inventory.models import Server
+from chom_pipelines.inventory.policies import Verification
+from chom_pipelines.log_lines import LogLines
+from chom_pipelines.logical.dump import take_backup
+from chom_pipelines.progress import Report
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.proof import Level, Outcome, Proof
+
+FULL_BACKUP = "full_backup"
+KINDS = {"sql"}
+
+DAYS = dg.DailyPartitionsDefinition(start_date="2026-01-01", end_offset=1)
+"""The days of all servers, in UTC, as the backups' ids are; with today's, because a dump is a snapshot of now."""
+
+_WARN_AFTER, _FAIL_AFTER = timedelta(hours=2), timedelta(hours=6)
+"""Beyond thresholds.backup_age_hours: a daily dump begins when the last one is that old, and then takes its time."""
+
+_TABLE = dg.TableSchema(
+    [
+        dg.TableColumn("table", "string"),
+        dg.TableColumn("rows", "int"),
+        dg.TableColumn("MB", "float", description="of uncompressed text"),
+        dg.TableColumn("percent", "float", description="of all tables"),
+    ],
+)
+
+
+class Verify(Protocol):
+    """What proves a backup: `chom_pipelines.proofs.verification.verify`, which is above this folder."""
+
+    def __call__(
+        self, entry: BackupEntry, level: Level, keyring: Keyring | None, report: Report, *, threads: int = 0
+    ) -> Proof:
+        """Keep the proof beside the backup and return it."""
+
+
+class FullBackupConfig(dg.Config):
+    """Left out: as chom.yaml says for this server. Secrets are never here: Dagster stores it as it is."""
+
+    type: str = Field(default="full", description="full; incremental and binlog are not built yet")
+    method: str | None = Field(default=None, description="logical; physical is not built yet")
+    compression: str | None = Field(default=None, description="zstd, gzip, bzip2, xz or none")
+    level: int | None = Field(default=None, description="of compression: zstd 1-22, gzip and bzip2 1-9, xz 0-9")
+    threads: int | None = Field(default=None, description="parallel connections; 0: one per core")
+    verification: str | None = Field(default=None, description="none, basic (read back) or full (restored, compared)")
+    encrypt: bool | None = Field(default=None, description="with the active key of repository.encryption")
+    upload: bool | None = Field(default=None, description="false; off-site copies are not built yet")
+
+    def knobs(self) -> dict[str, Knob]:
+        """What the run says of the policy; None where it says nothing."""
+        return self.model_dump(exclude={"type"})
+
+
+def full_backup(server: Server, verify: Verify) -> dg.AssetsDefinition:
+    """The asset of one server."""
+    name = server.name
+
+    @dg.asset(
+        name=FULL_BACKUP,
+        key_prefix=[name],
+        group_name=server.group,
+        partitions_def=DAYS,
+        pool=server.pool,
+        kinds=KINDS,
+        tags={"chom/server": name},
+        freshness_policy=freshness(server),
+        description=(
+            f"A full backup of `{name}`, begun that day (UTC) and proved as `verification` says. It is kept in the "
+            "repository, where its checks read it. Only today's can be materialised: a dump is a snapshot of now."
+        ),
+    )
+    def asset(context: dg.AssetExecutionContext, config: FullBackupConfig, chom: Chom) -> dg.MaterializeResult[Any]:
+        report = LogLines(context.log.info)
+        window = context.partition_time_window
+        with failures(context):
+            refuse_other_days(context.partition_key, window.start, window.end, datetime.now(UTC))
+            inventory = chom.inventory()
+            current, repository = inventory.server(name), repository_of(inventory)
+            policy = run_policy(current.backup, inventory.repository, config.type, config.knobs())
+            keyring = keyring_of(inventory) if policy.encrypt else None
+            repository.create()
+            entry = take_backup(current, policy, repository, keyring, report)
+            manifest = manifest_of(entry, keyring)
+        context.log.info("%s is complete at %s", entry.id, entry.path)
+        for warning in manifest.warnings:
+            context.log.warning(warning)
+        prove = partial(verify, entry, keyring=keyring, report=report, threads=policy.threads)
+        return dg.MaterializeResult(
+            metadata={
+                "backup": entry.id,
+                **_proved(entry.id, policy.verification, prove, context.log.warning),
+                **numbers(manifest),
+                **words(manifest),
+                "directory": dg.MetadataValue.path(str(entry.path)),
+                "largest_tables": dg.MetadataValue.table(
+                    [dg.TableRecord(row) for row in largest_tables(manifest)], schema=_TABLE
+                ),
+                "manifest": dg.MetadataValue.json(described(manifest)),
+            },
+        )
+
+    return asset
+
+
+def freshness(server: Server) -> dg.FreshnessPolicy:
+    """Of the newest materialisation, which is the newest backup: none of a past day can be made."""
+    age = timedelta(hours=server.thresholds.backup_age_hours)
+    return dg.FreshnessPolicy.time_window(fail_window=age + _FAIL_AFTER, warn_window=age + _WARN_AFTER)
+
+
+def manifest_of(entry: BackupEntry, keyring: Keyring | None) -> Manifest:
+    """The manifest of a backup that this process has just written.
+
+    Where it may encrypt and not decrypt, the seal cannot be checked: it is read as it is. Raises DamagedError.
+    """
+    try:
+        return entry.manifest(keyring)
+    except KeyUnavailableError:
+        body = entry.peek()
+        del body["seal"]
+        return Manifest.model_validate(body)
+
+
+def proof_metadata(proof: Proof) -> dict[str, Any]:
+    """How a backup was proved, and how long it took."""
+    outcome = f"{proof.level.value}: {proof.outcome.value}" + (f", {proof.reason}" if proof.reason else "")
+    return {"verification": outcome, "verification_seconds": round(proof.seconds, 2)}
+
+
+def _proved(
+    backup: str, wanted: Verification, prove: Callable[[Level], Proof], warn: Callable[[str], None]
+) -> dict[str, Any]:
+    """Prove it as the policy wants. Where no proof can be made the backup stays; its checks say so."""
+    if wanted is Verification.NONE:
+        return {"verification": "none"}
+    level = Level(wanted.value)
+    try:
+        proof = prove(level)
+    except ChomError as error:
+        warn(f"{backup} is complete, and was not verified: {error}")
+        return {"verification": f"{level.value}: {Outcome.NOT_VERIFIED.value}, {error.what}"}
+    if proof.outcome is not Outcome.PASSED:
+        warn(f"{backup}, {level.value} verification: {proof.outcome.value}: {proof.reason}")
+    return proof_metadata(proof)

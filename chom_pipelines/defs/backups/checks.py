@@ -1,0 +1,105 @@
+"""The asset checks of full backups: they read the manifest and the proofs of the newest backup in the repository."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+
+from chom_pipelines.backups.assessment import answers
+from chom_pipelines.backups.verdicts import CONTENT, INTEGRITY, QUESTIONS, SIZE, TABLES, Verdict
+from chom_pipelines.defs.backups.assets import FULL_BACKUP
+from chom_pipelines.defs.resources import Chom, failures, keyring_of, repository_of
+from chom_pipelines.inventory.models import Inventory, Server
+from chom_pipelines.inventory.policies import Verification
+from chom_pipelines.repository.proof import Outcome
+
+_NAMED = 50
+
+
+def specs(asset: dg.AssetKey, names: Sequence[str]) -> list[dg.AssetCheckSpec]:
+    """Those checks of that asset."""
+    return [
+        dg.AssetCheckSpec(name, asset=asset, description=QUESTIONS[name], blocking=_is_blocking(name)) for name in names
+    ]
+
+
+def check_result(asset: dg.AssetKey, name: str, verdict: Verdict) -> dg.AssetCheckResult:
+    """A verdict as Dagster shows it: not verified is a warning, and never passes."""
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=name,
+        passed=verdict.outcome is Outcome.PASSED,
+        severity=_severity(verdict),
+        description=verdict.reason,
+        metadata=_metadata(verdict),
+    )
+
+
+def full_backup_checks(server: Server) -> dg.AssetChecksDefinition:
+    """One server's checks, which can be executed by themselves too."""
+    asset = _key(server.name)
+
+    @dg.multi_asset_check(
+        name=f"{server.group}__{FULL_BACKUP}_checks",
+        specs=specs(asset, _names(server)),
+        description="Reads the newest backup's manifest and proofs, and the sizes of those before it.",
+        can_subset=True,  # so that each has its button in the UI
+    )
+    def checks(context: dg.AssetCheckExecutionContext, chom: Chom) -> Iterator[dg.AssetCheckResult]:
+        with failures():
+            inventory = chom.inventory()
+            found = answers(repository_of(inventory), server.name, keyring_of(inventory))
+        for key in context.selected_asset_check_keys:
+            yield check_result(asset, key.name, found[key.name])
+
+    return checks
+
+
+def report_checks(instance: dg.DagsterInstance, server: Server, inventory: Inventory) -> None:
+    """Ask the full backup's checks anew, outside of its own runs: a proof was added that may say otherwise.
+
+    Raises RepositoryError, ConfigurationError.
+    """
+    found = answers(repository_of(inventory), server.name, keyring_of(inventory))
+    for name in _names(server):
+        verdict = found[name]
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=_key(server.name),
+                check_name=name,
+                passed=verdict.outcome is Outcome.PASSED,
+                severity=_severity(verdict),
+                description=verdict.reason,
+                metadata=_metadata(verdict),
+                blocking=_is_blocking(name),
+            ),
+        )
+
+
+def _key(server: str) -> dg.AssetKey:
+    return dg.AssetKey([server, FULL_BACKUP])
+
+
+def _names(server: Server) -> list[str]:
+    """What only a restore can tell is asked where chom.yaml has every backup restored."""
+    restored = server.backup.verification is Verification.FULL
+    return [INTEGRITY, TABLES, *([CONTENT] if restored else []), SIZE]
+
+
+def _is_blocking(name: str) -> bool:
+    """What fails one that speaks of the archive fails the run."""
+    return name != SIZE
+
+
+def _severity(verdict: Verdict) -> dg.AssetCheckSeverity:
+    return dg.AssetCheckSeverity.WARN if verdict.outcome is Outcome.NOT_VERIFIED else dg.AssetCheckSeverity.ERROR
+
+
+def _metadata(verdict: Verdict) -> dict[str, Any]:
+    """Of thousands of failures the first ones: the repository's proof has them all."""
+    shown: dict[str, Any] = {"outcome": verdict.outcome.value, **verdict.details}
+    if verdict.failures:
+        more = [f"and {len(verdict.failures) - _NAMED} more"] if len(verdict.failures) > _NAMED else []
+        named = [dg.TableRecord({"failure": each}) for each in (*verdict.failures[:_NAMED], *more)]
+        shown["failures"] = dg.MetadataValue.table(named)
+    return shown

@@ -1,0 +1,94 @@
+"""The asset `verification_restore` of each server."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from chom_pipelines.backups.days import newest_of_day
+from chom_pipelines.defs.backups.assets import DAYS, FULL_BACKUP, KINDS
+from chom_pipelines.defs.backups.checks import report_checks
+from chom_pipelines.defs.proofs.checks import VERIFICATION_RESTORE, check_results, check_specs
+from chom_pipelines.defs.proofs.metadata import described
+from chom_pipelines.defs.resources import Chom, failures, keyring_of, repository_of
+from chom_pipelines.errors import RepositoryError
+from chom_pipelines.inventory.cadence import longest_gap
+from chom_pipelines.inventory.models import Server
+from chom_pipelines.log_lines import LogLines
+from chom_pipelines.proofs.verification import verify
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.proof import Level, Outcome
+
+POOL = "scratch_servers"
+"""Restores are work of this machine, not of a server; `dagster instance concurrency set` says how many at a time."""
+
+_LATE = timedelta(days=1)
+
+
+class VerificationConfig(dg.Config):
+    """How the restore is run."""
+
+    threads: int = Field(default=0, description="parallel connections; 0: one per core of this machine")
+
+
+def verification_restore(server: Server) -> dg.AssetsDefinition:
+    """The asset of one server."""
+    name = server.name
+
+    @dg.asset(
+        name=VERIFICATION_RESTORE,
+        key_prefix=[name],
+        group_name=server.group,
+        partitions_def=DAYS,
+        deps=[dg.AssetKey([name, FULL_BACKUP])],
+        check_specs=check_specs(name),
+        pool=POOL,
+        kinds=KINDS,
+        tags={"chom/server": name},
+        freshness_policy=freshness(server),
+        description=(
+            f"The last backup of `{name}` that was begun that day (UTC), restored on a private server: every table and "
+            "definition there is what was dumped. One that failed or could not be verified is no materialisation: "
+            "the checks say why."
+        ),
+    )
+    def asset(
+        context: dg.AssetExecutionContext, config: VerificationConfig, chom: Chom
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+        window = context.partition_time_window
+        with failures(context):
+            inventory = chom.inventory()
+            entries = repository_of(inventory).backups(name)
+            entry = newest_of_day(entries, context.partition_key, window.start, window.end)
+            keyring = keyring_of(inventory)
+            context.log.info("restoring %s on a private server", entry.path)
+            proof = verify(entry, Level.FULL, keyring, LogLines(context.log.info), threads=config.threads)
+            report_checks(context.instance, server, inventory)
+        results = list(check_results(name, proof, _expected(entry, keyring)))
+        metadata = {**described(proof), "directory": dg.MetadataValue.path(str(entry.path))}
+        if proof.outcome is not Outcome.PASSED:
+            yield from results
+            what = f"{entry.id}: {proof.outcome.value}: {proof.reason}"
+            raise dg.Failure(what, metadata)
+        yield dg.MaterializeResult(metadata=metadata, check_results=results)
+
+    return asset
+
+
+def freshness(server: Server) -> dg.FreshnessPolicy | None:
+    """A proof may be as old as its schedule lets it get, and a day; a second one missed fails. None: no schedule."""
+    if server.schedules.verification is None:
+        return None
+    gap = longest_gap(server.schedules.verification, server.schedules.timezone)
+    return dg.FreshnessPolicy.time_window(warn_window=gap + _LATE, fail_window=2 * gap + _LATE)
+
+
+def _expected(entry: BackupEntry, keyring: Keyring | None) -> int:
+    """Tables in the manifest; 0 where it cannot be read, which the proof has found too."""
+    try:
+        return len(entry.manifest(keyring).tables)
+    except RepositoryError:
+        return 0

@@ -1,0 +1,32 @@
+"""The asset checks of a verification restore: what its proof says. They run with it, and stay when it fails."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from chom_pipelines.backups import verdicts
+from chom_pipelines.backups.verdicts import CONTENT, INTEGRITY, TABLES, Verdict
+from chom_pipelines.defs.backups.checks import check_result, specs
+from chom_pipelines.repository.proof import Proof
+
+VERIFICATION_RESTORE = "verification_restore"
+
+
+def check_specs(server: str) -> list[dg.AssetCheckSpec]:
+    """Of one server's asset."""
+    return specs(_key(server), (INTEGRITY, TABLES, CONTENT))
+
+
+def check_results(server: str, proof: Proof, expected: int) -> Iterator[dg.AssetCheckResult]:
+    """Of a proof; `expected` is the number of tables in the manifest."""
+    found: dict[str, Verdict] = {
+        INTEGRITY: verdicts.integrity(proof),
+        TABLES: verdicts.tables(proof, expected),
+        CONTENT: verdicts.content(proof),
+    }
+    for name, verdict in found.items():
+        yield check_result(_key(server), name, verdict)
+
+
+def _key(server: str) -> dg.AssetKey:
+    return dg.AssetKey([server, VERIFICATION_RESTORE])

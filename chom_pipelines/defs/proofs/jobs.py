@@ -1,0 +1,17 @@
+"""`verification_job`: every server's verification restore; a run of it is asked for one server."""
+
+from collections.abc import Iterable
+
+from chom_pipelines.defs.backups.jobs import Job, asset_job
+from chom_pipelines.defs.proofs.checks import VERIFICATION_RESTORE
+from chom_pipelines.inventory.models import Server
+
+
+def verification_job(servers: Iterable[Server]) -> Job:
+    """Of these servers."""
+    return asset_job(
+        "verification_job",
+        VERIFICATION_RESTORE,
+        servers,
+        "Restores that day's last backup on a private server of this machine and compares it, table by table.",
+    )

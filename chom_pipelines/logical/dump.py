@@ -1,0 +1,273 @@
+"""The logical engine: a consistent snapshot of a server, streamed in parallel into a backup of the repository."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from chom_pipelines import __version__
+from chom_pipelines.errors import ConfigurationError, DefinitionChangedError, MissingPrivilegeError
+from chom_pipelines.inventory.models import Server
+from chom_pipelines.inventory.policies import BackupPolicy
+from chom_pipelines.logical.catalog import Catalog, TableInfo
+from chom_pipelines.logical.columns import load_statement
+from chom_pipelines.logical.definitions import INVALID_VIEW, SCHEMA_FILES, Definition, written
+from chom_pipelines.logical.pool import Pool, Setup, pool
+from chom_pipelines.logical.ranges import cut
+from chom_pipelines.logical.restore_guide import restore_guide
+from chom_pipelines.logical.snapshot import BEGIN, POSITION, STATEMENTS, definitions_locked, frozen
+from chom_pipelines.logical.work import Work
+from chom_pipelines.progress import Report
+from chom_pipelines.repository.encryption import DataKey
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring, WrappedKey
+from chom_pipelines.repository.local import Draft, Repository
+from chom_pipelines.repository.manifest import (
+    Coordinates,
+    Manifest,
+    Method,
+    SchemaObject,
+    SourceServer,
+    Table,
+)
+from chom_pipelines.repository.objects import ObjectWriter, StoredObject
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import ServerFacts, read_facts
+from chom_pipelines.server.identifiers import qualified
+from chom_pipelines.server.privileges import missing_privileges
+
+GUIDE = "RESTORE.md"
+
+LOAD_FILE = "schema/load"
+"""LOAD DATA statements for the stock client."""
+
+
+def threads_of(policy: BackupPolicy) -> int:
+    """Parallel connections; 0 in the policy means one per core."""
+    return policy.threads or len(os.sched_getaffinity(0))
+
+
+def take_backup(
+    server: Server,
+    policy: BackupPolicy,
+    repository: Repository,
+    keyring: Keyring | None,
+    report: Report,
+) -> BackupEntry:
+    """Take a full logical backup and publish it; nothing is listed unless all of it is there.
+
+    Raises the errors of `chom_pipelines.errors`: of the server, of the repository, DefinitionChangedError where DDL ran
+    meanwhile, LockNotObtainedError, BackupFailedError.
+    """
+    if policy.method is not Method.LOGICAL:
+        raise ConfigurationError(f"backup.method {policy.method.value} is not built yet", "use method: logical")
+    key, wrapped = _keys(policy, keyring)
+    started = datetime.now(UTC)
+    with Session(server.endpoint()) as session, repository.begin(server.name, started) as draft:
+        run = _Run(server, policy, session, read_facts(session), draft, key, started)
+        return draft.publish(run.dump(wrapped, report), key)
+
+
+def _keys(policy: BackupPolicy, keyring: Keyring | None) -> tuple[DataKey | None, WrappedKey | None]:
+    if not policy.encrypt:
+        return None, None
+    if keyring is None:
+        message = "the backup is to be encrypted, and no keys are configured"
+        raise ConfigurationError(message, "set repository.encryption.keys, or use --no-encrypt")
+    key = DataKey.generate()
+    return key, keyring.wrap(key)
+
+
+@dataclass
+class _Run:
+    server: Server
+    policy: BackupPolicy
+    session: Session
+    facts: ServerFacts
+    draft: Draft
+    key: DataKey | None
+    started: datetime
+    warnings: list[str] = field(default_factory=list)
+
+    def dump(self, wrapped: WrappedKey | None, report: Report) -> Manifest:
+        """Everything between the first connection and the manifest."""
+        self._refuse_blindness()
+        for statement in STATEMENTS[:1]:
+            self.session.execute(statement)
+        with ExitStack() as stack:
+            workers = stack.enter_context(pool(threads_of(self.policy), self._setup()))
+            stack.enter_context(definitions_locked(self.session, self.facts))
+            catalog = Catalog(self.session, self.facts, self.server.databases)
+            definitions, numbers = catalog.definitions(), catalog.numbers()
+            tables = catalog.tables()
+            self._refuse_disagreement(definitions, tables)
+            # ranges are cut before the snapshot: they hold every row whatever the bounds are
+            work = Work(tables, [cut(self.session, table) for table in tables], self._packet)
+            workers.connected()  # before the lock, not under it
+            position = frozen(self.session, self.facts, lambda: workers.ask(BEGIN, POSITION))
+            snapshot = datetime.now(UTC)
+            self._read(workers, work, report)
+            self._refuse_changes(definitions, numbers, catalog)
+        accounts = self._accounts(catalog)
+        objects = work.objects + self._store_schema([*definitions, *accounts], tables, work)
+        not_covered = tuple(table.label for table in tables if not table.transactional and not table.borrows)
+        if not_covered:
+            names = ", ".join(not_covered)
+            self.warnings.append(f"no snapshot covers tables of engines without transactions: {names}")
+        invalid = ", ".join(f"{each.database}.{each.name}" for each in definitions if each.kind == INVALID_VIEW)
+        if invalid:
+            self.warnings.append(f"views that name what is not there, and may not come back: {invalid}")
+        losing = ", ".join(table.label for table in tables if table.loses_history)
+        if losing:
+            self.warnings.append(f"without their history, which cannot be restored to this version or type: {losing}")
+        borrowing = ", ".join(table.label for table in tables if table.borrows)
+        if borrowing:
+            self.warnings.append(f"defined, but without rows, which belong to other tables: {borrowing}")
+        manifest = Manifest(
+            tool=f"chom_pipelines {__version__}",
+            id=self.draft.id,
+            server=self.server.name,
+            method=Method.LOGICAL,
+            started=self.started,
+            snapshot=snapshot,
+            finished=datetime.now(UTC),
+            source=_source(self.facts),
+            coordinates=Coordinates(file=position.file, position=position.offset, gtid=position.gtid),
+            databases=catalog.databases,
+            codec=self.policy.compression,
+            level=self.policy.level,
+            key=wrapped,
+            tables=work.result(),
+            schema_objects=tuple(
+                SchemaObject(kind=each.kind, database=each.database, name=each.name, digest=each.digest)
+                for each in [*definitions, *accounts]
+            ),
+            objects=tuple(sorted(objects, key=lambda stored: stored.path)),
+            non_transactional=not_covered,
+            warnings=tuple(self.warnings),
+        )
+        guide = restore_guide(manifest).encode()
+        self.draft.write(GUIDE, guide)
+        return manifest.model_copy(update={"guide": hashlib.sha256(guide).hexdigest()})
+
+    def _refuse_blindness(self) -> None:
+        """Without some privileges a server shows fewer triggers, events or routines, and says nothing."""
+        grants = [str(line) for (line,) in self.session.rows("SHOW GRANTS")]
+        needs = missing_privileges(self.facts, grants, self.server.databases)
+        if needs:
+            lacks = ", ".join(f"{need.privilege} ON {need.scope}" for need in needs)
+            message = f"{self.session.endpoint.where}: the user lacks {lacks}"
+            raise MissingPrivilegeError(message, "chom check prints the GRANT statements")
+
+    def _refuse_disagreement(self, definitions: list[Definition], tables: list[TableInfo]) -> None:
+        """A table that only one of two lists of the server has would be restored empty, or not at all."""
+        defined = {(each.database, each.name) for each in definitions if each.kind == "table"}
+        listed = {(table.database, table.name) for table in tables}
+        if defined != listed:
+            names = ", ".join(sorted(f"{database}.{name}" for database, name in defined ^ listed))
+            message = f"{self.server.name}: SHOW TABLES and information_schema disagree on: {names}"
+            raise DefinitionChangedError(message, "run again when no migration is running; report it if it stays so")
+
+    @property
+    def _packet(self) -> int:
+        return int(self.facts.variables["max_allowed_packet"])
+
+    def _setup(self) -> Setup:
+        return Setup(
+            endpoint=self.server.endpoint(),
+            statements=STATEMENTS,
+            root=str(self.draft.path),
+            codec=self.policy.compression,
+            level=self.policy.level,
+            key=self.key,
+        )
+
+    def _read(self, workers: Pool, work: Work, report: Report) -> None:
+        done, total = 0, sum(table.bytes for table in work.tables)
+
+        def progress(size: int, _rows: int) -> None:
+            nonlocal done
+            done += size
+            report(done, max(total, done), f"dump {self.server.name}")
+
+        for task, result in workers.run(work.tasks(), progress):
+            work.add(task, result)
+
+    def _refuse_changes(self, before: list[Definition], numbers: dict[str, int], catalog: Catalog) -> None:
+        """Compare definitions with those from before the snapshot: what changed was dumped by neither."""
+        now = {(each.kind, each.database, each.name): each.shape for each in catalog.definitions()}
+        then = {(each.kind, each.database, each.name): each.shape for each in before}
+        changed = sorted(f"{kind} {database}.{name}" for kind, database, name in dict(now.items() ^ then.items()))
+        changed += sorted(f"the data file {name}" for name in dict(catalog.numbers().items() ^ numbers.items()))
+        if changed:
+            message = f"{self.server.name}: changed while it was dumped: {', '.join(changed)}"
+            raise DefinitionChangedError(message, "run again when no migration is running; nothing was published")
+
+    def _accounts(self, catalog: Catalog) -> list[Definition]:
+        try:
+            accounts = catalog.accounts()
+        except MissingPrivilegeError as error:
+            self.warnings.append(f"accounts and grants are not in this backup: {error.what}")
+            return []
+        if catalog.ignored_accounts:
+            names = ", ".join(catalog.ignored_accounts)
+            self.warnings.append(f"accounts that the server itself ignores are not in this backup: {names}")
+        return accounts
+
+    def _store_schema(self, definitions: list[Definition], tables: list[TableInfo], work: Work) -> list[StoredObject]:
+        files: list[tuple[str, Iterable[bytes]]] = [
+            (name, written([each for each in definitions if each.kind in kinds]))
+            for name, kinds in SCHEMA_FILES.items()
+        ]
+        files.append((LOAD_FILE, _load_statements(tables, work.result())))
+        stored = []
+        for name, lines in files:
+            writer = ObjectWriter(self.draft.path, f"{name}.sql", self.policy.compression, self.policy.level, self.key)
+            with writer:
+                for line in lines:
+                    writer.write(line)
+            stored.append(writer.close())
+        return stored
+
+
+def _load_statements(tables: list[TableInfo], dumped: tuple[Table, ...]) -> Iterator[bytes]:
+    """What RESTORE.md feeds to the stock client in a directory with the decoded data."""
+    yield (
+        # no unique_checks=0: see loading.settings
+        b"SET NAMES utf8mb4;\nSET time_zone='+00:00', foreign_key_checks=0,\n"
+        b" sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES';\n"
+        b"/*M!100201 SET check_constraint_checks=0 */;\n"
+    )
+    for info, table in zip(tables, dumped, strict=True):
+        name = qualified(table.database, table.name)
+        if info.versioned:
+            yield b"SET system_versioning_insert_history=1;\n"
+        for part in table.parts:
+            for path in part.objects:
+                yield f"{load_statement(name, table.load, decoded_name(path))};\n".encode()
+        if not table.transactional:
+            yield b"COMMIT;\n"
+
+
+def decoded_name(path: str) -> str:
+    """The file that holds an object's or bundle member's text once it is decoded with stock tools."""
+    inside = path.partition("#")[2]
+    return f"data/{inside}" if inside else re.sub(r"\.tsv(\.[a-z0-9]+)*$", ".tsv", path)
+
+
+def _source(facts: ServerFacts) -> SourceServer:
+    kept: dict[str, Any] = dict(facts.variables)
+    return SourceServer(
+        flavour=facts.flavour.value,
+        version=facts.version_text,
+        hostname=facts.hostname,
+        server_id=facts.server_id,
+        server_uuid=facts.server_uuid,
+        variables=kept,
+    )

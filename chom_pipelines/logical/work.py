@@ -1,0 +1,97 @@
+"""The tasks of a dump: which ranges of which tables a worker reads at a time, and what came of them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from chom_pipelines.logical.catalog import TableInfo
+from chom_pipelines.logical.columns import load_clause
+from chom_pipelines.logical.pool import Message
+from chom_pipelines.logical.queries import reading
+from chom_pipelines.logical.ranges import Range, range_key
+from chom_pipelines.repository.manifest import Part, Table
+from chom_pipelines.repository.objects import StoredObject
+
+_SMALL_TABLE = 1 << 20
+_BUNDLE_BYTES = 32 << 20
+_BUNDLE_TABLES = 500
+_SLUG = 40
+
+
+@dataclass
+class Work:
+    """The tasks of a dump, and what came of them: parts by table and range, and stored objects."""
+
+    tables: list[TableInfo]
+    ranges: list[list[Range]]
+    packet: int
+    parts: dict[tuple[int, int], Part] = field(default_factory=dict)
+    objects: list[StoredObject] = field(default_factory=list)
+
+    def tasks(self) -> list[Message]:
+        """The largest tables first, their ranges one after the other; small tables bundled, last."""
+        large: list[int] = []
+        small: list[int] = []
+        for number in sorted(range(len(self.tables)), key=lambda number: -self.tables[number].bytes):
+            one = len(self.ranges[number]) == 1 and self.tables[number].bytes < _SMALL_TABLE
+            (small if one else large).append(number)
+        tasks = [self._task(number, cut) for number in large for cut in range(len(self.ranges[number]))]
+        for bundle, members in enumerate(_bundles(small, self.tables)):
+            tasks.append(
+                {"name": f"data/bundle-{bundle:05d}", "members": [self._task(number, 0) for number in members]},
+            )
+        return tasks
+
+    def _task(self, number: int, cut: int) -> Message:
+        table = self.tables[number]
+        return {
+            "key": [number, cut],
+            "name": f"data/{number:05d}-{slug(table.label)}.{cut:04d}",
+            "table": table.label,
+            "reading": reading(table, self.ranges[number][cut], self.packet).to_json(),
+        }
+
+    def add(self, task: Message, result: Message) -> None:
+        """Take in a result."""
+        tasks = task.get("members", [task])
+        for member, part in zip(tasks, result["parts"], strict=True):
+            number, cut = member["key"]
+            bounds = self.ranges[number][cut]
+            self.parts[number, cut] = Part(lower=bounds.lower, upper=bounds.upper, **part)
+        self.objects += [StoredObject(**stored) for stored in result["objects"]]
+
+    def result(self) -> tuple[Table, ...]:
+        """The tables with all their parts; KeyError if one was not done."""
+        return tuple(
+            Table(
+                database=table.database,
+                name=table.name,
+                engine=table.engine,
+                transactional=table.transactional,
+                columns=tuple(column.name for column in table.columns),
+                load=load_clause(table.columns),
+                key_column=range_key(table),
+                parts=tuple(self.parts[number, cut] for cut in range(len(self.ranges[number]))),
+            )
+            for number, table in enumerate(self.tables)
+        )
+
+
+def _bundles(numbers: Iterable[int], tables: list[TableInfo]) -> Iterator[list[int]]:
+    bundle: list[int] = []
+    size = 0
+    for number in numbers:
+        if bundle and (len(bundle) >= _BUNDLE_TABLES or size >= _BUNDLE_BYTES):
+            yield bundle
+            bundle, size = [], 0
+        bundle.append(number)
+        size += tables[number].bytes
+    if bundle:
+        yield bundle
+
+
+def slug(label: str) -> str:
+    """A readable part of a file name; what tells tables apart is their number."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "_", label)[:_SLUG].strip("._") or "table"

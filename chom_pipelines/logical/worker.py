@@ -1,0 +1,262 @@
+"""A dump's worker process: one connection with the snapshot, ranges in, stored objects out.
+
+Run as `python -m chom_pipelines.logical.worker`. It talks JSON lines on its standard input and output; what is secret
+comes through that pipe and nowhere else. It ends when its input does, so that it cannot outlive its owner.
+
+A process and not a thread: parsing holds the interpreter's lock while another connection's data waits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import queue
+import sys
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from chom_pipelines.errors import ChomError
+from chom_pipelines.logical.queries import Reading
+from chom_pipelines.repository.codecs import Codec
+from chom_pipelines.repository.encryption import DataKey
+from chom_pipelines.repository.objects import ObjectWriter, StoredObject
+from chom_pipelines.server.connection import Endpoint, Session
+from chom_pipelines.server.wire import Block, Proof, UnfitRowError, rendered_rows, separate_rows
+
+OBJECT_BYTES = 96 << 20
+"""A range whose rows outgrow this goes on in another object."""
+
+MEMBER_BYTES = 4 << 20
+"""A table in a bundle is held in memory; one that turns out larger than this gets objects of its own."""
+
+_TELL_SECONDS = 0.5
+
+Message = dict[str, Any]
+
+
+class _Sink:
+    """Where the rows of one range go: hashed, and stored where there is a writer."""
+
+    def __init__(self, worker: Worker, name: str, *, buffered: bool) -> None:
+        self.worker, self.name, self.buffered = worker, name, buffered
+        self.hash = hashlib.sha256()
+        self.rows = self.bytes = 0
+        self.held: list[bytes] = []
+        self.writer: ObjectWriter | None = None
+        self.stored: list[StoredObject] = []
+        self.at_row_end = True
+
+    def add(self, block: Block) -> None:
+        self.hash.update(block.data)
+        self.rows += block.rows
+        self.bytes += len(block.data)
+        self.worker.count(len(block.data), block.rows)
+        if not self.worker.stores:
+            return
+        if self.buffered:
+            self.held.append(block.data)
+            if self.bytes > MEMBER_BYTES:
+                self.buffered = False
+                for data in self.held:
+                    self._write(data)
+                self.held.clear()
+        else:
+            if self.writer and self.writer.raw_bytes >= OBJECT_BYTES and self.at_row_end:
+                self._close()
+            self._write(block.data)
+        self.at_row_end = block.rows > 0
+
+    def _write(self, data: bytes) -> None:
+        if self.writer is None:
+            self.writer = self.worker.writer(f"{self.name}.{len(self.stored):04d}.tsv")
+        self.writer.write(data)
+
+    def _close(self) -> None:
+        if self.writer:
+            self.stored.append(self.writer.close())
+            self.writer = None
+
+    def finish(self) -> None:
+        self._close()
+
+    def abort(self) -> None:
+        if self.writer:
+            self.writer.abort()
+        for stored in self.stored:
+            (self.worker.root / stored.path).unlink()
+
+    def part(self, objects: list[str]) -> Message:
+        return {"rows": self.rows, "bytes": self.bytes, "digest": self.hash.hexdigest(), "objects": objects}
+
+
+class Worker:
+    """Holds the connection and does tasks."""
+
+    def __init__(self, setup: Message) -> None:
+        self.endpoint = Endpoint.from_json(setup["endpoint"])
+        self.root = Path(setup["root"])
+        self.stores = bool(setup["stores"])
+        self.codec, self.level = Codec(setup["codec"]), int(setup["level"])
+        key = setup["key"]
+        self.key = DataKey(bytes.fromhex(key["encryption"]), bytes.fromhex(key["mac"])) if key else None
+        self.session = Session(self.endpoint)
+        for statement in setup["statements"]:
+            self.session.execute(statement)
+        self.done_bytes = self.done_rows = 0
+        self.told = time.monotonic()
+        self.unfit: dict[str, int] = {}
+        """By table, how many renderings were found not to fit it: another range's rows are like these."""
+        self.in_snapshot = False
+
+    def writer(self, name: str) -> ObjectWriter:
+        """A new object in the backup's directory."""
+        return ObjectWriter(self.root, name, self.codec, self.level, self.key)
+
+    def count(self, size: int, rows: int) -> None:
+        """Tell the owner how far it is, not too often."""
+        self.done_bytes += size
+        self.done_rows += rows
+        if time.monotonic() - self.told >= _TELL_SECONDS:
+            self.tell()
+
+    def tell(self) -> None:
+        """Send the bytes and rows since the last time."""
+        if self.done_bytes:
+            _send({"progress": [self.done_bytes, self.done_rows]})
+        self.done_bytes = self.done_rows = 0
+        self.told = time.monotonic()
+
+    def answer(self, message: Message) -> Message:
+        """Do what a message asks; return the answer."""
+        if "execute" in message:
+            self.session.execute(message["execute"])
+            self.in_snapshot = True
+            return {"rows": [[str(value) for value in row] for row in self.session.rows(message["query"])]}
+        task = message["task"]
+        result = self._bundle(task) if "members" in task else self._range(task)
+        self.tell()
+        return {"result": result}
+
+    def _range(self, task: Message) -> Message:
+        sink = self._read(task, buffered=False)
+        sink.finish()
+        objects = [asdict(stored) for stored in sink.stored]
+        return {"parts": [sink.part([stored.path for stored in sink.stored])], "objects": objects}
+
+    def _bundle(self, task: Message) -> Message:
+        """Several small tables as the members of one tar file."""
+        parts, objects = [], []
+        bundle = self.writer(f"{task['name']}.tar") if self.stores else None
+        path = ""
+        held = False
+        members: list[tuple[int, str]] = []
+        try:
+            for number, member in enumerate(task["members"]):
+                sink = self._read(member, buffered=True)
+                sink.finish()
+                if bundle and sink.buffered:
+                    name = Path(member["name"]).name + ".tsv"
+                    header = tarfile.TarInfo(name)
+                    header.size, header.mode = sink.bytes, 0o600
+                    padding = -sink.bytes % tarfile.BLOCKSIZE
+                    bundle.write(b"".join([header.tobuf(tarfile.GNU_FORMAT), *sink.held, bytes(padding)]))
+                    members.append((number, name))
+                    held = True
+                objects += [asdict(stored) for stored in sink.stored]
+                parts.append(sink.part([stored.path for stored in sink.stored]))
+            if bundle and held:
+                bundle.write(bytes(2 * tarfile.BLOCKSIZE))
+                stored = bundle.close()
+                path = stored.path
+                objects.append(asdict(stored))
+            elif bundle:
+                bundle.abort()
+        except BaseException:
+            if bundle:
+                bundle.abort()
+            raise
+        for number, name in members:
+            parts[number]["objects"] = [f"{path}#{name}"]
+        return {"parts": parts, "objects": objects}
+
+    def _read(self, task: Message, *, buffered: bool) -> _Sink:
+        """Read a range, and let go of its table: an ALTER that waits for us would hold up everyone behind it.
+
+        MariaDB lets go only where the session writes no binary log; with one, the ALTER waits until the dump has ended.
+        """
+        if not self.in_snapshot:
+            return self._rendered(task, buffered=buffered)
+        self.session.execute("SAVEPOINT chom")
+        sink = self._rendered(task, buffered=buffered)
+        # the snapshot stays; the metadata locks that were taken since the savepoint do not
+        self.session.execute("ROLLBACK TO SAVEPOINT chom")
+        return sink
+
+    def _rendered(self, task: Message, *, buffered: bool) -> _Sink:
+        """Read a range by the first rendering that fits it."""
+        how = Reading.from_json(task["reading"])
+        tried = self.unfit.get(task["table"], 0)
+        for number, attempt in enumerate(how.attempts[tried:], tried + 1):
+            proof = Proof(attempt.tabs_a_row, attempt.counts_separators, attempt.counts_backslashes)
+            sink = _Sink(self, task["name"], buffered=buffered)
+            try:
+                self._fill(sink, rendered_rows(self.session, attempt.sql, proof, self._interrupt))
+            except UnfitRowError:
+                sink.abort()
+                self.unfit[task["table"]] = number
+                continue
+            return sink
+        sink = _Sink(self, task["name"], buffered=buffered)
+        self._fill(sink, separate_rows(self.session, how.separate, how.escaped))
+        return sink
+
+    @staticmethod
+    def _fill(sink: _Sink, blocks: Iterator[Block]) -> None:
+        try:
+            for block in blocks:
+                sink.add(block)
+        except UnfitRowError:
+            raise
+        except BaseException:
+            sink.abort()
+            raise
+
+    def _interrupt(self) -> None:
+        with Session(self.endpoint) as other:
+            other.execute(f"KILL QUERY {self.session.id}")
+
+
+def _send(message: Message) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def _listen(messages: queue.Queue[Message]) -> None:
+    for line in sys.stdin:
+        messages.put(json.loads(line))
+    os._exit(0)  # the owner closed the pipe, or is gone: nothing here is worth finishing
+
+
+def main() -> None:
+    """Answer messages until the input ends."""
+    messages: queue.Queue[Message] = queue.Queue()
+    threading.Thread(target=_listen, args=(messages,), daemon=True).start()
+    try:
+        worker = Worker(messages.get())
+        _send({"ready": worker.session.id})
+        while True:
+            _send(worker.answer(messages.get()))
+    except ChomError as error:
+        _send({"error": [type(error).__name__, error.what, error.remedy]})
+    except BrokenPipeError:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

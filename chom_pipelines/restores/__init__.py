@@ -1,0 +1,1 @@
+"""Restoring a backup: the plan, its execution, the loading of rows, and the targets."""

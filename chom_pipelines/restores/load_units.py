@@ -1,0 +1,61 @@
+"""What one connection loads at a time: a range of a table, a whole table, or a bundle of small ones. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chom_pipelines.repository.manifest import Table
+from chom_pipelines.restores.table_sql import SplitTable
+
+
+@dataclass(frozen=True)
+class Target:
+    """A table to fill: its data in the backup, its quoted name on the target, and what is built when it is full."""
+
+    table: Table
+    name: str
+    split: SplitTable
+
+
+@dataclass(frozen=True)
+class Load:
+    """Some of a table's text, for one LOAD DATA: the paths of its objects, or its name in a bundle; and its rows."""
+
+    target: Target
+    paths: tuple[str, ...]
+    rows: int
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One load, or the members of one bundle; `bytes` of text."""
+
+    loads: tuple[Load, ...]
+    bundle: str | None
+    bytes: int
+
+
+def load_units(targets: Sequence[Target], *, counters_are_locked: bool) -> list[Unit]:
+    """Cut the work of a restore, the largest first, so that connections end together.
+
+    Several connections fill one table where it was dumped by ranges, unless they would wait for each other: at its
+    counter, where the server locks that for the time of a statement (innodb_autoinc_lock_mode 0 or 1), or at locks of
+    the rows themselves.
+    """
+    units: list[Unit] = []
+    bundles: dict[str, list[Load]] = {}
+    for target in targets:
+        parts = target.table.parts
+        member = next((path for part in parts for path in part.objects if "#" in path), None)
+        if member:
+            bundle, _, name = member.partition("#")
+            bundles.setdefault(bundle, []).append(Load(target, (name,), parts[0].rows))
+        elif target.split.ranges_meet or (counters_are_locked and target.split.may_count):
+            paths = tuple(path for part in parts for path in part.objects)
+            units.append(Unit((Load(target, paths, target.table.rows),), None, target.table.bytes))
+        else:
+            units += [Unit((Load(target, part.objects, part.rows),), None, part.bytes) for part in parts]
+    for bundle, loads in bundles.items():
+        units.append(Unit(tuple(loads), bundle, sum(load.target.table.bytes for load in loads)))
+    return sorted(units, key=lambda unit: -unit.bytes)

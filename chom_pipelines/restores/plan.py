@@ -1,0 +1,155 @@
+"""What a restore will do, decided before anything is touched. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from chom_pipelines.errors import RestoreRefusedError
+from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
+from chom_pipelines.repository.manifest import Manifest, Table
+from chom_pipelines.restores.table_sql import SplitTable, in_database, names_database, split_table
+from chom_pipelines.server.identifiers import qualified
+
+MARKER = "_chom_restore_in_progress"
+"""A table that stands in every database that is being restored, so that a restore that was cut off is recognised."""
+
+_VIEWS = frozenset({"view", INVALID_VIEW})
+_PROGRAMS = frozenset({"procedure", "function", "package", "package body", "trigger", "event"}) | _VIEWS
+_ACCOUNTS = frozenset({"role", "account", "grant"})
+
+
+@dataclass(frozen=True)
+class RestoreRequest:
+    """What to restore and how.
+
+    `rename` maps a database of the backup to its name on the target; `tables` are `database.table` as in the backup,
+    None means everything; `threads` 0 means one per core.
+    """
+
+    rename: Mapping[str, str] = field(default_factory=dict)
+    tables: tuple[str, ...] | None = None
+    replace: bool = False
+    threads: int = 0
+    accounts: bool = False
+
+
+@dataclass(frozen=True)
+class PlannedTable:
+    """A table: where its data is, what creates it, and its name on the target."""
+
+    table: Table
+    split: SplitTable
+    database: str
+    """On the target."""
+
+    @property
+    def name(self) -> str:
+        """Quoted, with its database."""
+        return qualified(self.database, self.table.name)
+
+
+@dataclass(frozen=True)
+class RestorePlan:
+    """Everything in the order in which it is made."""
+
+    databases: Mapping[str, Definition]
+    """By name on the target."""
+    sequences: tuple[Definition, ...]
+    tables: tuple[PlannedTable, ...]
+    programs: tuple[Definition, ...]
+    accounts: tuple[Definition, ...]
+    warnings: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """For people: what would be done."""
+        rows, size = sum(each.table.rows for each in self.tables), sum(each.table.bytes for each in self.tables)
+        keyed = sum(bool(each.split.keys or each.split.full_text) for each in self.tables)
+        bound = sum(bool(each.split.foreign_keys) for each in self.tables)
+        kinds = sorted({each.kind for each in self.programs})
+        counted = [f"{sum(each.kind == kind for each in self.programs)} {kind}s" for kind in kinds]
+        return [
+            *(f"create database {name}" for name in self.databases),
+            f"create {len(self.tables)} tables and load {rows} rows, {size} bytes of text",
+            f"build the keys of {keyed} tables, then the foreign keys of {bound}",
+            *([f"create {', '.join(counted)}"] if counted else []),
+            *([f"create {len(self.accounts)} accounts, roles and grants"] if self.accounts else []),
+            *(f"warning: {warning}" for warning in self.warnings),
+        ]
+
+
+def planned(manifest: Manifest, definitions: Sequence[Definition], request: RestoreRequest) -> RestorePlan:
+    """Choose and rename. Raises RestoreRefusedError where what is asked for is not in the backup."""
+    _refuse_unknown(manifest, request)
+    tables = {f"{table.database}.{table.name}": table for table in manifest.tables}
+    chosen = set(tables) if request.tables is None else set(request.tables)
+    databases = {tables[label].database for label in chosen} if request.tables is not None else set(manifest.databases)
+    by_kind: dict[str, list[Definition]] = {}
+    for each in definitions:
+        by_kind.setdefault(each.kind, []).append(each)
+    everything = request.tables is None
+    programs = [
+        each
+        for each in definitions
+        if each.kind in _PROGRAMS
+        and (everything or (each.kind == "trigger" and f"{each.database}.{each.parent}" in chosen))
+    ]
+    return RestorePlan(
+        databases={
+            request.rename.get(each.name, each.name): each for each in by_kind["database"] if each.name in databases
+        },
+        # a chosen table may take its default values from a sequence
+        sequences=tuple(_moved(each, request) for each in by_kind.get("sequence", []) if each.database in databases),
+        tables=tuple(
+            PlannedTable(
+                tables[f"{each.database}.{each.name}"],
+                split_table(each.statement),
+                request.rename.get(each.database, each.database),
+            )
+            for each in by_kind.get("table", [])
+            if f"{each.database}.{each.name}" in chosen
+        ),
+        programs=tuple(_moved(each, request) for each in programs),
+        accounts=tuple(each for each in definitions if each.kind in _ACCOUNTS) if request.accounts else (),
+        warnings=_warnings(programs, manifest, request),
+    )
+
+
+def _refuse_unknown(manifest: Manifest, request: RestoreRequest) -> None:
+    unknown = set(request.rename) - set(manifest.databases)
+    if unknown:
+        message = f"{manifest.id} has no database {', '.join(sorted(unknown))}"
+        raise RestoreRefusedError(message, f"it has {', '.join(manifest.databases) or 'none'}")
+    names = [request.rename.get(name, name) for name in manifest.databases]
+    if len(set(names)) != len(names):
+        raise RestoreRefusedError("two databases would get the same name", "choose names that differ")
+    missing = set(request.tables or ()) - {f"{table.database}.{table.name}" for table in manifest.tables}
+    if missing:
+        message = f"{manifest.id} has no table {', '.join(sorted(missing))}"
+        raise RestoreRefusedError(message, "name tables as database.table, as the backup has them")
+
+
+def _moved(definition: Definition, request: RestoreRequest) -> Definition:
+    new = request.rename.get(definition.database, definition.database)
+    statement = definition.statement
+    if definition.kind in _VIEWS:
+        for old, name in request.rename.items():
+            statement = in_database(statement, old, name)
+    return replace(definition, database=new, statement=statement)
+
+
+def _warnings(programs: list[Definition], manifest: Manifest, request: RestoreRequest) -> tuple[str, ...]:
+    found = [
+        f"{each.label} names the database {old} itself, and still does under its new name"
+        for each in programs
+        for old in request.rename
+        if each.kind not in _VIEWS and names_database(each.statement, old)
+    ]
+    events = [each.label for each in programs if each.kind == "event"]
+    if events and request.rename:
+        found.append(f"disabled, so that they do not run twice: {', '.join(events)}")
+    if request.tables is not None:
+        found.append("only tables, their triggers and their databases' sequences: no views, routines or events")
+    if request.accounts and not any(each.kind in _ACCOUNTS for each in manifest.schema_objects):
+        found.append("this backup holds no accounts")
+    return (*found, *manifest.warnings)

@@ -1,0 +1,183 @@
+"""The checks of full backups, on real backups and real damage."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from chom_pipelines.defs.backups.assets import full_backup
+from chom_pipelines.defs.backups.checks import full_backup_checks
+from chom_pipelines.defs.resources import Chom
+from chom_pipelines.errors import DiskFullError
+from chom_pipelines.inventory.loading import load_inventory
+from chom_pipelines.progress import Report
+from chom_pipelines.proofs.verification import verify
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.proof import Level, Proof
+from chom_pipelines.server.identifiers import quote
+from chom_pipelines_tests.deployments import NAME, Deployment, back_up, check_outcomes, metadata, today
+from chom_pipelines_tests.logical.samples import library
+from chom_pipelines_tests.logical.taking import filled
+from chom_pipelines_tests.servers import PrivateServer
+
+PASSED = (True, "ERROR", "passed")
+FAILED = (False, "ERROR", "failed")
+NOT_VERIFIED = (False, "WARN", "not_verified")
+
+
+@pytest.fixture
+def database(mariadb: PrivateServer) -> str:
+    return library(mariadb)
+
+
+@pytest.fixture
+def deployed(mariadb: PrivateServer, database: str, tmp_path: Path) -> Deployment:
+    return Deployment.of(tmp_path, mariadb, (database,))
+
+
+def asked(deployed: Deployment, *names: str) -> Sequence[dg.AssetCheckEvaluation]:
+    """Run the checks alone, as their button in the UI does."""
+    (checks,) = deployed.definitions().asset_checks or ()
+    assert isinstance(checks, dg.AssetChecksDefinition)
+    keys = [dg.AssetCheckKey(dg.AssetKey([NAME, "full_backup"]), name) for name in names]
+    result = dg.materialize(
+        [checks],
+        selection=dg.AssetSelection.checks(*keys) if keys else dg.AssetSelection.all_asset_checks(),
+        resources={"chom": Chom(config=str(deployed.config))},
+        raise_on_error=False,
+    )
+    return result.get_asset_check_evaluations()
+
+
+def test_a_backup_that_was_read_back_passes_and_the_first_size_is_not_verified(deployed: Deployment) -> None:
+    assert check_outcomes(back_up(deployed)) == {
+        "archive_integrity": PASSED,
+        "every_table_present": PASSED,
+        "size_against_history": NOT_VERIFIED,
+    }
+    assert check_outcomes(back_up(deployed))["size_against_history"] == PASSED
+
+
+def test_where_every_backup_is_restored_its_content_is_checked(
+    mariadb: PrivateServer, database: str, tmp_path: Path
+) -> None:
+    deployed = Deployment.of(tmp_path, mariadb, (database,), verification="full")
+    assert check_outcomes(back_up(deployed))["content_identical"] == PASSED
+    result = back_up(deployed, verification="basic")
+    assert result.success
+    assert check_outcomes(result)["content_identical"] == NOT_VERIFIED
+
+
+def test_a_backup_of_half_the_size_fails_its_check_and_names_what_is_gone(
+    mariadb: PrivateServer, database: str, deployed: Deployment
+) -> None:
+    with mariadb.connect() as session:
+        session.execute(f"CREATE TABLE {quote(database)}.large (id INT PRIMARY KEY, text VARCHAR(200))")
+        filled(session, f"{quote(database)}.large", 2_000, "n, SHA2(n, 256)")
+    back_up(deployed)
+    with mariadb.connect() as session:
+        session.execute(f"DROP TABLE {quote(database)}.large")
+    result = back_up(deployed)
+    assert result.success  # the backup itself is proved
+    (size,) = [each for each in result.get_asset_check_evaluations() if each.check_name == "size_against_history"]
+    assert (size.passed, size.metadata["outcome"].value) == (False, "failed")
+    assert f"{database}.large: 2000 rows" in str(size.metadata["failures"])
+
+
+def test_damage_that_a_verification_found_fails_the_check_and_names_the_object(deployed: Deployment) -> None:
+    back_up(deployed)
+    (entry,) = deployed.entries()
+    stored = next(path for path in sorted(entry.path.glob("data/*")))
+    data = stored.read_bytes()
+    stored.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    deployed.run("verification_job", "verification_restore")
+    found = {each.check_name: each for each in asked(deployed)}
+    assert (found["archive_integrity"].passed, found["archive_integrity"].severity) == (
+        False,
+        dg.AssetCheckSeverity.ERROR,
+    )
+    assert stored.name in str(found["archive_integrity"].metadata["failures"])
+    assert found["every_table_present"].metadata["outcome"].value == "not_verified"
+
+
+def test_a_manifest_that_was_changed_fails(deployed: Deployment) -> None:
+    back_up(deployed)
+    (entry,) = deployed.entries()
+    manifest = entry.path / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b'"rows": 3', b'"rows": 4', 1))
+    found = {each.check_name: each.metadata["outcome"].value for each in asked(deployed)}
+    assert found.pop("archive_integrity") == "failed"
+    assert set(found.values()) == {"not_verified"}
+
+
+def test_a_proof_that_was_changed_is_not_believed(deployed: Deployment) -> None:
+    back_up(deployed)
+    (entry,) = deployed.entries()
+    (record,) = entry.proofs(None)
+    record.path.write_bytes(record.path.read_bytes().replace(b'"basic"', b'"full"'))
+    (found,) = asked(deployed, "archive_integrity")
+    assert (found.passed, found.metadata["outcome"].value) == (False, "failed")
+    assert record.path.name in str(found.description)
+
+
+def test_without_any_backup_nothing_is_verified(deployed: Deployment) -> None:
+    found = asked(deployed)
+    assert {(each.passed, each.metadata["outcome"].value) for each in found} == {(False, "not_verified")}
+    assert len(found) == 3
+
+
+def test_each_check_can_be_asked_alone(deployed: Deployment) -> None:
+    back_up(deployed)
+    (found,) = asked(deployed, "every_table_present")
+    assert found.passed
+    assert found.description == "3 tables, 9 rows in the archive"
+
+
+def test_an_earlier_backup_that_cannot_be_read_is_no_measure_and_is_counted(deployed: Deployment) -> None:
+    back_up(deployed)
+    back_up(deployed)
+    (deployed.entries()[0].path / "manifest.json").write_text("{}")
+    (size,) = asked(deployed, "size_against_history")
+    assert size.metadata["outcome"].value == "not_verified"
+    assert size.metadata["compared_with"].value == "0 backups, 1 unreadable"
+
+
+def test_an_archive_that_fails_its_proof_fails_the_run(deployed: Deployment) -> None:
+    def spoiled(
+        entry: BackupEntry, level: Level, keyring: Keyring | None, report: Report, *, threads: int = 0
+    ) -> Proof:
+        """The disk keeps other bytes than were written."""
+        stored = next(iter(sorted(entry.path.glob("data/*"))))
+        stored.write_bytes(b"x" * stored.stat().st_size)
+        return verify(entry, level, keyring, report, threads=threads)
+
+    inventory = load_inventory(deployed.config)
+    (server,) = inventory.servers
+    result = dg.materialize(
+        [full_backup(server, spoiled), full_backup_checks(server)],
+        partition_key=today(),
+        resources={"chom": Chom(config=str(deployed.config))},
+        raise_on_error=False,
+    )
+    assert not result.success
+    assert check_outcomes(result)["archive_integrity"] == FAILED
+    assert metadata(result)["verification"].startswith("basic: failed")
+
+
+def test_a_proof_that_cannot_be_kept_leaves_the_backup_and_says_not_verified(deployed: Deployment) -> None:
+    def full_disk(*_: object, **__: object) -> Proof:
+        raise DiskFullError("no space left in proofs", "make room")
+
+    (server,) = load_inventory(deployed.config).servers
+    result = dg.materialize(
+        [full_backup(server, full_disk), full_backup_checks(server)],
+        partition_key=today(),
+        resources={"chom": Chom(config=str(deployed.config))},
+        raise_on_error=False,
+    )
+    assert result.success
+    assert len(deployed.entries()) == 1  # and not one for each retry
+    assert check_outcomes(result)["archive_integrity"] == NOT_VERIFIED
+    assert metadata(result)["verification"] == "basic: not_verified, no space left in proofs"

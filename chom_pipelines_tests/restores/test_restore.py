@@ -1,0 +1,226 @@
+import subprocess
+import sys
+import textwrap
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from chom_pipelines.errors import DamagedError, RestoreRefusedError, UnsupportedServerError
+from chom_pipelines.logical import dump
+from chom_pipelines.logical.ranges import cut
+from chom_pipelines.progress import unreported
+from chom_pipelines.proofs.verification import verify
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.proof import Level, Outcome
+from chom_pipelines.restores.plan import MARKER
+from chom_pipelines.restores.targets import RestoreRequest, plan_restore, restore_into_directory, restore_into_server
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.identifiers import quote
+from chom_pipelines.server.scratch import scratch_server
+from chom_pipelines_tests.logical.samples import contents, library
+from chom_pipelines_tests.logical.taking import Backups, filled
+from chom_pipelines_tests.servers import PrivateServer
+
+
+def copied(server: PrivateServer, entry: BackupEntry, database: str, copy: str, **options: object) -> None:
+    """Restore a database under the name of another."""
+    request = RestoreRequest(rename={database: copy}, threads=2, **options)  # type: ignore[arg-type]
+    restore_into_server(entry, None, server.root, request, unreported)
+
+
+def test_a_copy_under_another_name_has_the_same_contents(server: PrivateServer, backups: Backups) -> None:
+    database, copy = library(server), server.fresh_database()
+    copied(server, backups.take(server, database), database, copy)
+    with server.connect() as session:
+        assert contents(session, copy) == contents(session, database)
+        assert session.value(f"SELECT {quote(copy)}.shelf_size()") == 3
+        assert MARKER not in [name for (name,) in session.rows(f"SHOW TABLES FROM {quote(copy)}")]
+
+
+def ranged(server: PrivateServer) -> tuple[str, list[str]]:
+    """A database of tables that are cut into many ranges, with every reason for and against filling one in parallel."""
+    database = server.fresh_database()
+    tables = {
+        "counted": ("(id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(99) NOT NULL, KEY (v))", "n, SHA2(n, 256)"),
+        "plain": ("(id INT PRIMARY KEY, v VARCHAR(99) NOT NULL, UNIQUE KEY (v))", "n * 3, SHA2(n, 256)"),
+        "texts": ("(id CHAR(64) PRIMARY KEY, v VARCHAR(99)) CHARSET = ascii", "SHA2(n, 256), n"),
+    }
+    if server.flavour is Flavour.MARIADB:
+        tables["hashed"] = ("(id INT PRIMARY KEY, v TEXT, UNIQUE (v))", "n, SHA2(n, 256)")
+        overlaps = "(id INT, a DATE, b DATE, PERIOD FOR p (a, b), PRIMARY KEY (id, p WITHOUT OVERLAPS))"
+        tables["periods"] = (overlaps, "n, '2024-01-01', '2024-02-01'")
+    with server.connect() as session:
+        session.execute(f"USE {quote(database)}")
+        for name, (columns, values) in tables.items():
+            session.execute(f"CREATE TABLE {name} {columns}")
+            filled(session, name, 20_000, values)
+        session.rows(f"ANALYZE TABLE {', '.join(tables)}")
+    return database, list(tables)
+
+
+def test_tables_of_many_ranges_come_back_over_many_connections(
+    server: PrivateServer, backups: Backups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dump, "cut", partial(cut, range_bytes=100_000))
+    (database, tables), copy = ranged(server), server.fresh_database()
+    entry = backups.take(server, database)
+    assert {table.name for table in backups.manifest(entry).tables if len(table.parts) > 3} == set(tables)
+    restore_into_server(entry, None, server.root, RestoreRequest(rename={database: copy}, threads=4), unreported)
+    with server.connect() as session:
+        for table in tables:
+            both = session.rows(f"CHECKSUM TABLE {quote(database)}.{table}, {quote(copy)}.{table}")
+            assert both[0][1] == both[1][1] != 0
+    assert verify(entry, Level.FULL, None, unreported, threads=4).outcome is Outcome.PASSED
+
+
+def test_what_is_reported_ends_with_all_rows_loaded_and_all_keys_built(server: PrivateServer, backups: Backups) -> None:
+    database, copy = library(server), server.fresh_database()
+    entry = backups.take(server, database)
+    last: dict[str, tuple[int, int | None]] = {}
+    request = RestoreRequest(rename={database: copy}, threads=2)
+    restore_into_server(
+        entry, None, server.root, request, lambda done, total, label: last.update({label: (done, total)})
+    )
+    whole = sum(table.bytes for table in backups.manifest(entry).tables)
+    assert last == {f"{what} {entry.id}": (whole, whole) for what in ("restore", "build the keys of")}
+
+
+def test_events_of_a_copy_do_not_run_twice(server: PrivateServer, backups: Backups) -> None:
+    database, copy = library(server), server.fresh_database()
+    copied(server, backups.take(server, database), database, copy)
+    with server.connect() as session:
+        (status,) = {row[10] for row in session.rows(f"SHOW EVENTS FROM {quote(copy)}")}
+    assert status == "DISABLED"
+
+
+def test_nothing_that_exists_is_overwritten_unless_it_is_to_be_replaced(
+    server: PrivateServer, backups: Backups
+) -> None:
+    database, copy = library(server), server.fresh_database()
+    entry = backups.take(server, database)
+    with server.connect() as session:
+        session.execute(f"CREATE TABLE {quote(copy)}.precious (id INT)")
+    with pytest.raises(RestoreRefusedError, match=r"holds 1 objects: precious.*was not restored"):
+        copied(server, entry, database, copy)
+    with server.connect() as session:
+        assert session.rows(f"SHOW TABLES FROM {quote(copy)}") == [("precious",)]
+    copied(server, entry, database, copy, replace=True)
+    with server.connect() as session:
+        assert contents(session, copy) == contents(session, database)
+
+
+def test_a_database_that_holds_only_a_routine_is_not_empty(server: PrivateServer, backups: Backups) -> None:
+    database, copy = library(server), server.fresh_database()
+    entry = backups.take(server, database)
+    with server.connect() as session:
+        session.execute(f"CREATE FUNCTION {quote(copy)}.precious() RETURNS INT DETERMINISTIC RETURN 1")
+    with pytest.raises(RestoreRefusedError, match="holds 1 objects: precious"):
+        copied(server, entry, database, copy)
+
+
+def test_the_dry_run_changes_nothing_and_says_what_would_be_done(server: PrivateServer, backups: Backups) -> None:
+    database = library(server)
+    copy = f"{database}_copy"
+    lines = plan_restore(backups.take(server, database), None, server.root, RestoreRequest(rename={database: copy}))
+    assert f"create database {copy}" in lines
+    assert any("3 tables and load 9 rows" in line for line in lines)
+    with server.connect() as session:
+        assert (copy,) not in session.rows("SHOW DATABASES")
+
+
+def test_chosen_tables_come_with_their_triggers_and_leave_the_others_alone(
+    server: PrivateServer, backups: Backups
+) -> None:
+    database = library(server)
+    entry = backups.take(server, database)
+    with server.connect() as session:
+        before = contents(session, database)
+        session.execute(f"DELETE FROM {quote(database)}.books WHERE id > 1")
+        session.execute(f"UPDATE {quote(database)}.notes SET text = 'changed'")
+    request = RestoreRequest(tables=(f"{database}.books",), replace=True, threads=2)
+    restore_into_server(entry, None, server.root, request, unreported)
+    with server.connect() as session:
+        assert contents(session, database) == before
+        assert {text for (text,) in session.rows(f"SELECT text FROM {quote(database)}.notes")} == {"changed"}
+
+
+def test_a_table_that_the_backup_does_not_have_is_refused(mariadb: PrivateServer, backups: Backups) -> None:
+    database = library(mariadb)
+    with pytest.raises(RestoreRefusedError, match="has no table"):
+        plan_restore(backups.take(mariadb, database), None, None, RestoreRequest(tables=(f"{database}.boks",)))
+
+
+def test_a_server_of_the_other_family_is_refused(
+    mariadb: PrivateServer, mysql: PrivateServer, backups: Backups
+) -> None:
+    entry = backups.take(mariadb, library(mariadb))
+    with pytest.raises(UnsupportedServerError, match="the backup is of mariadb"):
+        restore_into_server(entry, None, mysql.root, RestoreRequest(), unreported)
+
+
+def test_a_restore_that_was_cut_off_says_so_and_can_be_run_again(server: PrivateServer, backups: Backups) -> None:
+    database, copy = library(server), server.fresh_database()
+    entry = backups.take(server, database)
+    damaged = next((entry.path / "data").glob("*"))
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(DamagedError, match=r"(?s)unfinished restore in: .*run again, replaces it"):
+        copied(server, entry, database, copy)
+    damaged.write_bytes(whole)
+    copied(server, entry, database, copy)
+    with server.connect() as session:
+        assert contents(session, copy) == contents(session, database)
+
+
+def test_a_restore_that_was_killed_can_be_run_again(server: PrivateServer, backups: Backups, tmp_path: Path) -> None:
+    database, copy = library(server), server.fresh_database()
+    entry = backups.take(server, database)
+    script = tmp_path / "restoring.py"
+    script.write_text(
+        textwrap.dedent(f"""
+        import os, signal
+        from pathlib import Path
+        from chom_pipelines.restores.targets import RestoreRequest, restore_into_server
+        from chom_pipelines.repository.entry import BackupEntry
+        from chom_pipelines.server.connection import Endpoint
+        def killed(done, total, label): os.kill(os.getpid(), signal.SIGKILL)
+        target = Endpoint("target", "root", "", socket={str(server.root.socket)!r})
+        request = RestoreRequest(rename={{{database!r}: {copy!r}}}, threads=2)
+        restore_into_server(BackupEntry({entry.server!r}, Path({str(entry.path)!r})), None, target, request, killed)
+        """),
+    )
+    done = subprocess.run([sys.executable, str(script)], check=False)
+    assert done.returncode == -9
+    with server.connect() as session:
+        assert (MARKER,) in session.rows(f"SHOW TABLES FROM {quote(copy)}")
+    copied(server, entry, database, copy)
+    with server.connect() as session:
+        assert contents(session, copy) == contents(session, database)
+
+
+def test_a_directory_becomes_a_server_that_has_the_backup(
+    server: PrivateServer, backups: Backups, tmp_path: Path
+) -> None:
+    database = library(server)
+    entry, directory = backups.take(server, database), tmp_path / "restored"
+    restore_into_directory(entry, None, directory, RestoreRequest(threads=2), unreported)
+    with (
+        scratch_server(server.flavour, data_directory=directory) as restored,
+        Session(restored.endpoint) as session,
+        server.connect() as source,
+    ):
+        assert contents(session, database) == contents(source, database)
+    with pytest.raises(RestoreRefusedError, match="not empty"):
+        restore_into_directory(entry, None, directory, RestoreRequest(), unreported)
+
+
+def test_a_directory_restore_that_fails_leaves_nothing(
+    mariadb: PrivateServer, backups: Backups, tmp_path: Path
+) -> None:
+    entry = backups.take(mariadb, library(mariadb))
+    next((entry.path / "data").glob("*")).unlink()
+    with pytest.raises(DamagedError):
+        restore_into_directory(entry, None, tmp_path / "restored", RestoreRequest(), unreported)
+    assert [path.name for path in tmp_path.iterdir() if "restored" in path.name] == []
