@@ -21,7 +21,6 @@ from chom_pipelines.defs.resources import Chom
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import VARIABLE, config_path, load_inventory
 from chom_pipelines.inventory.models import Inventory
-from chom_pipelines.proofs.verification import verify
 
 SCHEDULES = "CHOM_SCHEDULES"
 """The environment variable that starts the schedules of a deployment: `running`; else they wait to be switched on."""
@@ -35,7 +34,7 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
     backups, verifications = full_backup_job(servers), verification_job(servers)
     return dg.Definitions(
         assets=[
-            *(full_backup(server, verify) for server in servers),
+            *(full_backup(server) for server in servers),
             *(verification_restore(server) for server in servers),
         ],
         asset_checks=[full_backup_checks(server) for server in servers],

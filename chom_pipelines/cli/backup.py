@@ -3,13 +3,13 @@
 import logging
 import os
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from chom_pipelines.backups.taking import Taken, take_and_prove
 from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
-from chom_pipelines.errors import ChomError, ConfigurationError
 from chom_pipelines.inventory.environment import (
     RETENTION,
     BackupType,
@@ -19,14 +19,10 @@ from chom_pipelines.inventory.environment import (
 )
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Server
-from chom_pipelines.inventory.policies import BackupPolicy, Verification
-from chom_pipelines.logical.dump import take_backup
+from chom_pipelines.inventory.policies import Verification
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.local import Repository
-from chom_pipelines.repository.manifest import Method
-from chom_pipelines.repository.proof import Level, Outcome, Proof
+from chom_pipelines.repository.manifest import Manifest, Method
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -65,36 +61,20 @@ def backup(
         "upload": upload,
     }
     policy = backup_policy(chosen.backup, inventory.repository, os.environ, options)
-    _refuse_unbuilt(kind or type_from_environment(os.environ), policy)
+    kind = kind or type_from_environment(os.environ)
     _say_what_has_no_effect(chosen, os.environ)
-    keyring = entries.keyring_of(inventory.repository) if policy.encrypt else None
-    repository = Repository(inventory.repository.path)
-    repository.create()
     with output.progress() as report:
-        entry = take_backup(chosen, policy, repository, keyring, report)
-    found = entries.opened(entry, keyring)
-    if not json:
-        _print_backup(found)
-    proof = _proved(entry, policy, keyring)
+        taken = take_and_prove(inventory, chosen, kind, policy, report, announce=_silent if json else _print_backup)
+    if taken.unproved:
+        what = f"{taken.entry.path} was taken, but is not verified: {taken.unproved.what}"
+        raise type(taken.unproved)(what, taken.unproved.remedy) from taken.unproved
     if json:
-        _print_document(found, proof)
+        _print_document(taken)
     else:
-        typer.echo(entries.verdict(proof) if proof else "not verified: no verification was asked for")
-        for failure in proof.failures if proof else ():
+        typer.echo(entries.verdict(taken.proof) if taken.proof else "not verified: no verification was asked for")
+        for failure in taken.proof.failures if taken.proof else ():
             typer.echo(f"  {failure}")
-    raise typer.Exit(entries.EXIT_CODES[proof.outcome] if proof else 0)
-
-
-def _refuse_unbuilt(kind: BackupType, policy: BackupPolicy) -> None:
-    if kind is not BackupType.FULL:
-        what = f"{kind.value} backups are not part of this version"
-        raise ConfigurationError(what, "take a full one: --type full, or BACKUP_TYPE=full")
-    if policy.method is not Method.LOGICAL:
-        what = f"{policy.method.value} backups are not part of this version"
-        raise ConfigurationError(what, "use --method logical, or method: logical in chom.yaml")
-    if policy.upload:
-        what = "uploading to the second copy is not part of this version, and nothing was started"
-        raise ConfigurationError(what, "use --no-upload, UPLOAD_REMOTE=false, or upload: false in chom.yaml")
+    raise typer.Exit(entries.EXIT_CODES[taken.outcome] if taken.proof else 0)
 
 
 def _say_what_has_no_effect(server: Server, environ: Mapping[str, str]) -> None:
@@ -104,31 +84,18 @@ def _say_what_has_no_effect(server: Server, environ: Mapping[str, str]) -> None:
             _log.warning("$%s has no effect: this version deletes no backups and exports no metrics", name)
 
 
-def _proved(entry: BackupEntry, policy: BackupPolicy, keyring: Keyring | None) -> Proof | None:
-    if policy.verification is Verification.NONE:
-        return None
-    from chom_pipelines.proofs.verification import verify  # a dump that is not verified starts sooner
-
-    try:
-        with output.progress() as report:
-            return verify(entry, Level(policy.verification.value), keyring, report, threads=policy.threads)
-    except ChomError as error:
-        raise type(error)(f"{entry.path} was taken, but is not verified: {error.what}", error.remedy) from error
+def _silent(entry: BackupEntry, manifest: Manifest) -> None:
+    """What says nothing."""
 
 
-def _print_backup(found: entries.OpenedEntry) -> None:
-    typer.echo(f"{found.entry.id} of {found.entry.server}", nl=found.manifest is None)
-    if found.manifest:
-        typer.echo(f" was taken in {output.duration(entries.seconds_of(found.manifest))}")
-        typer.echo(f"  {entries.summary(found.manifest)}")
-        typer.echo(f"  {entries.position(found.manifest.coordinates)}")
-    typer.echo(f"  {found.entry.path}")
-    for warning in found.manifest.warnings if found.manifest else ():
+def _print_backup(entry: BackupEntry, manifest: Manifest) -> None:
+    typer.echo(f"{entry.id} of {entry.server} was taken in {output.duration(entries.seconds_of(manifest))}")
+    typer.echo(f"  {entries.summary(manifest)}")
+    typer.echo(f"  {entries.position(manifest.coordinates)}")
+    typer.echo(f"  {entry.path}")
+    for warning in manifest.warnings:
         typer.echo(f"  warning: {warning}", err=True)
 
 
-def _print_document(found: entries.OpenedEntry, proof: Proof | None) -> None:
-    body: dict[str, Any] = entries.as_json(found)
-    body["proofs"] = [entries.proof_json(proof)] if proof else []
-    body["outcome"] = (proof.outcome if proof else Outcome.NOT_VERIFIED).value
-    output.document("backup", {"backup": body})
+def _print_document(taken: Taken) -> None:
+    output.document("backup", {"backup": entries.taken_json(taken)})

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import typer
 
+from chom_pipelines.backups.listing import OpenedEntry, opened
 from chom_pipelines.cli import entries, output
-from chom_pipelines.cli.entries import OpenedEntry
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory
+from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.proof import Outcome
 
@@ -27,8 +28,8 @@ def backups(config: ConfigOption = None, server: ServerOption = None, json: Json
     """
     inventory = load_inventory(config)
     servers = inventory.servers if server is None else (inventory.server(server),)
-    repository, keyring = entries.opened_repository(inventory.repository)
-    found = {one.name: [entries.opened(entry, keyring) for entry in repository.backups(one.name)] for one in servers}
+    repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository)
+    found = {one.name: [opened(entry, keyring) for entry in repository.backups(one.name)] for one in servers}
     if json:
         everything = [entries.as_json(one) for several in found.values() for one in several]
         output.document("backups", {"repository": str(repository.path), "backups": everything})

@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from chom_pipelines.backups.listing import OpenedEntry, opened
 from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.options import JsonOption
 from chom_pipelines.demo import evidence, orchestration
@@ -26,6 +27,7 @@ from chom_pipelines.demo.server import shop_server
 from chom_pipelines.demo.workload import Workload, workload
 from chom_pipelines.errors import DemonstrationFailedError
 from chom_pipelines.inventory.loading import load_inventory
+from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.proof import Level, Proof
 
@@ -83,7 +85,7 @@ class _Seen:
     """What there is to show."""
 
     began: datetime
-    found: entries.OpenedEntry
+    found: OpenedEntry
     manifest: Manifest
     basic: Proof
     full: Proof
@@ -131,7 +133,7 @@ def _performed(stack: ExitStack, place: Place, steps: _Steps) -> _Seen:
         before = customers.orders
         orchestration.materialize(place, _BACKUP, day)
         ordered = customers.orders - before
-        repository, keyring = entries.opened_repository(inventory.repository)
+        repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository)
         entry = evidence.backup_since(repository, began)
         basic = evidence.passed_proof(entry, keyring, Level.BASIC)
         say(entry.id)
@@ -146,7 +148,7 @@ def _performed(stack: ExitStack, place: Place, steps: _Steps) -> _Seen:
     if not ordered:
         raise DemonstrationFailedError("no customer ordered while the backup was taken", "run it again")
     manifest = entry.manifest(keyring)
-    return _Seen(began, entries.opened(entry, keyring), manifest, basic, full, restored, ordered, customers)
+    return _Seen(began, opened(entry, keyring), manifest, basic, full, restored, ordered, customers)
 
 
 _UNIT = re.compile(r"(?<=\d) (?=(?:s|min|[kMG]?B)\b)")

@@ -1,19 +1,12 @@
-"""Backups and their proofs as commands show them: opened, and described for people and as JSON."""
+"""Backups and their proofs as commands show them: for people and as JSON."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import ValidationError
-
+from chom_pipelines.backups.listing import OpenedEntry
+from chom_pipelines.backups.taking import Taken
 from chom_pipelines.cli.output import duration, size
-from chom_pipelines.errors import DamagedError, KeyUnavailableError, RepositoryError
-from chom_pipelines.inventory.models import RepositoryConfig
-from chom_pipelines.inventory.preflight import read_keyring
-from chom_pipelines.repository.entry import BackupEntry, ProofRecord
-from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.local import Repository
+from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.manifest import Coordinates, Manifest
 from chom_pipelines.repository.proof import Level, Outcome, Proof
 
@@ -21,90 +14,32 @@ EXIT_CODES = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.NOT_VERIFIED: 3}
 
 _SECONDS = {"d": 86_400, "h": 3_600, "min": 60}
 _SHORT = 24
-_RESTORE = {"schema", "data", "programs"}  # the phases of a verification that a restore has as well
-
-
-@dataclass(frozen=True)
-class OpenedEntry:
-    """A backup as it was found. Without its key the manifest is shown all the same, and the problem says so."""
-
-    entry: BackupEntry
-    manifest: Manifest | None
-    proofs: tuple[ProofRecord, ...]
-    problem: RepositoryError | None
-
-    @property
-    def outcome(self) -> Outcome:
-        """What is known about it, without looking at its objects."""
-        if isinstance(self.problem, KeyUnavailableError):
-            return Outcome.NOT_VERIFIED
-        disbelieved = any(record.problem for record in self.proofs)
-        failed = any(proof.outcome is Outcome.FAILED for proof in self.latest.values())
-        return Outcome.FAILED if self.problem or disbelieved or failed else Outcome.PASSED
-
-    @property
-    def latest(self) -> Mapping[Level, Proof]:
-        """The last proof that came to an answer, of each level; else the last."""
-        found: dict[Level, Proof] = {}
-        for proof in (record.proof for record in self.proofs if record.proof):
-            if proof.outcome is not Outcome.NOT_VERIFIED or proof.level not in found:
-                found[proof.level] = proof
-        return found
-
-    @property
-    def restored_in(self) -> float | None:
-        """Seconds that the last full verification needed to restore it; None where there was none."""
-        proof = self.latest.get(Level.FULL)
-        if proof is None or proof.outcome is not Outcome.PASSED or not set(proof.phases) >= _RESTORE:
-            return None
-        return sum(proof.phases[name] for name in _RESTORE)
-
-
-def opened_repository(config: RepositoryConfig) -> tuple[Repository, Keyring | None]:
-    """The repository to read from, and the configured keys.
-
-    Raises RepositoryError where there is none, and what reading the keys raises.
-    """
-    repository = Repository(config.path)
-    if not config.path.is_dir():
-        remedy = "mount it; where no backup was taken yet, `chom backup` creates it"
-        raise RepositoryError(f"there is no repository at {config.path}", remedy)
-    return repository, keyring_of(config)
-
-
-def keyring_of(config: RepositoryConfig) -> Keyring | None:
-    """The configured keys; None where encryption is not configured."""
-    return read_keyring(config.encryption) if config.encryption else None
-
-
-def opened(entry: BackupEntry, keyring: Keyring | None) -> OpenedEntry:
-    """Read a backup's manifest and proofs; what is wrong with them becomes its problem."""
-    try:
-        return OpenedEntry(entry, entry.manifest(keyring), tuple(entry.proofs(keyring)), None)
-    except KeyUnavailableError as error:
-        return OpenedEntry(entry, _unauthenticated(entry), (), error)
-    except RepositoryError as error:
-        return OpenedEntry(entry, None, (), error)
-
-
-def _unauthenticated(entry: BackupEntry) -> Manifest | None:
-    try:
-        return Manifest.model_validate({name: value for name, value in entry.peek().items() if name != "seal"})
-    except (DamagedError, ValidationError):
-        return None
 
 
 def as_json(found: OpenedEntry) -> dict[str, Any]:
     """Everything about a backup but its tables and objects."""
-    body: dict[str, Any] = {"server": found.entry.server, "id": found.entry.id, "path": str(found.entry.path)}
-    if found.manifest:
-        body |= _manifest_json(found.manifest)
-    problem = found.problem
+    body, problem = _entry_json(found.entry, found.manifest), found.problem
     body["proofs"] = [proof_json(record.proof) for record in found.proofs if record.proof]
     body["disbelieved_proofs"] = [record.problem.what for record in found.proofs if record.problem]
     body["outcome"] = found.outcome.value
     body["problem"] = {"kind": type(problem).__name__, "message": problem.what} if problem else None
     return body
+
+
+def taken_json(taken: Taken) -> dict[str, Any]:
+    """The same of one that was taken just now."""
+    return {
+        **_entry_json(taken.entry, taken.manifest),
+        "proofs": [proof_json(taken.proof)] if taken.proof else [],
+        "disbelieved_proofs": [],
+        "outcome": taken.outcome.value,
+        "problem": None,
+    }
+
+
+def _entry_json(entry: BackupEntry, manifest: Manifest | None) -> dict[str, Any]:
+    body = {"server": entry.server, "id": entry.id, "path": str(entry.path)}
+    return body | (_manifest_json(manifest) if manifest else {})
 
 
 def _manifest_json(manifest: Manifest) -> dict[str, Any]:

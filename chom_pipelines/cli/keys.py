@@ -11,7 +11,7 @@ from chom_pipelines.cli.options import ConfigOption, JsonOption
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import config_path, load_inventory
 from chom_pipelines.inventory.models import Encryption, Inventory
-from chom_pipelines.inventory.preflight import read_keyring
+from chom_pipelines.inventory.opening import read_keyring
 from chom_pipelines.repository.keys import KeyKind, Keyring
 
 app = typer.Typer(

@@ -10,11 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from chom_pipelines.cli import entries, output
+from chom_pipelines.backups.listing import opened
+from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.errors import ConfigurationError, MissingPrivilegeError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Inventory, Server
+from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.local import LATEST
@@ -85,7 +87,7 @@ def restore(
         raise ConfigurationError("--user names an account of a server; a directory has none", "leave --user out")
     inventory = load_inventory(config)
     source = inventory.server(server)
-    repository, keyring = entries.opened_repository(inventory.repository)
+    repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository)
     entry = repository.find(source.name, backup)
     request = _request(entry.manifest(keyring), as_database or (), tables)
     request = replace(request, replace=overwrite, accounts=accounts, threads=source.backup.threads)
@@ -164,7 +166,7 @@ def _print_plan(
     entry: BackupEntry, keyring: Keyring | None, target: Endpoint | Path, request: RestoreRequest, *, json: bool
 ) -> None:
     lines = plan_restore(entry, keyring, None if isinstance(target, Path) else target, request)
-    measured = entries.opened(entry, keyring).restored_in
+    measured = opened(entry, keyring).restored_in
     if json:
         body: dict[str, Any] = {"backup": entry.id, "server": entry.server, "plan": lines, "measured_seconds": measured}
         output.document("restore", body)

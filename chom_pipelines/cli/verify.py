@@ -8,6 +8,7 @@ from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.errors import BackupNotFoundError, ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory
+from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.proofs import verification
 from chom_pipelines.repository.local import LATEST
 from chom_pipelines.repository.proof import Level, Outcome, Proof
@@ -39,7 +40,7 @@ def verify(
         raise ConfigurationError(f"both {backup} and --all were given", "give one of them")
     inventory = load_inventory(config)
     chosen = inventory.server(server)
-    repository, keyring = entries.opened_repository(inventory.repository)
+    repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository)
     wanted = repository.backups(chosen.name) if everything else [repository.find(chosen.name, backup or LATEST)]
     if not wanted:
         raise BackupNotFoundError(f"{repository.path} has no backup of {chosen.name}", "take one with `chom backup`")

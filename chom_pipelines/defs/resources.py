@@ -11,9 +11,6 @@ from pydantic import Field
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Inventory
-from chom_pipelines.inventory.preflight import read_keyring
-from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.local import Repository
 
 RETRY = dg.RetryPolicy(max_retries=3, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """For what may pass by itself: a network, a lock, DDL. Eleven minutes in all.
@@ -34,20 +31,6 @@ class Chom(dg.ConfigurableResource[Any]):
     def inventory(self) -> Inventory:
         """What is in the file now; raises ConfigurationError."""
         return load_inventory(Path(self.config))
-
-
-def repository_of(inventory: Inventory) -> Repository:
-    """Where the backups are."""
-    return Repository(inventory.repository.path)
-
-
-def keyring_of(inventory: Inventory) -> Keyring | None:
-    """The master keys; None where none are configured.
-
-    Raises ConfigurationError, and SecretUnavailableError where there is no such file or variable.
-    """
-    encryption = inventory.repository.encryption
-    return read_keyring(encryption) if encryption else None
 
 
 @contextmanager

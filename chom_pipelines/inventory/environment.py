@@ -75,12 +75,16 @@ def type_from_environment(environ: Mapping[str, str]) -> BackupType:
 
     Raises ConfigurationError.
     """
-    text = environ.get("BACKUP_TYPE") or BackupType.FULL.value
+    return backup_type(environ.get("BACKUP_TYPE") or BackupType.FULL.value, "$BACKUP_TYPE")
+
+
+def backup_type(text: str, source: str) -> BackupType:
+    """The type of that name; raises ConfigurationError naming the source."""
     try:
         return BackupType(text)
     except ValueError as error:
         kinds = ", ".join(kind.value for kind in BackupType)
-        raise ConfigurationError(f"$BACKUP_TYPE: there is no {text!r}", f"use one of: {kinds}") from error
+        raise ConfigurationError(f"{source}: there is no {text!r}", f"use one of: {kinds}") from error
 
 
 def overridden(model: Model, changes: Mapping[str, Any], sources: Mapping[str, str]) -> Model:

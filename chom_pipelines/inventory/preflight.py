@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chom_pipelines.errors import ChomError, ConfigurationError
-from chom_pipelines.inventory.models import Encryption, RepositoryConfig, Server
+from chom_pipelines.inventory.models import RepositoryConfig, Server
+from chom_pipelines.inventory.opening import read_keyring
 from chom_pipelines.inventory.policies import Verification
 from chom_pipelines.inventory.secrets import SecretReference
-from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.server.findings import Finding, failed, not_verified, passed, warning
 from chom_pipelines.server.preflight import ServerAnswers, ask_server
 
@@ -99,17 +99,6 @@ def _keys(repository: RepositoryConfig) -> Iterator[Finding]:
     if file is not None and file.resolve().is_relative_to(repository.path.resolve()):
         yield failed("keys", f"{file} lies beside the backups that it opens", "move it out of repository.path")
     yield passed("keys", f"{repository.encryption.keys} has {len(ring.names)}; {ring.active} is active")
-
-
-def read_keyring(encryption: Encryption) -> Keyring:
-    """The configured keys.
-
-    Raises SecretUnavailableError, or ConfigurationError where the file is open to others or is no key file.
-    """
-    reference = encryption.keys
-    if reference.file is not None:
-        return Keyring.load(reference.file)
-    return Keyring.parse(reference.reveal(), str(reference))
 
 
 def _existing(path: Path) -> Path:

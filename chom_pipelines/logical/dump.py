@@ -59,7 +59,7 @@ def take_backup(
     repository: Repository,
     keyring: Keyring | None,
     report: Report,
-) -> BackupEntry:
+) -> tuple[BackupEntry, Manifest]:
     """Take a full logical backup and publish it; nothing is listed unless all of it is there.
 
     Raises the errors of `chom_pipelines.errors`: of the server, of the repository, DefinitionChangedError where DDL ran
@@ -71,7 +71,8 @@ def take_backup(
     started = datetime.now(UTC)
     with Session(server.endpoint()) as session, repository.begin(server.name, started) as draft:
         run = _Run(server, policy, session, read_facts(session), draft, key, started)
-        return draft.publish(run.dump(wrapped, report), key)
+        manifest = run.dump(wrapped, report)
+        return draft.publish(manifest, key), manifest
 
 
 def _keys(policy: BackupPolicy, keyring: Keyring | None) -> tuple[DataKey | None, WrappedKey | None]:

@@ -42,7 +42,7 @@ def shop(mariadb_server: PrivateServer, tmp_path_factory: pytest.TempPathFactory
 def _restore_a_copy(root: Endpoint, folder: Path) -> None:
     server = Server(name="shop", socket=Path(root.socket or ""), user=root.user, databases=(DATABASE,))
     repository = Repository(folder)
-    entry = take_backup(server, BackupPolicy(), repository, None, unreported)
+    entry, _ = take_backup(server, BackupPolicy(), repository, None, unreported)
     restore_into_server(entry, None, root, RestoreRequest(rename={DATABASE: COPY}), unreported)
 
 

@@ -55,7 +55,8 @@ class Backups:
         """Take a backup of these databases."""
         self.repository.create()
         policy = self.policy.model_copy(update={"encrypt": self.keyring is not None})
-        return take_backup(self.inventory(server, *databases), policy, self.repository, self.keyring, report)
+        entry, _ = take_backup(self.inventory(server, *databases), policy, self.repository, self.keyring, report)
+        return entry
 
     def manifest(self, entry: BackupEntry) -> Manifest:
         """What the backup says of itself, authenticated."""

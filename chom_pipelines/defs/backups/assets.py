@@ -2,26 +2,23 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from chom_pipelines.backups.days import refuse_other_days
-from chom_pipelines.backups.knobs import Knob, run_policy
+from chom_pipelines.backups.policy import Knob, run_policy
+from chom_pipelines.backups.taking import Taken, take_and_prove
 from chom_pipelines.defs.backups.metadata import described, largest_tables, numbers, words
-from chom_pipelines.defs.resources import Chom, failures, keyring_of, repository_of
-from chom_pipelines.errors import ChomError, KeyUnavailableError
+from chom_pipelines.defs.resources import Chom, failures
+from chom_pipelines.inventory.environment import BackupType, backup_type
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import Verification
 from chom_pipelines.log_lines import LogLines
-from chom_pipelines.logical.dump import take_backup
-from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.repository.proof import Level, Outcome, Proof
+from chom_pipelines.repository.proof import Outcome, Proof
 
 FULL_BACKUP = "full_backup"
 KINDS = {"sql"}
@@ -42,15 +39,6 @@ _TABLE = dg.TableSchema(
 )
 
 
-class Verify(Protocol):
-    """What proves a backup: `chom_pipelines.proofs.verification.verify`, which is above this folder."""
-
-    def __call__(
-        self, entry: BackupEntry, level: Level, keyring: Keyring | None, report: Report, *, threads: int = 0
-    ) -> Proof:
-        """Keep the proof beside the backup and return it."""
-
-
 class FullBackupConfig(dg.Config):
     """Left out: as chom.yaml says for this server. Secrets are never here: Dagster stores it as it is."""
 
@@ -67,8 +55,12 @@ class FullBackupConfig(dg.Config):
         """What the run says of the policy; None where it says nothing."""
         return self.model_dump(exclude={"type"})
 
+    def kind(self) -> BackupType:
+        """What is to be taken; raises ConfigurationError."""
+        return backup_type(self.type, "type in the run configuration")
 
-def full_backup(server: Server, verify: Verify) -> dg.AssetsDefinition:
+
+def full_backup(server: Server) -> dg.AssetsDefinition:
     """The asset of one server."""
     name = server.name
 
@@ -92,27 +84,24 @@ def full_backup(server: Server, verify: Verify) -> dg.AssetsDefinition:
         with failures(context):
             refuse_other_days(context.partition_key, window.start, window.end, datetime.now(UTC))
             inventory = chom.inventory()
-            current, repository = inventory.server(name), repository_of(inventory)
-            policy = run_policy(current.backup, inventory.repository, config.type, config.knobs())
-            keyring = keyring_of(inventory) if policy.encrypt else None
-            repository.create()
-            entry = take_backup(current, policy, repository, keyring, report)
-            manifest = manifest_of(entry, keyring)
-        context.log.info("%s is complete at %s", entry.id, entry.path)
-        for warning in manifest.warnings:
-            context.log.warning(warning)
-        prove = partial(verify, entry, keyring=keyring, report=report, threads=policy.threads)
+            current = inventory.server(name)
+            policy = run_policy(current.backup, inventory.repository, config.knobs())
+            taken = take_and_prove(inventory, current, config.kind(), policy, report, announce=_announced(context))
+        if taken.unproved:
+            context.log.warning("%s is complete, and was not verified: %s", taken.entry.id, taken.unproved)
+        elif taken.proof and taken.outcome is not Outcome.PASSED:
+            context.log.warning("%s", proof_metadata(taken.proof)["verification"])
         return dg.MaterializeResult(
             metadata={
-                "backup": entry.id,
-                **_proved(entry.id, policy.verification, prove, context.log.warning),
-                **numbers(manifest),
-                **words(manifest),
-                "directory": dg.MetadataValue.path(str(entry.path)),
+                "backup": taken.entry.id,
+                **_proved(taken, policy.verification),
+                **numbers(taken.manifest),
+                **words(taken.manifest),
+                "directory": dg.MetadataValue.path(str(taken.entry.path)),
                 "largest_tables": dg.MetadataValue.table(
-                    [dg.TableRecord(row) for row in largest_tables(manifest)], schema=_TABLE
+                    [dg.TableRecord(row) for row in largest_tables(taken.manifest)], schema=_TABLE
                 ),
-                "manifest": dg.MetadataValue.json(described(manifest)),
+                "manifest": dg.MetadataValue.json(described(taken.manifest)),
             },
         )
 
@@ -125,37 +114,24 @@ def freshness(server: Server) -> dg.FreshnessPolicy:
     return dg.FreshnessPolicy.time_window(fail_window=age + _FAIL_AFTER, warn_window=age + _WARN_AFTER)
 
 
-def manifest_of(entry: BackupEntry, keyring: Keyring | None) -> Manifest:
-    """The manifest of a backup that this process has just written.
-
-    Where it may encrypt and not decrypt, the seal cannot be checked: it is read as it is. Raises DamagedError.
-    """
-    try:
-        return entry.manifest(keyring)
-    except KeyUnavailableError:
-        body = entry.peek()
-        del body["seal"]
-        return Manifest.model_validate(body)
-
-
 def proof_metadata(proof: Proof) -> dict[str, Any]:
     """How a backup was proved, and how long it took."""
     outcome = f"{proof.level.value}: {proof.outcome.value}" + (f", {proof.reason}" if proof.reason else "")
     return {"verification": outcome, "verification_seconds": round(proof.seconds, 2)}
 
 
-def _proved(
-    backup: str, wanted: Verification, prove: Callable[[Level], Proof], warn: Callable[[str], None]
-) -> dict[str, Any]:
-    """Prove it as the policy wants. Where no proof can be made the backup stays; its checks say so."""
-    if wanted is Verification.NONE:
-        return {"verification": "none"}
-    level = Level(wanted.value)
-    try:
-        proof = prove(level)
-    except ChomError as error:
-        warn(f"{backup} is complete, and was not verified: {error}")
-        return {"verification": f"{level.value}: {Outcome.NOT_VERIFIED.value}, {error.what}"}
-    if proof.outcome is not Outcome.PASSED:
-        warn(f"{backup}, {level.value} verification: {proof.outcome.value}: {proof.reason}")
-    return proof_metadata(proof)
+def _announced(context: dg.AssetExecutionContext) -> Callable[[BackupEntry, Manifest], None]:
+    def announce(entry: BackupEntry, manifest: Manifest) -> None:
+        context.log.info("%s is complete at %s", entry.id, entry.path)
+        for warning in manifest.warnings:
+            context.log.warning(warning)
+
+    return announce
+
+
+def _proved(taken: Taken, wanted: Verification) -> dict[str, Any]:
+    """How it was proved. Where no proof could be made the backup stays, and its checks say so."""
+    if taken.proof:
+        return proof_metadata(taken.proof)
+    why = f": {taken.outcome.value}, {taken.unproved.what}" if taken.unproved else ""
+    return {"verification": f"{wanted.value}{why}"}

@@ -8,8 +8,9 @@ import dagster as dg
 from chom_pipelines.backups.assessment import answers
 from chom_pipelines.backups.verdicts import CONTENT, INTEGRITY, QUESTIONS, SIZE, TABLES, Verdict
 from chom_pipelines.defs.backups.assets import FULL_BACKUP
-from chom_pipelines.defs.resources import Chom, failures, keyring_of, repository_of
+from chom_pipelines.defs.resources import Chom, failures
 from chom_pipelines.inventory.models import Inventory, Server
+from chom_pipelines.inventory.opening import keyring_of, repository_of
 from chom_pipelines.inventory.policies import Verification
 from chom_pipelines.repository.proof import Outcome
 
@@ -48,7 +49,7 @@ def full_backup_checks(server: Server) -> dg.AssetChecksDefinition:
     def checks(context: dg.AssetCheckExecutionContext, chom: Chom) -> Iterator[dg.AssetCheckResult]:
         with failures():
             inventory = chom.inventory()
-            found = answers(repository_of(inventory), server.name, keyring_of(inventory))
+            found = answers(repository_of(inventory.repository), server.name, keyring_of(inventory.repository))
         for key in context.selected_asset_check_keys:
             yield check_result(asset, key.name, found[key.name])
 
@@ -60,7 +61,7 @@ def report_checks(instance: dg.DagsterInstance, server: Server, inventory: Inven
 
     Raises RepositoryError, ConfigurationError.
     """
-    found = answers(repository_of(inventory), server.name, keyring_of(inventory))
+    found = answers(repository_of(inventory.repository), server.name, keyring_of(inventory.repository))
     for name in _names(server):
         verdict = found[name]
         instance.report_runless_asset_event(

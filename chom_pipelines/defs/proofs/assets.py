@@ -12,10 +12,11 @@ from chom_pipelines.defs.backups.assets import DAYS, FULL_BACKUP, KINDS
 from chom_pipelines.defs.backups.checks import report_checks
 from chom_pipelines.defs.proofs.checks import VERIFICATION_RESTORE, check_results, check_specs
 from chom_pipelines.defs.proofs.metadata import described
-from chom_pipelines.defs.resources import Chom, failures, keyring_of, repository_of
+from chom_pipelines.defs.resources import Chom, failures
 from chom_pipelines.errors import RepositoryError
 from chom_pipelines.inventory.cadence import longest_gap
 from chom_pipelines.inventory.models import Server
+from chom_pipelines.inventory.opening import keyring_of, repository_of
 from chom_pipelines.log_lines import LogLines
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.entry import BackupEntry
@@ -61,9 +62,9 @@ def verification_restore(server: Server) -> dg.AssetsDefinition:
         window = context.partition_time_window
         with failures(context):
             inventory = chom.inventory()
-            entries = repository_of(inventory).backups(name)
+            entries = repository_of(inventory.repository).backups(name)
             entry = newest_of_day(entries, context.partition_key, window.start, window.end)
-            keyring = keyring_of(inventory)
+            keyring = keyring_of(inventory.repository)
             context.log.info("restoring %s on a private server", entry.path)
             proof = verify(entry, Level.FULL, keyring, LogLines(context.log.info), threads=config.threads)
             report_checks(context.instance, server, inventory)

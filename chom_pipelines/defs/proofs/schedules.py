@@ -7,10 +7,11 @@ import dagster as dg
 from chom_pipelines.defs.backups.jobs import Job
 from chom_pipelines.defs.backups.schedules import schedule
 from chom_pipelines.defs.proofs.checks import VERIFICATION_RESTORE
-from chom_pipelines.defs.resources import Chom, repository_of
+from chom_pipelines.defs.resources import Chom
 from chom_pipelines.errors import RepositoryError
 from chom_pipelines.inventory.cadence import buckets
 from chom_pipelines.inventory.models import Server
+from chom_pipelines.inventory.opening import repository_of
 from chom_pipelines.repository.local import Repository
 
 
@@ -29,7 +30,7 @@ def newest_days(chom: Chom, servers: Sequence[str], today: str) -> dict[str, str
 
     Not simply today: the dump that was begun an hour ago may still be running.
     """
-    repository = repository_of(chom.inventory())
+    repository = repository_of(chom.inventory().repository)
     return {server: _newest(repository, server) or today for server in servers}
 
 

@@ -6,18 +6,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from chom_pipelines.defs.backups.assets import full_backup
-from chom_pipelines.defs.backups.checks import full_backup_checks
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.errors import DiskFullError
-from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.progress import Report
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.proof import Level, Proof
 from chom_pipelines.server.identifiers import quote
-from chom_pipelines_tests.deployments import NAME, Deployment, back_up, check_outcomes, metadata, today
+from chom_pipelines_tests.deployments import NAME, Deployment, back_up, check_outcomes, metadata
 from chom_pipelines_tests.logical.samples import library
 from chom_pipelines_tests.logical.taking import filled
 from chom_pipelines_tests.servers import PrivateServer
@@ -144,7 +141,7 @@ def test_an_earlier_backup_that_cannot_be_read_is_no_measure_and_is_counted(depl
     assert size.metadata["compared_with"].value == "0 backups, 1 unreadable"
 
 
-def test_an_archive_that_fails_its_proof_fails_the_run(deployed: Deployment) -> None:
+def test_an_archive_that_fails_its_proof_fails_the_run(deployed: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     def spoiled(
         entry: BackupEntry, level: Level, keyring: Keyring | None, report: Report, *, threads: int = 0
     ) -> Proof:
@@ -153,30 +150,21 @@ def test_an_archive_that_fails_its_proof_fails_the_run(deployed: Deployment) -> 
         stored.write_bytes(b"x" * stored.stat().st_size)
         return verify(entry, level, keyring, report, threads=threads)
 
-    inventory = load_inventory(deployed.config)
-    (server,) = inventory.servers
-    result = dg.materialize(
-        [full_backup(server, spoiled), full_backup_checks(server)],
-        partition_key=today(),
-        resources={"chom": Chom(config=str(deployed.config))},
-        raise_on_error=False,
-    )
+    monkeypatch.setattr("chom_pipelines.proofs.verification.verify", spoiled)
+    result = back_up(deployed)
     assert not result.success
     assert check_outcomes(result)["archive_integrity"] == FAILED
     assert metadata(result)["verification"].startswith("basic: failed")
 
 
-def test_a_proof_that_cannot_be_kept_leaves_the_backup_and_says_not_verified(deployed: Deployment) -> None:
+def test_a_proof_that_cannot_be_kept_leaves_the_backup_and_says_not_verified(
+    deployed: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full_disk(*_: object, **__: object) -> Proof:
         raise DiskFullError("no space left in proofs", "make room")
 
-    (server,) = load_inventory(deployed.config).servers
-    result = dg.materialize(
-        [full_backup(server, full_disk), full_backup_checks(server)],
-        partition_key=today(),
-        resources={"chom": Chom(config=str(deployed.config))},
-        raise_on_error=False,
-    )
+    monkeypatch.setattr("chom_pipelines.proofs.verification.verify", full_disk)
+    result = back_up(deployed)
     assert result.success
     assert len(deployed.entries()) == 1  # and not one for each retry
     assert check_outcomes(result)["archive_integrity"] == NOT_VERIFIED

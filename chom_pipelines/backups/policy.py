@@ -1,4 +1,4 @@
-"""What the run configuration of a full backup may say, over chom.yaml; pure."""
+"""What counts for one backup: chom.yaml, and over it what a run says; pure."""
 
 from collections.abc import Mapping
 
@@ -11,9 +11,7 @@ from chom_pipelines.repository.manifest import Method
 Knob = str | int | bool | None
 
 
-def run_policy(
-    policy: BackupPolicy, repository: RepositoryConfig, kind: str, knobs: Mapping[str, Knob]
-) -> BackupPolicy:
+def run_policy(policy: BackupPolicy, repository: RepositoryConfig, knobs: Mapping[str, Knob]) -> BackupPolicy:
     """The server's policy with what the run says instead; None stands for what chom.yaml says.
 
     Raises ConfigurationError naming the key and where it is from.
@@ -25,16 +23,17 @@ def run_policy(
     if error := impossible(changed, repository):
         key = str(error.key[0])
         raise ConfigurationError(f"{sources[key]}: {error}", "configure it in chom.yaml, or leave it out")
-    _refuse_unbuilt(kind, changed)
     return changed
 
 
-def _refuse_unbuilt(kind: str, policy: BackupPolicy) -> None:
-    if kind != BackupType.FULL.value:
-        raise ConfigurationError(f"type in the run configuration: {kind!r} is not part of this version", "use full")
+def refuse_unbuilt(kind: BackupType, policy: BackupPolicy) -> None:
+    """Raise ConfigurationError for what is part of the configuration and not of this version."""
+    if kind is not BackupType.FULL:
+        what = f"{kind.value} backups are not part of this version"
+        raise ConfigurationError(what, "take a full one: --type full, BACKUP_TYPE=full, or type: full in the run")
     if policy.method is not Method.LOGICAL:
         what = f"{policy.method.value} backups are not part of this version"
-        raise ConfigurationError(what, "use method: logical, in chom.yaml or the run configuration")
+        raise ConfigurationError(what, "use the method logical")
     if policy.upload:
         what = "uploading to the second copy is not part of this version, and nothing was started"
-        raise ConfigurationError(what, "use upload: false, in chom.yaml or the run configuration")
+        raise ConfigurationError(what, "use --no-upload, UPLOAD_REMOTE=false, or upload: false")

@@ -1,0 +1,67 @@
+"""Backups as they are found in the repository: opened, with their proofs, and what is known about each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from chom_pipelines.errors import DamagedError, KeyUnavailableError, RepositoryError
+from chom_pipelines.repository.entry import BackupEntry, ProofRecord
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.proof import Level, Outcome, Proof
+
+_RESTORE = {"schema", "data", "programs"}  # the phases of a verification that a restore has as well
+
+
+@dataclass(frozen=True)
+class OpenedEntry:
+    """A backup as it was found. Without its key the manifest is shown all the same, and the problem says so."""
+
+    entry: BackupEntry
+    manifest: Manifest | None
+    proofs: tuple[ProofRecord, ...]
+    problem: RepositoryError | None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is known about it, without looking at its objects."""
+        if isinstance(self.problem, KeyUnavailableError):
+            return Outcome.NOT_VERIFIED
+        disbelieved = any(record.problem for record in self.proofs)
+        failed = any(proof.outcome is Outcome.FAILED for proof in self.latest.values())
+        return Outcome.FAILED if self.problem or disbelieved or failed else Outcome.PASSED
+
+    @property
+    def latest(self) -> Mapping[Level, Proof]:
+        """The last proof that came to an answer, of each level; else the last."""
+        found: dict[Level, Proof] = {}
+        for proof in (record.proof for record in self.proofs if record.proof):
+            if proof.outcome is not Outcome.NOT_VERIFIED or proof.level not in found:
+                found[proof.level] = proof
+        return found
+
+    @property
+    def restored_in(self) -> float | None:
+        """Seconds that the last full verification needed to restore it; None where there was none."""
+        proof = self.latest.get(Level.FULL)
+        if proof is None or proof.outcome is not Outcome.PASSED or not set(proof.phases) >= _RESTORE:
+            return None
+        return sum(proof.phases[name] for name in _RESTORE)
+
+
+def opened(entry: BackupEntry, keyring: Keyring | None) -> OpenedEntry:
+    """Read a backup's manifest and proofs; what is wrong with them becomes its problem."""
+    try:
+        return OpenedEntry(entry, entry.manifest(keyring), tuple(entry.proofs(keyring)), None)
+    except KeyUnavailableError as error:
+        return OpenedEntry(entry, _unauthenticated(entry), (), error)
+    except RepositoryError as error:
+        return OpenedEntry(entry, None, (), error)
+
+
+def _unauthenticated(entry: BackupEntry) -> Manifest | None:
+    try:
+        return Manifest.model_validate({name: value for name, value in entry.peek().items() if name != "seal"})
+    except (DamagedError, ValidationError):
+        return None

@@ -1,0 +1,75 @@
+"""Taking a backup as a policy says, and proving it: the one use case that the command line and Dagster share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chom_pipelines.backups.policy import refuse_unbuilt
+from chom_pipelines.errors import ChomError
+from chom_pipelines.inventory.environment import BackupType
+from chom_pipelines.inventory.models import Inventory, Server
+from chom_pipelines.inventory.opening import keyring_of, repository_of
+from chom_pipelines.inventory.policies import BackupPolicy, Verification
+from chom_pipelines.logical.dump import take_backup
+from chom_pipelines.progress import Report
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.proof import Level, Outcome
+
+if TYPE_CHECKING:
+    from chom_pipelines.repository.proof import Proof
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A backup that is in the repository, and how it was proved.
+
+    Without a `proof`, either none was wanted, or `unproved` says why none could be made or kept.
+    """
+
+    entry: BackupEntry
+    manifest: Manifest
+    proof: Proof | None
+    unproved: ChomError | None
+
+    @property
+    def outcome(self) -> Outcome:
+        """Passed is only what a proof says."""
+        return self.proof.outcome if self.proof else Outcome.NOT_VERIFIED
+
+
+def take_and_prove(
+    inventory: Inventory,
+    server: Server,
+    kind: BackupType,
+    policy: BackupPolicy,
+    report: Report,
+    *,
+    announce: Callable[[BackupEntry, Manifest], None],
+) -> Taken:
+    """Take a backup of the server, `announce` it as soon as it is listed, and prove it as the policy says.
+
+    Raises ConfigurationError for what this version cannot do, with nothing begun; else what taking the backup raises,
+    with nothing listed. What goes wrong afterwards takes no backup away: it is in the result.
+    """
+    refuse_unbuilt(kind, policy)
+    keyring = keyring_of(inventory.repository) if policy.encrypt else None
+    repository = repository_of(inventory.repository)
+    repository.create()
+    entry, manifest = take_backup(server, policy, repository, keyring, report)
+    announce(entry, manifest)
+    if policy.verification is Verification.NONE:
+        return Taken(entry, manifest, None, None)
+    try:
+        return Taken(entry, manifest, _proof(entry, policy, keyring, report), None)
+    except ChomError as error:
+        return Taken(entry, manifest, None, error)
+
+
+def _proof(entry: BackupEntry, policy: BackupPolicy, keyring: Keyring | None, report: Report) -> Proof:
+    from chom_pipelines.proofs.verification import verify  # a dump that is not verified starts sooner
+
+    return verify(entry, Level(policy.verification.value), keyring, report, threads=policy.threads)
