@@ -1,4 +1,4 @@
-"""A private server for the length of a block: for proofs, tests and the demonstration. It never outlives its owner."""
+"""Private servers: for proofs, drills, tests and the demonstration. None outlives the process that started it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from chom_pipelines.errors import ScratchServerError
@@ -42,19 +42,42 @@ _THROW_AWAY = (  # nothing in it need survive a crash
     "--innodb-autoinc-lock-mode=2",  # several connections load one table
 )
 _REDO = {Flavour.MARIADB: "--innodb-log-file-size", Flavour.MYSQL: "--loose-innodb-redo-log-capacity"}
-# MariaDB's initialisation makes root accounts for TCP too
-_SOCKET_ONLY = "DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost';\nFLUSH PRIVILEGES;\n"
+_GTIDS = {
+    Flavour.MARIADB: (),  # it has them always
+    Flavour.MYSQL: ("--gtid-mode=ON", "--enforce-gtid-consistency=ON"),
+}
+_BINARY_LOG = {
+    Flavour.MARIADB: ("--binlog-format=ROW",),  # and it deletes no files unless told to
+    Flavour.MYSQL: ("--binlog-expire-logs-seconds=0",),  # else it deletes those older than 30 days when it starts
+}
+# MariaDB's initialisation makes root accounts for TCP too; that they go is no business of a replica's
+_SOCKET_ONLY = (
+    "SET SESSION sql_log_bin = 0;\n"
+    "DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost';\n"
+    "FLUSH PRIVILEGES;\n"
+)
 
 
 @dataclass(frozen=True)
 class ScratchServer:
-    """A running private server. `endpoint` is root's, by socket; `wanted` the version it stands in for."""
+    """A running private server.
+
+    `endpoint` is root's, by socket; `directory` has the data; `wanted` is the version it stands in for.
+    """
 
     endpoint: Endpoint
     facts: ServerFacts
     directory: Path
     log: Path
     wanted: Version | None
+    _end: ExitStack = field(repr=False, compare=False)
+
+    def stop(self) -> None:
+        """End it, with all its files but a data directory that was there before; a second call does nothing.
+
+        Raises ScratchServerError where a server on such a directory does not shut down in order.
+        """
+        self._end.close()
 
     @property
     def differs(self) -> str | None:
@@ -74,7 +97,29 @@ def scratch_server(
     options: Sequence[str] = (),
     data_directory: Path | None = None,
 ) -> Iterator[ScratchServer]:
-    """Start a private server and end it, with all its files, however the block or this process ends.
+    """`start_scratch_server` for the length of a block; where an exception ends that, the server is killed."""
+    server = start_scratch_server(
+        flavour,
+        version=version,
+        directory=directory,
+        expected_bytes=expected_bytes,
+        options=options,
+        data_directory=data_directory,
+    )
+    with server._end:  # noqa: SLF001  (it is told how the block ended)
+        yield server
+
+
+def start_scratch_server(
+    flavour: Flavour,
+    *,
+    version: Version | None = None,
+    directory: Path | None = None,
+    expected_bytes: int = 0,
+    options: Sequence[str] = (),
+    data_directory: Path | None = None,
+) -> ScratchServer:
+    """Start a private server. It ends, with all its files, at its `stop()`, and however this process ends: keep it.
 
     `version` is the production server's, for `differs`. The data, `expected_bytes` of it, go to memory where they fit
     well, else under `directory` or TMPDIR. `options` are the server's own and come last, so that they win.
@@ -112,14 +157,32 @@ def scratch_server(
             ),
         )
         facts = _first_answer(process, program, place, None if data_directory else _EMPTY_START_SECONDS)
-        yield ScratchServer(place.endpoint, facts, data, place.log, version)
         if data_directory is not None:
-            _shut_down(process, place)
+            stack.push(lambda kind, *_: None if kind else _shut_down(process, place))
+        return ScratchServer(place.endpoint, facts, data, place.log, version, stack.pop_all())
 
 
 def listening_on(port: int) -> tuple[str, ...]:
     """Options for a scratch server that also answers on 127.0.0.1; root stays reachable by the socket only."""
     return ("--skip-networking=OFF", "--bind-address=127.0.0.1", f"--port={port}")
+
+
+def with_binary_log(flavour: Flavour, server_id: int, base: str = "binlog") -> tuple[str, ...]:
+    """Options for a scratch server that writes a binary log by row, with GTIDs.
+
+    Its files are called `base` and a number, in the data directory unless `base` is a path. Where such files are there
+    already they are continued, served to replicas, and never deleted because of their age.
+    """
+    return (f"--server-id={server_id}", f"--log-bin={base}", *_BINARY_LOG[flavour], *_GTIDS[flavour])
+
+
+def as_replica(flavour: Flavour, server_id: int) -> tuple[str, ...]:
+    """Options for a scratch server that is to replicate by GTIDs, once it is told from whom and to begin.
+
+    It writes no binary log. Its relay logs have a name of their own, so that it finds them when it is started again.
+    """
+    # MySQL calls it --skip-replica-start since 8.0.26, and takes the old name too
+    return (f"--server-id={server_id}", "--relay-log=relay", "--skip-slave-start", *_GTIDS[flavour])
 
 
 def free_port() -> int:

@@ -26,7 +26,15 @@ from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.datadir import create_datadir
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import server_program
-from chom_pipelines.server.scratch import ScratchServer, free_port, listening_on, scratch_server
+from chom_pipelines.server.scratch import (
+    ScratchServer,
+    as_replica,
+    free_port,
+    listening_on,
+    scratch_server,
+    start_scratch_server,
+    with_binary_log,
+)
 from chom_pipelines_tests.servers import PrivateServer
 
 FLAVOURS = pytest.mark.parametrize("flavour", Flavour)
@@ -66,19 +74,32 @@ class Trace:
 OWNER = """
 import sys, time
 from chom_pipelines.server.facts import Flavour
-from chom_pipelines.server.scratch import scratch_server
+from chom_pipelines.server.scratch import scratch_server, start_scratch_server
 from chom_pipelines_tests.server.test_scratch import Trace
-with scratch_server(Flavour(sys.argv[1])) as server:
+def wait(server):
     trace = Trace.of(server)
     print(trace.pid, trace.home, trace.store, flush=True)
     time.sleep(600)
 """
+IN_A_BLOCK = (
+    OWNER
+    + """
+with scratch_server(Flavour(sys.argv[1])) as server:
+    wait(server)
+"""
+)
+IN_NO_BLOCK = (
+    OWNER
+    + """
+wait(start_scratch_server(Flavour(sys.argv[1])))
+"""
+)
 
 
 @contextmanager
-def owner(flavour: Flavour) -> Iterator[tuple[subprocess.Popen[str], Trace]]:
+def owner(flavour: Flavour, script: str = IN_A_BLOCK) -> Iterator[tuple[subprocess.Popen[str], Trace]]:
     """A process that owns a server and waits."""
-    command = [sys.executable, "-c", OWNER, flavour.value]
+    command = [sys.executable, "-c", script, flavour.value]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:
@@ -200,7 +221,7 @@ def test_nothing_is_left_when_a_signal_ends_the_owner(flavour: Flavour, number: 
 
 
 def test_nothing_is_left_when_the_owners_process_group_is_killed() -> None:
-    command = [sys.executable, "-c", OWNER, "mariadb"]
+    command = [sys.executable, "-c", IN_A_BLOCK, "mariadb"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdout
         pid, home, store = process.stdout.readline().split()
@@ -296,6 +317,96 @@ def test_an_existing_data_directory_is_served_and_left_in_order(flavour: Flavour
         assert "crash recovery" not in server.log.read_text().lower()
         with Session(server.endpoint) as session:
             assert session.rows("SHOW DATABASES LIKE 'kept'") == [("kept",)]
+
+
+@FLAVOURS
+def test_a_started_server_runs_until_it_is_stopped(flavour: Flavour) -> None:
+    server = start_scratch_server(flavour)
+    trace = Trace.of(server)
+    with Session(server.endpoint) as session:
+        assert session.value("SELECT 1") == 1
+    server.stop()
+    assert not trace.left
+    server.stop()
+
+
+@FLAVOURS
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_of_a_started_server_when_its_owner_is_killed(flavour: Flavour, number: signal.Signals) -> None:
+    with owner(flavour, IN_NO_BLOCK) as (process, trace):
+        process.send_signal(number)
+        process.wait(PATIENCE)
+        trace.assert_gone()
+
+
+FOLLOW = {
+    Flavour.MARIADB: "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {port}, MASTER_USER = 'follower',"
+    " MASTER_PASSWORD = 'f', MASTER_USE_GTID = slave_pos",
+    Flavour.MYSQL: "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {port},"
+    " SOURCE_USER = 'follower', SOURCE_PASSWORD = 'f', SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1",
+}
+REPLICA = {Flavour.MARIADB: "SLAVE", Flavour.MYSQL: "REPLICA"}
+
+
+@contextmanager
+def source(flavour: Flavour, port: int) -> Iterator[Session]:
+    """Root's session on a server with a binary log, one row, and an account that replicates."""
+    with (
+        scratch_server(flavour, options=(*listening_on(port), *with_binary_log(flavour, 1))) as server,
+        Session(server.endpoint) as session,
+    ):
+        assert server.facts.has_gtid
+        assert server.facts.binlog_retention_seconds is None
+        session.execute("CREATE USER follower@'%' IDENTIFIED BY 'f'")
+        session.execute("GRANT REPLICATION SLAVE ON *.* TO follower@'%'")
+        session.execute("CREATE DATABASE d")
+        session.execute("CREATE TABLE d.t (n INT PRIMARY KEY)")
+        session.execute("INSERT INTO d.t VALUES (1)")
+        yield session
+
+
+def await_rows(session: Session, expected: int) -> None:
+    give_up = time.monotonic() + PATIENCE
+    found = 0
+    while found != expected and time.monotonic() < give_up:
+        time.sleep(0.02)
+        if session.rows("SELECT 1 FROM information_schema.tables WHERE table_schema = 'd' AND table_name = 't'"):
+            found = session.value("SELECT COUNT(*) FROM d.t")
+    assert found == expected
+
+
+@FLAVOURS
+def test_one_replicates_from_anothers_binary_log(flavour: Flavour) -> None:
+    port = free_port()
+    with source(flavour, port), scratch_server(flavour, options=as_replica(flavour, 2)) as server:
+        assert not server.facts.logs_binary
+        with Session(server.endpoint) as session:
+            session.execute(FOLLOW[flavour].format(port=port))
+            session.execute(f"START {REPLICA[flavour]}")
+            await_rows(session, 1)
+
+
+@FLAVOURS
+def test_a_replica_is_served_again_with_other_options_and_goes_on_when_told(flavour: Flavour, tmp_path: Path) -> None:
+    port = free_port()
+    data = tmp_path / "replica"
+    create_datadir(server_program(flavour), (), data)
+    with source(flavour, port) as leader:
+        first = start_scratch_server(flavour, data_directory=data, options=as_replica(flavour, 2))
+        with Session(first.endpoint) as session:
+            session.execute(FOLLOW[flavour].format(port=port))
+            session.execute(f"START {REPLICA[flavour]}")
+            await_rows(session, 1)
+        first.stop()
+        leader.execute("INSERT INTO d.t VALUES (2)")
+        options = (*as_replica(flavour, 2), *with_binary_log(flavour, 3, str(tmp_path / "own")))
+        with scratch_server(flavour, data_directory=data, options=options) as second:
+            assert second.facts.server_id == 3
+            assert Path(f"{tmp_path / 'own'}.index").exists()
+            with Session(second.endpoint) as session:
+                assert session.rows("SELECT 1 FROM information_schema.processlist WHERE user = 'system user'") == []
+                session.execute(f"START {REPLICA[flavour]}")
+                await_rows(session, 2)
 
 
 def test_directories_of_other_users_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
