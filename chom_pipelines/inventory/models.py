@@ -10,6 +10,7 @@ from chom_pipelines.inventory.base import AtKeyError, ConfigModel, ConfigPath
 from chom_pipelines.inventory.policies import BackupPolicy, Retention, Schedules, Thresholds, TlsVerification
 from chom_pipelines.inventory.secrets import SecretReference
 from chom_pipelines.server.connection import Endpoint, Tls
+from chom_pipelines.server.facts import SYSTEM_DATABASES
 
 __all__ = [
     "BackupPolicy",
@@ -25,8 +26,6 @@ __all__ = [
     "TlsConfig",
     "impossible",
 ]
-
-SYSTEM_DATABASES = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
 
 
 class Offsite(ConfigModel):

@@ -13,10 +13,9 @@ from chom_pipelines.errors import ServerError, UnknownDatabaseError
 from chom_pipelines.logical.columns import Column
 from chom_pipelines.logical.definitions import INVALID_VIEW, Context, Definition, in_dependency_order, in_one_charset
 from chom_pipelines.server.connection import Row, Session, error_number
-from chom_pipelines.server.facts import ServerFacts
+from chom_pipelines.server.facts import SYSTEM_DATABASES, ServerFacts
 from chom_pipelines.server.identifiers import account, literal, quote
 
-SYSTEM_DATABASES = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
 _BORROWING = frozenset({"mrg_myisam", "federated", "spider"})
 _INTERNAL_ACCOUNTS = frozenset({"mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys", "PUBLIC", ""})
 _DEFAULT_ROLES = re.compile(

@@ -21,7 +21,7 @@ from chom_pipelines.logical.definitions import INVALID_VIEW, SCHEMA_FILES, Defin
 from chom_pipelines.logical.pool import Pool, Setup, pool
 from chom_pipelines.logical.ranges import cut
 from chom_pipelines.logical.restore_guide import restore_guide
-from chom_pipelines.logical.snapshot import BEGIN, POSITION, STATEMENTS, definitions_locked, frozen
+from chom_pipelines.logical.snapshot import BEGIN, NO_SQL_MODE, POSITION, STATEMENTS, definitions_locked, frozen
 from chom_pipelines.logical.work import Work
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.encryption import DataKey
@@ -99,8 +99,7 @@ class _Run:
     def dump(self, wrapped: WrappedKey | None, report: Report) -> Manifest:
         """Everything between the first connection and the manifest."""
         self._refuse_blindness()
-        for statement in STATEMENTS[:1]:
-            self.session.execute(statement)
+        self.session.execute(NO_SQL_MODE)
         with ExitStack() as stack:
             workers = stack.enter_context(pool(threads_of(self.policy), self._setup()))
             stack.enter_context(definitions_locked(self.session, self.facts))

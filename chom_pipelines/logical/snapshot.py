@@ -22,8 +22,11 @@ LOCK_SECONDS = 10
 """The longest that writers may be held up by the wait; web requests commonly time out at 30 s."""
 
 BEGIN = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+NO_SQL_MODE = "SET SESSION sql_mode = ''"
+"""Definitions are then shown in the server's own dialect, and nothing of them is left out."""
+
 STATEMENTS = (
-    "SET SESSION sql_mode = ''",
+    NO_SQL_MODE,
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "SET character_set_results = NULL",
 )

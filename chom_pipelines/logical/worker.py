@@ -27,7 +27,7 @@ from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
 from chom_pipelines.server.connection import Endpoint, Session
-from chom_pipelines.server.wire import Block, Proof, UnfitRowError, rendered_rows, separate_rows
+from chom_pipelines.server.wire import Block, ExpectedCounts, UnfitRowError, rendered_rows, separate_rows
 
 OBJECT_BYTES = 96 << 20
 """A range whose rows outgrow this goes on in another object."""
@@ -203,10 +203,10 @@ class Worker:
         how = Reading.from_json(task["reading"])
         tried = self.unfit.get(task["table"], 0)
         for number, attempt in enumerate(how.attempts[tried:], tried + 1):
-            proof = Proof(attempt.tabs_a_row, attempt.counts_separators, attempt.counts_backslashes)
+            expected = ExpectedCounts(attempt.tabs_a_row, attempt.counts_separators, attempt.counts_backslashes)
             sink = _Sink(self, task["name"], buffered=buffered)
             try:
-                self._fill(sink, rendered_rows(self.session, attempt.sql, proof, self._interrupt))
+                self._fill(sink, rendered_rows(self.session, attempt.sql, expected, self._interrupt))
             except UnfitRowError:
                 sink.abort()
                 self.unfit[task["table"]] = number

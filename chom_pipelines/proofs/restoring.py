@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from chom_pipelines.errors import ChomError, RestoreFailedError
@@ -13,8 +11,9 @@ from chom_pipelines.logical.contents import Contents
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
 from chom_pipelines.logical.pool import Setup, pool
 from chom_pipelines.logical.ranges import Range
-from chom_pipelines.logical.snapshot import STATEMENTS
+from chom_pipelines.logical.snapshot import NO_SQL_MODE, STATEMENTS
 from chom_pipelines.logical.work import Work
+from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.manifest import Table
 from chom_pipelines.restores.targets import RestoreRequest, birth_options, restore_contents
@@ -62,7 +61,7 @@ def restore_and_compare(contents: Contents, threads: int, report: Report) -> Res
             result.failures.append(f"it cannot be restored: {error.what}")
             return result
         result.phases |= {name: restored.phases[name] for name in ("schema", "data", "programs")}
-        with _timed(result, "compare"):
+        with timed(result.phases, "compare"):
             _compare(contents, server, threads, report, result)
     return result
 
@@ -78,7 +77,7 @@ def _answers(server: ScratchServer) -> bool:
 def _compare(contents: Contents, server: ScratchServer, threads: int, report: Report, result: RestoringResult) -> None:
     manifest = contents.manifest
     with Session(server.endpoint) as session:
-        session.execute(STATEMENTS[0])
+        session.execute(NO_SQL_MODE)
         catalog = Catalog(session, server.facts, manifest.databases)
         result.failures += _definitions(contents.definitions(), catalog.definitions())
         there = {table.label: table for table in catalog.tables()}
@@ -157,10 +156,3 @@ def _definitions(backup: list[Definition], restored: list[Definition]) -> list[s
             if found[label].counter < wanted[label].counter
         ),
     ]
-
-
-@contextmanager
-def _timed(result: RestoringResult, name: str) -> Iterator[None]:
-    began = time.monotonic()
-    yield
-    result.phases[name] = time.monotonic() - began

@@ -22,6 +22,8 @@ from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.wire import load as load_data
 
+VALUES_AS_THEY_ARE = "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'"
+
 _TRUNCATED = 1265
 """What a server says of the error value of an ENUM (index 0), which is stored all the same."""
 
@@ -31,7 +33,7 @@ _DDL_BUFFER = 128 << 20
 def settings(facts: ServerFacts) -> list[str]:
     """What a session that restores is told: take values as they are, check nothing that the source had checked."""
     statements = [
-        "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'",
+        VALUES_AS_THEY_ARE,
         "SET SESSION foreign_key_checks = 0, max_error_count = 65535",
     ]
     if facts.is_mariadb:

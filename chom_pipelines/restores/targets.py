@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,12 +18,13 @@ from chom_pipelines.errors import (
 )
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
+from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.restores.load_units import Target
-from chom_pipelines.restores.loading import Loader, Progress, settings
+from chom_pipelines.restores.loading import VALUES_AS_THEY_ARE, Loader, Progress, settings
 from chom_pipelines.restores.plan import MARKER, RestorePlan, RestoreRequest, planned
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import Flavour, ServerFacts, parse_version, read_facts
@@ -173,9 +173,9 @@ class _Restore:
 
     def run(self, report: Report) -> RestoreResult:
         phases: dict[str, float] = {}
-        with _timed(phases, "schema"):
+        with timed(phases, "schema"):
             self._create_schema()
-        with _timed(phases, "data"):
+        with timed(phases, "data"):
             total = sum(each.table.bytes for each in self.plan.tables)
             name = self.contents.manifest.id
             progress = Progress(
@@ -186,7 +186,7 @@ class _Restore:
             threads = self.request.threads or len(os.sched_getaffinity(0))
             seconds = Loader(self.contents, self.target, self.facts, threads).run(targets, progress)
         phases["indexes"] = seconds["indexes"]
-        with _timed(phases, "programs"):
+        with timed(phases, "programs"):
             for each in self.plan.tables:
                 for statement in each.split.constraints(each.name):
                     self.session.statement(statement)
@@ -236,8 +236,7 @@ class _Restore:
             if context:
                 self.session.execute("SET NAMES utf8mb4")
                 self.session.execute("SET time_zone = '+00:00'")
-                for statement in settings(self.facts)[:1]:
-                    self.session.execute(statement)
+                self.session.execute(VALUES_AS_THEY_ARE)
             for ending in each.context.endings():
                 self.session.execute(ending)
             if each.value:
@@ -325,10 +324,3 @@ def _explained(begun: list[str], target: Endpoint) -> Iterator[None]:
         raise (type(error) if not isinstance(error, RestoreFailedError) else RestoreFailedError)(
             what, remedy
         ) from error
-
-
-@contextmanager
-def _timed(phases: dict[str, float], name: str) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    phases[name] = time.monotonic() - started

@@ -24,6 +24,9 @@ class Flavour(StrEnum):
     MYSQL = "mysql"
 
 
+SYSTEM_DATABASES = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
+"""The server's own; both families have them."""
+
 OLDEST: Mapping[Flavour, Version] = {Flavour.MARIADB: (10, 6, 0), Flavour.MYSQL: (8, 0, 0)}
 _NAMES = {Flavour.MARIADB: "MariaDB", Flavour.MYSQL: "MySQL"}
 

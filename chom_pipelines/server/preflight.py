@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chom_pipelines.errors import AccessDeniedError, ChomError, ProgramMissingError, ServerError
 from chom_pipelines.server.connection import Endpoint, Session
-from chom_pipelines.server.facts import ServerFacts, read_facts
+from chom_pipelines.server.facts import SYSTEM_DATABASES, ServerFacts, read_facts
 from chom_pipelines.server.findings import Finding, failed, not_verified, passed, warning
 from chom_pipelines.server.identifiers import literal
 from chom_pipelines.server.privileges import Need, create_user, has_roles, missing_privileges
@@ -16,7 +16,7 @@ from chom_pipelines.server.settings import binary_log_findings, local_infile_fin
 
 _NAMED = 10
 _REFUSED = re.compile(r"'(?P<user>[^']*)'@'(?P<host>[^']*)'|Host '(?P<stranger>[^']*)' is not allowed")
-_SYSTEM = "('mysql', 'information_schema', 'performance_schema', 'sys')"
+_SYSTEM = f"({', '.join(map(literal, sorted(SYSTEM_DATABASES)))})"
 
 
 @dataclass(frozen=True)

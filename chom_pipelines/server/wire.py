@@ -48,8 +48,8 @@ class UnfitRowError(Exception):
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What must be true of lines that were rendered without escaping everything: nothing in them needed it."""
+class ExpectedCounts:
+    """What is counted in lines that were rendered without escaping everything, as a proof that nothing needed it."""
 
     tabs_a_row: int
     counts_separators: bool
@@ -161,11 +161,13 @@ class _Payload:
         return int.from_bytes(b"".join(self.pieces({0xFC: 2, 0xFD: 3, 0xFE: 8}[first])), "little")
 
 
-def rendered_rows(session: Session, sql: str, proof: Proof, interrupt: Callable[[], None]) -> Iterator[Block]:
+def rendered_rows(
+    session: Session, sql: str, expected: ExpectedCounts, interrupt: Callable[[], None]
+) -> Iterator[Block]:
     """Stream a query of one column; each value becomes a line.
 
-    Raises UnfitRowError where a value is NULL, the separators do not add up to `proof`, or a row that `proof` should
-    count is longer than a block; the query is then ended with `interrupt` (KILL QUERY from elsewhere) and the
+    Raises UnfitRowError where a value is NULL, the separators are not what is `expected`, or a row that should be
+    counted is longer than a block; the query is then ended with `interrupt` (KILL QUERY from elsewhere) and the
     connection, with its transaction, is ready for the next query. Raises ConnectionFailedError, or the server's error.
     """
     reader = _start(session, sql)
@@ -181,13 +183,13 @@ def rendered_rows(session: Session, sql: str, proof: Proof, interrupt: Callable[
             count = len(rows)
             rows.append(b"")
             block = b"\n".join(rows)
-            if not proof.holds(block, count):
+            if not expected.holds(block, count):
                 outcome = _Outcome.UNFIT if outcome is _Outcome.MORE else _Outcome.UNFIT_END
                 break
             yield Block(block, count)
             rows.clear()
             pending = 0
-        if long and proof.counts_separators:  # it passes in pieces, too late to refuse it
+        if long and expected.counts_separators:  # it passes in pieces, too late to refuse it
             outcome = _Outcome.UNFIT
         elif long:
             yield from _long_row(reader)

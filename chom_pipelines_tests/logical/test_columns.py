@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chom_pipelines.logical.columns import Column, Escape, cheapest_escape, load_clause, may_exceed, row_expression
-from chom_pipelines.server.wire import Proof
+from chom_pipelines.server.wire import ExpectedCounts
 
 NUMBER = Column("n", "int", nullable=False)
 TEXT = Column("t", "varchar", nullable=False, character_bytes=400)
@@ -49,4 +49,4 @@ lines = st.lists(st.lists(st.text("ab\t\n\\", max_size=6), min_size=3, max_size=
 def test_the_count_of_separators_tells_when_something_should_have_been_escaped(rows: list[list[str]]) -> None:
     block = "".join("\t".join(row) + "\n" for row in rows).encode()
     clean = not any(re.search(r"[\t\n\\]", field) for row in rows for field in row)
-    assert Proof(2, counts_separators=True, counts_backslashes=True).holds(block, len(rows)) == clean
+    assert ExpectedCounts(2, counts_separators=True, counts_backslashes=True).holds(block, len(rows)) == clean

@@ -13,7 +13,7 @@ from chom_pipelines.logical.queries import Reading, reading
 from chom_pipelines.logical.ranges import Range
 from chom_pipelines.logical.snapshot import STATEMENTS
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.wire import Block, Proof, UnfitRowError, load, rendered_rows, separate_rows
+from chom_pipelines.server.wire import Block, ExpectedCounts, UnfitRowError, load, rendered_rows, separate_rows
 from chom_pipelines_tests.logical.textfile import rows_of
 from chom_pipelines_tests.servers import PrivateServer
 
@@ -96,7 +96,7 @@ def check_every_rendering(server: PrivateServer, columns: str, rows: list[list[R
             renderings.fill(example)
             full = renderings.how.attempts[-1]
             assert not full.counts_separators
-            anything = Proof(full.tabs_a_row, counts_separators=False, counts_backslashes=False)
+            anything = ExpectedCounts(full.tabs_a_row, counts_separators=False, counts_backslashes=False)
             text = joined(rendered_rows(session, full.sql, anything, never))
             assert rows_of(text) == as_bytes(example)
             assert joined(separate_rows(session, renderings.how.separate, renderings.how.escaped)) == text
@@ -127,13 +127,13 @@ def test_a_cheap_rendering_is_right_or_refused(server: PrivateServer, examples: 
         cheap, full = renderings.how.attempts
         for rows in examples:
             renderings.fill(rows)
-            everything = Proof(full.tabs_a_row, full.counts_separators, full.counts_backslashes)
+            everything = ExpectedCounts(full.tabs_a_row, full.counts_separators, full.counts_backslashes)
             wanted = joined(rendered_rows(session, full.sql, everything, never))
             assert rows_of(wanted) == as_bytes(rows)
             special = any(set("\\\t\n") & set(a + b) for a, b in rows)
             try:
-                proof = Proof(cheap.tabs_a_row, cheap.counts_separators, cheap.counts_backslashes)
-                assert joined(rendered_rows(session, cheap.sql, proof, never)) == wanted
+                expected = ExpectedCounts(cheap.tabs_a_row, cheap.counts_separators, cheap.counts_backslashes)
+                assert joined(rendered_rows(session, cheap.sql, expected, never)) == wanted
                 assert not special
             except UnfitRowError:
                 assert special
@@ -147,13 +147,13 @@ def test_a_cheap_rendering_of_long_and_missing_text_is_right_or_refused(
     renderings = Renderings(server, "a MEDIUMTEXT NULL, b TEXT NOT NULL")
     with renderings as session:
         cheap, full = renderings.how.attempts
-        proof = Proof(cheap.tabs_a_row, cheap.counts_separators, cheap.counts_backslashes)
-        anything = Proof(full.tabs_a_row, full.counts_separators, full.counts_backslashes)
+        expected = ExpectedCounts(cheap.tabs_a_row, cheap.counts_separators, cheap.counts_backslashes)
+        anything = ExpectedCounts(full.tabs_a_row, full.counts_separators, full.counts_backslashes)
         for rows in examples:
             renderings.fill(rows)
             special = any(set("\t\n") & set((a or "") + b) for a, b in rows)
             try:
-                text = joined(rendered_rows(session, cheap.sql, proof, never))
+                text = joined(rendered_rows(session, cheap.sql, expected, never))
                 assert rows_of(text) == as_bytes(rows)
                 assert text == joined(rendered_rows(session, full.sql, anything, never))
                 assert not special

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from chom_pipelines.errors import UnsupportedServerError
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.facts import Flavour, ServerFacts, parse_version, read_facts
+from chom_pipelines.server.facts import SYSTEM_DATABASES, Flavour, ServerFacts, parse_version, read_facts
+from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.servers import PrivateServer
 
 
@@ -26,6 +27,11 @@ def test_a_server_says_what_it_is(server: PrivateServer) -> None:
     assert found.has_gtid
     assert found.variables["binlog_format"] == "ROW"
     assert json.loads(json.dumps(found.to_json()))["version"] == list(found.version)
+
+
+def test_the_servers_own_databases_are_all_that_a_new_server_has(server: PrivateServer) -> None:
+    with scratch_server(server.flavour) as new, Session(new.endpoint) as session:
+        assert {name for (name,) in session.rows("SHOW DATABASES")} == SYSTEM_DATABASES
 
 
 def test_every_capability_that_is_claimed_is_there(server: PrivateServer) -> None:

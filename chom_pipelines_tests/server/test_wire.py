@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from chom_pipelines.errors import ChomError, ConnectionFailedError, ServerError
 from chom_pipelines.server import wire
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.wire import BLOCK, Block, Proof, UnfitRowError, load, rendered_rows, separate_rows
+from chom_pipelines.server.wire import BLOCK, Block, ExpectedCounts, UnfitRowError, load, rendered_rows, separate_rows
 from chom_pipelines_tests.servers import PrivateServer
 
-ANYTHING = Proof(0, counts_separators=False, counts_backslashes=False)
-NO_TABS = Proof(0, counts_separators=True, counts_backslashes=False)
+ANYTHING = ExpectedCounts(0, counts_separators=False, counts_backslashes=False)
+NO_TABS = ExpectedCounts(0, counts_separators=True, counts_backslashes=False)
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 AT_THE_EDGES = (
     *(0, 1, 250, 251, 252, 65_535, 65_536, BLOCK - 1, BLOCK, BLOCK + 1),
