@@ -6,7 +6,7 @@ from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.environment import BackupType, overridden
 from chom_pipelines.inventory.models import RepositoryConfig, impossible
 from chom_pipelines.inventory.policies import BackupPolicy
-from chom_pipelines.repository.manifest import Method
+from chom_pipelines.inventory.unbuilt import refusals
 
 Knob = str | int | bool | None
 
@@ -31,9 +31,5 @@ def refuse_unbuilt(kind: BackupType, policy: BackupPolicy) -> None:
     if kind is not BackupType.FULL:
         what = f"{kind.value} backups are not part of this version"
         raise ConfigurationError(what, "take a full one: --type full, BACKUP_TYPE=full, or type: full in the run")
-    if policy.method is not Method.LOGICAL:
-        what = f"{policy.method.value} backups are not part of this version"
-        raise ConfigurationError(what, "use the method logical")
-    if policy.upload:
-        what = "uploading to the second copy is not part of this version, and nothing was started"
-        raise ConfigurationError(what, "use --no-upload, UPLOAD_REMOTE=false, or upload: false")
+    for refusal in refusals(policy):
+        raise ConfigurationError(refusal.message, refusal.remedy)

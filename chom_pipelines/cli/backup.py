@@ -32,14 +32,14 @@ _log = logging.getLogger(__name__)
 @app.command()
 def backup(
     *,
-    kind: Annotated[BackupType | None, typer.Option("--type", help="$BACKUP_TYPE, else full.")] = None,
+    kind: Annotated[BackupType | None, typer.Option("--type", help="$BACKUP_TYPE; only full is built yet.")] = None,
     compression: Annotated[Codec | None, typer.Option(help="$COMPRESSION.")] = None,
     level: Annotated[int | None, typer.Option(help="Of compression: zstd 1-22, gzip and bzip2 1-9, xz 0-9.")] = None,
     threads: Annotated[int | None, typer.Option(help="Connections; 0: one per core. $PARALLEL_THREADS.")] = None,
     verification: Annotated[Verification | None, typer.Option(help="What proves it afterwards. $VERIFICATION.")] = None,
     encrypt: Annotated[bool | None, typer.Option("--encrypt/--no-encrypt", help="$ENCRYPT_BACKUP.")] = None,
-    upload: Annotated[bool | None, typer.Option("--upload/--no-upload", help="$UPLOAD_REMOTE.")] = None,
-    method: Annotated[Method | None, typer.Option(help="Rows and definitions, or the server's files.")] = None,
+    upload: Annotated[bool | None, typer.Option("--upload/--no-upload", help="$UPLOAD_REMOTE; not built yet.")] = None,
+    method: Annotated[Method | None, typer.Option(help="logical; physical is not built yet.")] = None,
     config: ConfigOption = None,
     server: ServerOption = None,
     json: JsonOption = False,

@@ -11,6 +11,7 @@ from chom_pipelines.inventory.models import RepositoryConfig, Server
 from chom_pipelines.inventory.opening import read_keyring
 from chom_pipelines.inventory.policies import Verification
 from chom_pipelines.inventory.secrets import SecretReference
+from chom_pipelines.inventory.unbuilt import unbuilt_for_all, unbuilt_for_server
 from chom_pipelines.server.findings import Finding, failed, not_verified, passed, warning
 from chom_pipelines.server.preflight import ServerAnswers, ask_server
 
@@ -20,17 +21,17 @@ _NO_CODEC_GETS_THERE = 10
 
 def check_server(server: Server) -> ServerAnswers:
     """What concerns one server; its password is read."""
+    unbuilt = tuple(unbuilt_for_server(server))
     try:
         endpoint = server.endpoint()
     except ConfigurationError as error:
-        return ServerAnswers((failed("password", error.what, error.remedy),))
+        return ServerAnswers((*unbuilt, failed("password", error.what, error.remedy)))
     answers = ask_server(
         endpoint,
         server.databases,
-        archived=server.schedules.binlogs is not None,
         proved=server.schedules.verification is not None or server.backup.verification is Verification.FULL,
     )
-    return ServerAnswers((*_password_file(server.password), *answers.findings), answers.data_bytes)
+    return ServerAnswers((*unbuilt, *_password_file(server.password), *answers.findings), answers.data_bytes)
 
 
 def check_repository(repository: RepositoryConfig, data_bytes: int | None) -> list[Finding]:
@@ -40,7 +41,7 @@ def check_repository(repository: RepositoryConfig, data_bytes: int | None) -> li
     except OSError as error:
         remedy = f"let {_user()} enter every folder above repository.path"
         found = [failed("repository", f"{error.filename}: {error.strerror}", remedy)]
-    return [*found, *_keys(repository)]
+    return [*found, *_keys(repository), *unbuilt_for_all(repository)]
 
 
 def _password_file(password: SecretReference | None) -> Iterator[Finding]:

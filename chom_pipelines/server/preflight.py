@@ -12,7 +12,7 @@ from chom_pipelines.server.findings import Finding, failed, not_verified, passed
 from chom_pipelines.server.identifiers import literal
 from chom_pipelines.server.privileges import Need, create_user, has_roles, missing_privileges
 from chom_pipelines.server.programs import server_program
-from chom_pipelines.server.settings import binary_log_findings, local_infile_finding, version_finding
+from chom_pipelines.server.settings import binary_log_finding, local_infile_finding, version_finding
 
 _NAMED = 10
 _REFUSED = re.compile(r"'(?P<user>[^']*)'@'(?P<host>[^']*)'|Host '(?P<stranger>[^']*)' is not allowed")
@@ -27,14 +27,8 @@ class ServerAnswers:
     data_bytes: int | None = None
 
 
-def ask_server(
-    endpoint: Endpoint,
-    databases: Sequence[str] | None,
-    *,
-    archived: bool = True,
-    proved: bool = True,
-) -> ServerAnswers:
-    """Everything about one server; `archived`, `proved`: its binary log and restores of its backups are wanted.
+def ask_server(endpoint: Endpoint, databases: Sequence[str] | None, *, proved: bool = True) -> ServerAnswers:
+    """Everything about one server; `proved`: restores of its backups are wanted.
 
     What fails becomes a finding: nothing is raised for what a server refuses.
     """
@@ -44,13 +38,13 @@ def ask_server(
         return ServerAnswers((_no_connection(endpoint, error),))
     with session:
         try:
-            return _asked(session, databases, archived=archived, proved=proved)
+            return _asked(session, databases, proved=proved)
         except ServerError as error:
             message = f"the server stopped answering: {error.what}"
             return ServerAnswers((not_verified("connection", message, error.remedy),))
 
 
-def _asked(session: Session, databases: Sequence[str] | None, *, archived: bool, proved: bool) -> ServerAnswers:
+def _asked(session: Session, databases: Sequence[str] | None, *, proved: bool) -> ServerAnswers:
     facts = read_facts(session)
     current = str(session.value("SELECT CURRENT_USER()"))
     grants = [str(line) for (line,) in session.rows("SHOW GRANTS")]
@@ -60,7 +54,7 @@ def _asked(session: Session, databases: Sequence[str] | None, *, archived: bool,
         _tls(session),
         version_finding(facts),
         *_privileges(missing, current, roles=has_roles(grants)),
-        *binary_log_findings(facts, archived=archived),
+        binary_log_finding(facts),
         *_databases(session, databases),
         *_engines(session, databases, everything_is_seen=not missing),
         local_infile_finding(facts),

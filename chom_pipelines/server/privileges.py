@@ -115,7 +115,7 @@ def has_roles(show_grants: Iterable[str]) -> bool:
 
 
 def _wanted(facts: ServerFacts, databases: Sequence[str] | None) -> Iterator[_Wanted]:
-    yield _Wanted("RELOAD", None, "takes the brief lock of a consistent snapshot, and rotates the binary log")
+    yield _Wanted("RELOAD", None, "takes the brief lock of a consistent snapshot")
     yield _Wanted("PROCESS", None, "names the session that holds up a lock")
     status = "BINLOG MONITOR" if facts.is_mariadb else "REPLICATION CLIENT"
     yield _Wanted(status, None, "reads the binary log's position")

@@ -35,9 +35,9 @@ def written(folder: Path, server: PrivateServer, **changed: object) -> Path:
     return file
 
 
-def run(*arguments: str) -> int:
+def run(*arguments: str, command: str = "check") -> int:
     with pytest.raises(SystemExit) as caught:
-        main(["check", *arguments])
+        main([*command.split(), *arguments])
     return int(caught.value.code or 0)
 
 
@@ -106,3 +106,23 @@ def test_the_password_is_nowhere_in_what_is_printed(
 def test_an_unknown_server_exits_with_2(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--config", str(config), "--server", "third") == 2
     assert "chom, second" in capsys.readouterr().err
+
+
+def test_who_adapts_the_addresses_of_the_example_can_check_and_back_up(
+    tmp_path: Path,
+    server: PrivateServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CHOM_DB_PASSWORD", server.backup.password)
+    body = yaml.safe_load((Path(__file__).parents[2] / "chom.example.yaml").read_text())
+    body["repository"]["path"] = "repository"
+    body["repository"]["encryption"]["keys"]["file"] = "keys.json"
+    over_tcp, by_socket = body["servers"]
+    over_tcp |= {"port": server.backup.port, "databases": [server.fresh_database()]}
+    by_socket |= {"socket": server.root.socket, "user": server.root.user}
+    file = tmp_path / "chom.yaml"
+    file.write_text(yaml.safe_dump(body))
+    assert run("--config", str(file), command="keys generate") == 0
+    assert run("--config", str(file)) == 0
+    for name in ("chom", "reports"):
+        assert run("--config", str(file), "--server", name, command="backup") == 0

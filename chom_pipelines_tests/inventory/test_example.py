@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from chom_pipelines.inventory.loading import load_inventory, parse_inventory
 from chom_pipelines.inventory.models import Inventory, Server
+from chom_pipelines.inventory.unbuilt import unbuilt_for_all, unbuilt_for_server
 
 EXAMPLE = Path(__file__).parents[2] / "chom.example.yaml"
 
@@ -32,6 +33,25 @@ def test_the_example_loads() -> None:
     assert [server.name for server in inventory.servers] == ["chom", "reports"]
 
 
+def test_the_example_asks_for_nothing_that_is_not_built() -> None:
+    inventory = load_inventory(EXAMPLE)
+    asked = [finding for server in inventory.servers for finding in unbuilt_for_server(server)]
+    assert [*asked, *unbuilt_for_all(inventory.repository)] == []
+
+
+def test_what_the_example_calls_not_built_is_found_where_it_is_put_in() -> None:
+    inventory = parse_inventory(_uncommented(), EXAMPLE)
+    found = [*unbuilt_for_server(inventory.server("chom")), *unbuilt_for_all(inventory.repository)]
+    assert {finding.subject for finding in found} == {
+        "backup.upload",
+        "schedules",
+        "retention",
+        "migrations",
+        "thresholds",
+        "offsite",
+    }
+
+
 def test_the_example_loads_with_every_optional_key_put_in() -> None:
     server = parse_inventory(_uncommented(), EXAMPLE).server("chom")
     assert server.port == 3306
@@ -46,7 +66,7 @@ def test_every_key_that_can_be_configured_is_in_the_example() -> None:
 
 
 def test_what_the_example_calls_a_default_is_the_default() -> None:
-    written, short = load_inventory(EXAMPLE).servers
+    written, short = parse_inventory(_uncommented(), EXAMPLE).servers
     bare = Server.model_validate({"name": "a", "socket": "/s", "user": "u"})
     assert written.schedules == bare.schedules
     assert written.retention == bare.retention

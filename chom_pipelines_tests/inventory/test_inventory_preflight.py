@@ -107,6 +107,20 @@ def test_a_server_of_the_inventory_is_asked(
     assert server.backup.password not in str(answers)
 
 
+def test_what_is_not_built_is_a_finding_of_the_server_and_of_the_repository(
+    mariadb: PrivateServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CHOM_TEST_PASSWORD", mariadb.backup.password)
+    policy = {"method": "physical"}
+    answers = check_server(configured(mariadb, password={"env": "CHOM_TEST_PASSWORD"}, backup=policy))
+    failed = [finding.subject for finding in answers.findings if finding.outcome is Outcome.FAILED]
+    assert failed == ["backup.method"]
+    offsite = RepositoryConfig.model_validate({"path": str(tmp_path), "offsite": {"url": "s3://acme"}})
+    assert about("offsite", offsite).outcome is Outcome.WARNING
+
+
 def test_a_password_that_cannot_be_read_is_a_finding(mariadb: PrivateServer, tmp_path: Path) -> None:
     (finding,) = check_server(configured(mariadb, password={"file": str(tmp_path / "none")})).findings
     assert (finding.subject, finding.outcome) == ("password", Outcome.FAILED)
