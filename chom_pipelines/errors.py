@@ -9,16 +9,17 @@ from typing import ClassVar
 class ChomError(Exception):
     """Something failed that a person can act on.
 
-    `what` names the failure and the place; `remedy` says what to do about it.
+    `what` names the failure and the place; `remedy` says what to do about it, and is the class's usual one if left out.
     """
 
     exit_code: ClassVar[int] = 1
     retryable: ClassVar[bool] = False
+    usual_remedy: ClassVar[str] = ""
 
     def __init__(self, what: str, remedy: str = "") -> None:
         super().__init__(what)
         self.what = what
-        self.remedy = remedy
+        self.remedy = remedy or self.usual_remedy
 
     def __str__(self) -> str:
         return f"{self.what}\n  → {self.remedy}" if self.remedy else self.what
@@ -110,8 +111,22 @@ class BackupNotFoundError(RepositoryError):
     """No backup of that name is in the repository."""
 
 
+class ObjectMissingError(RepositoryError):
+    """A store has nothing under that name."""
+
+    usual_remedy = "look at what else is there; something may have removed it"
+
+
+class ObjectExistsError(RepositoryError):
+    """A store has something under that name already, and it was not to be replaced; nothing was changed."""
+
+    usual_remedy = "find out what else writes there"
+
+
 class DamagedError(RepositoryError):
     """A stored object or manifest is not what was written: truncated, edited, lost or rotten."""
+
+    usual_remedy = "restore another backup; this one cannot be trusted"
 
 
 class UnknownFormatError(RepositoryError):
@@ -127,6 +142,10 @@ class KeyUnavailableError(RepositoryError):
 
 class BackupFailedError(ChomError):
     """A backup could not be completed; nothing of it is listed."""
+
+
+class UnsupportedBackupError(ChomError):
+    """A backup of a method or kind with which this version cannot do what was asked."""
 
 
 class RestoreRefusedError(ChomError):

@@ -14,7 +14,8 @@ import yaml
 from chom_pipelines.definitions import deployment
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.local import Repository
+from chom_pipelines.repository.local_store import LocalStore
+from chom_pipelines.repository.repository import Repository
 from chom_pipelines_tests.servers import PrivateServer
 
 NAME = "chom-1"
@@ -63,7 +64,7 @@ class Deployment:
     @property
     def repository(self) -> Repository:
         """Where its backups are."""
-        return Repository(self.directory / "repository")
+        return Repository(LocalStore(self.directory / "repository"))
 
     def entries(self) -> list[BackupEntry]:
         """What is listed."""

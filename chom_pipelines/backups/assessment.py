@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping
 from chom_pipelines.backups import verdicts
 from chom_pipelines.backups.verdicts import CONTENT, HISTORY, INTEGRITY, QUESTIONS, SIZE, TABLES, Verdict
 from chom_pipelines.errors import BackupNotFoundError, DamagedError, RepositoryError
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.local import LATEST, Repository
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.repository.proof import Level, Outcome, Proof
+from chom_pipelines.repository.proof import Level, Proof
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.repository.streams import LATEST
 
 
 def answers(repository: Repository, server: str, keyring: Keyring | None) -> Mapping[str, Verdict]:
@@ -33,7 +35,7 @@ def answers(repository: Repository, server: str, keyring: Keyring | None) -> Map
     last = verdicts.newest(proofs)
     return {
         INTEGRITY: verdicts.integrity(last),
-        TABLES: verdicts.tables(last, len(manifest.tables)),
+        TABLES: verdicts.tables(last, len(manifest.logical.tables)),
         CONTENT: verdicts.content(verdicts.newest(proofs, Level.FULL)),
         SIZE: verdicts.size(manifest, _before(repository, entry, keyring)),
     }

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from chom_pipelines.errors import DamagedError, KeyUnavailableError, RepositoryError
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.entry import BackupEntry, ProofRecord
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.repository.proof import Level, Outcome, Proof
+from chom_pipelines.repository.proof import Level, Proof
 
 _RESTORE = {"schema", "data", "programs"}  # the phases of a verification that a restore has as well
 

@@ -13,11 +13,12 @@ from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of
 from chom_pipelines.inventory.policies import BackupPolicy, Verification
 from chom_pipelines.logical.dump import take_backup
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.repository.proof import Level, Outcome
+from chom_pipelines.repository.proof import Level
 
 if TYPE_CHECKING:
     from chom_pipelines.repository.proof import Proof

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TypeAlias
 
+from chom_pipelines.outcome import Outcome
+from chom_pipelines.repository.contents import LogicalContent
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.repository.proof import Level, Outcome, Proof
+from chom_pipelines.repository.proof import Level, Means, Proof, Subject
 
 INTEGRITY, TABLES, CONTENT, SIZE = (
     "archive_integrity",
@@ -31,9 +33,6 @@ HISTORY = 7
 
 SMALLEST, LARGEST = 0.5, 2.0
 
-_READ = "read"
-
-
 Details: TypeAlias = dict[str, str | int | float]
 
 
@@ -53,9 +52,10 @@ def integrity(proof: Proof | None) -> Verdict:
         return _open("nothing was read back yet: materialise verification_restore, or set verification: basic")
     if proof.outcome is Outcome.FAILED and not _restored(proof):
         return _failed(proof)
-    if _READ not in proof.phases:
+    objects = proof.count(Subject.OBJECTS, Means.READ)
+    if objects is None:
         return _open(proof.reason, _of(proof))
-    return Verdict(Outcome.PASSED, f"{proof.objects} objects read and authenticated", _of(proof))
+    return Verdict(Outcome.PASSED, f"{objects} objects read and authenticated", _of(proof))
 
 
 def tables(proof: Proof | None, expected: int) -> Verdict:
@@ -64,12 +64,13 @@ def tables(proof: Proof | None, expected: int) -> Verdict:
         return _open("nothing was compared yet: materialise verification_restore, or set verification: basic")
     if proof.outcome is Outcome.FAILED and not _restored(proof):
         return _open("the archive is damaged; which tables are whole was not determined", _of(proof))
-    if _READ not in proof.phases:
+    compared = proof.count(Subject.TABLES, Means.RESTORED) or 0 if _restored(proof) else proof.count(Subject.TABLES)
+    if compared is None:
         return _open(proof.reason, _of(proof))
-    if proof.tables < expected:
-        return _failed(proof, f"{expected - proof.tables} of {expected} tables are missing")
+    if compared < expected:
+        return _failed(proof, f"{expected - compared} of {expected} tables are missing")
     where = f"on {proof.scratch}" if _restored(proof) else "in the archive"
-    return Verdict(Outcome.PASSED, f"{expected} tables, {proof.rows} rows {where}", _of(proof))
+    return Verdict(Outcome.PASSED, f"{expected} tables, {proof.count(Subject.ROWS)} rows {where}", _of(proof))
 
 
 def content(proof: Proof | None) -> Verdict:
@@ -83,13 +84,14 @@ def content(proof: Proof | None) -> Verdict:
     if proof.outcome is Outcome.NOT_VERIFIED:
         return _open(proof.reason, _of(proof))
     note = f"; {proof.version_differs}" if proof.version_differs else ""
-    return Verdict(Outcome.PASSED, f"{proof.tables} tables identical on {proof.scratch}{note}", _of(proof))
+    count = proof.count(Subject.TABLES, Means.RESTORED)
+    return Verdict(Outcome.PASSED, f"{count} tables identical on {proof.scratch}{note}", _of(proof))
 
 
 def size(manifest: Manifest, before: Sequence[Manifest | None]) -> Verdict:
     """Against backups before it that hold the same databases by the same method; None is one that could not be read."""
     read = [each for each in before if each]
-    alike = [each for each in read if (each.databases, each.method) == (manifest.databases, manifest.method)][-HISTORY:]
+    alike = [each for each in read if _is_of(each) == _is_of(manifest)][-HISTORY:]
     unreadable = f", {len(before) - len(read)} unreadable" if len(read) < len(before) else ""
     details: Details = {"compared_with": f"{len(alike)} backups{unreadable}", "data_mb": _megabytes(manifest.raw_bytes)}
     if not alike:
@@ -113,9 +115,18 @@ def _megabytes(count: float) -> float:
     return round(count / 1e6, 2)
 
 
+def _is_of(manifest: Manifest) -> tuple[object, ...]:
+    """What two backups share whose sizes may be compared."""
+    content = manifest.content
+    return (manifest.kind, content.method, content.databases if isinstance(content, LogicalContent) else None)
+
+
 def _lost(before: Manifest, now: Manifest) -> tuple[str, ...]:
-    there = {(table.database, table.name) for table in now.tables}
-    missing = [table for table in before.tables if (table.database, table.name) not in there]
+    """Tables that were in the backup before; of other methods than the logical one nothing is known."""
+    if not (isinstance(before.content, LogicalContent) and isinstance(now.content, LogicalContent)):
+        return ()
+    there = {(table.database, table.name) for table in now.content.tables}
+    missing = [table for table in before.content.tables if (table.database, table.name) not in there]
     return tuple(f"{table.database}.{table.name}: {table.rows} rows in {before.id}, not here" for table in missing)
 
 

@@ -21,8 +21,9 @@ from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import Verification
 from chom_pipelines.repository.codecs import Codec
+from chom_pipelines.repository.contents import Method
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.manifest import Manifest, Method
+from chom_pipelines.repository.manifest import Manifest
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -66,7 +67,7 @@ def backup(
     with output.progress() as report:
         taken = take_and_prove(inventory, chosen, kind, policy, report, announce=_silent if json else _print_backup)
     if taken.unproved:
-        what = f"{taken.entry.path} was taken, but is not verified: {taken.unproved.what}"
+        what = f"{taken.entry.where} was taken, but is not verified: {taken.unproved.what}"
         raise type(taken.unproved)(what, taken.unproved.remedy) from taken.unproved
     if json:
         _print_document(taken)
@@ -89,10 +90,10 @@ def _silent(entry: BackupEntry, manifest: Manifest) -> None:
 
 
 def _print_backup(entry: BackupEntry, manifest: Manifest) -> None:
-    typer.echo(f"{entry.id} of {entry.server} was taken in {output.duration(entries.seconds_of(manifest))}")
+    typer.echo(f"{entry.id} of {entry.server} was taken in {output.duration(manifest.seconds)}")
     typer.echo(f"  {entries.summary(manifest)}")
     typer.echo(f"  {entries.position(manifest.coordinates)}")
-    typer.echo(f"  {entry.path}")
+    typer.echo(f"  {entry.where}")
     for warning in manifest.warnings:
         typer.echo(f"  warning: {warning}", err=True)
 

@@ -9,8 +9,8 @@ from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
+from chom_pipelines.outcome import Outcome, worst
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.repository.proof import Outcome
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -32,13 +32,13 @@ def backups(config: ConfigOption = None, server: ServerOption = None, json: Json
     found = {one.name: [opened(entry, keyring) for entry in repository.backups(one.name)] for one in servers}
     if json:
         everything = [entries.as_json(one) for several in found.values() for one in several]
-        output.document("backups", {"repository": str(repository.path), "backups": everything})
+        output.document("backups", {"repository": repository.where, "backups": everything})
     else:
         for name, several in found.items():
             _print_table(name, several)
     outcomes = {one.outcome for several in found.values() for one in several}
-    worst = next((each for each in (Outcome.FAILED, Outcome.NOT_VERIFIED) if each in outcomes), Outcome.PASSED)
-    raise typer.Exit(entries.EXIT_CODES[worst])
+    overall = worst(outcomes)
+    raise typer.Exit(entries.EXIT_CODES[overall])
 
 
 def _print_table(server: str, found: list[OpenedEntry]) -> None:
@@ -60,8 +60,8 @@ def _described(name: str, manifest: Manifest | None) -> str:
     return _LINE.format(
         name,
         manifest.method.value,
-        entries.age(manifest.snapshot),
-        output.duration(entries.seconds_of(manifest)),
+        entries.age(manifest.as_of),
+        output.duration(manifest.seconds),
         output.size(manifest.stored_bytes),
         f"{manifest.ratio:.1f}x",
     )

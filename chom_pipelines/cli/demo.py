@@ -140,7 +140,7 @@ def _performed(stack: ExitStack, place: Place, steps: _Steps) -> _Seen:
     with steps.step(f"Dagster's run of {SERVER}/{_VERIFICATION}") as say:
         orchestration.materialize(place, _VERIFICATION, day)
         full = evidence.passed_proof(entry, keyring, Level.FULL)
-        say(f"{full.tables} tables, {full.rows:,} rows equal")
+        say(entries.compared(full))
     with steps.step("A restore beside the live shop") as say:
         restored = evidence.restored_beside(entry, keyring, server.endpoint)
         say(f"{evidence.COPY}, {len(restored.answers)} comparisons hold")
@@ -167,13 +167,13 @@ def _print_tables(seen: _Seen) -> None:
             "equal",
             f"{restored.rows[table.name]:,}",
         )
-        for table in manifest.tables
+        for table in manifest.logical.tables
     ]
     columns = ("table", "rows>", "text>", "SHA-256", "proved", "restored>")
     title = f"\n{manifest.id} of {manifest.server}"
     output.table(columns, tables, title=title, styles={"equal": "green"})
     for label, text in (
-        ("backed up", f"{entries.summary(manifest)}, in {output.duration(entries.seconds_of(manifest))}"),
+        ("backed up", f"{entries.summary(manifest)}, in {output.duration(manifest.seconds)}"),
         ("meanwhile", f"{seen.ordered} orders were placed during that run"),
         ("read back", entries.verdict(seen.basic)),
         ("proved", entries.verdict(seen.full)),

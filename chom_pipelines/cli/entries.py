@@ -6,9 +6,11 @@ from typing import Any
 from chom_pipelines.backups.listing import OpenedEntry
 from chom_pipelines.backups.taking import Taken
 from chom_pipelines.cli.output import duration, size
+from chom_pipelines.outcome import Outcome
+from chom_pipelines.repository.contents import LogicalContent
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.manifest import Coordinates, Manifest
-from chom_pipelines.repository.proof import Level, Outcome, Proof
+from chom_pipelines.repository.proof import Level, Means, Proof, Subject
 
 EXIT_CODES = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.NOT_VERIFIED: 3}
 
@@ -38,24 +40,28 @@ def taken_json(taken: Taken) -> dict[str, Any]:
 
 
 def _entry_json(entry: BackupEntry, manifest: Manifest | None) -> dict[str, Any]:
-    body = {"server": entry.server, "id": entry.id, "path": str(entry.path)}
+    body = {"server": entry.server, "id": entry.id, "location": entry.where}
     return body | (_manifest_json(manifest) if manifest else {})
 
 
 def _manifest_json(manifest: Manifest) -> dict[str, Any]:
+    content = manifest.content
+    counts = {}
+    if isinstance(content, LogicalContent):
+        counts = {"databases": content.databases, "tables": len(content.tables), "rows": content.rows}
     return {
+        "kind": manifest.kind.value,
         "method": manifest.method.value,
-        **{name: getattr(manifest, name).isoformat() for name in ("started", "snapshot", "finished")},
-        "seconds": seconds_of(manifest),
+        "parent": manifest.parent,
+        **{name: getattr(manifest, name).isoformat() for name in ("started", "as_of", "finished")},
+        "seconds": manifest.seconds,
         "source": f"{manifest.source.flavour} {manifest.source.version}",
-        "databases": manifest.databases,
-        "tables": len(manifest.tables),
-        "rows": manifest.rows,
+        **counts,
         "raw_bytes": manifest.raw_bytes,
         "stored_bytes": manifest.stored_bytes,
         "ratio": round(manifest.ratio, 3),
-        "compression": {"codec": manifest.codec.value, "level": manifest.level},
-        "key": manifest.key.key_name if manifest.key else None,
+        "compression": sorted({stored.codec.value for stored in manifest.objects}),
+        "key": manifest.key_name,
         "coordinates": manifest.coordinates.model_dump(),
         "warnings": manifest.warnings,
     }
@@ -66,24 +72,24 @@ def proof_json(proof: Proof) -> dict[str, Any]:
     return {**proof.model_dump(mode="json", exclude={"format", "server", "backup"}), "seconds": proof.seconds}
 
 
-def seconds_of(manifest: Manifest) -> float:
-    """How long the backup took."""
-    return (manifest.finished - manifest.started).total_seconds()
-
-
 def summary(manifest: Manifest) -> str:
     """One line: what is in it, and how large it is."""
     sizes = f"{size(manifest.raw_bytes)} in {size(manifest.stored_bytes)} ({manifest.ratio:.1f}x)"
     how = ", encrypted" if manifest.key else ""
-    return f"{len(manifest.tables)} tables, {manifest.rows:,} rows, {sizes}{how}"
+    content = manifest.content
+    what = f"{len(manifest.objects)} objects"
+    if isinstance(content, LogicalContent):
+        what = f"{len(content.tables)} tables, {content.rows:,} rows"
+    return f"{what}, {sizes}{how}"
 
 
 def position(coordinates: Coordinates) -> str:
-    """Where in the binary log the snapshot stands; a long GTID set is left to --json."""
-    if coordinates.file is None:
+    """Where in the binary log it ends; a long GTID set is left to --json."""
+    end = coordinates.end
+    if end is None:
         return "no binary log"
-    gtid = coordinates.gtid if coordinates.gtid and len(coordinates.gtid) <= _SHORT else ""
-    return f"{coordinates.file}:{coordinates.position} {gtid}".strip()
+    gtid = end.gtid if end.gtid and len(end.gtid) <= _SHORT else ""
+    return f"{end.file}:{end.position} {gtid}".strip()
 
 
 def age(moment: datetime) -> str:
@@ -101,9 +107,15 @@ def verdict(proof: Proof) -> str:
         return f"{_WORDS[proof.outcome]} ({proof.level.value}): {proof.reason}"
     took = f"in {duration(proof.seconds)}"
     if proof.level is Level.BASIC:
-        return f"passed (basic): {proof.objects} objects authenticated and decoded {took}"
+        return f"passed (basic): {proof.count(Subject.OBJECTS)} objects authenticated and decoded {took}"
     where = f"restored on {proof.scratch}" + (f" ({proof.version_differs})" if proof.version_differs else "")
-    return f"passed (full): {where}, {proof.tables} tables and {proof.rows:,} rows equal, {took}"
+    return f"passed (full): {where}, {compared(proof)}, {took}"
+
+
+def compared(proof: Proof) -> str:
+    """What a restored copy was found to have in common with the backup."""
+    tables, rows = proof.count(Subject.TABLES, Means.RESTORED), proof.count(Subject.ROWS, Means.RESTORED) or 0
+    return f"{tables} tables and {rows:,} rows equal"
 
 
 _WORDS = {Outcome.PASSED: "passed", Outcome.FAILED: "FAILED", Outcome.NOT_VERIFIED: "not verified"}

@@ -19,9 +19,10 @@ from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.local import LATEST
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.restores.targets import RestoreRequest, plan_restore, restore_into_directory, restore_into_server
+from chom_pipelines.repository.streams import LATEST
+from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.targets import plan_restore, restore_into_directory, restore_into_server
 from chom_pipelines.server.connection import Endpoint
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -121,14 +122,14 @@ def _request(manifest: Manifest, as_database: Sequence[str], tables: str | None)
     chosen = None if tables is None else tuple(filter(None, (name.strip() for name in tables.split(","))))
     if chosen == ():
         raise ConfigurationError("--tables names none", "--tables db.table,db.other")
-    labels = {f"{table.database}.{table.name}": table.database for table in manifest.tables}
+    labels = {f"{table.database}.{table.name}": table.database for table in manifest.logical.tables}
     if chosen and not set(chosen) <= set(labels):
         return RestoreRequest(tables=chosen)  # which is refused, with the names that the backup does not have
-    databases = manifest.databases if chosen is None else tuple(dict.fromkeys(labels[name] for name in chosen))
+    databases = manifest.logical.databases if chosen is None else tuple(dict.fromkeys(labels[name] for name in chosen))
     rename = {}
     for name in as_database:
         old, given, new = name.partition("=")
-        if given and old in manifest.databases:
+        if given and old in manifest.logical.databases:
             rename[old] = new
         elif len(databases) == 1 and not rename:
             rename[databases[0]] = name

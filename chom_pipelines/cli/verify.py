@@ -9,9 +9,10 @@ from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.errors import BackupNotFoundError, ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
+from chom_pipelines.outcome import worst
 from chom_pipelines.proofs import verification
-from chom_pipelines.repository.local import LATEST
-from chom_pipelines.repository.proof import Level, Outcome, Proof
+from chom_pipelines.repository.proof import Level, Proof
+from chom_pipelines.repository.streams import LATEST
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -43,7 +44,7 @@ def verify(
     repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository)
     wanted = repository.backups(chosen.name) if everything else [repository.find(chosen.name, backup or LATEST)]
     if not wanted:
-        raise BackupNotFoundError(f"{repository.path} has no backup of {chosen.name}", "take one with `chom backup`")
+        raise BackupNotFoundError(f"{repository.where} has no backup of {chosen.name}", "take one with `chom backup`")
     proofs = []
     for entry in wanted:
         with output.progress() as report:
@@ -52,11 +53,11 @@ def verify(
         if not json:
             _print(proof)
     outcomes = {proof.outcome for proof in proofs}
-    worst = next((each for each in (Outcome.FAILED, Outcome.NOT_VERIFIED) if each in outcomes), Outcome.PASSED)
+    overall = worst(outcomes)
     if json:
         found = [{"server": proof.server, "id": proof.backup, **entries.proof_json(proof)} for proof in proofs]
-        output.document("verify", {"outcome": worst.value, "proofs": found})
-    raise typer.Exit(entries.EXIT_CODES[worst])
+        output.document("verify", {"outcome": overall.value, "proofs": found})
+    raise typer.Exit(entries.EXIT_CODES[overall])
 
 
 def _print(proof: Proof) -> None:

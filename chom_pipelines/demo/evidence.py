@@ -12,12 +12,16 @@ from chom_pipelines.demo.shop import DATABASE
 from chom_pipelines.errors import DemonstrationFailedError
 from chom_pipelines.inventory.models import Inventory
 from chom_pipelines.inventory.preflight import check_repository, check_server
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.local import LATEST, Repository
-from chom_pipelines.repository.proof import Level, Outcome, Proof
-from chom_pipelines.restores.targets import RestoreRequest, RestoreResult, restore_into_server
+from chom_pipelines.repository.proof import Level, Proof
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.repository.streams import LATEST
+from chom_pipelines.restores.execution import RestoreResult
+from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.targets import restore_into_server
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.findings import Finding
 from chom_pipelines.server.findings import Outcome as FindingOutcome
@@ -79,7 +83,7 @@ def restored_beside(entry: BackupEntry, keyring: Keyring | None, root: Endpoint)
     began = time.monotonic()
     result = restore_into_server(entry, keyring, root, RestoreRequest(rename={DATABASE: COPY}), unreported)
     seconds = time.monotonic() - began
-    tables = entry.manifest(keyring).tables
+    tables = entry.manifest(keyring).logical.tables
     with Session(root) as session:
         rows = {
             table.name: int(session.value(f"SELECT COUNT(*) FROM {qualified(COPY, table.name)}")) for table in tables

@@ -13,7 +13,7 @@ from chom_pipelines.demo.shop import DATABASE
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.repository.files import make_directory, reported, write_file
 from chom_pipelines.repository.keys import KeyKind, Keyring
-from chom_pipelines.repository.lock import LOCK, repository_lock
+from chom_pipelines.repository.locks import file_lock
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.directories import claimed_directory
 from chom_pipelines.server.facts import read_facts
@@ -23,6 +23,7 @@ from chom_pipelines.server.privileges import grants_for_backup
 SERVER = "shop"
 USER = "chom_backup"
 
+_LOCK = ".lock"
 _MARK = "# Written by `chom demo`, each time that it runs here.\n"
 _CONFIG = """\
 repository:
@@ -89,10 +90,10 @@ def demo_place(directory: Path | None) -> Iterator[Place]:
     place = Place(directory, kept=True)
     with reported(directory):
         make_directory(directory)
-        if {path.name for path in directory.iterdir()} - {LOCK} and not _is_ours(place):
+        if {path.name for path in directory.iterdir()} - {_LOCK} and not _is_ours(place):
             what = f"{directory} holds something else than a demonstration"
             raise ConfigurationError(what, "name a folder that is empty or not there yet")
-    with repository_lock(directory, "chom demo"):
+    with file_lock(directory / _LOCK, directory, "chom demo", shared=False, patience=0):
         yield place
 
 

@@ -3,20 +3,22 @@
 from chom_pipelines.errors import RepositoryError
 from chom_pipelines.inventory.models import Encryption, RepositoryConfig
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.local import Repository
+from chom_pipelines.repository.local_store import LocalStore
+from chom_pipelines.repository.repository import Repository
 
 
 def repository_of(config: RepositoryConfig) -> Repository:
     """Where the backups are; whether it is there is not asked."""
-    return Repository(config.path)
+    return Repository(LocalStore(config.path))
 
 
 def existing_repository(config: RepositoryConfig) -> Repository:
     """The repository to read from; raises RepositoryError where there is none."""
-    if not config.path.is_dir():
+    repository = repository_of(config)
+    if not repository.store.is_there():
         remedy = "mount it; where no backup was taken yet, `chom backup` creates it"
-        raise RepositoryError(f"there is no repository at {config.path}", remedy)
-    return repository_of(config)
+        raise RepositoryError(f"there is no repository at {repository.where}", remedy)
+    return repository
 
 
 def keyring_of(config: RepositoryConfig) -> Keyring | None:

@@ -7,17 +7,16 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from chom_pipelines.errors import DamagedError
 from chom_pipelines.logical.definitions import SCHEMA_FILES, Definition, parsed
+from chom_pipelines.repository.contents import LogicalContent
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.objects import StoredObject, read_object
-
-ELSEWHERE = "restore another backup, or fetch this one from the second copy"
+from chom_pipelines.repository.store import Folder
 
 
 class _Pieces(io.RawIOBase):
@@ -44,14 +43,19 @@ class _Pieces(io.RawIOBase):
 class Contents:
     """An authentic manifest and what it names. Reading raises DamagedError that names the object."""
 
-    path: Path
+    folder: Folder
     manifest: Manifest
+    logical: LogicalContent
     key: DataKey | None
 
     @classmethod
     def of(cls, entry: BackupEntry, keyring: Keyring | None) -> Contents:
-        """Open a backup. Raises DamagedError, UnknownFormatError, KeyUnavailableError."""
-        return cls(entry.path, entry.manifest(keyring), entry.data_key(keyring))
+        """Open a logical backup.
+
+        Raises DamagedError, UnknownFormatError, KeyUnavailableError; UnsupportedBackupError where it is another one.
+        """
+        manifest = entry.manifest(keyring)
+        return cls(entry.folder, manifest, manifest.logical, entry.data_key(keyring))
 
     @cached_property
     def stored(self) -> dict[str, StoredObject]:
@@ -61,8 +65,8 @@ class Contents:
     def text(self, path: str) -> Iterator[bytes]:
         """An object's bytes as they were before compression, checked first."""
         if path not in self.stored:
-            raise DamagedError(f"{self.path}: the manifest names no object {path}", ELSEWHERE)
-        return read_object(self.path, self.stored[path], self.manifest.codec, self.key)
+            raise DamagedError(f"{self.folder.where()}: the manifest names no object {path}")
+        return read_object(self.folder, self.stored[path], self.key)
 
     def members(self, path: str) -> Iterator[tuple[str, bytes]]:
         """The (name, text) of a bundle's members."""
@@ -73,7 +77,7 @@ class Contents:
                     file = bundle.extractfile(member)
                     yield member.name, file.read() if file else b""
         except tarfile.TarError as error:
-            raise DamagedError(f"{self.path / path}: {error}", ELSEWHERE) from error
+            raise DamagedError(f"{self.folder.where(path)}: {error}") from error
         for _ in pieces:  # to the end: only then is all of it checked
             pass
 
@@ -83,11 +87,11 @@ class Contents:
         for name in SCHEMA_FILES:
             path = next((path for path in self.stored if path.startswith(f"{name}.sql")), None)
             if path is None:
-                raise DamagedError(f"{self.path}: the manifest names no {name}.sql", ELSEWHERE)
-            found += parsed(b"".join(self.text(path)), str(self.path / path))
-        wanted = [(each.kind, each.database, each.name, each.digest) for each in self.manifest.schema_objects]
+                raise DamagedError(f"{self.folder.where()}: the manifest names no {name}.sql")
+            found += parsed(b"".join(self.text(path)), self.folder.where(path))
+        wanted = [(each.kind, each.database, each.name, each.digest) for each in self.logical.schema_objects]
         there = [(each.kind, each.database, each.name, each.digest) for each in found]
         if sorted(wanted) != sorted(there):
             missing = ", ".join(f"{kind} {name}" for kind, _, name, _ in sorted(set(wanted) ^ set(there)))
-            raise DamagedError(f"{self.path}: definitions are not those of the manifest: {missing}", ELSEWHERE)
+            raise DamagedError(f"{self.folder.where()}: definitions are not those of the manifest: {missing}")
         return found

@@ -177,7 +177,7 @@ def parsed(data: bytes, where: str) -> list[Definition]:
             )
         except (ValueError, KeyError, TypeError) as error:
             message = f"{where}: cannot be read at byte {start}: {error}"
-            raise DamagedError(message, "restore another backup") from error
+            raise DamagedError(message) from error
 
 
 def encoding_of(charset: str | None) -> str:

@@ -24,25 +24,19 @@ from chom_pipelines.logical.restore_guide import restore_guide
 from chom_pipelines.logical.snapshot import BEGIN, NO_SQL_MODE, POSITION, STATEMENTS, definitions_locked, frozen
 from chom_pipelines.logical.work import Work
 from chom_pipelines.progress import Report
+from chom_pipelines.repository.contents import LogicalContent, SchemaObject, Table
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring, WrappedKey
-from chom_pipelines.repository.local import Draft, Repository
-from chom_pipelines.repository.manifest import (
-    Coordinates,
-    Manifest,
-    Method,
-    SchemaObject,
-    SourceServer,
-    Table,
-)
+from chom_pipelines.repository.layout import GUIDE, Kind
+from chom_pipelines.repository.manifest import Manifest, SourceServer
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.repository.streams import Draft
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts, read_facts
 from chom_pipelines.server.identifiers import qualified
 from chom_pipelines.server.privileges import missing_privileges
-
-GUIDE = "RESTORE.md"
 
 LOAD_FILE = "schema/load"
 """LOAD DATA statements for the stock client."""
@@ -65,11 +59,9 @@ def take_backup(
     Raises the errors of `chom_pipelines.errors`: of the server, of the repository, DefinitionChangedError where DDL ran
     meanwhile, LockNotObtainedError, BackupFailedError.
     """
-    if policy.method is not Method.LOGICAL:
-        raise ConfigurationError(f"backup.method {policy.method.value} is not built yet", "use method: logical")
     key, wrapped = _keys(policy, keyring)
     started = datetime.now(UTC)
-    with Session(server.endpoint()) as session, repository.begin(server.name, started) as draft:
+    with Session(server.endpoint()) as session, repository.stream(server.name).begin(Kind.FULL, started) as draft:
         run = _Run(server, policy, session, read_facts(session), draft, key, started)
         manifest = run.dump(wrapped, report)
         return draft.publish(manifest, key), manifest
@@ -110,50 +102,39 @@ class _Run:
             # ranges are cut before the snapshot: they hold every row whatever the bounds are
             work = Work(tables, [cut(self.session, table) for table in tables], self._packet)
             workers.connected()  # before the lock, not under it
-            position = frozen(self.session, self.facts, lambda: workers.ask(BEGIN, POSITION))
+            coordinates = frozen(self.session, self.facts, lambda: workers.ask(BEGIN, POSITION))
             snapshot = datetime.now(UTC)
             self._read(workers, work, report)
             self._refuse_changes(definitions, numbers, catalog)
         accounts = self._accounts(catalog)
         objects = work.objects + self._store_schema([*definitions, *accounts], tables, work)
-        not_covered = tuple(table.label for table in tables if not table.transactional and not table.borrows)
-        if not_covered:
-            names = ", ".join(not_covered)
-            self.warnings.append(f"no snapshot covers tables of engines without transactions: {names}")
-        invalid = ", ".join(f"{each.database}.{each.name}" for each in definitions if each.kind == INVALID_VIEW)
-        if invalid:
-            self.warnings.append(f"views that name what is not there, and may not come back: {invalid}")
-        losing = ", ".join(table.label for table in tables if table.loses_history)
-        if losing:
-            self.warnings.append(f"without their history, which cannot be restored to this version or type: {losing}")
-        borrowing = ", ".join(table.label for table in tables if table.borrows)
-        if borrowing:
-            self.warnings.append(f"defined, but without rows, which belong to other tables: {borrowing}")
+        self.warnings += _warnings(definitions, tables)
         manifest = Manifest(
             tool=f"chom_pipelines {__version__}",
             id=self.draft.id,
             server=self.server.name,
-            method=Method.LOGICAL,
+            kind=Kind.FULL,
             started=self.started,
-            snapshot=snapshot,
+            as_of=snapshot,
             finished=datetime.now(UTC),
             source=_source(self.facts),
-            coordinates=Coordinates(file=position.file, position=position.offset, gtid=position.gtid),
-            databases=catalog.databases,
-            codec=self.policy.compression,
-            level=self.policy.level,
+            coordinates=coordinates,
             key=wrapped,
-            tables=work.result(),
-            schema_objects=tuple(
-                SchemaObject(kind=each.kind, database=each.database, name=each.name, digest=each.digest)
-                for each in [*definitions, *accounts]
+            content=LogicalContent(
+                databases=catalog.databases,
+                level=self.policy.level,
+                tables=work.result(),
+                schema_objects=tuple(
+                    SchemaObject(kind=each.kind, database=each.database, name=each.name, digest=each.digest)
+                    for each in [*definitions, *accounts]
+                ),
+                non_transactional=_not_covered(tables),
             ),
             objects=tuple(sorted(objects, key=lambda stored: stored.path)),
-            non_transactional=not_covered,
             warnings=tuple(self.warnings),
         )
-        guide = restore_guide(manifest).encode()
-        self.draft.write(GUIDE, guide)
+        guide = restore_guide(manifest, wrapped).encode()
+        self.draft.folder.write(GUIDE, guide)
         return manifest.model_copy(update={"guide": hashlib.sha256(guide).hexdigest()})
 
     def _refuse_blindness(self) -> None:
@@ -182,7 +163,7 @@ class _Run:
         return Setup(
             endpoint=self.server.endpoint(),
             statements=STATEMENTS,
-            root=str(self.draft.path),
+            folder=self.draft.folder,
             codec=self.policy.compression,
             level=self.policy.level,
             key=self.key,
@@ -228,12 +209,35 @@ class _Run:
         files.append((LOAD_FILE, _load_statements(tables, work.result())))
         stored = []
         for name, lines in files:
-            writer = ObjectWriter(self.draft.path, f"{name}.sql", self.policy.compression, self.policy.level, self.key)
+            writer = ObjectWriter(
+                self.draft.folder, f"{name}.sql", self.policy.compression, self.policy.level, self.key
+            )
             with writer:
                 for line in lines:
                     writer.write(line)
             stored.append(writer.close())
         return stored
+
+
+def _not_covered(tables: list[TableInfo]) -> tuple[str, ...]:
+    return tuple(table.label for table in tables if not table.transactional and not table.borrows)
+
+
+def _warnings(definitions: list[Definition], tables: list[TableInfo]) -> Iterator[str]:
+    """What a person should know of this backup, each with the names that it is about."""
+    said = {
+        "no snapshot covers tables of engines without transactions": _not_covered(tables),
+        "views that name what is not there, and may not come back": tuple(
+            f"{each.database}.{each.name}" for each in definitions if each.kind == INVALID_VIEW
+        ),
+        "without their history, which cannot be restored to this version or type": tuple(
+            table.label for table in tables if table.loses_history
+        ),
+        "defined, but without rows, which belong to other tables": tuple(
+            table.label for table in tables if table.borrows
+        ),
+    }
+    return (f"{what}: {', '.join(names)}" for what, names in said.items() if names)
 
 
 def _load_statements(tables: list[TableInfo], dumped: tuple[Table, ...]) -> Iterator[bytes]:

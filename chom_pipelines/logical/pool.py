@@ -17,6 +17,7 @@ from chom_pipelines import errors
 from chom_pipelines.errors import BackupFailedError, ChomError
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.encryption import DataKey
+from chom_pipelines.repository.store import Folder
 from chom_pipelines.server.connection import Endpoint
 
 Message = dict[str, Any]
@@ -25,11 +26,11 @@ _LAST_WORDS = 2_000
 
 @dataclass(frozen=True)
 class Setup:
-    """What every worker is told at its start. Without a `root`, rows are hashed and not stored."""
+    """What every worker is told at its start. Without a `folder`, rows are hashed and not stored."""
 
     endpoint: Endpoint
     statements: tuple[str, ...]
-    root: str | None = None
+    folder: Folder | None = None
     codec: Codec = Codec.NONE
     level: int = 0
     key: DataKey | None = None
@@ -40,8 +41,7 @@ class Setup:
         return {
             "endpoint": self.endpoint.to_json(),
             "statements": self.statements,
-            "root": self.root or "",
-            "stores": self.root is not None,
+            "folder": [self.folder.store.address.to_json(), self.folder.name] if self.folder else None,
             "codec": self.codec.value,
             "level": self.level,
             "key": key,
@@ -54,7 +54,8 @@ class _Process:
     def __init__(self, setup: Setup) -> None:
         self.last_words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `end`)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "chom_pipelines.logical.worker"],
+            # -P: nothing is imported from the directory that this happens to run in
+            [sys.executable, "-P", "-m", "chom_pipelines.logical.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.last_words,

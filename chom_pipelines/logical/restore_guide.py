@@ -4,6 +4,7 @@ from chom_pipelines.logical.definitions import INVALID_VIEW
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.keys import KeyKind, WrappedKey
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.objects import ENCRYPTED
 
 _DECODERS = {
     Codec.ZSTD: "zstd -dcq",
@@ -14,32 +15,32 @@ _DECODERS = {
 }
 
 
-def restore_guide(manifest: Manifest) -> str:
-    """The text for one backup. It holds no secret: the person brings the key."""
+def restore_guide(manifest: Manifest, key: WrappedKey | None) -> str:
+    """The text for one backup, and its data key. It holds no secret: the person brings the master key."""
     client = "mariadb" if manifest.source.flavour == "mariadb" else "mysql"
-    coordinates = manifest.coordinates
+    content, end = manifest.logical, manifest.coordinates.end
     where = (
-        f"binary log file `{coordinates.file}`, position {coordinates.position}, GTID `{coordinates.gtid or 'none'}`"
-        if coordinates.file
+        f"binary log file `{end.file}`, position {end.position}, GTID `{end.gtid or 'none'}`"
+        if end
         else "the server wrote no binary log"
     )
     return f"""# Restore {manifest.id} of {manifest.server} without chom
 
-Taken from {manifest.source.flavour} {manifest.source.version} at {manifest.snapshot:%Y-%m-%d %H:%M:%S} UTC;
-{where}. {len(manifest.tables)} tables, {manifest.rows} rows in: {", ".join(manifest.databases)}.
+Taken from {manifest.source.flavour} {manifest.source.version} at {manifest.as_of:%Y-%m-%d %H:%M:%S} UTC;
+{where}. {len(content.tables)} tables, {content.rows} rows in: {", ".join(content.databases)}.
 
 You need a shell, {_tools(manifest)} and the `{client}` client, room for {manifest.raw_bytes} bytes, and an empty server
 that allows `local_infile`. With chom at hand, `chom restore {manifest.id}` does all of this, faster, and checks it.
 
 Run this in this directory. `OUT` is where the decoded files go; `CLIENT` is how you connect.
-{_key_needed(manifest.key)}
+{_key_needed(key)}
 ```sh
 set -eu
 OUT=${{OUT:-/var/tmp/{manifest.id}}}
 CLIENT=${{CLIENT:-"{client} --defaults-extra-file=$HOME/.my.cnf"}}
-{_key_commands(manifest.key)}
+{_key_commands(key)}
 sed -n 's/.*{{"path": "\\([^"]*\\)".*/\\1/p' manifest.json | while read -r object; do
-{_check(manifest.key)}
+{_check(key)}
   mkdir -p "$OUT/$(dirname "$object")"
   {_decode(manifest)} > "$OUT/${{object%{_suffix(manifest)}}}"
 done
@@ -59,19 +60,25 @@ grants are in `schema/90-accounts.sql`; feed it to the client where you want the
 
 def _invalid_views(manifest: Manifest) -> str:
     """Views that did not work in the source: what can be created of them, and errors for the rest."""
-    if not any(each.kind == INVALID_VIEW for each in manifest.schema_objects):
+    if not any(each.kind == INVALID_VIEW for each in manifest.logical.schema_objects):
         return ""
     return "$CLIENT --binary-mode --comments --force < schema/30-invalid-views.sql || true\n"
 
 
 def _tools(manifest: Manifest) -> str:
     tools = ["tar", "sed", "openssl" if manifest.key else "sha256sum"]
-    decoder = _DECODERS[manifest.codec].split()[0]
+    decoder = _DECODERS[_codec(manifest)].split()[0]
     return ", ".join(f"`{tool}`" for tool in [*tools, *([decoder] if decoder != "cat" else [])])
 
 
+def _codec(manifest: Manifest) -> Codec:
+    """The one of all its objects."""
+    (codec,) = {stored.codec for stored in manifest.objects}
+    return codec
+
+
 def _suffix(manifest: Manifest) -> str:
-    return manifest.codec.suffix + (".enc" if manifest.key else "")
+    return _codec(manifest).suffix + (ENCRYPTED if manifest.key else "")
 
 
 def _key_needed(key: WrappedKey | None) -> str:
@@ -118,10 +125,10 @@ def _check(key: WrappedKey | None) -> str:
 
 
 def _decode(manifest: Manifest) -> str:
-    decoder = _DECODERS[manifest.codec]
+    decoder = _DECODERS[_codec(manifest)]
     if manifest.key is None:
         return f'{decoder} < "$object"'
     return (
-        "iv=$(printf 'iv:%s' \"$object\" | hmac | cut -c1-32)\n"
+        f"iv=$(printf 'iv:%s' \"{manifest.id}/$object\" | hmac | cut -c1-32)\n"
         f'  openssl enc -d -aes-256-cbc -K "$ENCRYPTION" -iv "$iv" -in "$object" | {decoder}'
     )

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from chom_pipelines.errors import BackupFailedError, LockNotObtainedError, ServerError
+from chom_pipelines.repository.manifest import Coordinates, Position
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
 
@@ -38,15 +38,6 @@ POSITION = "SHOW STATUS LIKE 'binlog_snapshot_%'"
 _BLOCKERS = 3
 
 
-@dataclass(frozen=True)
-class Position:
-    """Where in the binary log a snapshot stands; all None where there is no binary log."""
-
-    file: str | None = None
-    offset: int | None = None
-    gtid: str | None = None
-
-
 @contextmanager
 def definitions_locked(session: Session, facts: ServerFacts) -> Iterator[None]:
     """Keep DDL out while the context lasts, where the server can without harm to others.
@@ -64,7 +55,7 @@ def definitions_locked(session: Session, facts: ServerFacts) -> Iterator[None]:
             session.execute("UNLOCK INSTANCE")
 
 
-def frozen(session: Session, facts: ServerFacts, begin: Callable[[], list[list[list[str]]]]) -> Position:
+def frozen(session: Session, facts: ServerFacts, begin: Callable[[], list[list[list[str]]]]) -> Coordinates:
     """Stop commits, have `begin` open every snapshot, read the coordinates, let go; return the coordinates.
 
     Raises LockNotObtainedError with the blocker, BackupFailedError where a snapshot stands elsewhere.
@@ -78,33 +69,35 @@ def frozen(session: Session, facts: ServerFacts, begin: Callable[[], list[list[l
         for statement in lock:
             _bounded(session, statement)
         answers = begin()
-        position = _position(session, facts)
+        end = _position(session, facts)
+        purged = _variable(session, facts.purged_gtid_variable)
     finally:
         with suppress(ServerError):  # the lock ends with the connection as well
             session.execute(unlock)
-    if facts.has_backup_stages and position.file is not None:
+    if facts.has_backup_stages and end is not None:
         for rows in answers:
             snapshot = {name.lower(): value for name, value in rows}
             found = snapshot.get("binlog_snapshot_file"), snapshot.get("binlog_snapshot_position")
-            if found != (position.file, str(position.offset)):
-                message = f"a snapshot stands at {found[0]}:{found[1]}, not at {position.file}:{position.offset}"
+            if found != (end.file, str(end.position)):
+                message = f"a snapshot stands at {found[0]}:{found[1]}, not at {end.file}:{end.position}"
                 raise BackupFailedError(message, "run again; report it if it happens again")
-    return position
+    return Coordinates(end=end, purged=purged)
 
 
-def _position(session: Session, facts: ServerFacts) -> Position:
-    if not facts.logs_binary:
-        return Position()
-    row = session.row(facts.binlog_status_statement)
+def _position(session: Session, facts: ServerFacts) -> Position | None:
+    row = session.row(facts.binlog_status_statement) if facts.logs_binary else None
     if row is None:
-        return Position()
-    if facts.is_mariadb:
-        gtid = session.value("SELECT @@global.gtid_binlog_pos")
-    else:
-        gtid = session.value("SELECT @@global.gtid_executed") if facts.has_gtid else None
-    text = gtid.decode() if isinstance(gtid, bytes) else gtid
-    file = row[0].decode() if isinstance(row[0], bytes) else row[0]
-    return Position(str(file), int(row[1]), str(text).replace("\n", "") if text else None)
+        return None
+    return Position(file=_text(row[0]), position=int(row[1]), gtid=_variable(session, facts.gtid_variable))
+
+
+def _variable(session: Session, name: str | None) -> str | None:
+    """GTIDs in a global variable, which MySQL breaks into lines; None where there are none."""
+    return _text(session.value(f"SELECT @@global.{name}") or "").replace("\n", "") or None if name else None
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _bounded(session: Session, statement: str) -> None:

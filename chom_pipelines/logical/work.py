@@ -11,7 +11,7 @@ from chom_pipelines.logical.columns import load_clause
 from chom_pipelines.logical.pool import Message
 from chom_pipelines.logical.queries import reading
 from chom_pipelines.logical.ranges import Range, range_key
-from chom_pipelines.repository.manifest import Part, Table
+from chom_pipelines.repository.contents import Part, Table
 from chom_pipelines.repository.objects import StoredObject
 
 _SMALL_TABLE = 1 << 20
@@ -60,7 +60,7 @@ class Work:
             number, cut = member["key"]
             bounds = self.ranges[number][cut]
             self.parts[number, cut] = Part(lower=bounds.lower, upper=bounds.upper, **part)
-        self.objects += [StoredObject(**stored) for stored in result["objects"]]
+        self.objects += [StoredObject.from_json(stored) for stored in result["objects"]]
 
     def result(self) -> tuple[Table, ...]:
         """The tables with all their parts; KeyError if one was not done."""

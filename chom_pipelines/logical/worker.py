@@ -26,6 +26,8 @@ from chom_pipelines.logical.queries import Reading
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
+from chom_pipelines.repository.store import Folder, StoreAddress
+from chom_pipelines.repository.stores import open_store
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.wire import Block, ExpectedCounts, UnfitRowError, rendered_rows, separate_rows
 
@@ -57,24 +59,25 @@ class _Sink:
         self.rows += block.rows
         self.bytes += len(block.data)
         self.worker.count(len(block.data), block.rows)
-        if not self.worker.stores:
+        folder = self.worker.folder
+        if folder is None:
             return
         if self.buffered:
             self.held.append(block.data)
             if self.bytes > MEMBER_BYTES:
                 self.buffered = False
                 for data in self.held:
-                    self._write(data)
+                    self._write(folder, data)
                 self.held.clear()
         else:
             if self.writer and self.writer.raw_bytes >= OBJECT_BYTES and self.at_row_end:
                 self._close()
-            self._write(block.data)
+            self._write(folder, block.data)
         self.at_row_end = block.rows > 0
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, folder: Folder, data: bytes) -> None:
         if self.writer is None:
-            self.writer = self.worker.writer(f"{self.name}.{len(self.stored):04d}.tsv")
+            self.writer = self.worker.writer(folder, f"{self.name}.{len(self.stored):04d}.tsv")
         self.writer.write(data)
 
     def _close(self) -> None:
@@ -88,8 +91,9 @@ class _Sink:
     def abort(self) -> None:
         if self.writer:
             self.writer.abort()
-        for stored in self.stored:
-            (self.worker.root / stored.path).unlink()
+        if self.worker.folder:
+            for stored in self.stored:
+                self.worker.folder.delete(stored.path)
 
     def part(self, objects: list[str]) -> Message:
         return {"rows": self.rows, "bytes": self.bytes, "digest": self.hash.hexdigest(), "objects": objects}
@@ -100,8 +104,10 @@ class Worker:
 
     def __init__(self, setup: Message) -> None:
         self.endpoint = Endpoint.from_json(setup["endpoint"])
-        self.root = Path(setup["root"])
-        self.stores = bool(setup["stores"])
+        self.folder: Folder | None = None
+        if setup["folder"]:
+            address, name = setup["folder"]
+            self.folder = Folder(open_store(StoreAddress(**address)), name)
         self.codec, self.level = Codec(setup["codec"]), int(setup["level"])
         key = setup["key"]
         self.key = DataKey(bytes.fromhex(key["encryption"]), bytes.fromhex(key["mac"])) if key else None
@@ -114,9 +120,9 @@ class Worker:
         """By table, how many renderings were found not to fit it: another range's rows are like these."""
         self.in_snapshot = False
 
-    def writer(self, name: str) -> ObjectWriter:
-        """A new object in the backup's directory."""
-        return ObjectWriter(self.root, name, self.codec, self.level, self.key)
+    def writer(self, folder: Folder, name: str) -> ObjectWriter:
+        """A new object in the backup's folder."""
+        return ObjectWriter(folder, name, self.codec, self.level, self.key)
 
     def count(self, size: int, rows: int) -> None:
         """Tell the owner how far it is, not too often."""
@@ -152,7 +158,7 @@ class Worker:
     def _bundle(self, task: Message) -> Message:
         """Several small tables as the members of one tar file."""
         parts, objects = [], []
-        bundle = self.writer(f"{task['name']}.tar") if self.stores else None
+        bundle = self.writer(self.folder, f"{task['name']}.tar") if self.folder else None
         path = ""
         held = False
         members: list[tuple[int, str]] = []

@@ -9,23 +9,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from chom_pipelines.errors import DamagedError
+from chom_pipelines.errors import DamagedError, ObjectMissingError
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.progress import Report
+from chom_pipelines.repository.contents import Part, Table
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.manifest import Part, Table
-
-GUIDE = "RESTORE.md"
+from chom_pipelines.repository.layout import GUIDE
+from chom_pipelines.repository.proof import Comparison, Means, Subject
 
 
 @dataclass(frozen=True)
 class ReadingResult:
-    """What was read, and each thing that is not what it should be."""
+    """What was compared, and each thing that is not what it should be."""
 
-    objects: int
-    tables: int
-    rows: int
+    comparisons: tuple[Comparison, ...]
     failures: tuple[str, ...]
 
 
@@ -37,7 +35,7 @@ def read_everything(
     report: Report,
 ) -> ReadingResult:
     """Read all of a backup. Damage is listed in the result, by object; what cannot be read otherwise raises."""
-    manifest = contents.manifest
+    manifest, logical = contents.manifest, contents.logical
     lock, done = threading.Lock(), 0
 
     def count(size: int) -> None:
@@ -49,7 +47,7 @@ def read_everything(
     checks: list[Callable[[], Iterator[str]]] = [partial(_guide, contents), partial(_proofs, entry, keyring)]
     bundles: dict[str, list[tuple[Table, Part, str]]] = {}
     in_tables = set()
-    for table in manifest.tables:
+    for table in logical.tables:
         for part in table.parts:
             in_tables |= {path.partition("#")[0] for path in part.objects}
             if any("#" in path for path in part.objects):
@@ -65,21 +63,34 @@ def read_everything(
         failures = [failure for found in pool.map(lambda check: list(check()), checks) for failure in found]
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    return ReadingResult(len(contents.stored), len(manifest.tables), manifest.rows, tuple(dict.fromkeys(failures)))
+    return ReadingResult(_comparisons(contents), tuple(dict.fromkeys(failures)))
+
+
+def _comparisons(contents: Contents) -> tuple[Comparison, ...]:
+    logical, dump = contents.logical, "what was hashed while the server sent it"
+    counts = {
+        Subject.OBJECTS: (len(contents.stored), "the sizes, SHA-256 and MACs in the manifest"),
+        Subject.TABLES: (len(logical.tables), dump),
+        Subject.ROWS: (logical.rows, dump),
+        Subject.DEFINITIONS: (len(logical.schema_objects), dump),
+    }
+    return tuple(
+        Comparison(subject=subject, means=Means.READ, against=against, count=count)
+        for subject, (count, against) in counts.items()
+    )
 
 
 def _guide(contents: Contents) -> Iterator[str]:
     wanted = contents.manifest.guide
     if wanted is None:
         return
-    path = contents.path / GUIDE
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        yield f"{path}: {error.strerror}"
+        found = hashlib.sha256(contents.folder.read(GUIDE)).hexdigest()
+    except (ObjectMissingError, DamagedError) as error:
+        yield error.what
         return
     if found != wanted:
-        yield f"{path}: it is not what was written"
+        yield f"{contents.folder.where(GUIDE)}: it is not what was written"
 
 
 def _proofs(entry: BackupEntry, keyring: Keyring | None) -> Iterator[str]:
@@ -129,7 +140,7 @@ def _bundle(
         yield error.what
         return
     for name in waiting:
-        yield f"{contents.path / path}: it has no member {name}"
+        yield f"{contents.folder.where(path)}: it has no member {name}"
 
 
 def _compared(table: Table, part: Part, rows: int, digest: str) -> Iterator[str]:

@@ -15,13 +15,16 @@ from chom_pipelines.logical.snapshot import NO_SQL_MODE, STATEMENTS
 from chom_pipelines.logical.work import Work
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
-from chom_pipelines.repository.manifest import Table
-from chom_pipelines.restores.targets import RestoreRequest, birth_options, restore_contents
+from chom_pipelines.repository.contents import Table
+from chom_pipelines.repository.proof import Comparison, Means, Subject
+from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.targets import birth_options, restore_contents
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour, parse_version
 from chom_pipelines.server.scratch import ScratchServer, scratch_server
 
-_ACCOUNTS = frozenset({"role", "account", "grant"})
+_UNCOMPARED = frozenset({"role", "account", "grant", INVALID_VIEW})
+"""Accounts are not restored for a proof, and a view that did not work proves nothing."""
 
 
 @dataclass
@@ -31,8 +34,7 @@ class RestoringResult:
     scratch: str = ""
     version_differs: str | None = None
     phases: dict[str, float] = field(default_factory=dict)
-    tables: int = 0
-    rows: int = 0
+    comparisons: list[Comparison] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
 
@@ -47,7 +49,7 @@ def restore_and_compare(contents: Contents, threads: int, report: Report) -> Res
     serving = scratch_server(
         Flavour(manifest.source.flavour),
         version=parse_version(manifest.source.version),
-        expected_bytes=sum(table.bytes for table in manifest.tables),
+        expected_bytes=sum(table.bytes for table in contents.logical.tables),
         options=birth_options(manifest),
     )
     with serving as server:
@@ -75,15 +77,16 @@ def _answers(server: ScratchServer) -> bool:
 
 
 def _compare(contents: Contents, server: ScratchServer, threads: int, report: Report, result: RestoringResult) -> None:
-    manifest = contents.manifest
+    logical = contents.logical
     with Session(server.endpoint) as session:
         session.execute(NO_SQL_MODE)
-        catalog = Catalog(session, server.facts, manifest.databases)
-        result.failures += _definitions(contents.definitions(), catalog.definitions())
+        catalog = Catalog(session, server.facts, logical.databases)
+        wanted = contents.definitions()
+        result.failures += _definitions(wanted, catalog.definitions())
         there = {table.label: table for table in catalog.tables()}
         packet = int(server.facts.variables["max_allowed_packet"])
     pairs = []
-    for table in manifest.tables:
+    for table in logical.tables:
         copy = there.get(f"{table.database}.{table.name}")
         if copy is None:
             result.failures.append(f"table {table.database}.{table.name}: it is not in the restored copy")
@@ -92,9 +95,16 @@ def _compare(contents: Contents, server: ScratchServer, threads: int, report: Re
         else:
             pairs.append((table, copy))
     again = _dumped(pairs, server, packet, threads, report)
+    counts = {
+        Subject.TABLES: len(pairs),
+        Subject.ROWS: sum(read.rows for read in again),
+        Subject.DEFINITIONS: sum(each.kind not in _UNCOMPARED for each in wanted),
+    }
+    result.comparisons += [
+        Comparison(subject=subject, means=Means.RESTORED, against="what is in the backup", count=count)
+        for subject, count in counts.items()
+    ]
     for (table, _), read in zip(pairs, again, strict=True):
-        result.tables += 1
-        result.rows += read.rows
         if (read.rows, read.digest) != (table.rows, table.digest):
             result.failures.append(f"table {table.database}.{table.name}: {_difference(table, read)}")
 
@@ -135,7 +145,7 @@ def _difference(table: Table, copy: Table) -> str:
 def _definitions(backup: list[Definition], restored: list[Definition]) -> list[str]:
     # what did not work in the source proves nothing, whether it works in the copy or is not there
     invalid = {(each.database, each.name) for each in backup if each.kind == INVALID_VIEW}
-    wanted = {each.label: each for each in backup if each.kind not in _ACCOUNTS | {INVALID_VIEW}}
+    wanted = {each.label: each for each in backup if each.kind not in _UNCOMPARED}
     found = {
         each.label: each
         for each in restored

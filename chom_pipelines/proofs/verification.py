@@ -18,15 +18,17 @@ from chom_pipelines.errors import (
     ScratchServerError,
     ServerError,
     UnknownFormatError,
+    UnsupportedBackupError,
 )
 from chom_pipelines.logical.contents import Contents
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report
 from chom_pipelines.proofs.reading import read_everything
 from chom_pipelines.proofs.restoring import restore_and_compare
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.repository.proof import Level, Outcome, Proof
+from chom_pipelines.repository.proof import Comparison, Level, Proof
 
 _UNKNOWN = "unknown: the manifest cannot be believed"
 
@@ -40,9 +42,7 @@ class _Findings:
     scratch: str | None = None
     version_differs: str | None = None
     phases: dict[str, float] = field(default_factory=dict)
-    objects: int = 0
-    tables: int = 0
-    rows: int = 0
+    comparisons: list[Comparison] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
     def proof(self, entry: BackupEntry, manifest: Manifest | None) -> Proof:
@@ -61,9 +61,7 @@ class _Findings:
             scratch=self.scratch,
             version_differs=self.version_differs,
             phases=self.phases,
-            objects=self.objects,
-            tables=self.tables,
-            rows=self.rows,
+            comparisons=tuple(self.comparisons),
             failures=tuple(self.failures),
         )
 
@@ -82,27 +80,32 @@ def verify(
     no server program, a full disk) makes it not verified, with the reason. Where even the key for the record's seal is
     missing, the proof is returned and not kept.
 
-    Raises RepositoryError, with what was found, where the record cannot be written.
+    Raises RepositoryError, with what was found, where the record cannot be written, and RepositoryBusyError where a
+    deletion does not end.
     """
+    with entry.reading(f"{level.value} verification"):
+        return _verified(entry, level, keyring, report, threads or len(os.sched_getaffinity(0)))
+
+
+def _verified(entry: BackupEntry, level: Level, keyring: Keyring | None, report: Report, threads: int) -> Proof:
     findings = _Findings(level, datetime.now(UTC))
     try:
         contents = Contents.of(entry, keyring)
     except (DamagedError, UnknownFormatError) as error:
         findings.failures.append(error.what)
         return findings.proof(entry, None)
-    except (KeyUnavailableError, RepositoryError) as error:
+    except (KeyUnavailableError, RepositoryError, UnsupportedBackupError) as error:
         findings.outcome, findings.reason = Outcome.NOT_VERIFIED, error.what
         return findings.proof(entry, None)
     try:
-        cores = len(os.sched_getaffinity(0))
-        _prove(entry, contents, findings, keyring=keyring, threads=threads or cores, report=report)
+        _prove(entry, contents, findings, keyring=keyring, threads=threads, report=report)
     except _NOT_DETERMINED as error:
         findings.outcome, findings.reason = Outcome.NOT_VERIFIED, error.what
     proof = findings.proof(entry, contents.manifest)
     try:
         entry.add_proof(proof, contents.key)
     except RepositoryError as error:
-        found = proof.outcome.value.replace("_", " ") + (f" ({proof.reason})" if proof.reason else "")
+        found = proof.outcome.words + (f" ({proof.reason})" if proof.reason else "")
         message = f"{entry.id}: the {level.value} verification {found}, but the record cannot be kept: {error.what}"
         raise type(error)(message, error.remedy) from error
     return proof
@@ -130,12 +133,12 @@ def _prove(
     began = time.monotonic()
     read = read_everything(entry, contents, keyring, threads, report)
     findings.phases["read"] = time.monotonic() - began
-    findings.objects, findings.tables, findings.rows = read.objects, read.tables, read.rows
+    findings.comparisons += read.comparisons
     findings.failures += read.failures
     if findings.level is Level.BASIC or findings.failures:
         return
     restored = restore_and_compare(contents, threads, report)
     findings.scratch, findings.version_differs = restored.scratch, restored.version_differs
     findings.phases |= restored.phases
-    findings.tables, findings.rows = restored.tables, restored.rows
+    findings.comparisons += restored.comparisons
     findings.failures += restored.failures

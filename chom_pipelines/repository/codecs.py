@@ -20,9 +20,6 @@ FRAME = 1 << 20
 and 128.2 MB, with frames of 4 MiB 4.1 s and 129.3 MB, in one frame for all 4.3 s and 130.7 MB; source code and prose
 get 2.6 % larger than with 4 MiB."""
 
-ELSEWHERE = "restore another backup, or fetch this one from the second copy"
-"""What to do about anything that is damaged."""
-
 # zstd answers with all that its input holds, and four bytes can hold a block of 128 KiB: bites of this size keep an
 # answer under 16 MiB. Larger ones were measured to be no faster.
 _ZSTD_BITE = 512
@@ -135,15 +132,15 @@ def decompressed(codec: Codec, chunks: Iterable[bytes]) -> Iterator[bytes]:
         try:
             yield from pieces(chunk)
         except _CORRUPT as error:
-            raise DamagedError(f"the {codec.value} data is corrupt ({error})", ELSEWHERE) from error
+            raise DamagedError(f"the {codec.value} data is corrupt ({error})") from error
         if decoder.unused_data:
             raise _following(codec)
     if not decoder.eof:
-        raise DamagedError(f"the {codec.value} data is cut short", ELSEWHERE)
+        raise DamagedError(f"the {codec.value} data is cut short")
 
 
 def _following(codec: Codec) -> DamagedError:
-    return DamagedError(f"something follows the end of the {codec.value} data", ELSEWHERE)
+    return DamagedError(f"something follows the end of the {codec.value} data")
 
 
 class _Decoder(Protocol):

@@ -1,8 +1,9 @@
 """AES-256-CBC as `openssl enc -d -aes-256-cbc -K … -iv …` reads it, and an HMAC-SHA256 over the encrypted bytes.
 
-A backup has one random data key of two halves: one encrypts, the other authenticates. An object's IV follows from its
-name, so that a shell finds it with `printf 'iv:%s' NAME | openssl dgst -sha256 -mac HMAC -macopt hexkey:…`: the first
-32 digits. cryptography is imported by the first use, not by this module.
+A data key is random and of two halves: one encrypts, the other authenticates. An object's IV follows from its name,
+which starts with its backup's id, so that a shell finds it: the first 32 digits of
+`printf 'iv:%s' ID/PATH | openssl dgst -sha256 -mac HMAC -macopt hexkey:…`. cryptography is imported by the first use,
+not by this module.
 """
 
 import hashlib
@@ -13,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chom_pipelines.errors import DamagedError
-from chom_pipelines.repository.codecs import ELSEWHERE
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import Cipher
@@ -25,7 +25,7 @@ _HALF = 32
 
 @dataclass(frozen=True, repr=False)
 class DataKey:
-    """The random key of one backup; each half is 32 bytes."""
+    """The random key of one backup or stream; each half is 32 bytes."""
 
     encryption: bytes
     mac: bytes
@@ -53,7 +53,7 @@ class DataKey:
 
 
 def iv_for(key: DataKey, name: str) -> bytes:
-    """The 16 byte IV of an object, by its path within the backup as the manifest gives it."""
+    """The 16 byte IV of an object, by its name: no two objects of one key may have the same."""
     return hmac.digest(key.mac, b"iv:" + name.encode(), "sha256")[:16]
 
 
@@ -94,7 +94,7 @@ def decrypted(key: DataKey, name: str, chunks: Iterable[bytes]) -> Iterator[byte
     try:
         yield padder.update(cipher.finalize()) + padder.finalize()
     except ValueError as error:
-        raise DamagedError("the encrypted data is cut short, or of another key", ELSEWHERE) from error
+        raise DamagedError("the encrypted data is cut short, or of another key") from error
 
 
 def encrypt(key: bytes, iv: bytes, data: bytes) -> bytes:
@@ -109,12 +109,19 @@ def decrypt(key: bytes, iv: bytes, data: bytes) -> bytes:
     return padder.update(cipher.update(data) + cipher.finalize()) + padder.finalize()
 
 
-def verify_mac(key: DataKey, chunks: Iterable[bytes], expected: str) -> bool:
-    """Whether the encrypted bytes have this MAC (hex)."""
-    found = hmac.new(key.mac, digestmod=hashlib.sha256)
-    for chunk in chunks:
-        found.update(chunk)
-    return hmac.compare_digest(found.hexdigest().encode(), expected.encode())
+class MacCheck:
+    """Whether encrypted bytes, given piece by piece, have the MAC that they should have."""
+
+    def __init__(self, key: DataKey) -> None:
+        self._mac = hmac.new(key.mac, digestmod=hashlib.sha256)
+
+    def update(self, data: bytes) -> None:
+        """Take in more of the encrypted bytes."""
+        self._mac.update(data)
+
+    def matches(self, expected: str) -> bool:
+        """Compare with the MAC in hex, in constant time."""
+        return hmac.compare_digest(self._mac.hexdigest().encode(), expected.encode())
 
 
 def _cbc(key: bytes, iv: bytes) -> "Cipher[CBC]":

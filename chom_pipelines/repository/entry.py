@@ -1,64 +1,79 @@
 """A published backup: its manifest, its key and the proofs beside it, read when they are asked for."""
 
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from chom_pipelines.errors import DamagedError, KeyUnavailableError, RepositoryError
+from chom_pipelines.errors import DamagedError, ObjectExistsError, ObjectMissingError, RepositoryError
 from chom_pipelines.repository import proof as proofs
-from chom_pipelines.repository.codecs import ELSEWHERE
+from chom_pipelines.repository.data_keys import opened_key, parsed_key
 from chom_pipelines.repository.encryption import DataKey
-from chom_pipelines.repository.files import make_directory, reported, storage_error, write_file
-from chom_pipelines.repository.keys import Keyring, WrappedKey
-from chom_pipelines.repository.layout import MANIFEST, PROOFS, moment_of, proof_name
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.layout import MANIFEST, PROOFS, READING, parse_id, proof_name
 from chom_pipelines.repository.manifest import Manifest, peek, unseal
 from chom_pipelines.repository.proof import Proof
+from chom_pipelines.repository.store import Folder
 
-_WRAPPED = TypeAdapter(WrappedKey | None)
+PATIENCE = 30.0
+"""Seconds that deletion waits for readers, and readers for a deletion: it takes moments, they may take hours."""
 
 
 @dataclass(frozen=True)
 class ProofRecord:
     """A proof as it was found: either the proof, or the problem for which it is not believed."""
 
-    path: Path
+    where: str
     proof: Proof | None
     problem: RepositoryError | None
 
 
 @dataclass(frozen=True)
 class BackupEntry:
-    """A published backup, before anything of it is read; `path` is its directory."""
+    """A published backup, before anything of it is read: the one of this id in a stream of a server."""
 
     server: str
-    path: Path
+    stream: Folder
+    id: str
 
     @property
-    def id(self) -> str:
-        """Such as full_20260102_020000."""
-        return self.path.name
+    def folder(self) -> Folder:
+        """Where its objects are."""
+        return self.stream / self.id
+
+    @property
+    def where(self) -> str:
+        """The place of it for people: a path, a URL."""
+        return self.folder.where()
 
     @property
     def time(self) -> datetime | None:
-        """When it was begun, UTC, by its id; None where the directory is not named as a backup."""
-        return moment_of(self.id)
+        """When it was begun, UTC, by its id; None where the id has no time."""
+        identity = parse_id(self.id)
+        return identity.time if identity else None
+
+    def reading(self, purpose: str) -> AbstractContextManager[None]:
+        """For who reads its objects: nothing is deleted from its stream while this is held.
+
+        Raises RepositoryBusyError where something is being deleted and that takes long.
+        """
+        return self.stream.lock(READING, f"{purpose} of {self.id} of {self.server}", shared=True, patience=PATIENCE)
 
     def peek(self) -> dict[str, Any]:
         """The manifest as plain JSON, not authenticated.
 
         Raises DamagedError where there is none that can be read, UnknownFormatError.
         """
-        return peek(self._manifest_bytes(), str(self.path))
+        return peek(self._manifest_bytes(), self.where)
 
     def data_key(self, keyring: Keyring | None) -> DataKey | None:
         """The data key that its manifest names; None where it is not encrypted.
 
         Raises KeyUnavailableError where the keyring is missing or has not its master key; as `peek`.
         """
-        return self._unwrapped(self.peek(), keyring)
+        return self._opened_key(self.peek(), keyring)
 
     def manifest(self, keyring: Keyring | None) -> Manifest:
         """The manifest, authenticated, and of this backup.
@@ -66,10 +81,10 @@ class BackupEntry:
         Raises DamagedError where it is missing or not what was written; as `data_key`.
         """
         data = self._manifest_bytes()
-        key = self._unwrapped(peek(data, str(self.path)), keyring)
-        manifest = unseal(data, key.mac if key else None, str(self.path))
+        key = self._opened_key(peek(data, self.where), keyring)
+        manifest = unseal(data, key.mac if key else None, self.where)
         if (manifest.server, manifest.id) != (self.server, self.id):
-            what = f"{self.path}: the manifest is of the backup {manifest.id} of the server {manifest.server!r}"
+            what = f"{self.where}: the manifest is of the backup {manifest.id} of the server {manifest.server!r}"
             raise DamagedError(what, "move the backup back to where it belongs, or give the server its former name")
         return manifest
 
@@ -81,61 +96,55 @@ class BackupEntry:
             return error
         return None
 
-    def add_proof(self, proof: Proof, key: DataKey | None) -> Path:
-        """Keep the record of a verification beside the manifest, sealed with the backup's data key.
+    def add_proof(self, proof: Proof, key: DataKey | None) -> str:
+        """Keep the record of a verification beside the manifest, sealed with the backup's data key; say where.
 
         Raises DiskFullError or RepositoryError; nothing half-made stays.
         """
         if (proof.server, proof.backup) != (self.server, self.id):
-            what = f"a proof of the backup {proof.backup} of {proof.server!r} does not belong to {self.path}"
+            what = f"a proof of the backup {proof.backup} of {proof.server!r} does not belong to {self.where}"
             raise RepositoryError(what, "report this as a bug")
-        directory, moment = self.path / PROOFS, proof.started
-        while (path := directory / proof_name(moment)).exists():
-            moment += timedelta(microseconds=1)
-        with reported(directory):
-            make_directory(directory, self.path)
-        write_file(path, proofs.DOCUMENT.seal(proof, key.mac if key else None))
-        return path
+        if not self.folder.exists(MANIFEST):  # or the proof would be all that there is of it
+            raise DamagedError(f"{self.folder.where(MANIFEST)}: No such file or directory")
+        sealed, moment = proofs.DOCUMENT.seal(proof, key.mac if key else None), proof.started
+        while True:
+            try:
+                self.folder.write(proof_name(moment), sealed)
+            except ObjectExistsError:
+                moment += timedelta(microseconds=1)
+            else:
+                return self.folder.where(proof_name(moment))
 
     def proofs(self, keyring: Keyring | None) -> list[ProofRecord]:
         """What was kept by `add_proof`, oldest first; one that cannot be believed is there with its problem.
 
         Raises what `data_key` raises.
         """
-        paths = sorted(path for path in self.path.glob(f"{PROOFS}/*.json") if not path.name.startswith("."))
-        key = self.data_key(keyring) if paths else None
-        return [self._record(path, key) for path in paths]
+        names = [each.name for each in (self.folder / PROOFS).below() if each.name.endswith(".json")]
+        key = self.data_key(keyring) if names else None
+        return [self._record(f"{PROOFS}/{name}", key) for name in names]
 
-    def _unwrapped(self, peeked: dict[str, Any], keyring: Keyring | None) -> DataKey | None:
-        try:
-            wrapped = _WRAPPED.validate_python(peeked.get("key"))
-        except ValidationError as error:
-            raise DamagedError(f"{self.path}: the key in the manifest cannot be read", ELSEWHERE) from error
-        if wrapped is None:
-            return None
-        if keyring is None:
-            what = f"{self.path} is encrypted, and its master key {wrapped.key_name!r} is not at hand"
-            raise KeyUnavailableError(what, "set repository.encryption.keys to the key file that has it")
-        return keyring.unwrap(wrapped)
+    def _opened_key(self, peeked: dict[str, Any], keyring: Keyring | None) -> DataKey | None:
+        key = parsed_key(peeked.get("key"), self.where)
+        return opened_key(key, self.stream, keyring, self.where) if key else None
 
-    def _record(self, path: Path, key: DataKey | None) -> ProofRecord:
+    def _record(self, name: str, key: DataKey | None) -> ProofRecord:
+        where = self.folder.where(name)
         try:
-            proof = proofs.DOCUMENT.unseal(_read(path), key.mac if key else None, str(path))
+            proof = proofs.DOCUMENT.unseal(_read(self.folder, name), key.mac if key else None, where)
         except RepositoryError as error:
-            return ProofRecord(path, None, error)
+            return ProofRecord(where, None, error)
         if (proof.server, proof.backup) != (self.server, self.id):
-            what = f"{path} is the proof of the backup {proof.backup} of the server {proof.server!r}"
-            return ProofRecord(path, None, DamagedError(what, "remove it, and verify this backup"))
-        return ProofRecord(path, proof, None)
+            what = f"{where} is the proof of the backup {proof.backup} of the server {proof.server!r}"
+            return ProofRecord(where, None, DamagedError(what, "remove it, and verify this backup"))
+        return ProofRecord(where, proof, None)
 
     def _manifest_bytes(self) -> bytes:
-        return _read(self.path / MANIFEST)
+        return _read(self.folder, MANIFEST)
 
 
-def _read(path: Path) -> bytes:
+def _read(folder: Folder, name: str) -> bytes:
     try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise DamagedError(f"{path}: {error.strerror}", ELSEWHERE) from error
-    except OSError as error:
-        raise storage_error(error, path) from error
+        return folder.read(name)
+    except ObjectMissingError as error:
+        raise DamagedError(error.what) from error

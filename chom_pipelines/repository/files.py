@@ -1,4 +1,4 @@
-"""Private files and directories of the repository: made 0600 and 0700, synced, and published by renaming."""
+"""Private files and directories: made 0600 and 0700, and synced."""
 
 import errno
 import os
@@ -18,29 +18,23 @@ _REMEDIES = {
 }
 
 
-def storage_error(error: OSError, path: Path) -> RepositoryError:
+def storage_error(error: OSError, path: Path | str) -> RepositoryError:
     """What to raise for an error of the operating system at `path`: DiskFullError or RepositoryError."""
     what = f"{path}: {error.strerror or error}"
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return DiskFullError(what, "free space there, lower the retention, or move the repository to a larger disk")
+        return DiskFullError(what, "free space there, or move the repository to a larger disk")
     return RepositoryError(
         what, _REMEDIES.get(error.errno or 0, "mend what the operating system says, and run it again")
     )
 
 
 @contextmanager
-def reported(path: Path) -> Iterator[None]:
+def reported(path: Path | str) -> Iterator[None]:
     """Raise an OSError of the block as `storage_error` of this path."""
     try:
         yield
     except OSError as error:
         raise storage_error(error, path) from error
-
-
-def is_inside(relative: str) -> bool:
-    """Whether this names a file below a directory, wherever that is: no `..`, no root, nothing that no path holds."""
-    parts = relative.split("/")
-    return "\0" not in relative and not {"", ".", ".."} & set(parts) and _is_text(relative)
 
 
 def make_directory(path: Path, top: Path | None = None) -> None:
@@ -94,16 +88,6 @@ def sync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def sync_tree(top: Path) -> None:
-    """Sync every file and directory below and including `top`; raises OSError."""
-    for path in top.iterdir():
-        if path.is_dir():
-            sync_tree(path)
-        else:
-            sync_path(path)
-    sync_path(top)
-
-
 def _write_synced(path: Path, data: bytes) -> None:
     descriptor = create_file(path)
     try:
@@ -111,11 +95,3 @@ def _write_synced(path: Path, data: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -142,7 +142,9 @@ class Keyring:
             raise SecretUnavailableError(f"the key file {path} cannot be read: {reason}", "correct its path") from error
         if mode & 0o077:
             what = f"the key file {path} may be read or written by others than its owner (mode {mode & 0o777:04o})"
-            raise ConfigurationError(what, f"chmod 600 {path}; if others may have read it, rotate its keys")
+            raise ConfigurationError(
+                what, f"chmod 600 {path}; if others may have read it, take new backups with a new key"
+            )
         return cls.parse(text, str(path))
 
     @classmethod

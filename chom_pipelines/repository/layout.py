@@ -1,50 +1,108 @@
 """What is called what in the repository; pure.
 
 <path>/<server>/backups/full_20260102_020000/manifest.json, RESTORE.md, schema/..., data/..., proofs/<time>.json
+<path>/<server>/binlogs/<server id>/binlog_mysql-bin.000123_000000000004/manifest.json, mysql-bin.000123.zst.enc
+<path>/<server>/binlogs/<server id>/keys/<name>.json
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Container
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from enum import StrEnum
 
 from chom_pipelines.errors import ConfigurationError
-from chom_pipelines.repository.files import is_inside
+from chom_pipelines.repository.store import is_name
 
 MANIFEST = "manifest.json"
+GUIDE = "RESTORE.md"
 PROOFS = "proofs"
-STAGING = ".incomplete-"
+KEYS = "keys"
+INCOMPLETE = "incomplete.json"
+"""Stands in the folder of a backup that is being taken, or deleted: without a manifest, all of it may be removed."""
 
-_ID = re.compile(r"full_\d{8}_\d{6}")
-_ID_TIME = "full_%Y%m%d_%H%M%S"
+BACKUPS = "backups"
+BINLOGS = "binlogs"
+"""A server's streams: the full and incremental backups; below the other one, one for each server id."""
+
+WRITING, READING = "writing", "reading"
+"""The two locks of a stream."""
+
+_TIMED = re.compile(r"(?P<kind>full|incremental)_(?P<time>\d{8}_\d{6})")
+_SEGMENT = re.compile(r"binlog_(?P<base>.+)\.(?P<number>\d{6,})_(?P<start>\d{12})")
+_TIME = "%Y%m%d_%H%M%S"
 
 
-def backups_directory(repository: Path, server: str) -> Path:
-    """Where a server's backups are; raises ConfigurationError for a name that is no directory's."""
-    if "/" in server or server.startswith(".") or not is_inside(server):
-        raise ConfigurationError(
-            f"the server's name {server!r} cannot name a directory", "name it by letters and digits"
-        )
-    return repository / server / "backups"
+class Kind(StrEnum):
+    """What a backup is: all of a server, what changed since its parent, or a piece of the binary log."""
+
+    FULL = "full"
+    INCREMENTAL = "incremental"
+    BINLOG = "binlog"
 
 
-def backup_id(moment: datetime, taken: frozenset[str] = frozenset()) -> str:
-    """The id of a full backup begun at this moment (aware); of the next free second where that one is taken."""
-    moment = moment.astimezone(UTC)
-    while (name := moment.strftime(_ID_TIME)) in taken:
+@dataclass(frozen=True)
+class BackupId:
+    """An id, taken apart.
+
+    Full and incremental backups have the `time` (UTC) at which they were begun; a segment of the binary log has its
+    `file`, and the position in it at which it starts.
+    """
+
+    kind: Kind
+    time: datetime | None = None
+    file: str = ""
+    start: int = 0
+
+    @property
+    def text(self) -> str:
+        """Such as full_20260102_020000, binlog_mysql-bin.000123_000000000004."""
+        if self.time is None:
+            return f"{self.kind.value}_{self.file}_{self.start:012d}"
+        return f"{self.kind.value}_{self.time.astimezone(UTC):{_TIME}}"
+
+    @property
+    def order(self) -> tuple[str, int, int]:
+        """What ids of one stream are sorted by: when, or where in the binary log."""
+        if self.time is not None:
+            return (f"{self.time:{_TIME}}", 0, 0)
+        base, _, number = self.file.rpartition(".")
+        return (base, int(number), self.start)
+
+
+def parse_id(text: str) -> BackupId | None:
+    """The id; None where this is none."""
+    if timed := _TIMED.fullmatch(text):
+        try:
+            time = datetime.strptime(timed["time"], _TIME).replace(tzinfo=UTC)
+        except ValueError:
+            return None
+        return BackupId(Kind(timed["kind"]), time)
+    if segment := _SEGMENT.fullmatch(text):
+        return BackupId(Kind.BINLOG, file=f"{segment['base']}.{segment['number']}", start=int(segment["start"]))
+    return None
+
+
+def timed_id(kind: Kind, moment: datetime, taken: Container[str] = ()) -> BackupId:
+    """The id of a backup begun at this moment (aware); of the next free second where that one is taken.
+
+    Full and incremental backups stand in one line: a second is taken by either.
+    """
+    moment = moment.astimezone(UTC).replace(microsecond=0)
+    while any(BackupId(each, moment).text in taken for each in (Kind.FULL, Kind.INCREMENTAL)):
         moment += timedelta(seconds=1)
-    return name
+    return BackupId(kind, moment)
 
 
-def moment_of(backup: str) -> datetime | None:
-    """When the backup of this id was begun, UTC; None where it is no backup's id."""
-    if not _ID.fullmatch(backup):
-        return None
-    try:
-        return datetime.strptime(backup, _ID_TIME).replace(tzinfo=UTC)
-    except ValueError:
-        return None
+def stream_name(server: str, *parts: str) -> str:
+    """The folder of a stream of a server; raises ConfigurationError where the server's name cannot name a folder."""
+    if "/" in server or not is_name(server):
+        raise ConfigurationError(f"the server's name {server!r} cannot name a folder", "name it by letters and digits")
+    return "/".join((server, *parts))
 
 
 def proof_name(started: datetime) -> str:
-    """The file of a proof that was started at this moment (aware); names sort by time."""
-    return started.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ.json")
+    """The name of a proof that was started at this moment (aware); names sort by time."""
+    return f"{PROOFS}/{started.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}.json"

@@ -1,39 +1,36 @@
-"""What a backup says of itself: format, server, coordinates, tables with their digests, stored objects, warnings.
+"""What a backup says of itself: one envelope for every kind, and the contents by method.
 
-The manifest is the last file of a backup to be written. It is authenticated as a whole: with the data key's MAC key
-where the backup is encrypted, else by a plain SHA-256, which finds rot but not forgery.
+The manifest is the last object of a backup to be put, and makes it one. It is authenticated as a whole: with the data
+key's MAC key where the backup is encrypted, else by a plain SHA-256, which finds rot but not forgery.
 """
 
-import hashlib
-from datetime import datetime
-from enum import StrEnum
-from typing import Annotated, Any
+from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
-from chom_pipelines.repository.codecs import Codec
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
+
+from chom_pipelines.errors import UnknownFormatError, UnsupportedBackupError
+from chom_pipelines.repository.contents import Content, Hex, LogicalContent, Method
+from chom_pipelines.repository.data_keys import KeySource
 from chom_pipelines.repository.keys import WrappedKey
+from chom_pipelines.repository.layout import Kind, parse_id
 from chom_pipelines.repository.objects import StoredObject
 from chom_pipelines.repository.sealing import SealedDocument
 
-FORMAT = 1
+FORMAT = 2
 
-Hex = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Method(StrEnum):
-    """How a full backup is taken."""
-
-    LOGICAL = "logical"
-    PHYSICAL = "physical"
+_POSSIBLE = {
+    Kind.FULL: {Method.LOGICAL, Method.PHYSICAL},
+    Kind.INCREMENTAL: {Method.PHYSICAL},
+    Kind.BINLOG: {Method.BINLOG},
+}
 
 
-class SourceServer(_Model):
+class SourceServer(BaseModel):
     """The server that was backed up, as it described itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     flavour: str
     version: str
@@ -43,87 +40,83 @@ class SourceServer(_Model):
     variables: dict[str, str] = Field(default_factory=dict, description="those that matter to a restore")
 
 
-class Coordinates(_Model):
-    """Where in the binary log the snapshot stands. All None: the server writes no binary log."""
+class Position(BaseModel):
+    """A place in the binary log: before the event at this position, after all of these transactions."""
 
-    file: str | None = None
-    position: int | None = None
-    gtid: str | None = None
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-
-class Part(_Model):
-    """One key range of a table: rows with lower <= key < upper; None is an open end."""
-
-    lower: str | None = Field(default=None, description="SQL literal of the first key column")
-    upper: str | None = None
-    rows: int
-    bytes: int = Field(description="bytes of tab-separated text")
-    digest: Hex
-    objects: tuple[str, ...] = Field(description="stored objects in order; a bundle's is path#member")
+    file: str
+    position: NonNegativeInt
+    gtid: str | None = Field(default=None, description="MariaDB: domain-server-sequence; MySQL: a set; None: without")
 
 
-class Table(_Model):
-    """One base table's data."""
+class Coordinates(BaseModel):
+    """What a backup covers of the binary log. All None: the server writes none."""
 
-    database: str
-    name: str
-    engine: str
-    transactional: bool
-    columns: tuple[str, ...] = Field(description="the columns of the data, in order")
-    load: str = Field(description="the part of LOAD DATA after its LINES clause: columns, and SET where one needs it")
-    key_column: str | None = Field(default=None, description="the column that ranges cut")
-    parts: tuple[Part, ...]
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    @property
-    def rows(self) -> int:
-        """Rows in all parts."""
-        return sum(part.rows for part in self.parts)
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of tab-separated text in all parts."""
-        return sum(part.bytes for part in self.parts)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over the digests of the parts in order."""
-        return hashlib.sha256("".join(part.digest for part in self.parts).encode()).hexdigest()
+    start: Position | None = Field(default=None, description="where it goes on from; None: it holds all before `end`")
+    end: Position | None = Field(default=None, description="where replay goes on: the snapshot, the end of a segment")
+    purged: str | None = Field(default=None, description="GTIDs that the server's own binary log no longer has")
 
 
-class SchemaObject(_Model):
-    """One definition in the schema files: kind, name, and the SHA-256 of its statement."""
-
-    kind: str = Field(
-        description="database, sequence, table, view, procedure, function, package, trigger, event, account"
-    )
-    database: str
-    name: str
-    digest: Hex
-
-
-class Manifest(_Model):
+class Manifest(BaseModel):
     """A complete backup's description, `manifest.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: int = FORMAT
     tool: str
     id: str
     server: str = Field(description="its name in the inventory")
-    method: Method
-    started: datetime
-    snapshot: datetime
-    finished: datetime
+    kind: Kind
+    parent: str | None = Field(default=None, description="the id of the backup without which this one is nothing")
+    started: AwareDatetime
+    as_of: AwareDatetime = Field(description="what it holds is as of then: a snapshot, the last event of a segment")
+    finished: AwareDatetime
     source: SourceServer
     coordinates: Coordinates
-    databases: tuple[str, ...]
-    codec: Codec
-    level: int
-    key: WrappedKey | None = None
-    tables: tuple[Table, ...]
-    schema_objects: tuple[SchemaObject, ...]
+    key: KeySource | None = None
+    content: Content
     objects: tuple[StoredObject, ...]
-    non_transactional: tuple[str, ...] = Field(default=(), description="tables that no snapshot covers")
     warnings: tuple[str, ...] = ()
     guide: Hex | None = Field(default=None, description="SHA-256 of RESTORE.md, None where there is none")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Manifest:
+        identity = parse_id(self.id)
+        if identity is None or identity.kind is not self.kind:
+            raise ValueError(f"{self.id!r} is no id of a {self.kind.value} backup")
+        if self.method not in _POSSIBLE[self.kind]:
+            raise ValueError(f"there are no {self.kind.value} backups of the method {self.method.value}")
+        if (self.parent is None) == (self.kind is Kind.INCREMENTAL):
+            raise ValueError("an incremental backup has a parent, and no other has one")
+        return self
+
+    @property
+    def method(self) -> Method:
+        """How it was taken."""
+        return self.content.method
+
+    @property
+    def logical(self) -> LogicalContent:
+        """Its contents, where they are rows and definitions; raises UnsupportedBackupError for another method."""
+        if not isinstance(self.content, LogicalContent):
+            what = f"{self.id} of {self.server} is a {self.method.value} backup"
+            raise UnsupportedBackupError(what, "this version reads logical backups only; use the one that took it")
+        return self.content
+
+    @property
+    def key_name(self) -> str | None:
+        """The name of its master key, or of the key of its stream; None where it is not encrypted."""
+        if self.key is None:
+            return None
+        return self.key.key_name if isinstance(self.key, WrappedKey) else self.key.stream_key
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return (self.finished - self.started).total_seconds()
 
     @property
     def raw_bytes(self) -> int:
@@ -134,11 +127,6 @@ class Manifest(_Model):
     def stored_bytes(self) -> int:
         """Bytes as stored."""
         return sum(stored.bytes for stored in self.objects)
-
-    @property
-    def rows(self) -> int:
-        """Rows in all tables."""
-        return sum(table.rows for table in self.tables)
 
     @property
     def ratio(self) -> float:
@@ -165,6 +153,19 @@ def peek(data: bytes, where: str) -> dict[str, Any]:
 def unseal(data: bytes, mac_key: bytes | None, where: str) -> Manifest:
     """Check the authenticator and parse.
 
-    Raises DamagedError where the manifest was changed, or UnknownFormatError.
+    Raises DamagedError where the manifest was changed; UnknownFormatError where its format, kind or
+    method is not known here.
     """
-    return _DOCUMENT.unseal(data, mac_key, where)
+    body = _DOCUMENT.authenticated(data, mac_key, where)
+    content = body.get("content")
+    method = content.get("method") if isinstance(content, dict) else None
+    for what, found, known in (("kind", body.get("kind"), Kind), ("method", method, Method)):
+        if isinstance(found, str) and found not in set(known):
+            message = f"{where}: the backup is of the {what} {found!r}; this version knows {', '.join(known)}"
+            raise UnknownFormatError(message, "use the version of chom that wrote it, or a newer one")
+    return _DOCUMENT.parse(body, where)
+
+
+def unauthenticated(body: dict[str, Any]) -> Manifest:
+    """A peeked manifest, for who has not its key and says so; raises pydantic's ValidationError."""
+    return Manifest.model_validate({name: value for name, value in body.items() if name != "seal"})

@@ -1,72 +1,64 @@
 """Stored objects: compressed, encrypted where there is a key and hashed while written; checked before they are used."""
 
-import errno
+from __future__ import annotations
+
 import hashlib
-import os
-from collections import deque
-from collections.abc import Iterator
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from io import FileIO
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import IO, Any, Self
 
-from chom_pipelines.errors import DamagedError, KeyUnavailableError, RepositoryError
-from chom_pipelines.repository.codecs import ELSEWHERE, Codec, compressor, decompressed
-from chom_pipelines.repository.encryption import DataKey, Encryptor, decrypted, verify_mac
-from chom_pipelines.repository.files import create_file, is_inside, make_directory, storage_error, write_all
-
-if TYPE_CHECKING:
-    from typing import Self
+from chom_pipelines.errors import DamagedError, KeyUnavailableError, ObjectMissingError, RepositoryError
+from chom_pipelines.repository.codecs import Codec, compressor, decompressed
+from chom_pipelines.repository.encryption import DataKey, Encryptor, MacCheck, decrypted
+from chom_pipelines.repository.files import reported
+from chom_pipelines.repository.store import PIECE, Folder, is_name
 
 ENCRYPTED = ".enc"
-_READ = 1 << 20
-_WRITE_BEHIND = 8 << 20
-_DAMAGE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO}
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One file of a backup: what it is called, how much it holds, and how it is recognised.
+    """One object of a backup: what it is called, how it was made, how much it holds, and how it is recognised.
 
     `path` is relative to the backup, with the suffixes of codec and encryption; `raw_bytes` counts what was written,
     `bytes` what was stored of it; `sha256` and, where it is encrypted, `mac` (HMAC-SHA256) are of the stored bytes.
     """
 
     path: str
+    codec: Codec
     raw_bytes: int
     bytes: int
     sha256: str
     mac: str | None
 
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> StoredObject:
+        """What `dataclasses.asdict` gave, after it went through JSON."""
+        return cls(**{**body, "codec": Codec(body["codec"])})
+
 
 class ObjectWriter:
-    """Writes one object; a context manager that leaves no file when it fails.
+    """Writes one object; a context manager that leaves nothing when it fails.
 
-    The path is `name` and the suffixes of codec and encryption. Directories below `root` are made, 0700, and the file
-    is 0600. Give `write` about a megabyte at a time. `close` syncs the file, but not its directory.
+    Its path is `name` and the suffixes of codec and encryption, in the folder of its backup. Give `write` about a
+    megabyte at a time.
 
-    Raises DiskFullError, or RepositoryError where the file cannot be written or is there already.
+    Raises DiskFullError, or RepositoryError where it cannot be written or is there already.
     """
 
-    def __init__(self, root: Path, name: str, codec: Codec, level: int, key: DataKey | None) -> None:
+    def __init__(self, folder: Folder, name: str, codec: Codec, level: int, key: DataKey | None) -> None:
         self._path = name + codec.suffix + (ENCRYPTED if key else "")
-        self._file = root / self._path
+        self._codec = codec
         self._compressor = compressor(codec, level)
-        self._encryptor = Encryptor(key, self._path) if key else None
+        self._encryptor = Encryptor(key, sealed_name(folder, self._path)) if key else None
         self._sha256 = hashlib.sha256()
-        self._raw_bytes = self._bytes = self._behind = 0
+        self._raw_bytes = self._bytes = 0
         self._stored: StoredObject | None = None
-        if not is_inside(self._path):
-            raise RepositoryError(f"{self._path!r} cannot be an object's path within a backup", "report this as a bug")
-        try:
-            make_directory(self._file.parent, root)
-            self._descriptor = create_file(self._file)
-        except OSError as error:
-            raise storage_error(error, self._file) from error
+        self._upload = folder.put(self._path)
 
-    def __enter__(self) -> "Self":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -90,100 +82,109 @@ class ObjectWriter:
             self._store(self._encryptor.update(compressed) if self._encryptor else compressed)
 
     def close(self) -> StoredObject:
-        """Write the rest; when called again, the same answer. It is synced with all others when they are published."""
+        """Write the rest and make it last; when called again, the same answer."""
         if self._stored is None:
             rest = self._compressor.flush()
             self._store(self._encryptor.update(rest) + self._encryptor.finalize() if self._encryptor else rest)
-            os.close(self._descriptor)
+            self._upload.commit()
             mac = self._encryptor.mac if self._encryptor else None
-            self._stored = StoredObject(self._path, self._raw_bytes, self._bytes, self._sha256.hexdigest(), mac)
-            self._descriptor = -1
+            self._stored = StoredObject(
+                self._path, self._codec, self._raw_bytes, self._bytes, self._sha256.hexdigest(), mac
+            )
         return self._stored
 
     def abort(self) -> None:
-        """Give up and remove the file; nothing happens where it was closed already."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-            with suppress(OSError):  # the error that led here is the one to tell; the next run removes what stays
-                self._file.unlink()
+        """Give up; nothing happens where it was closed already."""
+        self._upload.abort()
 
     def _store(self, data: bytes) -> None:
         self._sha256.update(data)
         self._bytes += len(data)
         try:
-            write_all(self._descriptor, data)
-            if self._bytes - self._behind >= _WRITE_BEHIND:
-                # Has the disk write meanwhile, so that the sync at the end is short, and frees the page cache.
-                os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-                self._behind = self._bytes
-        except OSError as error:
+            self._upload.write(data)
+        except RepositoryError:
             self.abort()
-            raise storage_error(error, self._file) from error
+            raise
 
 
-def read_object(root: Path, stored: StoredObject, codec: Codec, key: DataKey | None) -> Iterator[bytes]:
-    """The bytes that were written, in pieces of about 1 MiB; none of them before the whole file was checked.
+def sealed_name(folder: Folder, path: str) -> str:
+    """What an object's IV follows from: the backup's id and the path in it, as several backups may share a key."""
+    return f"{folder.basename}/{path}"
 
-    One pass over the file checks its size, SHA-256 and MAC; another decrypts, decompresses and checks the raw size. It
-    is all done as the iterator is used: an object is proved only when the iterator has ended.
+
+def read_object(folder: Folder, stored: StoredObject, key: DataKey | None) -> Iterator[bytes]:
+    """The bytes that were written, in pieces of about 1 MiB; none of them before the whole object was checked.
+
+    One pass checks size, SHA-256 and MAC; another decrypts, decompresses and checks the raw size, and that they are the
+    same bytes. It is all done as the iterator is used: an object is proved only when the iterator has ended.
 
     Raises DamagedError that names the object; KeyUnavailableError where it is encrypted and there is no key;
-    RepositoryError where the file may not be read.
+    RepositoryError where it may not be read.
     """
+    where = folder.where(stored.path)
     if stored.mac is not None and key is None:
-        raise KeyUnavailableError(f"{root / stored.path} is encrypted", "give the key file that has its master key")
-    if not is_inside(stored.path):
-        raise DamagedError(f"{stored.path!r} is no path of an object within {root}", ELSEWHERE)
+        raise KeyUnavailableError(f"{where} is encrypted", "give the key file that has its master key")
+    if not is_name(stored.path):
+        raise DamagedError(f"{stored.path!r} is no path of an object within {folder.where()}")
     try:
-        with FileIO(root / stored.path) as file:
-            _check(file, stored, key)
-            file.seek(0)
-            yield from _decoded(file, stored, codec, key)
+        if folder.store.capabilities.rereads:
+            for _ in _checked(folder.open(stored.path), stored, key):
+                pass
+            yield from _decoded(folder.open(stored.path), folder, stored, key)
+        else:
+            with tempfile.TemporaryFile() as copy, reported(f"a copy of {where} in {tempfile.gettempdir()}"):
+                for piece in _checked(folder.open(stored.path), stored, key):
+                    copy.write(piece)
+                copy.seek(0)
+                yield from _decoded(_pieces(copy), folder, stored, key)
+    except ObjectMissingError as error:
+        raise DamagedError(error.what) from error
     except DamagedError as error:
-        raise DamagedError(f"{root / stored.path}: {error.what}", error.remedy) from error
-    except OSError as error:
-        if error.errno in _DAMAGE:
-            raise DamagedError(f"{root / stored.path}: {error.strerror}", ELSEWHERE) from error
-        raise storage_error(error, root / stored.path) from error
+        what = error.what if error.what.startswith(where) else f"{where}: {error.what}"
+        raise DamagedError(what, error.remedy) from error
 
 
-def _check(file: FileIO, stored: StoredObject, key: DataKey | None) -> None:
-    size = os.fstat(file.fileno()).st_size
+def _checked(pieces: Iterator[bytes], stored: StoredObject, key: DataKey | None) -> Iterator[bytes]:
+    """The stored bytes, which are the right ones if this ends."""
+    sha256, mac, size = hashlib.sha256(), MacCheck(key) if key else None, 0
+    for piece in pieces:
+        size += len(piece)
+        if size > stored.bytes:
+            raise DamagedError(f"it has more than the {stored.bytes} bytes that were stored")
+        sha256.update(piece)
+        if mac:
+            mac.update(piece)
+        yield piece
     if size != stored.bytes:
-        raise DamagedError(f"the file has {size} bytes, {stored.bytes} were stored", ELSEWHERE)
-    sha256 = hashlib.sha256()
-    chunks = _hashed(_chunks(file), sha256)
-    authentic = verify_mac(key, chunks, stored.mac or "") if key else not deque(chunks, maxlen=0)
+        raise DamagedError(f"it has {size} bytes, {stored.bytes} were stored")
     if sha256.hexdigest() != stored.sha256:
-        raise DamagedError(f"the file's SHA-256 is {sha256.hexdigest()}, {stored.sha256} was stored", ELSEWHERE)
-    if not authentic:
-        raise DamagedError(
-            "the file's MAC is not the one that was stored: it was forged, or has another key", ELSEWHERE
-        )
+        raise DamagedError(f"its SHA-256 is {sha256.hexdigest()}, {stored.sha256} was stored")
+    if mac and not mac.matches(stored.mac or ""):
+        raise DamagedError("its MAC is not the one that was stored: it was forged, or has another key")
 
 
-def _decoded(file: FileIO, stored: StoredObject, codec: Codec, key: DataKey | None) -> Iterator[bytes]:
-    chunks = _chunks(file)
-    size = 0
-    for piece in decompressed(codec, decrypted(key, stored.path, chunks) if key else chunks):
+def _decoded(pieces: Iterator[bytes], folder: Folder, stored: StoredObject, key: DataKey | None) -> Iterator[bytes]:
+    sha256, size = hashlib.sha256(), 0
+    same = _hashed(pieces, sha256)
+    encoded = decrypted(key, sealed_name(folder, stored.path), same) if key else same
+    for piece in decompressed(stored.codec, encoded):
         size += len(piece)
         if size > stored.raw_bytes:
             break
         yield piece
     if size != stored.raw_bytes:
         more = "more than " if size > stored.raw_bytes else ""
-        raise DamagedError(
-            f"it holds {more}{min(size, stored.raw_bytes)} bytes, {stored.raw_bytes} were written", ELSEWHERE
-        )
+        raise DamagedError(f"it holds {more}{min(size, stored.raw_bytes)} bytes, {stored.raw_bytes} were written")
+    if sha256.hexdigest() != stored.sha256:
+        raise DamagedError("it was changed while it was read", "find out what writes there, and read it again")
 
 
-def _chunks(file: FileIO) -> Iterator[bytes]:
-    while chunk := file.read(_READ):
-        yield chunk
+def _hashed(pieces: Iterable[bytes], sha256: hashlib._Hash) -> Iterator[bytes]:
+    for piece in pieces:
+        sha256.update(piece)
+        yield piece
 
 
-def _hashed(chunks: Iterator[bytes], sha256: "hashlib._Hash") -> Iterator[bytes]:
-    for chunk in chunks:
-        sha256.update(chunk)
-        yield chunk
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    while piece := file.read(PIECE):
+        yield piece

@@ -1,16 +1,19 @@
-"""The record of one verification of a backup: what was done, how it ended, and how long each part took.
+"""The record of one verification of a backup: what was compared with what and how, how it ended, and how long it took.
 
 It is sealed as the backup's manifest is, so that an edited or copied record is not believed.
 """
+
+from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.sealing import SealedDocument
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Level(StrEnum):
@@ -20,12 +23,39 @@ class Level(StrEnum):
     FULL = "full"
 
 
-class Outcome(StrEnum):
-    """How a verification ended."""
+class Subject(StrEnum):
+    """What can be compared."""
 
-    PASSED = "passed"
-    FAILED = "failed"
-    NOT_VERIFIED = "not_verified"
+    OBJECTS = "objects"
+    TABLES = "tables"
+    ROWS = "rows"
+    DEFINITIONS = "definitions"
+    PAGES = "pages"
+    TRANSACTIONS = "transactions"
+
+
+class Means(StrEnum):
+    """How it is compared.
+
+    `read`: stored bytes are authenticated, decoded and hashed, against what was hashed when they were written.
+    `restored`: a private server holds the restored backup, and is read again.
+    `replayed`: a private server has replayed the binary log up to a point, and is read there.
+    """
+
+    READ = "read"
+    RESTORED = "restored"
+    REPLAYED = "replayed"
+
+
+class Comparison(BaseModel):
+    """How many things of one kind were compared, and in which way; those that differ are in the proof's failures."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subject: Subject
+    means: Means
+    against: str = Field(description="what they were compared with, as 'the digests of the dump'")
+    count: NonNegativeInt
 
 
 class Proof(BaseModel):
@@ -44,21 +74,33 @@ class Proof(BaseModel):
     scratch: str | None = Field(default=None, description="the server that it was restored on")
     version_differs: str | None = Field(default=None, description="what their difference leaves unproved")
     phases: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict, description="seconds of each phase")
-    objects: NonNegativeInt = Field(description="stored objects that were checked")
-    tables: NonNegativeInt = Field(default=0, description="tables that were compared")
-    rows: NonNegativeInt = Field(default=0, description="rows of those tables")
+    comparisons: tuple[Comparison, ...] = ()
     failures: tuple[str, ...] = Field(default=(), description="objects and tables that are not what they should be")
 
     @model_validator(mode="after")
-    def _no_false_green(self) -> "Proof":
-        if self.outcome is Outcome.PASSED:
-            if self.failures or self.reason:
-                raise ValueError("what has failures or a reason against it has not passed")
-            if self.level is Level.FULL and self.scratch is None:
-                raise ValueError("a full verification passes only on a scratch server")
-        elif not self.reason:
-            raise ValueError(f"{self.outcome.value} needs a reason")
+    def _no_false_green(self) -> Proof:
+        if self.outcome is not Outcome.PASSED:
+            if not self.reason:
+                raise ValueError(f"{self.outcome.value} needs a reason")
+            return self
+        if self.failures or self.reason:
+            raise ValueError("what has failures or a reason against it has not passed")
+        if not self.count(Subject.OBJECTS, Means.READ):
+            raise ValueError("what was not read to the last object has not passed")
+        if self.level is Level.FULL and not self.on_a_server:
+            raise ValueError("a full verification passes only by what was compared on a scratch server")
         return self
+
+    @property
+    def on_a_server(self) -> bool:
+        """Whether anything was compared on a scratch server."""
+        return self.scratch is not None and any(each.means is not Means.READ for each in self.comparisons)
+
+    def count(self, subject: Subject, *means: Means) -> int | None:
+        """How many of these were compared, in one of these ways or in any, the furthest going; None: not compared."""
+        found = [each for each in self.comparisons if each.subject is subject and each.means in (means or tuple(Means))]
+        order = list(Means)
+        return max(found, key=lambda each: order.index(each.means)).count if found else None
 
     @property
     def seconds(self) -> float:

@@ -14,7 +14,6 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from chom_pipelines.errors import DamagedError, UnknownFormatError
-from chom_pipelines.repository.codecs import ELSEWHERE
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -34,14 +33,8 @@ class SealedDocument(Generic[Model]):
 
     def seal(self, document: Model, mac_key: bytes | None) -> bytes:
         """Serialise with the seal; one item of a list on a line, so that grep and sed read it."""
-        lines = ["{"]
-        for name, value in document.model_dump(mode="json", warnings="error").items():
-            if isinstance(value, list) and value:
-                items = ",\n".join("  " + json.dumps(item, ensure_ascii=False) for item in value)
-                lines.append(f' "{name}": [\n{items}\n ],')
-            else:
-                lines.append(f' "{name}": {json.dumps(value, ensure_ascii=False)},')
-        return self._sealed("\n".join([*lines, ""]).encode(), mac_key)
+        members = _members(document.model_dump(mode="json", warnings="error"), " ")
+        return self._sealed(("{\n" + "".join(f"{member},\n" for member in members)).encode(), mac_key)
 
     def peek(self, data: bytes, where: str) -> dict[str, Any]:
         """The document as plain JSON, not yet authenticated: to find the key that it names.
@@ -51,31 +44,38 @@ class SealedDocument(Generic[Model]):
         try:
             body = json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise DamagedError(f"{where}: the {self.name} is not JSON ({error})", ELSEWHERE) from error
+            raise DamagedError(f"{where}: the {self.name} is not JSON ({error})") from error
         if not isinstance(body, dict) or "format" not in body:
-            raise DamagedError(f"{where}: the {self.name} has no format", ELSEWHERE)
+            raise DamagedError(f"{where}: the {self.name} has no format")
         if body["format"] != self.format:
             message = f"{where}: the {self.name} is of format {body['format']!r}; this version reads {self.format}"
             raise UnknownFormatError(message, "use the version of chom that wrote it, or a newer one")
         return body
 
-    def unseal(self, data: bytes, mac_key: bytes | None, where: str) -> Model:
-        """Check the seal and parse.
+    def authenticated(self, data: bytes, mac_key: bytes | None, where: str) -> dict[str, Any]:
+        """The document as plain JSON, once its seal was checked.
 
         Raises DamagedError where the document is not what was written, or UnknownFormatError.
         """
         body = self.peek(data, where)
         text = data[: max(data.rfind(b"\n" + _MARK) + 1, 0)]
         if not hmac.compare_digest(self._sealed(text, mac_key), data):
-            message = f"{where}: the {self.name} is not what was written (its seal does not match)"
-            raise DamagedError(message, ELSEWHERE)
+            raise DamagedError(f"{where}: the {self.name} is not what was written (its seal does not match)")
         del body["seal"]
+        return body
+
+    def unseal(self, data: bytes, mac_key: bytes | None, where: str) -> Model:
+        """Check the seal and parse; raises what `authenticated` raises."""
+        return self.parse(self.authenticated(data, mac_key, where), where)
+
+    def parse(self, body: dict[str, Any], where: str) -> Model:
+        """The document from its JSON; raises DamagedError where that is not a whole one."""
         try:
             return self.model.model_validate(body)
         except ValidationError as error:
             first = error.errors()[0]
-            message = f"{where}: the {self.name} is wrong at {'.'.join(map(str, first['loc']))}: {first['msg']}"
-            raise DamagedError(message, ELSEWHERE) from error
+            place = ".".join(map(str, first["loc"]))
+            raise DamagedError(f"{where}: the {self.name} is wrong at {place}: {first['msg']}") from error
 
     def _sealed(self, text: bytes, mac_key: bytes | None) -> bytes:
         if mac_key is None:
@@ -83,3 +83,17 @@ class SealedDocument(Generic[Model]):
         else:
             seal = "hmac-sha256:" + hmac.digest(mac_key, self.name.encode() + b":" + text, "sha256").hex()
         return text + _MARK + f'{seal}"\n}}\n'.encode()
+
+
+def _members(body: dict[str, Any], indent: str) -> list[str]:
+    return [f"{indent}{json.dumps(name)}: {_text(value, indent)}" for name, value in body.items()]
+
+
+def _text(value: object, indent: str) -> str:
+    """JSON with an item of a list on a line, and a member on a line of what holds such lists."""
+    if isinstance(value, list) and value:
+        items = ",\n".join(f"{indent} {json.dumps(item, ensure_ascii=False)}" for item in value)
+        return f"[\n{items}\n{indent}]"
+    if isinstance(value, dict) and any(isinstance(each, list) for each in value.values()):
+        return "{\n" + ",\n".join(_members(value, indent + " ")) + f"\n{indent}}}"
+    return json.dumps(value, ensure_ascii=False)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from chom_pipelines.errors import ChomError, RestoreFailedError, ServerError
 from chom_pipelines.logical.columns import load_statement
 from chom_pipelines.logical.contents import Contents
-from chom_pipelines.repository.manifest import Table
+from chom_pipelines.repository.contents import Table
 from chom_pipelines.restores.load_units import Load, Target, Unit, load_units
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts
@@ -145,7 +145,7 @@ class Loader:
                 if name in by_member:
                     self._load(session, state, by_member.pop(name), iter([text] if text else []), events)
             if by_member:
-                message = f"{self.contents.path / unit.bundle}: no member {', '.join(by_member)}"
+                message = f"{self.contents.folder.where(unit.bundle)}: no member {', '.join(by_member)}"
                 raise RestoreFailedError(message, "restore another backup")
         else:
             for each in unit.loads:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
-from chom_pipelines.repository.manifest import Manifest, Table
+from chom_pipelines.repository.contents import Table
+from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.restores.table_sql import SplitTable, in_database, names_database, split_table
 from chom_pipelines.server.identifiers import qualified
 
@@ -81,9 +82,11 @@ class RestorePlan:
 def planned(manifest: Manifest, definitions: Sequence[Definition], request: RestoreRequest) -> RestorePlan:
     """Choose and rename. Raises RestoreRefusedError where what is asked for is not in the backup."""
     _refuse_unknown(manifest, request)
-    tables = {f"{table.database}.{table.name}": table for table in manifest.tables}
+    tables = {f"{table.database}.{table.name}": table for table in manifest.logical.tables}
     chosen = set(tables) if request.tables is None else set(request.tables)
-    databases = {tables[label].database for label in chosen} if request.tables is not None else set(manifest.databases)
+    databases = (
+        {tables[label].database for label in chosen} if request.tables is not None else set(manifest.logical.databases)
+    )
     by_kind: dict[str, list[Definition]] = {}
     for each in definitions:
         by_kind.setdefault(each.kind, []).append(each)
@@ -116,14 +119,14 @@ def planned(manifest: Manifest, definitions: Sequence[Definition], request: Rest
 
 
 def _refuse_unknown(manifest: Manifest, request: RestoreRequest) -> None:
-    unknown = set(request.rename) - set(manifest.databases)
+    unknown = set(request.rename) - set(manifest.logical.databases)
     if unknown:
         message = f"{manifest.id} has no database {', '.join(sorted(unknown))}"
-        raise RestoreRefusedError(message, f"it has {', '.join(manifest.databases) or 'none'}")
-    names = [request.rename.get(name, name) for name in manifest.databases]
+        raise RestoreRefusedError(message, f"it has {', '.join(manifest.logical.databases) or 'none'}")
+    names = [request.rename.get(name, name) for name in manifest.logical.databases]
     if len(set(names)) != len(names):
         raise RestoreRefusedError("two databases would get the same name", "choose names that differ")
-    missing = set(request.tables or ()) - {f"{table.database}.{table.name}" for table in manifest.tables}
+    missing = set(request.tables or ()) - {f"{table.database}.{table.name}" for table in manifest.logical.tables}
     if missing:
         message = f"{manifest.id} has no table {', '.join(sorted(missing))}"
         raise RestoreRefusedError(message, "name tables as database.table, as the backup has them")
@@ -150,6 +153,6 @@ def _warnings(programs: list[Definition], manifest: Manifest, request: RestoreRe
         found.append(f"disabled, so that they do not run twice: {', '.join(events)}")
     if request.tables is not None:
         found.append("only tables, their triggers and their databases' sequences: no views, routines or events")
-    if request.accounts and not any(each.kind in _ACCOUNTS for each in manifest.schema_objects):
+    if request.accounts and not any(each.kind in _ACCOUNTS for each in manifest.logical.schema_objects):
         found.append("this backup holds no accounts")
     return (*found, *manifest.warnings)

@@ -170,6 +170,18 @@ class ServerFacts:
         return self.logs_binary and (self.is_mariadb or self.variables.get("gtid_mode") == "ON")
 
     @property
+    def gtid_variable(self) -> str | None:
+        """The global variable that holds the GTIDs of all that the binary log has; None: without GTIDs."""
+        if not self.has_gtid:
+            return None
+        return "gtid_binlog_pos" if self.is_mariadb else "gtid_executed"
+
+    @property
+    def purged_gtid_variable(self) -> str | None:
+        """The global variable that holds the GTIDs that the binary log no longer has; None: this server keeps none."""
+        return "gtid_purged" if self.has_gtid and not self.is_mariadb else None
+
+    @property
     def binlog_status_statement(self) -> str:
         """Tells the binary log's file and position now."""
         renamed = not self.is_mariadb and self.version >= (8, 2, 0)

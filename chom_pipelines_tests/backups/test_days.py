@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from chom_pipelines.backups.days import GRACE, newest_of_day, refuse_other_days
 from chom_pipelines.errors import BackupFailedError, BackupNotFoundError
 from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.local_store import LocalStore
+from chom_pipelines.repository.store import Folder
 
 START = datetime(2026, 3, 29, tzinfo=UTC)
 END = START + timedelta(days=1)
@@ -15,7 +17,7 @@ seconds = st.integers(-3 * 86_400, 4 * 86_400)
 
 
 def entry(name: str) -> BackupEntry:
-    return BackupEntry("chom", Path("/repository/chom/backups") / name)
+    return BackupEntry("chom", Folder(LocalStore(Path("/repository")), "chom/backups"), name)
 
 
 @given(seconds)

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from chom_pipelines.backups.verdicts import content, integrity, newest, size, tables
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.repository.objects import StoredObject
-from chom_pipelines.repository.proof import Level, Outcome, Proof
-from chom_pipelines_tests.repository.samples import NOON, a_manifest
+from chom_pipelines.repository.proof import Comparison, Level, Means, Proof, Subject
+from chom_pipelines_tests.repository.samples import NOON, a_manifest, stored
 
 PASSED, FAILED, OPEN = Outcome.PASSED, Outcome.FAILED, Outcome.NOT_VERIFIED
 READ = {"read": 1.0}
@@ -23,7 +23,9 @@ def proof(
     scratch: str | None = None,
     seen: int = 3,
     failures: tuple[str, ...] = (),
+    restored: bool | None = None,
 ) -> Proof:
+    restored = bool(scratch) if restored is None else restored
     return Proof(
         server="chom",
         backup="full_20260102_120000",
@@ -34,9 +36,12 @@ def proof(
         source="mariadb 10.11.19",
         scratch=scratch,
         phases=phases,
-        objects=5,
-        tables=seen,
-        rows=9,
+        comparisons=tuple(
+            Comparison(subject=subject, means=means, against="the dump", count=count)
+            for means in (Means.READ, Means.RESTORED)[: 0 if "read" not in phases else 2 if restored else 1]
+            for subject, count in ((Subject.OBJECTS, 5), (Subject.TABLES, seen), (Subject.ROWS, 9))
+            if means is Means.READ or subject is not Subject.OBJECTS
+        ),
         failures=failures,
     )
 
@@ -48,6 +53,9 @@ NO_KEY = proof(Level.BASIC, OPEN, {}, seen=0)
 RESTORED_WELL = proof(Level.FULL, PASSED, RESTORED, scratch="MariaDB 10.11.19")
 TABLE_LOST = proof(Level.FULL, FAILED, RESTORED, scratch="MariaDB 10.11.19", seen=2, failures=("table d.t",))
 ROWS_DIFFER = proof(Level.FULL, FAILED, RESTORED, scratch="MariaDB 10.11.19", failures=("table d.t",))
+NOT_RESTORED = proof(
+    Level.FULL, FAILED, RESTORED, scratch="MariaDB 10.11.19", failures=("it cannot be restored",), restored=False
+)
 DAMAGED_BEFORE_RESTORE = proof(Level.FULL, FAILED, READ, failures=("data/a: truncated",))
 NO_PROGRAM = proof(Level.FULL, OPEN, READ)
 NEVER_READ = proof(Level.FULL, OPEN, {}, seen=0)
@@ -64,6 +72,7 @@ NEVER_READ = proof(Level.FULL, OPEN, {}, seen=0)
         (RESTORED_WELL, PASSED, PASSED, PASSED),
         (TABLE_LOST, PASSED, FAILED, FAILED),
         (ROWS_DIFFER, PASSED, PASSED, FAILED),
+        (NOT_RESTORED, PASSED, FAILED, FAILED),
         (DAMAGED_BEFORE_RESTORE, FAILED, OPEN, FAILED),
         (NO_PROGRAM, PASSED, PASSED, OPEN),
         (NEVER_READ, OPEN, OPEN, OPEN),
@@ -92,12 +101,12 @@ def test_the_newest_proof_counts_and_for_a_restore_the_newest_full_one() -> None
 
 
 def sized(manifest: Manifest, raw_bytes: int) -> Manifest:
-    return manifest.model_copy(update={"objects": (StoredObject("data/a", raw_bytes, 1, "a" * 64, None),)})
+    return manifest.model_copy(update={"objects": (stored("data/a", raw_bytes),)})
 
 
 @pytest.fixture
 def manifest() -> Manifest:
-    return a_manifest(objects=(StoredObject("data/a", 1000, 1, "a" * 64, None),))
+    return a_manifest(objects=(stored("data/a", 1000),))
 
 
 @pytest.mark.parametrize(
@@ -121,11 +130,13 @@ def test_a_size_is_compared_with_the_median_of_the_last_seven(
 
 
 def test_other_databases_are_no_measure(manifest: Manifest) -> None:
-    other = sized(manifest, 9).model_copy(update={"databases": ("other",)})
+    other = sized(manifest, 9).model_copy(
+        update={"content": manifest.logical.model_copy(update={"databases": ("other",)})}
+    )
     assert size(manifest, [other, None]).outcome is OPEN
 
 
 def test_tables_that_are_gone_are_named(manifest: Manifest) -> None:
-    small = sized(manifest, 100).model_copy(update={"tables": ()})
+    small = sized(manifest, 100).model_copy(update={"content": manifest.logical.model_copy(update={"tables": ()})})
     (lost,) = size(small, [manifest]).failures
     assert "2 rows in full_20260102_120000, not here" in lost

@@ -13,7 +13,9 @@ import yaml
 from chom_pipelines.cli.main import main
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import KeyKind, Keyring
-from chom_pipelines.repository.local import Repository
+from chom_pipelines.repository.local_store import LocalStore
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
 
 PASSWORD = "CHOM_TEST_PASSWORD"  # the name of a variable
@@ -38,7 +40,7 @@ class Setting:
 
     @property
     def repository(self) -> Repository:
-        return Repository(self.folder / "repository")
+        return Repository(LocalStore(self.folder / "repository"))
 
     @property
     def keyring(self) -> Keyring:
@@ -83,7 +85,7 @@ class Setting:
 
     def data_object(self) -> Path:
         """A stored object with rows."""
-        return next(path for path in sorted(self.latest.path.glob("data/*")) if path.stat().st_size > 0)
+        return next(path for path in sorted(path_of(self.latest).glob("data/*")) if path.stat().st_size > 0)
 
 
 def setting(folder: Path, server: PrivateServer, databases: int = 1) -> Setting:

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from chom_pipelines.errors import DiskFullError
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.keys import KeyKind, Keyring
-from chom_pipelines.repository.proof import Level, Outcome
+from chom_pipelines.repository.proof import Level
 from chom_pipelines_tests.cli.setting import ROWS, Setting
+from chom_pipelines_tests.places import path_of
 
 
 def test_a_backup_is_taken_proved_and_described(on_both: Setting, capsys: pytest.CaptureFixture[str]) -> None:
@@ -18,7 +20,7 @@ def test_a_backup_is_taken_proved_and_described(on_both: Setting, capsys: pytest
     assert (body["format"], body["command"], backup["outcome"]) == (1, "backup", "passed")
     assert (backup["id"], backup["rows"], backup["tables"]) == (on_both.latest.id, ROWS + 2, 2)
     assert (backup["databases"], backup["key"], backup["problem"]) == ([on_both.database], "first", None)
-    assert backup["coordinates"]["file"].startswith("mysql-bin.")
+    assert backup["coordinates"]["end"]["file"].startswith("mysql-bin.")
     (proof,) = backup["proofs"]
     assert (proof["level"], proof["outcome"], proof["failures"]) == ("basic", "passed", [])
     assert [record.proof.level for record in on_both.latest.proofs(on_both.keyring) if record.proof] == [Level.BASIC]
@@ -32,7 +34,7 @@ def test_for_people_it_says_what_where_and_how_it_was_proved(
     out = capsys.readouterr().out
     assert f"{on_both.latest.id} of chom was taken in" in out
     assert "  2 tables, 302 rows" in out
-    assert str(on_both.latest.path) in out
+    assert str(path_of(on_both.latest)) in out
     assert f"passed (full): restored on {on_both.server.facts.label}, 2 tables and 302 rows equal" in out
 
 
@@ -52,7 +54,8 @@ def test_an_option_wins_over_a_variable_and_that_over_the_file(
     def taken(*arguments: str) -> tuple[Codec, bool]:
         assert on_mariadb.chom("backup", *arguments) == 0
         manifest = on_mariadb.latest.manifest(on_mariadb.keyring)
-        return manifest.codec, manifest.key is not None
+        (codec,) = {stored.codec for stored in manifest.objects}
+        return codec, manifest.key is not None
 
     assert taken() == (Codec.XZ, False)
     monkeypatch.setenv("COMPRESSION", "bzip2")
@@ -90,7 +93,7 @@ def test_what_cannot_be_done_as_asked_is_refused_before_anything_is_done(
         monkeypatch.setenv(name, value)
     assert on_mariadb.chom("backup", *arguments) == 2
     assert named in capsys.readouterr().err
-    assert not on_mariadb.repository.path.exists()
+    assert not path_of(on_mariadb.repository).exists()
 
 
 def test_a_full_backup_may_be_asked_for_by_its_name(on_mariadb: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +156,7 @@ def test_a_backup_whose_proof_cannot_be_kept_is_not_forgotten(
     monkeypatch.setattr("chom_pipelines.proofs.verification.verify", full)
     code, body = on_mariadb.document(capsys, "backup")
     assert (code, body["error"]["kind"]) == (1, "DiskFullError")
-    assert f"{on_mariadb.latest.path} was taken, but is not verified" in body["error"]["message"]
+    assert f"{path_of(on_mariadb.latest)} was taken, but is not verified" in body["error"]["message"]
 
 
 def test_a_failed_backup_exits_with_1_and_lists_nothing(

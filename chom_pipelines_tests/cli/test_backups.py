@@ -7,8 +7,9 @@ import pytest
 
 from chom_pipelines.cli.entries import age, position
 from chom_pipelines.repository.keys import KeyKind, Keyring
-from chom_pipelines.repository.manifest import Coordinates
+from chom_pipelines.repository.manifest import Coordinates, Position
 from chom_pipelines_tests.cli.setting import Setting
+from chom_pipelines_tests.places import path_of
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_the_document_has_everything_of_every_backup(taken: Setting, capsys: pyt
     code, body = taken.document(capsys, "backups")
     (backup,) = body["backups"]
     assert code == 0
-    assert (body["repository"], backup["path"]) == (str(taken.repository.path), str(taken.latest.path))
+    assert (body["repository"], backup["location"]) == (taken.repository.where, taken.latest.where)
     assert [proof["level"] for proof in backup["proofs"]] == ["basic", "full"]
     assert (backup["outcome"], backup["disbelieved_proofs"]) == ("passed", [])
 
@@ -53,7 +54,7 @@ def test_without_a_repository_nothing_is_said_to_be_empty(
 
 
 def test_a_server_without_backups_is_listed_as_such(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
-    shutil.rmtree(taken.latest.path)
+    shutil.rmtree(path_of(taken.latest))
     assert taken.chom("backups") == 0
     assert capsys.readouterr().out == "chom: no backups\n"
 
@@ -61,12 +62,12 @@ def test_a_server_without_backups_is_listed_as_such(taken: Setting, capsys: pyte
 def test_a_damaged_manifest_is_listed_with_its_problem(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
     taken.chom("backup")
     damaged = taken.repository.backups("chom")[0]
-    taken.flip_a_byte(damaged.path / "manifest.json")
+    taken.flip_a_byte(path_of(damaged) / "manifest.json")
     capsys.readouterr()
     assert taken.chom("backups") == 1
     out = capsys.readouterr().out
     assert taken.latest.id in out
-    assert f"{damaged.path}: the manifest is" in out
+    assert f"{path_of(damaged)}: the manifest is" in out
     code, body = taken.document(capsys, "backups")
     assert (code, [backup["outcome"] for backup in body["backups"]]) == (1, ["failed", "passed"])
     assert body["backups"][0]["problem"]["kind"] == "DamagedError"
@@ -74,11 +75,11 @@ def test_a_damaged_manifest_is_listed_with_its_problem(taken: Setting, capsys: p
 
 def test_an_edited_proof_is_not_believed(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
     (record,) = taken.latest.proofs(taken.keyring)
-    record.path.write_text(record.path.read_text().replace('"basic"', '"full"'))
+    path_of(record).write_text(path_of(record).read_text().replace('"basic"', '"full"'))
     assert taken.chom("backups") == 1
     out = capsys.readouterr().out
     assert "never proved" in out
-    assert str(record.path) in out
+    assert str(path_of(record)) in out
 
 
 def test_a_backup_that_failed_its_last_proof_is_not_green(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,6 +107,9 @@ def test_ages_are_for_people() -> None:
 
 
 def test_a_long_gtid_set_does_not_break_the_table() -> None:
-    assert position(Coordinates(file="b.1", position=4, gtid="0-1-2")) == "b.1:4 0-1-2"
-    assert position(Coordinates(file="b.1", position=4, gtid="6bb03ea7-c7a1-11f0-8f3e-0242ac120002:1-9")) == "b.1:4"
+    assert position(Coordinates(end=Position(file="b.1", position=4, gtid="0-1-2"))) == "b.1:4 0-1-2"
+    assert (
+        position(Coordinates(end=Position(file="b.1", position=4, gtid="6bb03ea7-c7a1-11f0-8f3e-0242ac120002:1-9")))
+        == "b.1:4"
+    )
     assert position(Coordinates()) == "no binary log"

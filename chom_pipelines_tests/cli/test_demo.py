@@ -19,8 +19,9 @@ import pytest
 from chom_pipelines.cli.main import main
 from chom_pipelines.demo import evidence, orchestration
 from chom_pipelines.errors import DemonstrationFailedError
-from chom_pipelines.repository.local import Repository
+from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.proof import Level
+from chom_pipelines.repository.repository import Repository
 from chom_pipelines_tests.cli.setting import Setting
 
 CHOM = str(Path(sys.executable).with_name("chom"))
@@ -85,7 +86,7 @@ def test_in_a_terminal_it_shows_everything_and_ends_on_enter(in_terminal: InTerm
 
 def test_afterwards_no_process_is_left_and_the_repository_is(in_terminal: InTerminal) -> None:
     assert processes(in_terminal.folder) == []
-    assert len(Repository(in_terminal.folder / "repository").backups("shop")) == 1
+    assert len(Repository(LocalStore(in_terminal.folder / "repository")).backups("shop")) == 1
 
 
 def test_a_second_run_in_the_same_folder_works_and_says_so_as_json(in_terminal: InTerminal) -> None:
@@ -100,7 +101,7 @@ def test_a_second_run_in_the_same_folder_works_and_says_so_as_json(in_terminal: 
     assert len(body["comparisons"]) > 15
     assert len(set(body["dagster_runs"])) == 2
     assert processes(in_terminal.folder) == []
-    assert len(Repository(in_terminal.folder / "repository").backups("shop")) == 2
+    assert len(Repository(LocalStore(in_terminal.folder / "repository")).backups("shop")) == 2
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import pytest
 
 from chom_pipelines.repository.keys import KeyKind, Keyring
 from chom_pipelines_tests.cli.setting import ROWS, Setting
+from chom_pipelines_tests.places import path_of
 
 
 @pytest.fixture
@@ -24,7 +25,8 @@ def test_a_full_verification_restores_and_compares(on_both: Setting, capsys: pyt
     code, body = on_both.document(capsys, "verify", "latest", "--level", "full")
     assert (code, body["outcome"]) == (0, "passed")
     (proof,) = body["proofs"]
-    assert (proof["level"], proof["tables"], proof["rows"]) == ("full", 2, ROWS + 2)
+    compared = {each["subject"]: each["count"] for each in proof["comparisons"] if each["means"] == "restored"}
+    assert (proof["level"], compared["tables"], compared["rows"]) == ("full", 2, ROWS + 2)
     assert proof["scratch"] == on_both.server.facts.label
 
 
@@ -50,7 +52,7 @@ def test_a_flipped_byte_is_named(taken: Setting, capsys: pytest.CaptureFixture[s
 
 
 def test_a_damaged_manifest_fails(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
-    taken.flip_a_byte(taken.latest.path / "manifest.json")
+    taken.flip_a_byte(path_of(taken.latest) / "manifest.json")
     code, body = taken.document(capsys, "verify")
     assert (code, body["outcome"]) == (1, "failed")
 
@@ -65,7 +67,7 @@ def test_without_the_key_nothing_is_known(taken: Setting, capsys: pytest.Capture
 def test_what_is_not_there_cannot_pass(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
     assert taken.chom("verify", "full_20200101_000000") == 1
     assert "no backup 'full_20200101_000000'" in capsys.readouterr().err
-    taken.latest.path.rename(taken.folder / "elsewhere")
+    path_of(taken.latest).rename(taken.folder / "elsewhere")
     assert taken.chom("verify") == 1
     assert taken.chom("verify", "--all") == 1
 

@@ -14,8 +14,10 @@ from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.logical.dump import take_backup
 from chom_pipelines.progress import unreported
-from chom_pipelines.repository.local import Repository
-from chom_pipelines.restores.targets import RestoreRequest, restore_into_server
+from chom_pipelines.repository.local_store import LocalStore
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.targets import restore_into_server
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines_tests.servers import PrivateServer
 
@@ -41,7 +43,7 @@ def shop(mariadb_server: PrivateServer, tmp_path_factory: pytest.TempPathFactory
 
 def _restore_a_copy(root: Endpoint, folder: Path) -> None:
     server = Server(name="shop", socket=Path(root.socket or ""), user=root.user, databases=(DATABASE,))
-    repository = Repository(folder)
+    repository = Repository(LocalStore(folder))
     entry, _ = take_backup(server, BackupPolicy(), repository, None, unreported)
     restore_into_server(entry, None, root, RestoreRequest(rename={DATABASE: COPY}), unreported)
 

@@ -11,11 +11,12 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.server.connection import Endpoint
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import client_program
+from chom_pipelines_tests.places import path_of
 
 
 def script_of(entry: BackupEntry) -> str:
     """The commands of its RESTORE.md."""
-    found = re.search(r"^```sh\n(.*?)^```$", (entry.path / "RESTORE.md").read_text(), re.DOTALL | re.MULTILINE)
+    found = re.search(r"^```sh\n(.*?)^```$", (path_of(entry) / "RESTORE.md").read_text(), re.DOTALL | re.MULTILINE)
     assert found
     return found[1]
 
@@ -31,7 +32,7 @@ def run_guide(
         "MASTER": master,
     }
     shell = ["/bin/sh", "-c", script_of(entry)]
-    return subprocess.run(shell, cwd=entry.path, env=environment, check=False, capture_output=True, text=True)
+    return subprocess.run(shell, cwd=path_of(entry), env=environment, check=False, capture_output=True, text=True)
 
 
 def follow_guide(entry: BackupEntry, flavour: Flavour, target: Endpoint, decoded: Path, master: str = "") -> None:

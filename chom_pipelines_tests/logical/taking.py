@@ -12,10 +12,12 @@ from chom_pipelines.inventory.secrets import SecretReference
 from chom_pipelines.logical.dump import take_backup
 from chom_pipelines.progress import Report, unreported
 from chom_pipelines.repository.codecs import Codec
+from chom_pipelines.repository.contents import Table
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.local import Repository
-from chom_pipelines.repository.manifest import Manifest, Table
+from chom_pipelines.repository.local_store import LocalStore
+from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.repository import Repository
 from chom_pipelines.server.connection import Session
 from chom_pipelines_tests.servers import PrivateServer
 
@@ -32,7 +34,7 @@ class Backups:
 
     @property
     def repository(self) -> Repository:
-        return Repository(self.directory / "repository")
+        return Repository(LocalStore(self.directory / "repository"))
 
     def entries(self) -> list[BackupEntry]:
         """What is listed."""
@@ -65,7 +67,7 @@ class Backups:
 
 def table_of(manifest: Manifest, label: str) -> Table:
     """The table called `database.table`."""
-    return next(table for table in manifest.tables if f"{table.database}.{table.name}" == label)
+    return next(table for table in manifest.logical.tables if f"{table.database}.{table.name}" == label)
 
 
 def once(action: Callable[[], object]) -> Report:

@@ -14,7 +14,8 @@ from chom_pipelines.errors import DefinitionChangedError, LockNotObtainedError
 from chom_pipelines.logical import snapshot
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.restores.targets import RestoreRequest, restore_into_server
+from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.targets import restore_into_server
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import quote
@@ -74,10 +75,11 @@ def transactions_before(server: PrivateServer, manifest: Manifest, database: str
     """Rows that the server's own binary log adds to the ledger up to the recorded position."""
     program = client_program(server.flavour).path
     reader = program.with_name("mariadb-binlog" if server.flavour is Flavour.MARIADB else "mysqlbinlog")
-    coordinates = manifest.coordinates
+    coordinates = manifest.coordinates.end
+    assert coordinates
     with server.connect() as session:
         files = [str(row[0]) for row in session.rows("SHOW BINARY LOGS")]
-    wanted = files[: files.index(str(coordinates.file)) + 1]
+    wanted = files[: files.index(coordinates.file) + 1]
     command = [
         *(str(reader), "--no-defaults", "--read-from-remote-server", f"--socket={server.root.socket}", "--user=root"),
         *("--verbose", "--base64-output=DECODE-ROWS", f"--stop-position={coordinates.position}", *wanted),
@@ -114,7 +116,8 @@ def test_the_gtid_is_that_of_the_position(server: PrivateServer, backups: Backup
     database = bank(server)
     with moving_money(server, database):
         manifest = backups.manifest(backups.take(server, database))
-    coordinates = manifest.coordinates
+    coordinates = manifest.coordinates.end
+    assert coordinates
     with server.connect() as session:
         if server.flavour is Flavour.MARIADB:
             asked = "SELECT BINLOG_GTID_POS(%s, %s)"
@@ -122,6 +125,7 @@ def test_the_gtid_is_that_of_the_position(server: PrivateServer, backups: Backup
         else:
             executed = "SELECT GTID_SUBSET(%s, @@global.gtid_executed)"
             assert session.value(executed, (coordinates.gtid,)) == 1
+            assert manifest.coordinates.purged == (session.value("SELECT @@global.gtid_purged") or None)
 
 
 def test_ddl_during_a_dump_fails_it_and_nothing_is_listed(mariadb: PrivateServer, backups: Backups) -> None:
@@ -151,7 +155,7 @@ def test_mysql_keeps_ddl_out_and_the_dump_succeeds(mysql: PrivateServer, backups
     manifest = backups.manifest(backups.take(mysql, database, report=once(migrate)))
     migrations[0].join(60)
     assert not migrations[0].is_alive()
-    (ledger,) = [table for table in manifest.tables if table.name == "ledger"]
+    (ledger,) = [table for table in manifest.logical.tables if table.name == "ledger"]
     assert ledger.columns == ("id", "amount")
 
 

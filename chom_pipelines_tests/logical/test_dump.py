@@ -17,12 +17,15 @@ from chom_pipelines.errors import (
     UnknownDatabaseError,
 )
 from chom_pipelines.logical import dump, snapshot
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.manifest import Method
-from chom_pipelines.repository.proof import Level, Outcome
-from chom_pipelines.restores.targets import RestoreRequest, RestoreResult, restore_into_server
+from chom_pipelines.repository.manifest import Coordinates
+from chom_pipelines.repository.proof import Level
+from chom_pipelines.restores.execution import RestoreResult
+from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.targets import restore_into_server
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour, ServerFacts
 from chom_pipelines.server.identifiers import quote
@@ -31,6 +34,7 @@ from chom_pipelines_tests.logical.comparing import checksums, exact_rows
 from chom_pipelines_tests.logical.following import run_guide
 from chom_pipelines_tests.logical.taking import Backups, filled, table_of
 from chom_pipelines_tests.logical.textfile import rows_of
+from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer, private_server
 
 DEFAULT_PACKETS = {Flavour.MARIADB: 16 << 20, Flavour.MYSQL: 64 << 20}
@@ -58,7 +62,7 @@ def text_of(backups: Backups, entry: BackupEntry, label: str) -> bytes:
     """A table's stored text; the tests' backups are not compressed."""
     paths = [path for part in table_of(backups.manifest(entry), label).parts for path in part.objects]
     assert not any("#" in path for path in paths)
-    return b"".join((entry.path / path).read_bytes() for path in paths)
+    return b"".join((path_of(entry) / path).read_bytes() for path in paths)
 
 
 @pytest.mark.parametrize("flavour", Flavour, ids=lambda flavour: flavour.value)
@@ -183,7 +187,7 @@ def test_tables_that_are_swapped_or_emptied_after_the_snapshot_fail_the_dump(
         "INSERT INTO b VALUES (1, 'b')",
     )
 
-    def then(session: Session, facts: ServerFacts, begin: Callable[[], list[list[list[str]]]]) -> snapshot.Position:
+    def then(session: Session, facts: ServerFacts, begin: Callable[[], list[list[list[str]]]]) -> Coordinates:
         position = snapshot.frozen(session, facts, begin)
         with mariadb.connect() as other:
             other.execute(f"USE {database}")
@@ -201,14 +205,14 @@ def test_ddl_of_other_databases_fails_no_dump(
 ) -> None:
     database, other = made(mariadb, "CREATE TABLE a (id INT PRIMARY KEY)"), mariadb.fresh_database()
 
-    def then(session: Session, facts: ServerFacts, begin: Callable[[], list[list[list[str]]]]) -> snapshot.Position:
+    def then(session: Session, facts: ServerFacts, begin: Callable[[], list[list[list[str]]]]) -> Coordinates:
         position = snapshot.frozen(session, facts, begin)
         with mariadb.connect() as another:
             another.execute(f"CREATE TABLE {other}.a (id INT PRIMARY KEY)")
         return position
 
     monkeypatch.setattr(dump, "frozen", then)
-    assert backups.manifest(backups.take(mariadb, database)).rows == 0
+    assert backups.manifest(backups.take(mariadb, database)).logical.rows == 0
 
 
 def test_an_idle_session_that_holds_a_lock_is_named(
@@ -223,7 +227,7 @@ def test_an_idle_session_that_holds_a_lock_is_named(
         holder.execute("UNLOCK TABLES")
         holder.execute(f"INSERT INTO {database}.t VALUES (1)")
     assert backups.entries() == []
-    assert backups.manifest(backups.take(server, database)).rows == 1
+    assert backups.manifest(backups.take(server, database)).logical.rows == 1
 
 
 def test_history_that_no_other_server_can_take_is_left_out_and_named(mariadb: PrivateServer, backups: Backups) -> None:
@@ -293,7 +297,7 @@ def test_accounts_roles_and_grants_come_back(server: PrivateServer, backups: Bac
             for statement in created:
                 source.execute(statement)
         entry = backups.take(server, database)
-        assert {"role", "account"} & {each.kind for each in backups.manifest(entry).schema_objects}
+        assert {"role", "account"} & {each.kind for each in backups.manifest(entry).logical.schema_objects}
         with scratch_server(server.flavour) as target:
             restore_into_server(entry, None, target.endpoint, RestoreRequest(accounts=True), unreported)
             with Session(target.endpoint) as copy, server.connect() as source:
@@ -328,10 +332,9 @@ def test_a_database_that_is_not_there_is_named_with_those_that_are(server: Priva
     assert database in caught.value.remedy
 
 
-def test_what_cannot_be_done_is_refused_before_anything_is(mariadb: PrivateServer, backups: Backups) -> None:
-    server, policy = backups.inventory(mariadb), backups.policy
+def test_nothing_is_begun_where_there_is_no_key_to_encrypt_with(mariadb: PrivateServer, backups: Backups) -> None:
+    server, policy = backups.inventory(mariadb), backups.policy.model_copy(update={"encrypt": True})
     backups.repository.create()
-    for update in ({"method": Method.PHYSICAL}, {"encrypt": True}):
-        with pytest.raises(ConfigurationError):
-            dump.take_backup(server, policy.model_copy(update=update), backups.repository, None, unreported)
+    with pytest.raises(ConfigurationError, match="no keys are configured"):
+        dump.take_backup(server, policy, backups.repository, None, unreported)
     assert backups.entries() == []

@@ -15,11 +15,14 @@ import pytest
 
 from chom_pipelines.logical import dump, ranges
 from chom_pipelines.logical.catalog import TableInfo
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.proof import Level, Outcome
-from chom_pipelines.restores.targets import RestoreRequest, RestoreResult, restore_into_server
+from chom_pipelines.repository.proof import Level
+from chom_pipelines.restores.execution import RestoreResult
+from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.targets import restore_into_server
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.scratch import scratch_server
@@ -143,7 +146,7 @@ def test_the_second_backup_is_cut_into_many_ranges_and_the_first_is_not(copies: 
         assert len(table_of(whole, table).parts) == 1
         assert len(table_of(cut, table).parts) > 3
         assert table_of(cut, table).rows == table_of(whole, table).rows
-    assert sum(table.rows for table in cut.tables) == whole.rows
+    assert cut.logical.rows == whole.logical.rows
 
 
 @each_flavour
@@ -152,8 +155,8 @@ def test_tables_without_transactions_and_borrowed_rows_are_named(copies: Copies)
     named = {"MyISAM", "MEMORY", "CSV", "myisam_key", "m1", "m2"} | (
         {"Aria"} if copies.flavour is Flavour.MARIADB else set()
     )
-    assert {f"engines.{name}" for name in named} <= set(manifest.non_transactional)
-    assert all(name.startswith("engines.") for name in manifest.non_transactional)
+    assert {f"engines.{name}" for name in named} <= set(manifest.logical.non_transactional)
+    assert all(name.startswith("engines.") for name in manifest.logical.non_transactional)
     assert any("engines.MyISAM" in warning and "no snapshot" in warning for warning in manifest.warnings)
     assert any("engines.a_merge" in warning and "other tables" in warning for warning in manifest.warnings)
     assert copies.result.warnings == manifest.warnings

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import psutil
 
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
-from chom_pipelines.repository.proof import Level, Outcome
+from chom_pipelines.repository.proof import Level
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.logical.taking import NAME, Backups, filled
+from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
 
 _MOMENTS = 10
@@ -26,7 +28,7 @@ def _configured(server: PrivateServer, backups: Backups, database: str) -> Path:
     configured = backups.inventory(server, database)
     config = backups.directory / "chom.yaml"
     config.write_text(
-        f"repository: {{path: {backups.repository.path}}}\n"
+        f"repository: {{path: {path_of(backups.repository)}}}\n"
         "servers:\n"
         f"  - {{name: {NAME}, host: {configured.host}, port: {configured.port}, user: {configured.user}, "
         f"password: {{file: {backups.directory / 'password'}}}, databases: [{database}], "
@@ -73,7 +75,7 @@ def test_ten_kills_at_random_moments_leave_nothing(server: PrivateServer, backup
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
     (newest,) = [entry for entry in backups.entries() if entry.id not in listed]
     assert verify(newest, Level.BASIC, None, unreported).outcome is Outcome.PASSED
-    names = [path.name for path in newest.path.parent.iterdir() if path.is_dir()]
+    names = [path.name for path in path_of(newest).parent.iterdir() if path.is_dir()]
     assert not [name for name in names if name.startswith(".")]
     with Session(server.root) as session:  # the server holds nothing for those that were killed either
         assert session.rows("SELECT 1 FROM information_schema.PROCESSLIST WHERE USER = 'chom_backup'") == []

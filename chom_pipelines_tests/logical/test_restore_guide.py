@@ -15,6 +15,7 @@ from chom_pipelines.server.programs import client_program
 from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.logical.samples import contents, library
 from chom_pipelines_tests.logical.taking import Backups, filled
+from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
 
 AES = Keyring("", ()).generate("escrow", KeyKind.AES_256)
@@ -38,13 +39,13 @@ def followed(
     entry: BackupEntry, client: str, directory: Path, keyring: Keyring | None
 ) -> subprocess.CompletedProcess[str]:
     """Run the guide's commands."""
-    (commands,) = re.findall(r"```sh\n(.*?)```", (entry.path / "RESTORE.md").read_text(), re.DOTALL)
+    (commands,) = re.findall(r"```sh\n(.*?)```", (path_of(entry) / "RESTORE.md").read_text(), re.DOTALL)
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(directory), "OUT": str(directory / "decoded"), "CLIENT": client}
     return subprocess.run(
         ["/bin/sh"],
         input=commands,
         env={**environment, **masters(keyring, directory)},
-        cwd=entry.path,
+        cwd=path_of(entry),
         text=True,
         capture_output=True,
         check=False,
@@ -94,7 +95,7 @@ def test_the_guide_stops_at_damage(
     mariadb: PrivateServer, backups: Backups, tmp_path: Path, keyring: Keyring | None
 ) -> None:
     _, entry = backup_of(mariadb, Backups(backups.directory, keyring, backups.policy))
-    damaged = next(path for path in (entry.path / "data").iterdir() if "large" in path.name)
+    damaged = next(path for path in (path_of(entry) / "data").iterdir() if "large" in path.name)
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     done = followed(entry, "false", tmp_path, keyring)
@@ -104,13 +105,13 @@ def test_the_guide_stops_at_damage(
 
 def test_the_guide_stops_at_a_missing_object(mariadb: PrivateServer, backups: Backups, tmp_path: Path) -> None:
     _, entry = backup_of(mariadb, backups)
-    next(path for path in (entry.path / "data").iterdir() if "large" in path.name).unlink()
+    next(path for path in (path_of(entry) / "data").iterdir() if "large" in path.name).unlink()
     assert followed(entry, "false", tmp_path, None).returncode != 0
 
 
 def test_the_guide_holds_no_secret(mariadb: PrivateServer, backups: Backups) -> None:
     _, entry = backup_of(mariadb, Backups(backups.directory, AES, backups.policy))
-    guide = (entry.path / "RESTORE.md").read_text()
+    guide = (path_of(entry) / "RESTORE.md").read_text()
     key = entry.data_key(AES)
     assert key is not None
     assert not {key.encryption.hex(), key.mac.hex(), mariadb.backup.password} & set(re.findall(r"\S+", guide))

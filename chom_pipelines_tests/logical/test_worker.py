@@ -27,7 +27,9 @@ from chom_pipelines.logical.work import Work
 from chom_pipelines.logical.worker import Worker
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.encryption import DataKey
+from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.objects import StoredObject, read_object
+from chom_pipelines.repository.store import Folder
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.logical.taking import filled
@@ -61,9 +63,13 @@ def a_task(info: TableInfo, part: Range | None = None, name: str = "data/t.0000"
     return {"name": name, "table": info.label, "reading": reading(info, part or Range(), 1 << 24).to_json()}
 
 
+def folder_of(root: Path) -> Folder:
+    return Folder(LocalStore(root.parent), root.name)
+
+
 @contextmanager
 def working(server: PrivateServer, root: Path, key: DataKey | None = None, *, stores: bool = True) -> Iterator[Worker]:
-    setup = Setup(server.backup, STATEMENTS, str(root) if stores else None, Codec.NONE, 0, key)
+    setup = Setup(server.backup, STATEMENTS, folder_of(root) if stores else None, Codec.NONE, 0, key)
     opened = Worker(json.loads(json.dumps(setup.to_json())))
     try:
         yield opened
@@ -72,11 +78,11 @@ def working(server: PrivateServer, root: Path, key: DataKey | None = None, *, st
 
 
 def stored(answer: Message) -> list[StoredObject]:
-    return [StoredObject(**each) for each in answer["result"]["objects"]]
+    return [StoredObject.from_json(each) for each in answer["result"]["objects"]]
 
 
 def text_of(root: Path, answer: Message, key: DataKey | None = None) -> bytes:
-    return b"".join(piece for each in stored(answer) for piece in read_object(root, each, Codec.NONE, key))
+    return b"".join(piece for each in stored(answer) for piece in read_object(folder_of(root), each, key))
 
 
 def test_a_range_becomes_objects_of_bounded_size_that_end_with_a_row(

@@ -5,16 +5,21 @@ import pytest
 
 from chom_pipelines.errors import RepositoryError
 from chom_pipelines.logical.contents import Contents
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report, unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.keys import KeyKind, Keyring
-from chom_pipelines.repository.proof import Level, Outcome
-from chom_pipelines.restores.targets import RestoreRequest, RestoreResult, restore_contents
+from chom_pipelines.repository.proof import Level, Means, Subject
+from chom_pipelines.restores.execution import RestoreResult
+from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.targets import restore_contents
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.logical.samples import library
 from chom_pipelines_tests.logical.taking import Backups, filled
+from chom_pipelines_tests.places import path_of
+from chom_pipelines_tests.repository.samples import files_limited_to
 from chom_pipelines_tests.servers import PrivateServer
 
 KEYRING = Keyring("", ()).generate("first", KeyKind.AES_256)
@@ -30,18 +35,27 @@ def kept(request: pytest.FixtureRequest, backups: Backups) -> Backups:
 def test_a_whole_backup_passes_and_the_proof_is_kept(server: PrivateServer, kept: Backups, level: Level) -> None:
     entry = kept.take(server, library(server))
     proof = verify(entry, level, kept.keyring, unreported)
-    assert (proof.outcome, proof.failures, proof.tables, proof.rows) == (Outcome.PASSED, (), 3, 9)
+    assert (proof.outcome, proof.failures) == (Outcome.PASSED, ())
+    assert (proof.count(Subject.TABLES), proof.count(Subject.ROWS)) == (3, 9)
+    furthest = {Level.BASIC: Means.READ, Level.FULL: Means.RESTORED}[level]
+    assert {each.means for each in proof.comparisons} <= {Means.READ, furthest}
+    assert proof.count(Subject.DEFINITIONS, furthest)
     assert [record.proof for record in entry.proofs(kept.keyring)] == [proof]
 
 
 def test_what_was_found_is_told_even_where_no_record_of_it_can_be_kept(server: PrivateServer, kept: Backups) -> None:
     entry = kept.take(server, library(server))
-    (entry.path / "proofs").write_text("a file in the way")
-    with pytest.raises(RepositoryError, match="the basic verification passed, but the record cannot be kept"):
+    with (
+        files_limited_to(100),
+        pytest.raises(RepositoryError, match="the basic verification passed, but the record cannot be kept"),
+    ):
         verify(entry, Level.BASIC, kept.keyring, unreported)
-    guide = entry.path / "RESTORE.md"
+    guide = path_of(entry) / "RESTORE.md"
     guide.write_bytes(guide.read_bytes() + b"\n")
-    with pytest.raises(RepositoryError, match=r"the basic verification failed \(.*RESTORE.md.*\), but the record"):
+    with (
+        files_limited_to(100),
+        pytest.raises(RepositoryError, match=r"the basic verification failed \(.*RESTORE.md.*\), but the record"),
+    ):
         verify(entry, Level.BASIC, kept.keyring, unreported)
 
 
@@ -54,8 +68,8 @@ def test_a_flipped_byte_in_any_stored_file_fails_and_is_named(server: PrivateSer
         session.execute(f"ANALYZE TABLE {quote(database)}.large")
     entry = kept.take(server, database)
     verify(entry, Level.BASIC, kept.keyring, unreported)
-    files = sorted(path for path in entry.path.rglob("*") if path.is_file())
-    names = {str(path.relative_to(entry.path)) for path in files}
+    files = sorted(path for path in path_of(entry).rglob("*") if path.is_file())
+    names = {str(path.relative_to(path_of(entry))) for path in files}
     assert {"manifest.json", "RESTORE.md"} < names
     assert {name.partition("/")[0] for name in names} == {"data", "schema", "proofs", "manifest.json", "RESTORE.md"}
     assert any("bundle" in name for name in names)
@@ -67,14 +81,14 @@ def test_a_flipped_byte_in_any_stored_file_fails_and_is_named(server: PrivateSer
         proof = verify(entry, Level.BASIC, kept.keyring, unreported)
         path.write_bytes(whole)
         assert proof.outcome is Outcome.FAILED, path
-        expected = entry.path if path.name == "manifest.json" else path
+        expected = path_of(entry) if path.name == "manifest.json" else path
         assert any(str(expected) in failure for failure in proof.failures), (path, proof.failures)
     assert verify(entry, Level.BASIC, kept.keyring, unreported).outcome is Outcome.PASSED
 
 
 def test_a_missing_and_a_truncated_object_are_named(mariadb: PrivateServer, kept: Backups) -> None:
     entry = kept.take(mariadb, library(mariadb))
-    path = next((entry.path / "data").iterdir())
+    path = next((path_of(entry) / "data").iterdir())
     whole = path.read_bytes()
     path.unlink()
     assert any(path.name in failure for failure in verify(entry, Level.BASIC, kept.keyring, unreported).failures)
@@ -93,7 +107,7 @@ def test_without_the_key_nothing_is_verified_and_nothing_passes(mariadb: Private
 
 def test_a_manifest_of_the_future_is_not_guessed_at(mariadb: PrivateServer, backups: Backups) -> None:
     entry = backups.take(mariadb, library(mariadb))
-    manifest = entry.path / "manifest.json"
+    manifest = path_of(entry) / "manifest.json"
     body = json.loads(manifest.read_text())
     manifest.write_text(json.dumps({**body, "format": 99}))
     proof = verify(entry, Level.BASIC, None, unreported)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chom_pipelines.errors import DamagedError
-from chom_pipelines.repository.encryption import DataKey, Encryptor, decrypt, decrypted, encrypt, iv_for, verify_mac
+from chom_pipelines.repository.encryption import DataKey, Encryptor, MacCheck, decrypt, decrypted, encrypt, iv_for
 from chom_pipelines_tests.repository.samples import KEY
 
 
@@ -16,11 +16,18 @@ def encrypted(name: str, chunks: list[bytes]) -> tuple[bytes, str]:
     return data, encryptor.mac
 
 
+def has_mac(key: DataKey, pieces: list[bytes], mac: str) -> bool:
+    check = MacCheck(key)
+    for piece in pieces:
+        check.update(piece)
+    return check.matches(mac)
+
+
 @given(st.text(), st.lists(st.binary(max_size=100)), st.integers(1, 70))
 def test_what_was_encrypted_comes_back_whatever_the_chunks(name: str, chunks: list[bytes], size: int) -> None:
     data, mac = encrypted(name, chunks)
     pieces = [data[start : start + size] for start in range(0, len(data), size)]
-    assert verify_mac(KEY, pieces, mac)
+    assert has_mac(KEY, pieces, mac)
     assert b"".join(decrypted(KEY, name, pieces)) == b"".join(chunks)
 
 
@@ -30,11 +37,11 @@ def test_a_flipped_bit_changes_the_mac(raw: bytes, data: st.DataObject) -> None:
     bit = data.draw(st.integers(0, len(whole) * 8 - 1))
     flipped = bytearray(whole)
     flipped[bit // 8] ^= 1 << bit % 8
-    assert not verify_mac(KEY, [bytes(flipped)], mac)
+    assert not has_mac(KEY, [bytes(flipped)], mac)
 
 
 def test_a_mac_that_is_no_mac_does_not_match() -> None:
-    assert not verify_mac(KEY, [b"x"], "é")
+    assert not has_mac(KEY, [b"x"], "é")
 
 
 @pytest.mark.parametrize("size", [0, 1, 15, 17])

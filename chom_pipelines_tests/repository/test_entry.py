@@ -9,8 +9,10 @@ from chom_pipelines.errors import DamagedError, KeyUnavailableError, RepositoryE
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import KeyKind, Keyring
-from chom_pipelines.repository.local import Repository
+from chom_pipelines.repository.layout import Kind
+from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.manifest import seal
+from chom_pipelines.repository.repository import Repository
 from chom_pipelines_tests.repository.samples import AES, KEY, NOON, a_manifest, a_proof, files_limited_to
 
 NO_KEYS: list[Keyring | None] = [
@@ -20,20 +22,29 @@ NO_KEYS: list[Keyring | None] = [
 ]
 
 
+FULL = '{"format": 2, "kind": "full", "content": {"method": "logical"}'
+
+
+def path_of(entry: BackupEntry) -> Path:
+    return Path(entry.where)
+
+
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    return Repository(tmp_path)
+    return Repository(LocalStore(tmp_path))
 
 
 @pytest.fixture
 def plain(repository: Repository) -> BackupEntry:
-    with repository.begin("chom", NOON) as draft:
+    with repository.stream("chom").begin(Kind.FULL, NOON) as draft:
+        draft.folder.write("RESTORE.md", b"how to")
         return draft.publish(a_manifest(), None)
 
 
 @pytest.fixture
 def encrypted(repository: Repository) -> BackupEntry:
-    with repository.begin("chom", NOON) as draft:
+    with repository.stream("chom").begin(Kind.FULL, NOON) as draft:
+        draft.folder.write("RESTORE.md", b"how to")
         return draft.publish(a_manifest(key=AES.wrap(KEY)), KEY)
 
 
@@ -53,39 +64,40 @@ def test_a_backup_that_was_not_encrypted_is_read_by_a_host_that_has_keys(plain: 
     assert plain.problem(AES) is None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', '{"format": 1, "key": {"key_name": 7}}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}', FULL + "}", FULL + ', "key": {"key_name": 7}}'])
 def test_a_damaged_manifest_is_listed_with_its_problem(repository: Repository, plain: BackupEntry, text: str) -> None:
-    (plain.path / "manifest.json").write_text(text)
+    (path_of(plain) / "manifest.json").write_text(text)
     (entry,) = repository.backups("chom")
     problem = entry.problem(AES)
     assert isinstance(problem, DamagedError)
-    assert str(plain.path) in problem.what
+    assert plain.where in problem.what
 
 
 def test_a_missing_manifest_is_listed_with_its_problem(repository: Repository, plain: BackupEntry) -> None:
-    (plain.path / "manifest.json").unlink()
+    (path_of(plain) / "manifest.json").unlink()
     (entry,) = repository.backups("chom")
     assert isinstance(entry.problem(None), DamagedError)
 
 
 def test_a_manifest_of_another_format_is_listed_with_its_problem(repository: Repository, plain: BackupEntry) -> None:
-    (plain.path / "manifest.json").write_text('{"format": 99}')
+    (path_of(plain) / "manifest.json").write_text('{"format": 99}')
     (entry,) = repository.backups("chom")
     assert isinstance(entry.problem(None), UnknownFormatError)
 
 
 def test_an_encrypted_backup_cannot_be_made_to_pass_as_a_plain_one_of_its_key(encrypted: BackupEntry) -> None:
-    (encrypted.path / "manifest.json").write_bytes(seal(a_manifest(key=AES.wrap(KEY)), None))
+    (path_of(encrypted) / "manifest.json").write_bytes(seal(a_manifest(key=AES.wrap(KEY)), None))
     with pytest.raises(DamagedError, match="seal"):
         encrypted.manifest(AES)
 
 
 @pytest.mark.parametrize("place", ["chom/backups/full_20260102_130000", "other/backups/full_20260102_120000"])
 def test_a_backup_that_was_moved_is_not_taken_for_another(
-    repository: Repository, plain: BackupEntry, place: str
+    repository: Repository, plain: BackupEntry, tmp_path: Path, place: str
 ) -> None:
-    shutil.copytree(plain.path, repository.path / place)
-    moved = BackupEntry(place.split("/", maxsplit=1)[0], repository.path / place)
+    shutil.copytree(path_of(plain), tmp_path / place)
+    server, _, name = place.split("/")
+    moved = BackupEntry(server, repository.stream(server).folder, name)
     with pytest.raises(DamagedError, match="is of the backup full_20260102_120000 of the server 'chom'"):
         moved.manifest(None)
 
@@ -106,15 +118,15 @@ def test_proofs_are_kept_in_order(
 def test_an_edited_a_copied_and_a_forged_proof_are_listed_but_not_believed(
     repository: Repository, encrypted: BackupEntry
 ) -> None:
-    good = encrypted.add_proof(a_proof(), KEY)
+    good = Path(encrypted.add_proof(a_proof(), KEY))
     edited = good.with_name("1.json")
-    edited.write_bytes(good.read_bytes().replace(b'"rows": 10', b'"rows": 99'))
-    forged = encrypted.add_proof(a_proof(started=NOON + timedelta(hours=1)), None)
-    with repository.begin("chom", NOON) as draft:
+    edited.write_bytes(good.read_bytes().replace(b'"count": 10', b'"count": 99'))
+    forged = Path(encrypted.add_proof(a_proof(started=NOON + timedelta(hours=1)), None))
+    with repository.stream("chom").begin(Kind.FULL, NOON) as draft:
         other = draft.publish(a_manifest(backup=draft.id, key=AES.wrap(KEY)), KEY)
     copied = good.with_name("2.json")
     shutil.copy(other.add_proof(a_proof(backup=other.id), KEY), copied)
-    records = {record.path: record for record in encrypted.proofs(AES)}
+    records = {Path(record.where): record for record in encrypted.proofs(AES)}
     assert records[good].problem is None
     for path in (edited, forged, copied):
         assert records[path].proof is None
@@ -131,23 +143,23 @@ def test_a_proof_that_cannot_be_written_is_not_there(plain: BackupEntry) -> None
     with files_limited_to(100), pytest.raises(RepositoryError, match="File too large"):
         plain.add_proof(a_proof(), None)
     assert plain.proofs(None) == []
-    assert list((plain.path / "proofs").iterdir()) == []
+    assert list((path_of(plain) / "proofs").iterdir()) == []
 
 
 def test_a_proof_of_a_backup_that_was_removed_meanwhile_leaves_nothing(plain: BackupEntry) -> None:
-    shutil.rmtree(plain.path)
+    shutil.rmtree(path_of(plain))
     with pytest.raises(RepositoryError, match="No such file"):
         plain.add_proof(a_proof(), None)
-    assert not plain.path.exists()
+    assert not path_of(plain).exists()
 
 
 def test_a_manifest_that_cannot_be_opened_is_not_called_damaged(plain: BackupEntry) -> None:
-    (plain.path / "manifest.json").unlink()
-    (plain.path / "manifest.json").symlink_to("manifest.json")
+    (path_of(plain) / "manifest.json").unlink()
+    (path_of(plain) / "manifest.json").symlink_to("manifest.json")
     problem = plain.problem(None)
     assert isinstance(problem, RepositoryError)
     assert not isinstance(problem, DamagedError)
 
 
 def test_a_proof_is_readable_json(plain: BackupEntry) -> None:
-    assert json.loads(plain.add_proof(a_proof(), None).read_text())["outcome"] == "passed"
+    assert json.loads(Path(plain.add_proof(a_proof(), None)).read_text())["outcome"] == "passed"

@@ -1,5 +1,6 @@
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,35 +9,49 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.errors import DamagedError, DiskFullError, KeyUnavailableError, RepositoryError
+from chom_pipelines.errors import (
+    DamagedError,
+    DiskFullError,
+    KeyUnavailableError,
+    ObjectExistsError,
+    RepositoryError,
+)
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.encryption import DataKey
+from chom_pipelines.repository.local_store import LocalStore, LocalUpload
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject, read_object
+from chom_pipelines.repository.store import Capabilities, Folder
 from chom_pipelines_tests.repository.samples import KEY, binary, codecs, data_keys, files_limited_to
+from chom_pipelines_tests.repository.samples import stored as stored_object
 
 EVERY_CODEC = pytest.mark.parametrize("codec", Codec)
 WITH_AND_WITHOUT_KEY = pytest.mark.parametrize("key", [None, KEY], ids=["plain", "encrypted"])
 
 
+def folder_of(directory: Path) -> Folder:
+    """A directory as the folder of a backup."""
+    return Folder(LocalStore(directory.parent), directory.name)
+
+
 def store(root: Path, raw: bytes, codec: Codec = Codec.ZSTD, key: DataKey | None = None) -> StoredObject:
-    with ObjectWriter(root, "data/a", codec, 3, key) as writer:
+    with ObjectWriter(folder_of(root), "data/a", codec, 3, key) as writer:
         writer.write(raw)
     return writer.close()
 
 
-def read(root: Path, stored: StoredObject, codec: Codec = Codec.ZSTD, key: DataKey | None = None) -> bytes:
-    return b"".join(read_object(root, stored, codec, key))
+def read(root: Path, stored: StoredObject, key: DataKey | None = None) -> bytes:
+    return b"".join(read_object(folder_of(root), stored, key))
 
 
 @given(codecs, data_keys, st.lists(binary, max_size=8))
 def test_what_was_written_is_read_whatever_the_writes(codec: Codec, key: DataKey | None, writes: list[bytes]) -> None:
     with TemporaryDirectory() as name:
         root = Path(name)
-        with ObjectWriter(root, "data/a", codec, 3, key) as writer:
+        with ObjectWriter(folder_of(root), "data/a", codec, 3, key) as writer:
             for number, data in enumerate(writes):
                 writer.write(memoryview(data) if number % 2 else data)
         stored = writer.close()
-        assert read(root, stored, codec, key) == b"".join(writes)
+        assert read(root, stored, key) == b"".join(writes)
         assert stored.raw_bytes == writer.raw_bytes == sum(map(len, writes))
         assert stored.bytes == (root / stored.path).stat().st_size
 
@@ -69,8 +84,8 @@ def test_every_flipped_byte_is_found_and_the_object_named(tmp_path: Path, codec:
         flipped = bytearray(whole)
         flipped[position] ^= 1 << position % 8
         file.write_bytes(flipped)
-        with pytest.raises(DamagedError, match=f"{file}: the file's SHA-256 is [0-9a-f]{{64}}, {stored.sha256}"):
-            read(tmp_path, stored, codec, key)
+        with pytest.raises(DamagedError, match=f"{file}: its SHA-256 is [0-9a-f]{{64}}, {stored.sha256}"):
+            read(tmp_path, stored, key)
 
 
 @given(codecs, data_keys, binary, st.data())
@@ -80,8 +95,8 @@ def test_every_truncation_is_found(codec: Codec, key: DataKey | None, raw: bytes
         if stored.bytes:
             size = data.draw(st.integers(0, stored.bytes - 1))
             os.truncate(Path(name, stored.path), size)
-            with pytest.raises(DamagedError, match=f"the file has {size} bytes, {stored.bytes} were stored"):
-                read(Path(name), stored, codec, key)
+            with pytest.raises(DamagedError, match=f"it has {size} bytes, {stored.bytes} were stored"):
+                read(Path(name), stored, key)
 
 
 @EVERY_CODEC
@@ -90,8 +105,8 @@ def test_bytes_after_the_end_are_found(tmp_path: Path, codec: Codec, key: DataKe
     stored = store(tmp_path, b"x", codec, key)
     with (tmp_path / stored.path).open("ab") as file:
         file.write(b"\n")
-    with pytest.raises(DamagedError, match="bytes, "):
-        read(tmp_path, stored, codec, key)
+    with pytest.raises(DamagedError, match="bytes"):
+        read(tmp_path, stored, key)
 
 
 @EVERY_CODEC
@@ -102,7 +117,7 @@ def test_another_number_of_bytes_than_was_written_is_found(
 ) -> None:
     stored = replace(store(tmp_path, b"x" * 100, codec, key), raw_bytes=raw_bytes)
     with pytest.raises(DamagedError, match=f"bytes, {raw_bytes} were written"):
-        read(tmp_path, stored, codec, key)
+        read(tmp_path, stored, key)
 
 
 @WITH_AND_WITHOUT_KEY
@@ -123,7 +138,7 @@ def test_a_directory_in_place_of_an_object_is_named(tmp_path: Path) -> None:
 
 def test_two_objects_that_were_swapped_are_found(tmp_path: Path) -> None:
     first = store(tmp_path, b"xx", key=KEY)
-    with ObjectWriter(tmp_path, "data/b", Codec.ZSTD, 3, KEY) as writer:
+    with ObjectWriter(folder_of(tmp_path), "data/b", Codec.ZSTD, 3, KEY) as writer:
         writer.write(b"yy")
     second = replace(writer.close(), path=first.path)
     (tmp_path / writer.close().path).replace(tmp_path / first.path)
@@ -152,13 +167,13 @@ def test_a_damaged_end_is_found_before_the_first_byte_is_used(tmp_path: Path) ->
         file.seek(-1, os.SEEK_END)
         file.write(bytes([last ^ 1]))
     with pytest.raises(DamagedError):
-        next(read_object(tmp_path, stored, Codec.ZSTD, None))
+        next(read_object(folder_of(tmp_path), stored, None))
 
 
 @pytest.mark.parametrize("codec", [codec for codec in Codec if codec is not Codec.NONE])
 def test_an_object_of_another_codec_is_damaged(tmp_path: Path, codec: Codec) -> None:
     with pytest.raises(DamagedError, match=f"data/a: the {codec.value} data is (corrupt|cut short)"):
-        read(tmp_path, store(tmp_path, b"plain text", Codec.NONE), codec)
+        read(tmp_path, replace(store(tmp_path, b"plain text", Codec.NONE), codec=codec))
 
 
 def test_an_encrypted_object_without_its_key_is_not_damaged_but_locked(tmp_path: Path) -> None:
@@ -170,15 +185,15 @@ def test_an_encrypted_object_without_its_key_is_not_damaged_but_locked(tmp_path:
 def test_no_path_leads_out_of_the_backup(tmp_path: Path, path: str) -> None:
     root = tmp_path / "root"
     with pytest.raises(DamagedError, match="is no path of an object"):
-        read(root, StoredObject(path, 1, 1, "0" * 64, None))
-    with pytest.raises(RepositoryError, match="cannot be an object's path"):
-        ObjectWriter(root, path, Codec.NONE, 3, None)
+        read(root, stored_object(path))
+    with pytest.raises(RepositoryError, match="cannot be the name of an object"):
+        ObjectWriter(folder_of(root), path, Codec.NONE, 3, None)
     assert not root.exists()
 
 
 def test_an_exception_leaves_no_file(tmp_path: Path) -> None:
     def failing() -> None:
-        with ObjectWriter(tmp_path, "data/a", Codec.ZSTD, 3, None) as writer:
+        with ObjectWriter(folder_of(tmp_path), "data/a", Codec.ZSTD, 3, None) as writer:
             writer.write(b"x")
             raise KeyboardInterrupt
 
@@ -189,20 +204,21 @@ def test_an_exception_leaves_no_file(tmp_path: Path) -> None:
 
 def test_an_object_is_never_written_over(tmp_path: Path) -> None:
     stored = store(tmp_path, b"first")
-    with pytest.raises(RepositoryError, match="File exists"):
+    with pytest.raises(ObjectExistsError, match="is there already"):
         store(tmp_path, b"second")
     assert read(tmp_path, stored) == b"first"
 
 
 def test_an_aborted_object_can_be_written_again(tmp_path: Path) -> None:
-    ObjectWriter(tmp_path, "data/a", Codec.ZSTD, 3, None).abort()
+    ObjectWriter(folder_of(tmp_path), "data/a", Codec.ZSTD, 3, None).abort()
     assert read(tmp_path, store(tmp_path, b"again")) == b"again"
 
 
 def test_a_full_disk_is_called_so_and_leaves_no_file(tmp_path: Path) -> None:
     full = os.open("/dev/full", os.O_WRONLY)
-    writer = ObjectWriter(tmp_path, "data/a", Codec.NONE, 3, None)
-    os.dup2(full, writer._descriptor)
+    writer = ObjectWriter(folder_of(tmp_path), "data/a", Codec.NONE, 3, None)
+    assert isinstance(writer._upload, LocalUpload)
+    os.dup2(full, writer._upload._descriptor)
     os.close(full)
     with pytest.raises(DiskFullError, match="data/a: No space left on device"):
         writer.write(b"x")
@@ -225,10 +241,57 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         store(tmp_path, b"x")
 
 
-def test_a_backup_that_was_removed_meanwhile_does_not_come_back_half(tmp_path: Path) -> None:
+def test_a_repository_that_was_removed_meanwhile_does_not_come_back(tmp_path: Path) -> None:
     with pytest.raises(RepositoryError, match="No such file"):
-        store(tmp_path / "removed", b"x")
+        store(tmp_path / "removed" / "backup", b"x")
     assert list(tmp_path.iterdir()) == []
+
+
+@WITH_AND_WITHOUT_KEY
+def test_what_is_changed_between_the_check_and_the_use_is_found(tmp_path: Path, key: DataKey | None) -> None:
+    stored = store(tmp_path, b"1" * 5_000_000, Codec.NONE, key)
+    pieces = read_object(folder_of(tmp_path), stored, key)
+    next(pieces)
+    with (tmp_path / stored.path).open("r+b") as file:
+        file.seek(4_000_000)
+        file.write(b"2" * 16)
+    with pytest.raises(DamagedError, match=f"{stored.path}: it was changed while it was read"):
+        list(pieces)
+
+
+def test_one_key_never_encrypts_two_objects_alike(tmp_path: Path) -> None:
+    one, other = (store(tmp_path / name, b"x" * 100, Codec.NONE, KEY) for name in ("a", "b"))
+    assert (tmp_path / "a" / one.path).read_bytes() != (tmp_path / "b" / other.path).read_bytes()
+
+
+class Distant(LocalStore):
+    """A store in which nothing can be read again for free."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(rereads=False, locks_all_machines=False)
+
+    def open(self, name: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        opened.append(name)
+        return super().open(name, start, length)
+
+
+opened: list[str] = []
+
+
+@WITH_AND_WITHOUT_KEY
+def test_what_is_far_away_is_read_once_and_checked_before_it_is_used(tmp_path: Path, key: DataKey | None) -> None:
+    raw = os.urandom(3 << 20)
+    stored = store(tmp_path, raw, key=key)
+    far = Folder(Distant(tmp_path.parent), tmp_path.name)
+    opened.clear()
+    assert b"".join(read_object(far, stored, key)) == raw
+    assert len(opened) == 1
+    with (tmp_path / stored.path).open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\0\0")
+    with pytest.raises(DamagedError, match=stored.path):
+        next(read_object(far, stored, key))
 
 
 def test_an_object_that_cannot_be_opened_is_not_called_damaged(tmp_path: Path) -> None:
@@ -241,8 +304,8 @@ def test_an_object_that_cannot_be_opened_is_not_called_damaged(tmp_path: Path) -
 
 
 def test_many_writes_make_one_object(tmp_path: Path) -> None:
-    with ObjectWriter(tmp_path, "data/a", Codec.NONE, 3, KEY) as writer:
+    with ObjectWriter(folder_of(tmp_path), "data/a", Codec.NONE, 3, KEY) as writer:
         block = os.urandom(1 << 20)
         for _ in range(20):
             writer.write(block)
-    assert read(tmp_path, writer.close(), Codec.NONE, KEY) == block * 20
+    assert read(tmp_path, writer.close(), KEY) == block * 20

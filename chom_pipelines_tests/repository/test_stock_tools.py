@@ -10,8 +10,10 @@ import pytest
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.encryption import DataKey, iv_for
 from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.manifest import seal
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
+from chom_pipelines.repository.store import Folder
 from chom_pipelines_tests.repository.samples import AES, KEY, RSA, a_manifest
 
 TOOLS = {
@@ -31,7 +33,7 @@ def shell(script: str, directory: Path) -> bytes:
 
 
 def store(root: Path, codec: Codec, key: DataKey | None) -> StoredObject:
-    with ObjectWriter(root, "data/größe table", codec, 3, key) as writer:
+    with ObjectWriter(Folder(LocalStore(root.parent), root.name), "data/größe table", codec, 3, key) as writer:
         for start in range(0, len(RAW), 100_000):
             writer.write(RAW[start : start + 100_000])
     return writer.close()
@@ -51,8 +53,9 @@ def test_openssl_checks_and_decrypts_an_object(tmp_path: Path, codec: Codec) -> 
     script = f"""
     path={shlex.quote(stored.path)} key={KEY.encryption.hex()} mac={KEY.mac.hex()}
     test "$(openssl dgst -sha256 -mac HMAC -macopt hexkey:$mac < "$path" | sed 's/.*= //')" = {stored.mac}
-    iv=$(printf 'iv:%s' "$path" | openssl dgst -sha256 -mac HMAC -macopt hexkey:$mac | sed 's/.*= //' | cut -c1-32)
-    test $iv = {iv_for(KEY, stored.path).hex()}
+    name={tmp_path.name}/$path
+    iv=$(printf 'iv:%s' "$name" | openssl dgst -sha256 -mac HMAC -macopt hexkey:$mac | sed 's/.*= //' | cut -c1-32)
+    test $iv = {iv_for(KEY, f"{tmp_path.name}/{stored.path}").hex()}
     openssl enc -d -aes-256-cbc -K $key -iv $iv -in "$path" | {TOOLS[codec]}
     """
     assert shell(script, tmp_path) == RAW

@@ -9,18 +9,20 @@ import pytest
 from chom_pipelines.errors import DamagedError, RestoreRefusedError, UnsupportedServerError
 from chom_pipelines.logical import dump
 from chom_pipelines.logical.ranges import cut
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.proof import Level, Outcome
-from chom_pipelines.restores.plan import MARKER
-from chom_pipelines.restores.targets import RestoreRequest, plan_restore, restore_into_directory, restore_into_server
+from chom_pipelines.repository.proof import Level
+from chom_pipelines.restores.plan import MARKER, RestoreRequest
+from chom_pipelines.restores.targets import plan_restore, restore_into_directory, restore_into_server
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.logical.samples import contents, library
 from chom_pipelines_tests.logical.taking import Backups, filled
+from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
 
 
@@ -66,7 +68,7 @@ def test_tables_of_many_ranges_come_back_over_many_connections(
     monkeypatch.setattr(dump, "cut", partial(cut, range_bytes=100_000))
     (database, tables), copy = ranged(server), server.fresh_database()
     entry = backups.take(server, database)
-    assert {table.name for table in backups.manifest(entry).tables if len(table.parts) > 3} == set(tables)
+    assert {table.name for table in backups.manifest(entry).logical.tables if len(table.parts) > 3} == set(tables)
     restore_into_server(entry, None, server.root, RestoreRequest(rename={database: copy}, threads=4), unreported)
     with server.connect() as session:
         for table in tables:
@@ -83,7 +85,7 @@ def test_what_is_reported_ends_with_all_rows_loaded_and_all_keys_built(server: P
     restore_into_server(
         entry, None, server.root, request, lambda done, total, label: last.update({label: (done, total)})
     )
-    whole = sum(table.bytes for table in backups.manifest(entry).tables)
+    whole = sum(table.bytes for table in backups.manifest(entry).logical.tables)
     assert last == {f"{what} {entry.id}": (whole, whole) for what in ("restore", "build the keys of")}
 
 
@@ -163,7 +165,7 @@ def test_a_server_of_the_other_family_is_refused(
 def test_a_restore_that_was_cut_off_says_so_and_can_be_run_again(server: PrivateServer, backups: Backups) -> None:
     database, copy = library(server), server.fresh_database()
     entry = backups.take(server, database)
-    damaged = next((entry.path / "data").glob("*"))
+    damaged = next((path_of(entry) / "data").glob("*"))
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(DamagedError, match=r"(?s)unfinished restore in: .*run again, replaces it"):
@@ -182,13 +184,16 @@ def test_a_restore_that_was_killed_can_be_run_again(server: PrivateServer, backu
         textwrap.dedent(f"""
         import os, signal
         from pathlib import Path
-        from chom_pipelines.restores.targets import RestoreRequest, restore_into_server
-        from chom_pipelines.repository.entry import BackupEntry
+        from chom_pipelines.repository.local_store import LocalStore
+        from chom_pipelines.repository.repository import Repository
+        from chom_pipelines.restores.plan import RestoreRequest
+        from chom_pipelines.restores.targets import restore_into_server
         from chom_pipelines.server.connection import Endpoint
         def killed(done, total, label): os.kill(os.getpid(), signal.SIGKILL)
         target = Endpoint("target", "root", "", socket={str(server.root.socket)!r})
         request = RestoreRequest(rename={{{database!r}: {copy!r}}}, threads=2)
-        restore_into_server(BackupEntry({entry.server!r}, Path({str(entry.path)!r})), None, target, request, killed)
+        entry = Repository(LocalStore(Path({backups.repository.where!r}))).find({entry.server!r}, "latest")
+        restore_into_server(entry, None, target, request, killed)
         """),
     )
     done = subprocess.run([sys.executable, str(script)], check=False)
@@ -220,7 +225,7 @@ def test_a_directory_restore_that_fails_leaves_nothing(
     mariadb: PrivateServer, backups: Backups, tmp_path: Path
 ) -> None:
     entry = backups.take(mariadb, library(mariadb))
-    next((entry.path / "data").glob("*")).unlink()
+    next((path_of(entry) / "data").glob("*")).unlink()
     with pytest.raises(DamagedError):
         restore_into_directory(entry, None, tmp_path / "restored", RestoreRequest(), unreported)
     assert [path.name for path in tmp_path.iterdir() if "restored" in path.name] == []

@@ -16,9 +16,10 @@ from chom_pipelines.inventory.environment import BackupType, backup_type
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import Verification
 from chom_pipelines.log_lines import LogLines
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.repository.proof import Outcome, Proof
+from chom_pipelines.repository.proof import Proof
 
 FULL_BACKUP = "full_backup"
 KINDS = {"sql"}
@@ -97,9 +98,9 @@ def full_backup(server: Server) -> dg.AssetsDefinition:
                 **_proved(taken, policy.verification),
                 **numbers(taken.manifest),
                 **words(taken.manifest),
-                "directory": dg.MetadataValue.path(str(taken.entry.path)),
+                "directory": dg.MetadataValue.path(taken.entry.where),
                 "largest_tables": dg.MetadataValue.table(
-                    [dg.TableRecord(row) for row in largest_tables(taken.manifest)], schema=_TABLE
+                    [dg.TableRecord(row) for row in largest_tables(taken.manifest.logical)], schema=_TABLE
                 ),
                 "manifest": dg.MetadataValue.json(described(taken.manifest)),
             },
@@ -122,7 +123,7 @@ def proof_metadata(proof: Proof) -> dict[str, Any]:
 
 def _announced(context: dg.AssetExecutionContext) -> Callable[[BackupEntry, Manifest], None]:
     def announce(entry: BackupEntry, manifest: Manifest) -> None:
-        context.log.info("%s is complete at %s", entry.id, entry.path)
+        context.log.info("%s is complete at %s", entry.id, entry.where)
         for warning in manifest.warnings:
             context.log.warning(warning)
 

@@ -12,7 +12,7 @@ from chom_pipelines.defs.resources import Chom, failures
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of
 from chom_pipelines.inventory.policies import Verification
-from chom_pipelines.repository.proof import Outcome
+from chom_pipelines.outcome import Outcome
 
 _NAMED = 50
 

@@ -1,49 +1,52 @@
 """What a person wants to see of a backup in the UI, as plain values; pure."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from chom_pipelines.repository.contents import LogicalContent
 from chom_pipelines.repository.manifest import Manifest
 
 LARGEST = 20
 """Tables that are listed one by one."""
 
-LISTED_TABLES = 100
-"""Up to so many tables the manifest is shown whole: Dagster keeps a copy of it with every run."""
+LISTED = 100
+"""A longer list of the manifest is shown as its length: Dagster keeps a copy of it with every run."""
 
 _MEGA = 1e6
 
 
 def numbers(manifest: Manifest) -> dict[str, int | float]:
     """What plots over time. Data and throughput are of the text before compression; exact bytes are in the manifest."""
-    seconds = (manifest.finished - manifest.started).total_seconds()
+    content = manifest.content
+    counts = {"rows": content.rows, "tables": len(content.tables)} if isinstance(content, LogicalContent) else {}
     return {
         "data_mb": round(manifest.raw_bytes / _MEGA, 2),
         "stored_mb": round(manifest.stored_bytes / _MEGA, 2),
         "compression_ratio": round(manifest.ratio, 2),
-        "seconds": round(seconds, 2),
-        "mb_per_second": round(manifest.raw_bytes / _MEGA / seconds, 2) if seconds else 0.0,
-        "rows": manifest.rows,
-        "tables": len(manifest.tables),
+        "seconds": round(manifest.seconds, 2),
+        "mb_per_second": round(manifest.raw_bytes / _MEGA / manifest.seconds, 2) if manifest.seconds else 0.0,
+        **counts,
     }
 
 
 def words(manifest: Manifest) -> dict[str, str]:
     """What identifies it: words, which do not plot."""
-    at = manifest.coordinates
-    position = f"{at.file}:{at.position}" if at.file else "the server writes no binary log"
+    end = manifest.coordinates.end
+    position = f"{end.file}:{end.position}" if end else "the server writes no binary log"
+    codecs = sorted({stored.codec.value for stored in manifest.objects})
     return {
         "server": f"{manifest.source.flavour} {manifest.source.version} on {manifest.source.hostname}",
-        "snapshot": f"{manifest.snapshot:%Y-%m-%d %H:%M:%S} UTC",
-        "binlog_position": position + (f", GTID {at.gtid}" if at.gtid else ""),
-        "compression": f"{manifest.codec.value} {manifest.level}",
-        "encryption": f"key {manifest.key.key_name}" if manifest.key else "none",
+        "snapshot": f"{manifest.as_of:%Y-%m-%d %H:%M:%S} UTC",
+        "binlog_position": position + (f", GTID {end.gtid}" if end and end.gtid else ""),
+        "compression": ", ".join(codecs),
+        "encryption": f"key {manifest.key_name}" if manifest.key else "none",
     }
 
 
-def largest_tables(manifest: Manifest) -> list[dict[str, str | int | float]]:
+def largest_tables(content: LogicalContent) -> list[dict[str, str | int | float]]:
     """The largest tables, the largest first: name, rows, megabytes of text, percent of all tables."""
-    total = sum(table.bytes for table in manifest.tables)
-    tables = sorted(manifest.tables, key=lambda table: (-table.bytes, table.database, table.name))
+    total = sum(table.bytes for table in content.tables)
+    tables = sorted(content.tables, key=lambda table: (-table.bytes, table.database, table.name))
     return [
         {
             "table": f"{table.database}.{table.name}",
@@ -58,12 +61,12 @@ def largest_tables(manifest: Manifest) -> list[dict[str, str | int | float]]:
 def described(manifest: Manifest) -> dict[str, Any]:
     """The manifest as JSON; of a large one the counts of what it lists. The wrapped data key is left out."""
     body = manifest.model_dump(mode="json")
-    body["key"] = manifest.key.key_name if manifest.key else None
-    if len(manifest.tables) > LISTED_TABLES:
-        body |= {name: f"{len(value)} entries" for name, value in body.items() if _length(value) > LISTED_TABLES}
-    return body
+    body["key"] = manifest.key_name
+    return body | {"content": _shortened(body["content"]), "objects": _shortened(body)["objects"]}
 
 
-def _length(value: object) -> int:
-    """The length of a list; of anything else 0."""
-    return len(value) if isinstance(value, list) else 0
+def _shortened(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: f"{len(value)} entries" if isinstance(value, list) and len(value) > LISTED else value
+        for name, value in body.items()
+    }

@@ -13,15 +13,16 @@ from chom_pipelines.defs.backups.checks import report_checks
 from chom_pipelines.defs.proofs.checks import VERIFICATION_RESTORE, check_results, check_specs
 from chom_pipelines.defs.proofs.metadata import described
 from chom_pipelines.defs.resources import Chom, failures
-from chom_pipelines.errors import RepositoryError
+from chom_pipelines.errors import RepositoryError, UnsupportedBackupError
 from chom_pipelines.inventory.cadence import longest_gap
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of
 from chom_pipelines.log_lines import LogLines
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.proof import Level, Outcome
+from chom_pipelines.repository.proof import Level
 
 POOL = "scratch_servers"
 """Restores are work of this machine, not of a server; `dagster instance concurrency set` says how many at a time."""
@@ -65,11 +66,11 @@ def verification_restore(server: Server) -> dg.AssetsDefinition:
             entries = repository_of(inventory.repository).backups(name)
             entry = newest_of_day(entries, context.partition_key, window.start, window.end)
             keyring = keyring_of(inventory.repository)
-            context.log.info("restoring %s on a private server", entry.path)
+            context.log.info("restoring %s on a private server", entry.where)
             proof = verify(entry, Level.FULL, keyring, LogLines(context.log.info), threads=config.threads)
             report_checks(context.instance, server, inventory)
         results = list(check_results(name, proof, _expected(entry, keyring)))
-        metadata = {**described(proof), "directory": dg.MetadataValue.path(str(entry.path))}
+        metadata = {**described(proof), "directory": dg.MetadataValue.path(entry.where)}
         if proof.outcome is not Outcome.PASSED:
             yield from results
             what = f"{entry.id}: {proof.outcome.value}: {proof.reason}"
@@ -90,6 +91,6 @@ def freshness(server: Server) -> dg.FreshnessPolicy | None:
 def _expected(entry: BackupEntry, keyring: Keyring | None) -> int:
     """Tables in the manifest; 0 where it cannot be read, which the proof has found too."""
     try:
-        return len(entry.manifest(keyring).tables)
-    except RepositoryError:
+        return len(entry.manifest(keyring).logical.tables)
+    except (RepositoryError, UnsupportedBackupError):
         return 0

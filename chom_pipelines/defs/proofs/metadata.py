@@ -1,6 +1,6 @@
 """What a person wants to see of a verification in the UI, as plain values; pure."""
 
-from chom_pipelines.repository.proof import Proof
+from chom_pipelines.repository.proof import Proof, Subject
 
 _RESTORE = ("start", "schema", "data", "programs")
 
@@ -20,8 +20,6 @@ def described(proof: Proof) -> dict[str, str | int | float]:
         **({"unproved": proof.version_differs} if proof.version_differs else {}),
         **({"restore_seconds": round(sum(restored), 2)} if len(restored) == len(_RESTORE) else {}),
         "seconds": round(proof.seconds, 2),
-        "tables": proof.tables,
-        "rows": proof.rows,
-        "objects": proof.objects,
+        **{subject.value: count for subject in Subject if (count := proof.count(subject)) is not None},
         **phases,
     }

@@ -12,7 +12,7 @@ from chom_pipelines.errors import RepositoryError
 from chom_pipelines.inventory.cadence import buckets
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.opening import repository_of
-from chom_pipelines.repository.local import Repository
+from chom_pipelines.repository.repository import Repository
 
 
 def verification_schedules(

@@ -5,12 +5,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.keys import KeyKind, Keyring
-from chom_pipelines.repository.proof import Level, Outcome
+from chom_pipelines.repository.proof import Level
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.deployments import NAME, Deployment, back_up, check_outcomes, failure, metadata
 from chom_pipelines_tests.logical.samples import library
+from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
 
 
@@ -29,9 +31,9 @@ def test_a_materialisation_is_a_proved_backup_in_the_repository(server: PrivateS
     assert (proof.proof.level, proof.proof.outcome) == (Level.BASIC, Outcome.PASSED)
     shown = metadata(result)
     assert shown["backup"] == entry.id
-    assert shown["directory"] == str(entry.path)
+    assert shown["directory"] == entry.where
     assert shown["verification"] == "basic: passed"
-    assert (shown["tables"], shown["rows"]) == (len(manifest.tables), manifest.rows) == (3, 9)
+    assert (shown["tables"], shown["rows"]) == (len(manifest.logical.tables), manifest.logical.rows) == (3, 9)
     assert shown["manifest"]["id"] == entry.id
     assert [row["rows"] for row in shown["largest_tables"]] == [3, 3, 3]
 
@@ -46,7 +48,7 @@ def test_the_run_says_what_counts_over_the_configuration(deployed: Deployment) -
     result = back_up(deployed, compression="gzip", level=9, threads=1, verification="full")
     (entry,) = deployed.entries()
     manifest, (record,) = entry.manifest(None), entry.proofs(None)
-    assert (manifest.codec, manifest.level) == (Codec.GZIP, 9)
+    assert ({stored.codec for stored in manifest.objects}, manifest.logical.level) == ({Codec.GZIP}, 9)
     assert record.proof
     assert record.proof.level is Level.FULL
     assert metadata(result)["verification"] == "full: passed"
@@ -81,7 +83,7 @@ def test_what_cannot_be_done_is_refused_before_anything_is_begun(
     failed = failure(back_up(deployed, **config))
     assert complaint in failed.description
     assert failed.metadata["kind"] == "ConfigurationError"
-    assert not deployed.repository.path.exists()
+    assert not path_of(deployed.repository).exists()
 
 
 def test_an_upload_that_chom_yaml_asks_for_is_refused_and_not_left_out(mariadb: PrivateServer, tmp_path: Path) -> None:
@@ -95,7 +97,7 @@ def test_an_upload_that_chom_yaml_asks_for_is_refused_and_not_left_out(mariadb: 
 def test_a_past_day_is_refused(deployed: Deployment) -> None:
     failed = failure(deployed.run("full_backup_job", "full_backup", day="2026-01-02"))
     assert "2026-01-02 is not today" in failed.description
-    assert not deployed.repository.path.exists()
+    assert not path_of(deployed.repository).exists()
 
 
 def test_a_failure_says_what_failed_and_what_to_do(deployed: Deployment) -> None:
@@ -140,7 +142,7 @@ def test_who_may_encrypt_but_not_read_sees_the_backup_and_that_it_is_not_verifie
     assert metadata(result)["verification"].startswith("basic: not_verified")
     assert set(check_outcomes(result).values()) == {(False, "WARN", "not_verified")}
     (entry,) = deployed.entries()
-    assert entry.manifest(private).rows == 9
+    assert entry.manifest(private).logical.rows == 9
 
 
 def test_a_warning_of_the_backup_is_in_the_log_of_the_run(mariadb: PrivateServer, tmp_path: Path) -> None:

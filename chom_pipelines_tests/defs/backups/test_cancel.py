@@ -17,6 +17,7 @@ from chom_pipelines.server.process import supervised
 from chom_pipelines.server.scratch import free_port
 from chom_pipelines_tests.deployments import NAME, Deployment, back_up, today
 from chom_pipelines_tests.logical.taking import filled
+from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
 
 _PATIENCE = 120
@@ -120,8 +121,8 @@ def command_of(process: Path) -> str:
 
 
 def is_dumping(deployed: Deployment) -> bool:
-    data = (deployed.repository.path / NAME / "backups").glob(".incomplete-*/data/*")
-    return any(file.stat().st_size for file in data)
+    unfinished = (path_of(deployed.repository) / NAME / "backups").glob("*/data/.*")
+    return any(file.stat().st_size for file in unfinished)
 
 
 def test_a_terminated_backup_leaves_no_process_no_lock_and_no_backup(
@@ -135,9 +136,9 @@ def test_a_terminated_backup_leaves_no_process_no_lock_and_no_backup(
         server.terminate(run)
         awaited(lambda: not any(worker.exists() for worker in workers))
     assert deployed.entries() == []
-    assert list((deployed.repository.path / NAME / "backups").glob(".incomplete-*")) == []
+    assert deployed.repository.stream(NAME).folder.folders() == []
     connections = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'chom_backup'"
-    with deployed.repository.lock(NAME, "a test"), mariadb.connect() as session:
+    with deployed.repository.stream(NAME).folder.lock("writing", "a test"), mariadb.connect() as session:
         awaited(lambda: session.value(connections) == 0)
 
 

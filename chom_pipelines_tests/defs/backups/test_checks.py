@@ -17,6 +17,7 @@ from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.deployments import NAME, Deployment, back_up, check_outcomes, metadata
 from chom_pipelines_tests.logical.samples import library
 from chom_pipelines_tests.logical.taking import filled
+from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
 
 PASSED = (True, "ERROR", "passed")
@@ -86,7 +87,7 @@ def test_a_backup_of_half_the_size_fails_its_check_and_names_what_is_gone(
 def test_damage_that_a_verification_found_fails_the_check_and_names_the_object(deployed: Deployment) -> None:
     back_up(deployed)
     (entry,) = deployed.entries()
-    stored = next(path for path in sorted(entry.path.glob("data/*")))
+    stored = next(path for path in sorted(path_of(entry).glob("data/*")))
     data = stored.read_bytes()
     stored.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     deployed.run("verification_job", "verification_restore")
@@ -102,7 +103,7 @@ def test_damage_that_a_verification_found_fails_the_check_and_names_the_object(d
 def test_a_manifest_that_was_changed_fails(deployed: Deployment) -> None:
     back_up(deployed)
     (entry,) = deployed.entries()
-    manifest = entry.path / "manifest.json"
+    manifest = path_of(entry) / "manifest.json"
     manifest.write_bytes(manifest.read_bytes().replace(b'"rows": 3', b'"rows": 4', 1))
     found = {each.check_name: each.metadata["outcome"].value for each in asked(deployed)}
     assert found.pop("archive_integrity") == "failed"
@@ -113,10 +114,10 @@ def test_a_proof_that_was_changed_is_not_believed(deployed: Deployment) -> None:
     back_up(deployed)
     (entry,) = deployed.entries()
     (record,) = entry.proofs(None)
-    record.path.write_bytes(record.path.read_bytes().replace(b'"basic"', b'"full"'))
+    path_of(record).write_bytes(path_of(record).read_bytes().replace(b'"basic"', b'"full"'))
     (found,) = asked(deployed, "archive_integrity")
     assert (found.passed, found.metadata["outcome"].value) == (False, "failed")
-    assert record.path.name in str(found.description)
+    assert path_of(record).name in str(found.description)
 
 
 def test_without_any_backup_nothing_is_verified(deployed: Deployment) -> None:
@@ -135,7 +136,7 @@ def test_each_check_can_be_asked_alone(deployed: Deployment) -> None:
 def test_an_earlier_backup_that_cannot_be_read_is_no_measure_and_is_counted(deployed: Deployment) -> None:
     back_up(deployed)
     back_up(deployed)
-    (deployed.entries()[0].path / "manifest.json").write_text("{}")
+    (path_of(deployed.entries()[0]) / "manifest.json").write_text("{}")
     (size,) = asked(deployed, "size_against_history")
     assert size.metadata["outcome"].value == "not_verified"
     assert size.metadata["compared_with"].value == "0 backups, 1 unreadable"
@@ -146,7 +147,7 @@ def test_an_archive_that_fails_its_proof_fails_the_run(deployed: Deployment, mon
         entry: BackupEntry, level: Level, keyring: Keyring | None, report: Report, *, threads: int = 0
     ) -> Proof:
         """The disk keeps other bytes than were written."""
-        stored = next(iter(sorted(entry.path.glob("data/*"))))
+        stored = next(iter(sorted(path_of(entry).glob("data/*"))))
         stored.write_bytes(b"x" * stored.stat().st_size)
         return verify(entry, level, keyring, report, threads=threads)
 

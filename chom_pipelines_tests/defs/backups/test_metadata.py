@@ -1,14 +1,14 @@
 import json
 
-from chom_pipelines.defs.backups.metadata import LARGEST, LISTED_TABLES, described, largest_tables, numbers, words
-from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.defs.backups.metadata import LARGEST, LISTED, described, largest_tables, numbers, words
+from chom_pipelines.repository.manifest import Coordinates, Manifest
 from chom_pipelines_tests.repository.samples import AES, KEY, a_manifest
 
 
 def with_tables(count: int) -> Manifest:
     """Of 1 to `count` rows, nine bytes each."""
     manifest = a_manifest()
-    (table,) = manifest.tables
+    (table,) = manifest.logical.tables
     (part,) = table.parts
     tables = tuple(
         table.model_copy(
@@ -16,11 +16,15 @@ def with_tables(count: int) -> Manifest:
         )
         for rows in range(1, count + 1)
     )
-    return manifest.model_copy(update={"tables": tables})
+    return with_content(manifest, tables=tables)
+
+
+def with_content(manifest: Manifest, **changes: object) -> Manifest:
+    return manifest.model_copy(update={"content": manifest.logical.model_copy(update=changes)})
 
 
 def test_the_largest_tables_come_first_and_their_shares_are_of_all() -> None:
-    rows = largest_tables(with_tables(30))
+    rows = largest_tables(with_tables(30).logical)
     assert len(rows) == LARGEST
     assert (rows[0]["table"], rows[0]["rows"]) == ("d.t00030", 30)
     assert [row["rows"] for row in rows] == sorted((row["rows"] for row in rows), reverse=True)
@@ -28,12 +32,12 @@ def test_the_largest_tables_come_first_and_their_shares_are_of_all() -> None:
 
 
 def test_empty_tables_have_no_share() -> None:
-    assert largest_tables(a_manifest().model_copy(update={"tables": ()})) == []
+    assert largest_tables(with_content(a_manifest(), tables=()).logical) == []
 
 
 def test_ten_thousand_tables_are_a_few_kilobytes_in_the_ui() -> None:
     body = described(with_tables(10_000))
-    assert body["tables"] == "10000 entries"
+    assert body["content"]["tables"] == "10000 entries"
     assert len(json.dumps(body)) < 4_000
 
 
@@ -41,7 +45,7 @@ def test_a_small_manifest_is_shown_whole_but_for_its_key() -> None:
     manifest = a_manifest(key=AES.wrap(KEY))
     body = described(manifest)
     assert body["key"] == "aes"
-    assert len(body["tables"]) == len(manifest.tables) <= LISTED_TABLES
+    assert len(body["content"]["tables"]) == len(manifest.logical.tables) <= LISTED
     assert body.keys() == manifest.model_dump().keys()
 
 
@@ -52,5 +56,5 @@ def test_numbers_of_a_backup_without_length_are_zero_and_not_infinite() -> None:
 def test_a_server_without_binary_log_is_said_to_have_none() -> None:
     manifest = a_manifest()
     assert words(manifest)["binlog_position"] == "bin.000001:4, GTID 0-1-2"
-    nowhere = manifest.coordinates.model_copy(update={"file": None, "position": None, "gtid": None})
+    nowhere = Coordinates()
     assert "no binary log" in words(manifest.model_copy(update={"coordinates": nowhere}))["binlog_position"]

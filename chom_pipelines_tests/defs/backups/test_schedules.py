@@ -95,15 +95,22 @@ VERIFICATION = "verification_restore_schedule_0_3_x_x_0_UTC"
 SUNDAY = datetime(2026, 3, 29, 3, 0, tzinfo=UTC)
 
 
+def put(directory: Path, server: str, backup: str, name: str) -> None:
+    """Something in the folder of a backup."""
+    folder = directory / "repository" / server / "backups" / backup
+    folder.mkdir(parents=True)
+    (folder / name).write_text("{}")
+
+
 def test_a_verification_is_of_the_newest_backup_that_there_is(tmp_path: Path) -> None:
     definitions = deployed(tmp_path, {"name": "chom"}, {"name": "late"}, {"name": "new"})
     for server, backup in [
         ("chom", "full_20260327_020000"),
         ("chom", "full_20260329_020000"),
         ("late", "full_20260328_020000"),
-        ("late", ".incomplete-full_20260329_020000"),
     ]:
-        (tmp_path / "repository" / server / "backups" / backup).mkdir(parents=True)
+        put(tmp_path, server, backup, "manifest.json")
+    put(tmp_path, "late", "full_20260329_020000", "incomplete.json")
     found = requests(definitions, VERIFICATION, tmp_path, SUNDAY)
     assert {request.tags["chom/server"]: request.partition_key for request in found} == {
         "chom": "2026-03-29",
@@ -116,7 +123,7 @@ def test_one_servers_unreadable_backups_do_not_keep_the_others_from_being_verifi
     definitions = deployed(tmp_path, {"name": "broken"}, {"name": "chom"})
     (tmp_path / "repository" / "broken").mkdir(parents=True)
     (tmp_path / "repository" / "broken" / "backups").write_text("not a directory")
-    (tmp_path / "repository" / "chom" / "backups" / "full_20260327_020000").mkdir(parents=True)
+    put(tmp_path, "chom", "full_20260327_020000", "manifest.json")
     found = requests(definitions, VERIFICATION, tmp_path, SUNDAY)
     assert {request.tags["chom/server"]: request.partition_key for request in found} == {
         "broken": "2026-03-29",

@@ -8,9 +8,11 @@ import pytest
 
 from chom_pipelines.defs.proofs.assets import freshness
 from chom_pipelines.inventory.loading import load_inventory
-from chom_pipelines.repository.proof import Level, Outcome
+from chom_pipelines.outcome import Outcome
+from chom_pipelines.repository.proof import Level
 from chom_pipelines_tests.deployments import NAME, Deployment, back_up, check_outcomes, failure, metadata
 from chom_pipelines_tests.logical.samples import library
+from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
 
 PASSED = (True, "ERROR", "passed")
@@ -54,7 +56,7 @@ def test_a_materialisation_is_a_backup_that_was_restored_and_is_identical(
 def test_a_damaged_backup_is_no_materialisation_and_its_checks_stay(deployed: Deployment) -> None:
     back_up(deployed)
     (entry,) = deployed.entries()
-    stored = next(iter(sorted(entry.path.glob("data/*"))))
+    stored = next(iter(sorted(path_of(entry).glob("data/*"))))
     stored.write_bytes(stored.read_bytes()[:-1])
     result = verified(deployed)
     failed = failure(result)
@@ -77,7 +79,7 @@ def test_what_a_verification_finds_is_what_the_backups_own_checks_say_from_then_
         deployed.run("full_backup_job", "full_backup", instance=instance, verification="basic")
         assert status(instance) == "SUCCEEDED"
         (entry,) = deployed.entries()
-        stored = next(iter(sorted(entry.path.glob("data/*"))))
+        stored = next(iter(sorted(path_of(entry).glob("data/*"))))
         whole = stored.read_bytes()
         stored.write_bytes(whole[:-1])
         deployed.run("verification_job", "verification_restore", instance=instance)
@@ -103,7 +105,7 @@ def test_without_a_server_to_restore_on_nothing_is_verified(
 def test_a_manifest_that_cannot_be_read_fails_and_nothing_else_is_claimed(deployed: Deployment) -> None:
     back_up(deployed)
     (entry,) = deployed.entries()
-    (entry.path / "manifest.json").write_text("{}")
+    (path_of(entry) / "manifest.json").write_text("{}")
     result = verified(deployed)
     assert not result.success
     outcomes = check_outcomes(result)

@@ -1,0 +1,125 @@
+"""What the manifest of a backup says of its contents, by method."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
+
+Hex = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Method(StrEnum):
+    """How a backup is taken: rows and definitions as text, the server's data files, or its binary log as it is."""
+
+    LOGICAL = "logical"
+    PHYSICAL = "physical"
+    BINLOG = "binlog"
+
+
+class Part(BaseModel):
+    """One key range of a table: rows with lower <= key < upper; None is an open end."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lower: str | None = Field(default=None, description="SQL literal of the first key column")
+    upper: str | None = None
+    rows: NonNegativeInt
+    bytes: NonNegativeInt = Field(description="bytes of tab-separated text")
+    digest: Hex
+    objects: tuple[str, ...] = Field(description="stored objects in order; a bundle's is path#member")
+
+
+class Table(BaseModel):
+    """One base table's data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database: str
+    name: str
+    engine: str
+    transactional: bool
+    columns: tuple[str, ...] = Field(description="the columns of the data, in order")
+    load: str = Field(description="the part of LOAD DATA after its LINES clause: columns, and SET where one needs it")
+    key_column: str | None = Field(default=None, description="the column that ranges cut")
+    parts: tuple[Part, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows in all parts."""
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of tab-separated text in all parts."""
+        return sum(part.bytes for part in self.parts)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the digests of the parts in order."""
+        return hashlib.sha256("".join(part.digest for part in self.parts).encode()).hexdigest()
+
+
+class SchemaObject(BaseModel):
+    """One definition in the schema files: kind, name, and the SHA-256 of its statement."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str = Field(
+        description="database, sequence, table, view, procedure, function, package, trigger, event, account"
+    )
+    database: str
+    name: str
+    digest: Hex
+
+
+class LogicalContent(BaseModel):
+    """Rows as tab-separated text and definitions as SQL, as of one snapshot."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Literal[Method.LOGICAL] = Method.LOGICAL
+    databases: tuple[str, ...]
+    level: int = Field(description="of compression")
+    tables: tuple[Table, ...]
+    schema_objects: tuple[SchemaObject, ...]
+    non_transactional: tuple[str, ...] = Field(default=(), description="tables that no snapshot covers")
+
+    @property
+    def rows(self) -> int:
+        """Rows in all tables."""
+        return sum(table.rows for table in self.tables)
+
+
+class PhysicalContent(BaseModel):
+    """The server's data files as a stream that its own program unpacks, cut into parts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Literal[Method.PHYSICAL] = Method.PHYSICAL
+    program: str = Field(description="what read the files, with its version, as 'mariadb-backup 10.11.19'")
+    stream: str = Field(description="the format of the stream, as mbstream, xbstream, tar")
+    from_lsn: NonNegativeInt = Field(default=0, description="pages that are older are in the parent; 0: all are here")
+    to_lsn: NonNegativeInt = Field(description="the log sequence number up to which changes are there")
+    page_size: NonNegativeInt = Field(description="InnoDB's, bytes")
+    parts: tuple[str, ...] = Field(description="stored objects; one after the other they are the stream")
+
+
+class BinlogContent(BaseModel):
+    """A piece of the binary log, byte for byte, from the coordinates' start to their end."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Literal[Method.BINLOG] = Method.BINLOG
+    complete: bool = Field(description="it ends where the server closed the file, and not in the middle")
+    version: int = Field(description="of the binary log's format, as its first event says: 4")
+    checksum: str = Field(description="what protects each event: CRC32, NONE")
+    first_event: AwareDatetime | None = Field(default=None, description="time of the first transaction; None: none")
+    last_event: AwareDatetime | None = None
+    transactions: NonNegativeInt
+    digest: Hex = Field(description="SHA-256 of the bytes as the server wrote them")
+
+
+Content = Annotated[LogicalContent | PhysicalContent | BinlogContent, Field(discriminator="method")]

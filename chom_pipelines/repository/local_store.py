@@ -1,0 +1,222 @@
+"""The store that is a directory: private (0700, files 0600), synced, on any file system of this machine."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+
+from chom_pipelines.errors import DamagedError, ObjectExistsError, ObjectMissingError, RepositoryError
+from chom_pipelines.repository.files import (
+    create_file,
+    make_directory,
+    reported,
+    storage_error,
+    sync_path,
+    write_all,
+    write_file,
+)
+from chom_pipelines.repository.locks import file_lock
+from chom_pipelines.repository.store import PIECE, Capabilities, Listed, StoreAddress, refuse_bad_name
+
+_WRITE_BEHIND = 8 << 20
+_MISSING = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+@dataclass(frozen=True)
+class LocalStore:
+    """A directory as a store; `root` is where it is."""
+
+    root: Path
+
+    @property
+    def address(self) -> StoreAddress:
+        """Its file: URL."""
+        return StoreAddress(self.root.absolute().as_uri())
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The kernel's locks hold on network file systems as well."""
+        return Capabilities(rereads=True, locks_all_machines=True)
+
+    def where(self, name: str) -> str:
+        """The path."""
+        return str(self._path(name))
+
+    def create(self) -> None:
+        """Make the directory, and what is missing above it."""
+        with reported(self.root):
+            make_directory(self.root)
+
+    def is_there(self) -> bool:
+        """Whether the directory is."""
+        return self.root.is_dir()
+
+    def put(self, name: str) -> LocalUpload:
+        """Begin a file beside its place; directories on the way are made, but never the root itself."""
+        refuse_bad_name(name)
+        return LocalUpload(self._path(name), self.root)
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Write a file beside its place, and rename it."""
+        refuse_bad_name(name)
+        path = self._path(name)
+        with reported(path.parent):
+            make_directory(path.parent, self.root)
+        write_file(path, data)
+
+    def open(self, name: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Read the file; one that is replaced meanwhile is read on as it was."""
+        refuse_bad_name(name)
+        path = self._path(name)
+        try:
+            with FileIO(path) as file:
+                file.seek(start)
+                left = length
+                while left is None or left > 0:
+                    piece = file.read(PIECE if left is None else min(PIECE, left))
+                    if not piece:
+                        return
+                    left = None if left is None else left - len(piece)
+                    yield piece
+        except OSError as error:
+            raise _reading_error(error, path) from error
+
+    def exists(self, name: str) -> bool:
+        """Whether the file is there."""
+        refuse_bad_name(name)
+        return self._path(name).is_file()
+
+    def below(self, folder: str) -> list[Listed]:
+        """Every file below; what begins with a dot is this store's own."""
+        top = self._path(folder)
+        found = []
+        with reported(top):
+            for directory, folders, files in os.walk(top, onerror=_unless_missing):
+                folders[:] = [name for name in folders if name[0] != "."]
+                for name in files:
+                    path = Path(directory, name)
+                    with suppress(FileNotFoundError):  # removed meanwhile
+                        if name[0] != ".":
+                            found.append(Listed(path.relative_to(self.root).as_posix(), path.stat().st_size))
+        return sorted(found, key=lambda each: each.name)
+
+    def folders(self, folder: str) -> list[str]:
+        """The directories directly below."""
+        top = self._path(folder)
+        with reported(top):
+            try:
+                return sorted(path.name for path in top.iterdir() if path.is_dir() and path.name[0] != ".")
+            except FileNotFoundError:
+                return []
+
+    def delete(self, name: str) -> None:
+        """Unlink the file and sync its directory."""
+        refuse_bad_name(name)
+        path = self._path(name)
+        with reported(path), suppress(FileNotFoundError):
+            path.unlink()
+            sync_path(path.parent)
+
+    def delete_folder(self, folder: str) -> None:
+        """Remove the directory."""
+        refuse_bad_name(folder)
+        path = self._path(folder)
+        with reported(path), suppress(FileNotFoundError):
+            shutil.rmtree(path)
+            sync_path(path.parent)
+
+    def lock(self, name: str, purpose: str, *, shared: bool, patience: float) -> AbstractContextManager[None]:
+        """A lock of the kernel on a hidden file."""
+        refuse_bad_name(name)
+        path = self._path(name)
+        if not self.root.is_dir():
+            raise RepositoryError(f"there is no repository at {self.root}", "mount it, or create it")
+        return file_lock(path.with_name(f".{path.name}.lock"), self.root, purpose, shared=shared, patience=patience)
+
+    def _path(self, name: str) -> Path:
+        return self.root / name
+
+
+class LocalUpload:
+    """A file that is being written under a name that nothing lists."""
+
+    def __init__(self, path: Path, root: Path) -> None:
+        self._path = path
+        self._partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        self._written = self._behind = 0
+        with reported(path):
+            make_directory(path.parent, root)
+            self._descriptor = create_file(self._partial)
+
+    def write(self, data: bytes) -> None:
+        """Append."""
+        with reported(self._path):
+            write_all(self._descriptor, data)
+            self._written += len(data)
+            if self._written - self._behind >= _WRITE_BEHIND:
+                # Has the disk write meanwhile, so that the sync at the end is short, and frees the page cache.
+                os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+                self._behind = self._written
+
+    def commit(self) -> None:
+        """Sync it by the descriptor that wrote it, which alone is told of errors, and give it its name."""
+        try:
+            with reported(self._path):
+                os.fsync(self._descriptor)
+                _name_it(self._partial, self._path)
+                sync_path(self._path.parent)
+        except BaseException:
+            self.abort()
+            raise
+        self._close()
+
+    def abort(self) -> None:
+        """Remove it."""
+        if self._close():
+            with suppress(OSError):  # the error that led here is the one to tell; what stays is hidden
+                self._partial.unlink()
+
+    def _close(self) -> bool:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor < 0:
+            return False
+        os.close(descriptor)
+        return True
+
+
+def _name_it(partial: Path, path: Path) -> None:
+    """Rename, but never over something."""
+    try:
+        path.hardlink_to(partial)
+    except FileExistsError:
+        raise ObjectExistsError(f"{path} is there already") from None
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # a file system without hard links: between this look and the renaming only another machine could come
+        if path.exists():
+            raise ObjectExistsError(f"{path} is there already") from None
+        partial.rename(path)
+        return
+    partial.unlink()
+
+
+def _reading_error(error: OSError, path: Path) -> RepositoryError:
+    if error.errno in _MISSING:
+        return ObjectMissingError(f"{path}: {error.strerror}")
+    if error.errno == errno.EIO:
+        return DamagedError(f"{path}: {error.strerror}", "look at the system's log: the disk fails; restore another")
+    return storage_error(error, path)
+
+
+def _unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error

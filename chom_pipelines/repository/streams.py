@@ -1,0 +1,199 @@
+"""A stream of backups: drafts that become backups by the manifest that is put last, what is published, and deletion.
+
+Its locks: one run writes or deletes in it at a time; any number reads beside that; who deletes waits for who reads. A
+stream has locks of its own, so that one that is never done holds up no other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from chom_pipelines.errors import (
+    BackupNotFoundError,
+    ObjectExistsError,
+    ObjectMissingError,
+    RepositoryBusyError,
+    RepositoryError,
+)
+from chom_pipelines.repository.encryption import DataKey
+from chom_pipelines.repository.entry import PATIENCE, BackupEntry
+from chom_pipelines.repository.layout import (
+    INCOMPLETE,
+    KEYS,
+    MANIFEST,
+    READING,
+    WRITING,
+    BackupId,
+    Kind,
+    parse_id,
+    timed_id,
+)
+from chom_pipelines.repository.manifest import Manifest, seal
+from chom_pipelines.repository.store import Folder
+
+LATEST = "latest"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A backup that is being taken: nothing lists it before it is published."""
+
+    server: str
+    stream: Folder
+    id: str
+
+    @property
+    def folder(self) -> Folder:
+        """Where its objects go."""
+        return self.stream / self.id
+
+    def publish(self, manifest: Manifest, key: DataKey | None) -> BackupEntry:
+        """Make it the backup that `manifest` describes: by putting the manifest, after every object is there.
+
+        Raises RepositoryError, with nothing published, where the manifest is of another backup or key, or names an
+        object that is not there in full; DiskFullError.
+        """
+        self._refuse_what_is_not_there(manifest, key)
+        self.folder.write(MANIFEST, seal(manifest, key.mac if key else None))
+        with suppress(RepositoryError):  # it is published all the same; the next run removes the mark
+            self.folder.delete(INCOMPLETE)
+        return BackupEntry(self.server, self.stream, self.id)
+
+    def _refuse_what_is_not_there(self, manifest: Manifest, key: DataKey | None) -> None:
+        if (manifest.server, manifest.id, manifest.key is None) != (self.server, self.id, key is None):
+            where = self.folder.where()
+            what = f"the manifest of {manifest.id} of {manifest.server} is not the one of {where}, or of its key"
+            raise RepositoryError(what, "report this as a bug")
+        there = {each.name: each.bytes for each in self.folder.below()}
+        for stored in manifest.objects:
+            if there.get(stored.path) != stored.bytes:
+                what = f"{self.folder.where(stored.path)} is not there with the {stored.bytes} bytes that were written"
+                raise RepositoryError(what, "find out what removes or changes files of the repository")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The backups of one server that follow each other: its full and incremental ones, or one binary log's segments."""
+
+    server: str
+    folder: Folder
+
+    def entries(self) -> list[BackupEntry]:
+        """All that is published, oldest first; nothing of it is read. Raises RepositoryError.
+
+        What has neither a manifest nor the mark of a draft is listed too: somebody lost its manifest.
+        """
+        found = [BackupEntry(self.server, self.folder, name) for name in self.folder.folders() if name != KEYS]
+        return sorted((each for each in found if not _is_unfinished(each.folder)), key=_order)
+
+    def find(self, backup: str) -> BackupEntry:
+        """The backup of that id, or the last one for "latest"; raises BackupNotFoundError."""
+        entries = self.entries()
+        wanted = [each for each in entries if each.id == backup or (backup == LATEST and parse_id(each.id))]
+        if wanted:
+            return wanted[-1]
+        what = f"{self.folder.where()} has no backup {backup!r} of the server {self.server!r}"
+        others = f"; it has {len(entries)} others" if entries else ""
+        raise BackupNotFoundError(what + others, "`chom backups` lists them" if entries else "take one: `chom backup`")
+
+    @contextmanager
+    def begin(self, kind: Kind, now: datetime) -> Iterator[Draft]:
+        """Hold the lock for writing, remove what killed runs left, and give an empty draft; `now` is aware.
+
+        What is not published when the context ends is removed. Raises RepositoryBusyError, RepositoryError.
+        """
+        with self._writing(f"{kind.value} backup of {self.server}"):
+            self._remove_unfinished()
+            taken = frozenset(self.folder.folders())
+            with self._draft(timed_id(kind, now, taken)) as draft:
+                yield draft
+
+    @contextmanager
+    def begin_segment(self, segment: BackupId) -> Iterator[Draft]:
+        """As `begin`, of a segment of the binary log; raises ObjectExistsError where it is there already."""
+        with self._writing(f"binary log archive of {self.server}"):
+            self._remove_unfinished()
+            if segment.text in self.folder.folders():
+                raise ObjectExistsError(f"{self.folder.where(segment.text)} is there already")
+            with self._draft(segment) as draft:
+                yield draft
+
+    def clean(self) -> list[str]:
+        """Remove what killed runs left, and return its ids; raises RepositoryBusyError where a run is at work."""
+        with self._writing(f"cleaning up after killed runs of {self.server}"):
+            return self._remove_unfinished()
+
+    def remove(self, entry: BackupEntry, patience: float = PATIENCE) -> None:
+        """Delete a backup, when nobody reads in this stream any more.
+
+        Killed at any moment it leaves the whole backup, or nothing that lists.
+
+        Raises RepositoryBusyError after `patience` seconds, with nothing deleted.
+        """
+        purpose = f"deletion of {entry.id} of {self.server}"
+        with self._writing(purpose), self.folder.lock(READING, purpose, patience=patience):
+            entry.folder.replace(INCOMPLETE, _mark())
+            entry.folder.delete(MANIFEST)
+            entry.folder.delete_all()
+
+    @contextmanager
+    def _writing(self, purpose: str) -> Iterator[None]:
+        if not self.folder.store.is_there():
+            raise RepositoryError(f"there is no repository at {self.folder.store.where('')}", "mount it, or create it")
+        with self.folder.lock(WRITING, purpose):
+            yield
+
+    @contextmanager
+    def _draft(self, identity: BackupId) -> Iterator[Draft]:
+        draft = Draft(self.server, self.folder, identity.text)
+        try:
+            draft.folder.write(INCOMPLETE, _mark())
+        except ObjectExistsError as error:  # by a machine whose lock is not seen here
+            raise RepositoryBusyError(f"{draft.folder.where()} is being written", "let that run end") from error
+        try:
+            yield draft
+        finally:
+            with suppress(RepositoryError):  # what cannot be removed now, the next run removes
+                if _is_unfinished(draft.folder):
+                    draft.folder.delete_all()
+
+    def _remove_unfinished(self) -> list[str]:
+        removed = []
+        for name in self.folder.folders():
+            folder = self.folder / name
+            if not _is_unfinished(folder):
+                if folder.exists(INCOMPLETE):
+                    folder.delete(INCOMPLETE)
+            elif self.folder.store.capabilities.locks_all_machines or _is_ours(folder):
+                folder.delete_all()
+                removed.append(name)
+        return removed
+
+
+def _is_unfinished(folder: Folder) -> bool:
+    """Whether nothing of it is a backup: a draft, or the folder of one that did not even come to its mark."""
+    return not folder.exists(MANIFEST) and (folder.exists(INCOMPLETE) or not folder.below())
+
+
+def _order(entry: BackupEntry) -> tuple[bool, tuple[str, int, int], str]:
+    identity = parse_id(entry.id)
+    return (identity is None, identity.order if identity else ("", 0, 0), entry.id)
+
+
+def _mark() -> bytes:
+    who = {"host": socket.gethostname(), "process": os.getpid(), "since": datetime.now(UTC).isoformat()}
+    return (json.dumps(who) + "\n").encode()
+
+
+def _is_ours(folder: Folder) -> bool:
+    """Whether this machine made that mark: no other's lock would show where the store's locks are not everybody's."""
+    try:
+        return bool(json.loads(folder.read(INCOMPLETE))["host"] == socket.gethostname())
+    except (ObjectMissingError, ValueError, KeyError, TypeError):
+        return False
