@@ -21,7 +21,6 @@ from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import Verification
 from chom_pipelines.repository.codecs import Codec
-from chom_pipelines.repository.contents import Method
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.manifest import Manifest
 
@@ -40,7 +39,7 @@ def backup(
     verification: Annotated[Verification | None, typer.Option(help="What proves it afterwards. $VERIFICATION.")] = None,
     encrypt: Annotated[bool | None, typer.Option("--encrypt/--no-encrypt", help="$ENCRYPT_BACKUP.")] = None,
     upload: Annotated[bool | None, typer.Option("--upload/--no-upload", help="$UPLOAD_REMOTE; not built yet.")] = None,
-    method: Annotated[Method | None, typer.Option(help="logical; physical is not built yet.")] = None,
+    method: Annotated[str | None, typer.Option(help="logical; physical is not built yet.")] = None,
     config: ConfigOption = None,
     server: ServerOption = None,
     json: JsonOption = False,
@@ -75,7 +74,7 @@ def backup(
         typer.echo(entries.verdict(taken.proof) if taken.proof else "not verified: no verification was asked for")
         for failure in taken.proof.failures if taken.proof else ():
             typer.echo(f"  {failure}")
-    raise typer.Exit(entries.EXIT_CODES[taken.outcome] if taken.proof else 0)
+    raise typer.Exit(output.EXIT_CODES[taken.outcome] if taken.proof else 0)
 
 
 def _say_what_has_no_effect(server: Server, environ: Mapping[str, str]) -> None:

@@ -38,7 +38,7 @@ def backups(config: ConfigOption = None, server: ServerOption = None, json: Json
             _print_table(name, several)
     outcomes = {one.outcome for several in found.values() for one in several}
     overall = worst(outcomes)
-    raise typer.Exit(entries.EXIT_CODES[overall])
+    raise typer.Exit(output.EXIT_CODES[overall])
 
 
 def _print_table(server: str, found: list[OpenedEntry]) -> None:

@@ -1,20 +1,20 @@
 """`chom check`: everything that a backup depends on, each with what mends it."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import typer
 
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.cli.output import EXIT_CODES
 from chom_pipelines.inventory.loading import config_path, load_inventory
 from chom_pipelines.inventory.preflight import check_repository, check_server
-from chom_pipelines.server.findings import Finding, Outcome, passed
+from chom_pipelines.outcome import Outcome, worst
+from chom_pipelines.server.findings import Finding, passed
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _STYLES = {"passed": "green", "warning": "yellow", "failed": "bold red", "not verified": "magenta"}
-_EXIT_CODES = {Outcome.FAILED: 1, Outcome.NOT_VERIFIED: 3}
 
 
 @app.command()
@@ -34,52 +34,44 @@ def check(config: ConfigOption = None, server: ServerOption = None, json: JsonOp
         known = None not in (data_bytes, answers.data_bytes)
         data_bytes = (data_bytes or 0) + (answers.data_bytes or 0) if known else None
     found[""] += check_repository(inventory.repository, data_bytes)
-    worst = _worst(finding.outcome for findings in found.values() for finding in findings)
+    overall = worst(finding.outcome for findings in found.values() for finding in findings)
     if json:
-        _print_document(found, worst)
+        _print_document(found, overall)
     else:
         _print_tables(found)
-    raise typer.Exit(_EXIT_CODES.get(worst, 0))
+    raise typer.Exit(EXIT_CODES[overall])
 
 
 def _loaded(config: Path | None) -> Finding:
     return passed("configuration", f"{config_path(config)} is valid")
 
 
-def _worst(outcomes: Iterable[Outcome]) -> Outcome:
-    there = set(outcomes)
-    return next(outcome for outcome in (Outcome.FAILED, Outcome.NOT_VERIFIED, Outcome.PASSED) if outcome in there)
-
-
-def _print_document(found: dict[str, list[Finding]], worst: Outcome) -> None:
+def _print_document(found: dict[str, list[Finding]], overall: Outcome) -> None:
     findings = [
         {
             "server": name or None,
             "subject": finding.subject,
             "outcome": finding.outcome.value,
+            "warning": finding.is_warning,
             "message": finding.message,
             "remedy": finding.remedy,
         }
         for name, findings in found.items()
         for finding in findings
     ]
-    output.document("check", {"outcome": worst.value, "findings": findings})
+    output.document("check", {"outcome": overall.value, "findings": findings})
 
 
 def _print_tables(found: dict[str, list[Finding]]) -> None:
     for name, findings in found.items():
-        rows = [(_said(finding), finding.subject, finding.message) for finding in findings]
+        rows = [(finding.words, finding.subject, finding.message) for finding in findings]
         output.table(("", "what", "found"), rows, title=name or "this machine", styles=_STYLES)
     above = ""
     for name, findings in found.items():
         for finding in findings:
             if finding.remedy:  # outside of the tables: a statement must survive copy and paste
-                heading = f"{_said(finding)}: {' '.join(filter(None, (name, finding.subject)))}"
+                heading = f"{finding.words}: {' '.join(filter(None, (name, finding.subject)))}"
                 if heading != above:
                     typer.echo(heading)
                 above = heading
                 typer.echo("    " + finding.remedy.replace("\n", "\n    "))
-
-
-def _said(finding: Finding) -> str:
-    return finding.outcome.value.replace("_", " ")

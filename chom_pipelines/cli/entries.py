@@ -12,8 +12,6 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.manifest import Coordinates, Manifest
 from chom_pipelines.repository.proof import Level, Means, Proof, Subject
 
-EXIT_CODES = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.NOT_VERIFIED: 3}
-
 _SECONDS = {"d": 86_400, "h": 3_600, "min": 60}
 _SHORT = 24
 

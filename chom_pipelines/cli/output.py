@@ -10,11 +10,14 @@ from typing import Any
 
 from chom_pipelines.errors import ChomError
 from chom_pipelines.log_lines import LogLines, duration, size
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report
 
-__all__ = ["FORMAT", "document", "duration", "failure", "progress", "size", "table"]
+__all__ = ["EXIT_CODES", "FORMAT", "document", "duration", "failure", "progress", "size", "table"]
 
 FORMAT = 1
+
+EXIT_CODES = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.NOT_VERIFIED: 3}
 
 _WIDE = 1000  # where no terminal breaks lines, neither does a table
 

@@ -57,7 +57,7 @@ def verify(
     if json:
         found = [{"server": proof.server, "id": proof.backup, **entries.proof_json(proof)} for proof in proofs]
         output.document("verify", {"outcome": overall.value, "proofs": found})
-    raise typer.Exit(entries.EXIT_CODES[overall])
+    raise typer.Exit(output.EXIT_CODES[overall])
 
 
 def _print(proof: Proof) -> None:

@@ -24,7 +24,6 @@ from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import restore_into_server
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.findings import Finding
-from chom_pipelines.server.findings import Outcome as FindingOutcome
 from chom_pipelines.server.identifiers import qualified
 
 COPY = "shop_restored"
@@ -35,7 +34,7 @@ def preflight(inventory: Inventory) -> list[Finding]:
     """What `chom check` finds; raises DemonstrationFailedError unless everything is as it should be."""
     answers = check_server(inventory.server(SERVER))
     findings = [*answers.findings, *check_repository(inventory.repository, answers.data_bytes)]
-    wrong = [each for each in findings if each.outcome in {FindingOutcome.FAILED, FindingOutcome.NOT_VERIFIED}]
+    wrong = [each for each in findings if each.outcome is not Outcome.PASSED]
     if wrong:
         said = "; ".join(f"{each.subject}: {each.message}" for each in wrong)
         raise DemonstrationFailedError(f"chom check does not pass: {said}", wrong[0].remedy)

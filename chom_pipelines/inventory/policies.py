@@ -26,7 +26,7 @@ class Verification(StrEnum):
 class BackupPolicy(ConfigModel):
     """How full backups are taken."""
 
-    method: Method = Method.LOGICAL
+    method: Literal[Method.LOGICAL, Method.PHYSICAL] = Method.LOGICAL
     compression: Codec = Codec.ZSTD
     level: int = Field(default=3, description="of compression")
     threads: int = Field(default=0, ge=0, le=1024, description="parallel connections; 0: one per core")

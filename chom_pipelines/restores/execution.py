@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from chom_pipelines.errors import ServerError
@@ -139,4 +137,3 @@ def _counted(report: Report, total: int, label: str) -> Callable[[int], None]:
         report(done, total, label)
 
     return progress
-

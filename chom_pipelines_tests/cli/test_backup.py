@@ -180,6 +180,6 @@ def test_no_secret_is_printed(on_mariadb: Setting, capsys: pytest.CaptureFixture
 
 
 def test_outcomes_have_their_exit_codes() -> None:
-    from chom_pipelines.cli.entries import EXIT_CODES
+    from chom_pipelines.cli.output import EXIT_CODES
 
     assert EXIT_CODES == {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.NOT_VERIFIED: 3}

@@ -7,7 +7,7 @@ from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.environment import BackupType
 from chom_pipelines.inventory.models import Inventory
 from chom_pipelines.inventory.unbuilt import unbuilt_for_all, unbuilt_for_server
-from chom_pipelines.server.findings import Finding, Outcome
+from chom_pipelines.server.findings import Finding
 
 OFFSITE = {"url": "s3://acme/chom"}
 
@@ -43,14 +43,14 @@ def test_a_file_that_asks_for_nothing_of_it_hears_nothing_of_it() -> None:
 )
 def test_a_key_without_effect_is_a_warning(keys: dict[str, Any], named: str) -> None:
     (finding,) = asked(**keys)
-    assert finding.outcome is Outcome.WARNING
+    assert finding.is_warning
     assert named in finding.message
 
 
 def test_a_second_copy_is_a_warning_where_no_server_uploads_to_it() -> None:
     assert asked(OFFSITE, backup={"upload": False}) == []
     (finding,) = unbuilt_for_all(inventory(OFFSITE, backup={"upload": False}).repository)
-    assert (finding.subject, finding.outcome) == ("offsite", Outcome.WARNING)
+    assert (finding.subject, finding.is_warning) == ("offsite", True)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,6 @@ def test_a_second_copy_is_a_warning_where_no_server_uploads_to_it() -> None:
 def test_what_a_backup_is_refused_for_fails(offsite: dict[str, str] | None, backup: dict[str, Any], key: str) -> None:
     server = inventory(offsite, backup=backup).server()
     (finding,) = unbuilt_for_server(server)
-    assert (finding.subject, finding.outcome) == (key, Outcome.FAILED)
+    assert (finding.subject, finding.words) == (key, "failed")
     with pytest.raises(ConfigurationError, match=finding.message):
         refuse_unbuilt(BackupType.FULL, server.backup)
