@@ -12,8 +12,6 @@ from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.proof import Level, Proof
 
-_RESTORE = {"schema", "data", "programs"}  # the phases of a verification that a restore has as well
-
 
 @dataclass(frozen=True)
 class OpenedEntry:
@@ -44,11 +42,9 @@ class OpenedEntry:
 
     @property
     def restored_in(self) -> float | None:
-        """Seconds that the last full verification needed to restore it; None where there was none."""
+        """Seconds that the last full verification needed to restore it; None where there was none that passed."""
         proof = self.latest.get(Level.FULL)
-        if proof is None or proof.outcome is not Outcome.PASSED or not set(proof.phases) >= _RESTORE:
-            return None
-        return sum(proof.phases[name] for name in _RESTORE)
+        return proof.restore_seconds if proof and proof.outcome is Outcome.PASSED else None
 
 
 def opened(entry: BackupEntry, keyring: Keyring | None) -> OpenedEntry:

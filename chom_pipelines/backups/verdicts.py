@@ -9,8 +9,8 @@ from statistics import median
 from typing import TypeAlias
 
 from chom_pipelines.outcome import Outcome
-from chom_pipelines.repository.contents import LogicalContent
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.payloads import LogicalPayload
 from chom_pipelines.repository.proof import Level, Means, Proof, Subject
 
 INTEGRITY, TABLES, CONTENT, SIZE = (
@@ -117,16 +117,16 @@ def _megabytes(count: float) -> float:
 
 def _is_of(manifest: Manifest) -> tuple[object, ...]:
     """What two backups share whose sizes may be compared."""
-    content = manifest.content
-    return (manifest.kind, content.method, content.databases if isinstance(content, LogicalContent) else None)
+    payload = manifest.payload
+    return (manifest.kind, payload.method, payload.databases if isinstance(payload, LogicalPayload) else None)
 
 
 def _lost(before: Manifest, now: Manifest) -> tuple[str, ...]:
     """Tables that were in the backup before; of other methods than the logical one nothing is known."""
-    if not (isinstance(before.content, LogicalContent) and isinstance(now.content, LogicalContent)):
+    if not (isinstance(before.payload, LogicalPayload) and isinstance(now.payload, LogicalPayload)):
         return ()
-    there = {(table.database, table.name) for table in now.content.tables}
-    missing = [table for table in before.content.tables if (table.database, table.name) not in there]
+    there = {(table.database, table.name) for table in now.payload.tables}
+    missing = [table for table in before.payload.tables if (table.database, table.name) not in there]
     return tuple(f"{table.database}.{table.name}: {table.rows} rows in {before.id}, not here" for table in missing)
 
 

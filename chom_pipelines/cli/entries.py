@@ -7,9 +7,9 @@ from chom_pipelines.backups.listing import OpenedEntry
 from chom_pipelines.backups.taking import Taken
 from chom_pipelines.cli.output import duration, size
 from chom_pipelines.outcome import Outcome
-from chom_pipelines.repository.contents import LogicalContent
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.manifest import Coordinates, Manifest
+from chom_pipelines.repository.payloads import LogicalPayload
 from chom_pipelines.repository.proof import Level, Means, Proof, Subject
 
 _SECONDS = {"d": 86_400, "h": 3_600, "min": 60}
@@ -43,10 +43,10 @@ def _entry_json(entry: BackupEntry, manifest: Manifest | None) -> dict[str, Any]
 
 
 def _manifest_json(manifest: Manifest) -> dict[str, Any]:
-    content = manifest.content
+    payload = manifest.payload
     counts = {}
-    if isinstance(content, LogicalContent):
-        counts = {"databases": content.databases, "tables": len(content.tables), "rows": content.rows}
+    if isinstance(payload, LogicalPayload):
+        counts = {"databases": payload.databases, "tables": len(payload.tables), "rows": payload.rows}
     return {
         "kind": manifest.kind.value,
         "method": manifest.method.value,
@@ -74,10 +74,10 @@ def summary(manifest: Manifest) -> str:
     """One line: what is in it, and how large it is."""
     sizes = f"{size(manifest.raw_bytes)} in {size(manifest.stored_bytes)} ({manifest.ratio:.1f}x)"
     how = ", encrypted" if manifest.key else ""
-    content = manifest.content
+    payload = manifest.payload
     what = f"{len(manifest.objects)} objects"
-    if isinstance(content, LogicalContent):
-        what = f"{len(content.tables)} tables, {content.rows:,} rows"
+    if isinstance(payload, LogicalPayload):
+        what = f"{len(payload.tables)} tables, {payload.rows:,} rows"
     return f"{what}, {sizes}{how}"
 
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from chom_pipelines.inventory.base import AtKeyError, ConfigModel
 from chom_pipelines.repository.codecs import Codec
-from chom_pipelines.repository.contents import Method
+from chom_pipelines.repository.payloads import Method
 
 _CRON_FIELDS = 5
 

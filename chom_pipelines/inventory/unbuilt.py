@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from chom_pipelines.inventory.models import RepositoryConfig, Server
 from chom_pipelines.inventory.policies import BackupPolicy, Retention
-from chom_pipelines.repository.contents import Method
+from chom_pipelines.repository.payloads import Method
 from chom_pipelines.server.findings import Finding, failed, warning
 
 _WITHOUT_EFFECT = (

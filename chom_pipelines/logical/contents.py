@@ -10,12 +10,12 @@ from functools import cached_property
 
 from chom_pipelines.errors import DamagedError
 from chom_pipelines.logical.definitions import SCHEMA_FILES, Definition, parsed
-from chom_pipelines.repository.contents import LogicalContent
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.objects import StoredObject, read_object
+from chom_pipelines.repository.payloads import LogicalPayload
 from chom_pipelines.repository.store import Folder
 
 
@@ -45,7 +45,7 @@ class Contents:
 
     folder: Folder
     manifest: Manifest
-    logical: LogicalContent
+    logical: LogicalPayload
     key: DataKey | None
 
     @classmethod

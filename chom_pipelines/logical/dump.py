@@ -24,13 +24,13 @@ from chom_pipelines.logical.restore_guide import restore_guide
 from chom_pipelines.logical.snapshot import BEGIN, NO_SQL_MODE, POSITION, STATEMENTS, definitions_locked, frozen
 from chom_pipelines.logical.work import Work
 from chom_pipelines.progress import Report
-from chom_pipelines.repository.contents import LogicalContent, SchemaObject, Table
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring, WrappedKey
 from chom_pipelines.repository.layout import GUIDE, Kind
 from chom_pipelines.repository.manifest import Manifest, SourceServer
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
+from chom_pipelines.repository.payloads import LogicalPayload, SchemaObject, Table
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import Draft
 from chom_pipelines.server.connection import Session
@@ -120,7 +120,7 @@ class _Run:
             source=_source(self.facts),
             coordinates=coordinates,
             key=wrapped,
-            content=LogicalContent(
+            payload=LogicalPayload(
                 databases=catalog.databases,
                 level=self.policy.level,
                 tables=work.result(),

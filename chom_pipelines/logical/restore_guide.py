@@ -18,7 +18,7 @@ _DECODERS = {
 def restore_guide(manifest: Manifest, key: WrappedKey | None) -> str:
     """The text for one backup, and its data key. It holds no secret: the person brings the master key."""
     client = "mariadb" if manifest.source.flavour == "mariadb" else "mysql"
-    content, end = manifest.logical, manifest.coordinates.end
+    payload, end = manifest.logical, manifest.coordinates.end
     where = (
         f"binary log file `{end.file}`, position {end.position}, GTID `{end.gtid or 'none'}`"
         if end
@@ -27,7 +27,7 @@ def restore_guide(manifest: Manifest, key: WrappedKey | None) -> str:
     return f"""# Restore {manifest.id} of {manifest.server} without chom
 
 Taken from {manifest.source.flavour} {manifest.source.version} at {manifest.as_of:%Y-%m-%d %H:%M:%S} UTC;
-{where}. {len(content.tables)} tables, {content.rows} rows in: {", ".join(content.databases)}.
+{where}. {len(payload.tables)} tables, {payload.rows} rows in: {", ".join(payload.databases)}.
 
 You need a shell, {_tools(manifest)} and the `{client}` client, room for {manifest.raw_bytes} bytes, and an empty server
 that allows `local_infile`. With chom at hand, `chom restore {manifest.id}` does all of this, faster, and checks it.

@@ -11,8 +11,8 @@ from chom_pipelines.logical.columns import load_clause
 from chom_pipelines.logical.pool import Message
 from chom_pipelines.logical.queries import reading
 from chom_pipelines.logical.ranges import Range, range_key
-from chom_pipelines.repository.contents import Part, Table
 from chom_pipelines.repository.objects import StoredObject
+from chom_pipelines.repository.payloads import Part, Table
 
 _SMALL_TABLE = 1 << 20
 _BUNDLE_BYTES = 32 << 20

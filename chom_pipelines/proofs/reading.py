@@ -12,10 +12,10 @@ from functools import partial
 from chom_pipelines.errors import DamagedError, ObjectMissingError
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.progress import Report
-from chom_pipelines.repository.contents import Part, Table
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import GUIDE
+from chom_pipelines.repository.payloads import Part, Table
 from chom_pipelines.repository.proof import Comparison, Means, Subject
 
 

@@ -15,7 +15,7 @@ from chom_pipelines.logical.snapshot import NO_SQL_MODE, STATEMENTS
 from chom_pipelines.logical.work import Work
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
-from chom_pipelines.repository.contents import Table
+from chom_pipelines.repository.payloads import Table
 from chom_pipelines.repository.proof import Comparison, Means, Subject
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import birth_options, restore_contents

@@ -11,11 +11,11 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
 from chom_pipelines.errors import UnknownFormatError, UnsupportedBackupError
-from chom_pipelines.repository.contents import Content, Hex, LogicalContent, Method
 from chom_pipelines.repository.data_keys import KeySource
 from chom_pipelines.repository.keys import WrappedKey
 from chom_pipelines.repository.layout import Kind, parse_id
 from chom_pipelines.repository.objects import StoredObject
+from chom_pipelines.repository.payloads import Hex, LogicalPayload, Method, Payload
 from chom_pipelines.repository.sealing import SealedDocument
 
 FORMAT = 2
@@ -77,7 +77,7 @@ class Manifest(BaseModel):
     source: SourceServer
     coordinates: Coordinates
     key: KeySource | None = None
-    content: Content
+    payload: Payload
     objects: tuple[StoredObject, ...]
     warnings: tuple[str, ...] = ()
     guide: Hex | None = Field(default=None, description="SHA-256 of RESTORE.md, None where there is none")
@@ -96,15 +96,15 @@ class Manifest(BaseModel):
     @property
     def method(self) -> Method:
         """How it was taken."""
-        return self.content.method
+        return self.payload.method
 
     @property
-    def logical(self) -> LogicalContent:
+    def logical(self) -> LogicalPayload:
         """Its contents, where they are rows and definitions; raises UnsupportedBackupError for another method."""
-        if not isinstance(self.content, LogicalContent):
+        if not isinstance(self.payload, LogicalPayload):
             what = f"{self.id} of {self.server} is a {self.method.value} backup"
             raise UnsupportedBackupError(what, "this version reads logical backups only; use the one that took it")
-        return self.content
+        return self.payload
 
     @property
     def key_name(self) -> str | None:
@@ -157,8 +157,8 @@ def unseal(data: bytes, mac_key: bytes | None, where: str) -> Manifest:
     method is not known here.
     """
     body = _DOCUMENT.authenticated(data, mac_key, where)
-    content = body.get("content")
-    method = content.get("method") if isinstance(content, dict) else None
+    payload = body.get("payload")
+    method = payload.get("method") if isinstance(payload, dict) else None
     for what, found, known in (("kind", body.get("kind"), Kind), ("method", method, Method)):
         if isinstance(found, str) and found not in set(known):
             message = f"{where}: the backup is of the {what} {found!r}; this version knows {', '.join(known)}"

@@ -15,6 +15,9 @@ from chom_pipelines.repository.sealing import SealedDocument
 
 FORMAT = 2
 
+_RESTORE = ("start", "schema", "data", "programs")
+"""The phases of a restore on a private server, among those of a verification."""
+
 
 class Level(StrEnum):
     """How far a verification goes: every byte authenticated and decoded, or also restored and compared."""
@@ -101,6 +104,13 @@ class Proof(BaseModel):
         found = [each for each in self.comparisons if each.subject is subject and each.means in (means or tuple(Means))]
         order = list(Means)
         return max(found, key=lambda each: order.index(each.means)).count if found else None
+
+    @property
+    def restore_seconds(self) -> float | None:
+        """Seconds of the restore itself, from nothing to a server with all of it; None where it did not get there."""
+        if not set(_RESTORE) <= set(self.phases):
+            return None
+        return sum(self.phases[name] for name in _RESTORE)
 
     @property
     def seconds(self) -> float:

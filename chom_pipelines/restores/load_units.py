@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chom_pipelines.repository.contents import Table
+from chom_pipelines.repository.payloads import Table
 from chom_pipelines.restores.table_sql import SplitTable
 
 

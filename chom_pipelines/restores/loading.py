@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from chom_pipelines.errors import ChomError, RestoreFailedError, ServerError
 from chom_pipelines.logical.columns import load_statement
 from chom_pipelines.logical.contents import Contents
-from chom_pipelines.repository.contents import Table
+from chom_pipelines.repository.payloads import Table
 from chom_pipelines.restores.load_units import Load, Target, Unit, load_units
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
-from chom_pipelines.repository.contents import Table
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.payloads import Table
 from chom_pipelines.restores.table_sql import SplitTable, in_database, names_database, split_table
 from chom_pipelines.server.identifiers import qualified
 

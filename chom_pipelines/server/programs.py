@@ -23,7 +23,7 @@ _VERSION = re.compile(r"\b(?:Ver \S+ Distrib (?P<distribution>\d+\.\S+)|(?:Ver|f
 
 
 @dataclass(frozen=True)
-class Kind:
+class ProgramKind:
     """What is looked for: names in order of preference, the variable that overrides, the package that has it."""
 
     names: tuple[str, ...]
@@ -32,12 +32,12 @@ class Kind:
 
 
 SERVERS = {
-    Flavour.MARIADB: Kind(("mariadbd", "mysqld"), "CHOM_MARIADBD", "mariadb-server-core"),
-    Flavour.MYSQL: Kind(("mysqld",), "CHOM_MYSQLD", "mysql-server-core"),
+    Flavour.MARIADB: ProgramKind(("mariadbd", "mysqld"), "CHOM_MARIADBD", "mariadb-server-core"),
+    Flavour.MYSQL: ProgramKind(("mysqld",), "CHOM_MYSQLD", "mysql-server-core"),
 }
 CLIENTS = {
-    Flavour.MARIADB: Kind(("mariadb", "mysql"), "CHOM_MARIADB", "mariadb-client-core"),
-    Flavour.MYSQL: Kind(("mysql",), "CHOM_MYSQL", "mysql-client-core"),
+    Flavour.MARIADB: ProgramKind(("mariadb", "mysql"), "CHOM_MARIADB", "mariadb-client-core"),
+    Flavour.MYSQL: ProgramKind(("mysql",), "CHOM_MYSQL", "mysql-client-core"),
 }
 
 
@@ -72,7 +72,7 @@ def client_program(flavour: Flavour) -> Program:
     return _found(flavour, CLIENTS[flavour])
 
 
-def _found(flavour: Flavour, kind: Kind) -> Program:
+def _found(flavour: Flavour, kind: ProgramKind) -> Program:
     remedy = f"install the package {kind.package}, or name the program in {kind.variable}"
     if flavour is Flavour.MYSQL:
         remedy += " (`make mysql` in this project's source unpacks MySQL beside the system)"

@@ -131,12 +131,12 @@ def test_a_size_is_compared_with_the_median_of_the_last_seven(
 
 def test_other_databases_are_no_measure(manifest: Manifest) -> None:
     other = sized(manifest, 9).model_copy(
-        update={"content": manifest.logical.model_copy(update={"databases": ("other",)})}
+        update={"payload": manifest.logical.model_copy(update={"databases": ("other",)})}
     )
     assert size(manifest, [other, None]).outcome is OPEN
 
 
 def test_tables_that_are_gone_are_named(manifest: Manifest) -> None:
-    small = sized(manifest, 100).model_copy(update={"content": manifest.logical.model_copy(update={"tables": ()})})
+    small = sized(manifest, 100).model_copy(update={"payload": manifest.logical.model_copy(update={"tables": ()})})
     (lost,) = size(small, [manifest]).failures
     assert "2 rows in full_20260102_120000, not here" in lost

@@ -6,7 +6,7 @@ from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory, parse_inventory
 from chom_pipelines.inventory.models import Inventory
 from chom_pipelines.repository.codecs import Codec
-from chom_pipelines.repository.contents import Method
+from chom_pipelines.repository.payloads import Method
 
 MINIMAL = """\
 repository:

@@ -12,11 +12,11 @@ from chom_pipelines.inventory.secrets import SecretReference
 from chom_pipelines.logical.dump import take_backup
 from chom_pipelines.progress import Report, unreported
 from chom_pipelines.repository.codecs import Codec
-from chom_pipelines.repository.contents import Table
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.payloads import Table
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.server.connection import Session
 from chom_pipelines_tests.servers import PrivateServer

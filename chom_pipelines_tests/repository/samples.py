@@ -10,15 +10,6 @@ from hypothesis import strategies as st
 
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.codecs import Codec
-from chom_pipelines.repository.contents import (
-    BinlogContent,
-    Content,
-    LogicalContent,
-    Part,
-    PhysicalContent,
-    SchemaObject,
-    Table,
-)
 from chom_pipelines.repository.data_keys import KeySource, StreamKey
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.keys import KeyKind, Keyring
@@ -26,6 +17,15 @@ from chom_pipelines.repository.layout import BackupId, Kind, timed_id
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.manifest import Coordinates, Manifest, Position, SourceServer
 from chom_pipelines.repository.objects import StoredObject
+from chom_pipelines.repository.payloads import (
+    BinlogPayload,
+    LogicalPayload,
+    Part,
+    Payload,
+    PhysicalPayload,
+    SchemaObject,
+    Table,
+)
 from chom_pipelines.repository.proof import Comparison, Level, Means, Proof, Subject
 from chom_pipelines.repository.store import Folder
 
@@ -79,7 +79,7 @@ def a_manifest(
         source=SOURCE,
         coordinates=Coordinates(end=Position(file="bin.000001", position=4, gtid="0-1-2")),
         key=key,
-        content=LogicalContent(
+        payload=LogicalPayload(
             databases=("d",),
             level=3,
             tables=(table,),
@@ -124,16 +124,16 @@ _tables = st.builds(
 )  # fmt: skip
 _definitions = st.builds(SchemaObject, kind=_texts, database=_texts, name=_texts, digest=_digests)
 _logical = st.builds(
-    LogicalContent, databases=st.lists(_texts, max_size=3).map(tuple), level=st.integers(0, 22),
+    LogicalPayload, databases=st.lists(_texts, max_size=3).map(tuple), level=st.integers(0, 22),
     tables=st.lists(_tables, max_size=3).map(tuple), schema_objects=st.lists(_definitions, max_size=3).map(tuple),
     non_transactional=st.lists(_texts, max_size=2).map(tuple),
 )  # fmt: skip
 _physical = st.builds(
-    PhysicalContent, program=_texts, stream=_texts, from_lsn=_counts, to_lsn=_counts, page_size=_counts,
+    PhysicalPayload, program=_texts, stream=_texts, from_lsn=_counts, to_lsn=_counts, page_size=_counts,
     parts=st.lists(_texts, max_size=3).map(tuple),
 )  # fmt: skip
 _binlog = st.builds(
-    BinlogContent, complete=st.booleans(), version=st.just(4), checksum=st.sampled_from(["CRC32", "NONE"]),
+    BinlogPayload, complete=st.booleans(), version=st.just(4), checksum=st.sampled_from(["CRC32", "NONE"]),
     first_event=st.none() | moments, last_event=st.none() | moments, transactions=_counts, digest=_digests,
 )  # fmt: skip
 _objects = st.builds(
@@ -146,7 +146,7 @@ _segments = st.builds(
 )  # fmt: skip
 
 
-def _manifests(kind: Kind, content: st.SearchStrategy[Content]) -> st.SearchStrategy[Manifest]:
+def _manifests(kind: Kind, payload: st.SearchStrategy[Payload]) -> st.SearchStrategy[Manifest]:
     ids = _segments if kind is Kind.BINLOG else moments.map(lambda moment: timed_id(kind, moment))
     return st.builds(
         Manifest,
@@ -163,7 +163,7 @@ def _manifests(kind: Kind, content: st.SearchStrategy[Content]) -> st.SearchStra
             Coordinates, start=st.none() | _positions, end=st.none() | _positions, purged=st.none() | _texts
         ),
         key=st.sampled_from([None, AES.wrap(KEY), RSA.wrap(KEY), StreamKey("key-1")]),
-        content=content,
+        payload=payload,
         objects=st.lists(_objects, max_size=3).map(tuple),
         warnings=st.lists(_texts, max_size=2).map(tuple),
         guide=st.none() | _digests,

@@ -22,7 +22,7 @@ NO_KEYS: list[Keyring | None] = [
 ]
 
 
-FULL = '{"format": 2, "kind": "full", "content": {"method": "logical"}'
+FULL = '{"format": 2, "kind": "full", "payload": {"method": "logical"}'
 
 
 def path_of(entry: BackupEntry) -> Path:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from chom_pipelines.errors import DamagedError, UnknownFormatError, UnsupportedBackupError
-from chom_pipelines.repository.contents import Method
 from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.manifest import Manifest, peek, seal, unseal
+from chom_pipelines.repository.payloads import Method
 from chom_pipelines_tests.repository.samples import AES, ID, KEY, a_manifest, manifests, stored
 
 OBJECTS = (stored("data/a.zst", 300, 100, "c"), stored("data/b.zst", 100, 100, "d"))
@@ -117,14 +117,14 @@ def test_what_cannot_be_a_backup_has_no_manifest(change: dict[str, object]) -> N
 @given(manifests)
 def test_only_a_logical_backup_can_be_read_as_one(manifest: Manifest) -> None:
     if manifest.method is Method.LOGICAL:
-        assert manifest.logical is manifest.content
+        assert manifest.logical is manifest.payload
     else:
         with pytest.raises(UnsupportedBackupError, match=f"is a {manifest.method.value} backup"):
             _ = manifest.logical
 
 
 def test_a_sealed_manifest_that_lacks_something_is_damaged() -> None:
-    with pytest.raises(DamagedError, match=r"wrong at content\.logical\.tables\.0\.parts\.0\.rows"):
+    with pytest.raises(DamagedError, match=r"wrong at payload\.logical\.tables\.0\.parts\.0\.rows"):
         unseal(resealed(b'"rows": 2', b'"rows": "many"'), None, "here")
 
 

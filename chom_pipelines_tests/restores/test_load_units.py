@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.repository.contents import Part, Table
+from chom_pipelines.repository.payloads import Part, Table
 from chom_pipelines.restores.load_units import Target, Unit, load_units
 from chom_pipelines.restores.table_sql import SplitTable
 

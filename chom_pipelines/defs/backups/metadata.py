@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chom_pipelines.repository.contents import LogicalContent
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.payloads import LogicalPayload
 
 LARGEST = 20
 """Tables that are listed one by one."""
@@ -17,8 +17,8 @@ _MEGA = 1e6
 
 def numbers(manifest: Manifest) -> dict[str, int | float]:
     """What plots over time. Data and throughput are of the text before compression; exact bytes are in the manifest."""
-    content = manifest.content
-    counts = {"rows": content.rows, "tables": len(content.tables)} if isinstance(content, LogicalContent) else {}
+    payload = manifest.payload
+    counts = {"rows": payload.rows, "tables": len(payload.tables)} if isinstance(payload, LogicalPayload) else {}
     return {
         "data_mb": round(manifest.raw_bytes / _MEGA, 2),
         "stored_mb": round(manifest.stored_bytes / _MEGA, 2),
@@ -43,10 +43,10 @@ def words(manifest: Manifest) -> dict[str, str]:
     }
 
 
-def largest_tables(content: LogicalContent) -> list[dict[str, str | int | float]]:
+def largest_tables(payload: LogicalPayload) -> list[dict[str, str | int | float]]:
     """The largest tables, the largest first: name, rows, megabytes of text, percent of all tables."""
-    total = sum(table.bytes for table in content.tables)
-    tables = sorted(content.tables, key=lambda table: (-table.bytes, table.database, table.name))
+    total = sum(table.bytes for table in payload.tables)
+    tables = sorted(payload.tables, key=lambda table: (-table.bytes, table.database, table.name))
     return [
         {
             "table": f"{table.database}.{table.name}",
@@ -62,7 +62,7 @@ def described(manifest: Manifest) -> dict[str, Any]:
     """The manifest as JSON; of a large one the counts of what it lists. The wrapped data key is left out."""
     body = manifest.model_dump(mode="json")
     body["key"] = manifest.key_name
-    return body | {"content": _shortened(body["content"]), "objects": _shortened(body)["objects"]}
+    return body | {"payload": _shortened(body["payload"]), "objects": _shortened(body)["objects"]}
 
 
 def _shortened(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from chom_pipelines.repository.proof import Proof, Subject
 
-_RESTORE = ("start", "schema", "data", "programs")
-
 
 def described(proof: Proof) -> dict[str, str | int | float]:
     """What was proved of what, where, and how long each part took; numbers plot over time.
@@ -11,14 +9,13 @@ def described(proof: Proof) -> dict[str, str | int | float]:
     `restore_seconds` is what a real restore on this machine would take: from nothing to a server with all of it.
     """
     phases = {f"{name}_seconds": round(seconds, 2) for name, seconds in proof.phases.items()}
-    restored = [proof.phases[name] for name in _RESTORE if name in proof.phases]
     return {
         "outcome": proof.outcome.value,
         "backup": proof.backup,
         "source": proof.source,
         "restored_on": proof.scratch or "nothing",
         **({"unproved": proof.version_differs} if proof.version_differs else {}),
-        **({"restore_seconds": round(sum(restored), 2)} if len(restored) == len(_RESTORE) else {}),
+        **({"restore_seconds": round(proof.restore_seconds, 2)} if proof.restore_seconds is not None else {}),
         "seconds": round(proof.seconds, 2),
         **{subject.value: count for subject in Subject if (count := proof.count(subject)) is not None},
         **phases,

@@ -20,7 +20,7 @@ def with_tables(count: int) -> Manifest:
 
 
 def with_content(manifest: Manifest, **changes: object) -> Manifest:
-    return manifest.model_copy(update={"content": manifest.logical.model_copy(update=changes)})
+    return manifest.model_copy(update={"payload": manifest.logical.model_copy(update=changes)})
 
 
 def test_the_largest_tables_come_first_and_their_shares_are_of_all() -> None:
@@ -37,7 +37,7 @@ def test_empty_tables_have_no_share() -> None:
 
 def test_ten_thousand_tables_are_a_few_kilobytes_in_the_ui() -> None:
     body = described(with_tables(10_000))
-    assert body["content"]["tables"] == "10000 entries"
+    assert body["payload"]["tables"] == "10000 entries"
     assert len(json.dumps(body)) < 4_000
 
 
@@ -45,7 +45,7 @@ def test_a_small_manifest_is_shown_whole_but_for_its_key() -> None:
     manifest = a_manifest(key=AES.wrap(KEY))
     body = described(manifest)
     assert body["key"] == "aes"
-    assert len(body["content"]["tables"]) == len(manifest.logical.tables) <= LISTED
+    assert len(body["payload"]["tables"]) == len(manifest.logical.tables) <= LISTED
     assert body.keys() == manifest.model_dump().keys()
 
 

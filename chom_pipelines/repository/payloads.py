@@ -75,7 +75,7 @@ class SchemaObject(BaseModel):
     digest: Hex
 
 
-class LogicalContent(BaseModel):
+class LogicalPayload(BaseModel):
     """Rows as tab-separated text and definitions as SQL, as of one snapshot."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -93,7 +93,7 @@ class LogicalContent(BaseModel):
         return sum(table.rows for table in self.tables)
 
 
-class PhysicalContent(BaseModel):
+class PhysicalPayload(BaseModel):
     """The server's data files as a stream that its own program unpacks, cut into parts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -107,7 +107,7 @@ class PhysicalContent(BaseModel):
     parts: tuple[str, ...] = Field(description="stored objects; one after the other they are the stream")
 
 
-class BinlogContent(BaseModel):
+class BinlogPayload(BaseModel):
     """A piece of the binary log, byte for byte, from the coordinates' start to their end."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -122,4 +122,4 @@ class BinlogContent(BaseModel):
     digest: Hex = Field(description="SHA-256 of the bytes as the server wrote them")
 
 
-Content = Annotated[LogicalContent | PhysicalContent | BinlogContent, Field(discriminator="method")]
+Payload = Annotated[LogicalPayload | PhysicalPayload | BinlogPayload, Field(discriminator="method")]
