@@ -12,11 +12,12 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from chom_pipelines.cache import cache_directory
 from chom_pipelines.errors import ProgramMissingError, ScratchServerError
 from chom_pipelines.server.directories import claimed_directory
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.process import supervised
-from chom_pipelines.server.programs import Program, cache_directory
+from chom_pipelines.server.programs import Program
 
 _TAIL_LINES = 15
 # what cannot be changed once a data directory exists

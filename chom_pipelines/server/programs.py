@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from chom_pipelines.cache import cache_directory
 from chom_pipelines.errors import ProgramMissingError
 from chom_pipelines.server.facts import Flavour, Version, parse_version
 
@@ -48,12 +49,6 @@ class Program:
     flavour: Flavour
     version: Version
     path: Path
-
-
-def cache_directory() -> Path:
-    """Where this project keeps what it can make again: $CHOM_CACHE, else ~/.cache/chom."""
-    named = os.environ.get("CHOM_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "chom"
 
 
 def server_program(flavour: Flavour) -> Program:
