@@ -3,10 +3,14 @@
 A store holds bytes under names like `chom/backups/full_20260102_020000/manifest.json`. A name is there whole or not at
 all, and is on the medium when the call that put it there returns. Nothing else is promised: there is no renaming, so
 what belongs together is published by the object that is put last.
+
+A folder is what names have in common up to a slash: it is there as long as an object is below it. No name is that of an
+object and of a folder at once.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
@@ -16,6 +20,9 @@ from chom_pipelines.errors import RepositoryError
 
 PIECE = 1 << 20
 """Bytes that a store is read in, at most."""
+
+# What has no place in UTF-8 or in XML, which object stores speak, and what a terminal obeys.
+_NO_TEXT = re.compile("[\0-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -115,11 +122,11 @@ class Store(Protocol):
         ...
 
     def below(self, folder: str) -> list[Listed]:
-        """All objects below a folder, with their whole names, sorted by them; of a folder that is not there, none."""
+        """All objects below a folder ("": of the store), with their whole names, sorted by them; there may be none."""
         ...
 
     def folders(self, folder: str) -> list[str]:
-        """The names of the folders that are directly below one, sorted."""
+        """The names of the folders that are directly below one ("": in the store), sorted; there may be none."""
         ...
 
     def delete(self, name: str) -> None:
@@ -127,7 +134,7 @@ class Store(Protocol):
         ...
 
     def delete_folder(self, folder: str) -> None:
-        """Remove all that is below a folder, unfinished uploads too."""
+        """Remove all that is below a folder, unfinished uploads too; the whole store is never removed so."""
         ...
 
     def lock(self, name: str, purpose: str, *, shared: bool, patience: float) -> AbstractContextManager[None]:
@@ -226,8 +233,7 @@ def is_name(name: str) -> bool:
 
     So no name leads out of a store, and a store keeps what is its own (locks, unfinished uploads) under dots.
     """
-    parts = name.split("/")
-    return "\0" not in name and all(part and part[0] != "." for part in parts) and _is_text(name)
+    return all(part and part[0] != "." for part in name.split("/")) and not _NO_TEXT.search(name)
 
 
 def refuse_bad_name(name: str) -> None:
@@ -236,9 +242,7 @@ def refuse_bad_name(name: str) -> None:
         raise RepositoryError(f"{name!r} cannot be the name of an object of a repository", "report this as a bug")
 
 
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def refuse_bad_folder(name: str) -> None:
+    """Raise RepositoryError where this can name neither a folder nor, as "" does, the store itself."""
+    if name:
+        refuse_bad_name(name)
