@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -23,7 +23,14 @@ from chom_pipelines.repository.files import (
     write_file,
 )
 from chom_pipelines.repository.locks import file_lock
-from chom_pipelines.repository.store import PIECE, Capabilities, Listed, StoreAddress, refuse_bad_name
+from chom_pipelines.repository.store import (
+    PIECE,
+    Capabilities,
+    Listed,
+    StoreAddress,
+    refuse_bad_folder,
+    refuse_bad_name,
+)
 
 _WRITE_BEHIND = 8 << 20
 _MISSING = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
@@ -96,26 +103,25 @@ class LocalStore:
 
     def below(self, folder: str) -> list[Listed]:
         """Every file below; what begins with a dot is this store's own."""
+        refuse_bad_folder(folder)
         top = self._path(folder)
         found = []
         with reported(top):
-            for directory, folders, files in os.walk(top, onerror=_unless_missing):
-                folders[:] = [name for name in folders if name[0] != "."]
-                for name in files:
-                    path = Path(directory, name)
-                    with suppress(FileNotFoundError):  # removed meanwhile
-                        if name[0] != ".":
-                            found.append(Listed(path.relative_to(self.root).as_posix(), path.stat().st_size))
+            for path in _files(top):
+                with suppress(FileNotFoundError):  # removed meanwhile
+                    found.append(Listed(path.relative_to(self.root).as_posix(), path.stat().st_size))
         return sorted(found, key=lambda each: each.name)
 
     def folders(self, folder: str) -> list[str]:
-        """The directories directly below."""
+        """The directories directly below, but for empty ones: locks, and uploads that came to nothing, leave some."""
+        refuse_bad_folder(folder)
         top = self._path(folder)
         with reported(top):
             try:
-                return sorted(path.name for path in top.iterdir() if path.is_dir() and path.name[0] != ".")
+                found = [path for path in top.iterdir() if path.name[0] != "." and path.is_dir()]
             except FileNotFoundError:
                 return []
+            return sorted(path.name for path in found if any(_files(path)))
 
     def delete(self, name: str) -> None:
         """Unlink the file and sync its directory."""
@@ -139,7 +145,8 @@ class LocalStore:
         path = self._path(name)
         if not self.root.is_dir():
             raise RepositoryError(f"there is no repository at {self.root}", "mount it, or create it")
-        return file_lock(path.with_name(f".{path.name}.lock"), self.root, purpose, shared=shared, patience=patience)
+        file, where = path.with_name(f".{path.name}.lock"), str(path.parent)
+        return file_lock(file, self.root, where, purpose, shared=shared, patience=patience)
 
     def _path(self, name: str) -> Path:
         return self.root / name
@@ -158,6 +165,7 @@ class LocalUpload:
 
     def write(self, data: bytes) -> None:
         """Append."""
+        self._refuse_closed()
         with reported(self._path):
             write_all(self._descriptor, data)
             self._written += len(data)
@@ -168,11 +176,13 @@ class LocalUpload:
 
     def commit(self) -> None:
         """Sync it by the descriptor that wrote it, which alone is told of errors, and give it its name."""
+        self._refuse_closed()
         try:
             with reported(self._path):
                 os.fsync(self._descriptor)
                 _name_it(self._partial, self._path)
-                sync_path(self._path.parent)
+                with _unnamed_again(self._path):
+                    sync_path(self._path.parent)
         except BaseException:
             self.abort()
             raise
@@ -183,6 +193,10 @@ class LocalUpload:
         if self._close():
             with suppress(OSError):  # the error that led here is the one to tell; what stays is hidden
                 self._partial.unlink()
+
+    def _refuse_closed(self) -> None:
+        if self._descriptor < 0:
+            raise RepositoryError(f"{self._path}: this upload has ended already", "report this as a bug")
 
     def _close(self) -> bool:
         descriptor, self._descriptor = self._descriptor, -1
@@ -209,12 +223,30 @@ def _name_it(partial: Path, path: Path) -> None:
     partial.unlink()
 
 
+@contextmanager
+def _unnamed_again(path: Path) -> Iterator[None]:
+    """Where the name may not last, it is not there: who is told that it failed may put it again."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # the error that led here is the one to tell
+            path.unlink()
+        raise
+
+
 def _reading_error(error: OSError, path: Path) -> RepositoryError:
     if error.errno in _MISSING:
         return ObjectMissingError(f"{path}: {error.strerror}")
     if error.errno == errno.EIO:
         return DamagedError(f"{path}: {error.strerror}", "look at the system's log: the disk fails; restore another")
     return storage_error(error, path)
+
+
+def _files(top: Path) -> Iterator[Path]:
+    """What is not hidden; raises OSError."""
+    for directory, folders, files in os.walk(top, onerror=_unless_missing):
+        folders[:] = [name for name in folders if name[0] != "."]
+        yield from (Path(directory, name) for name in files if name[0] != ".")
 
 
 def _unless_missing(error: OSError) -> None:

@@ -15,15 +15,17 @@ from chom_pipelines.errors import RepositoryBusyError
 from chom_pipelines.repository.files import make_directory, reported, write_all
 
 _POLL_SECONDS = 0.05
+_CLEARING_SECONDS = 1.0
 _READ = 64 << 10
 
 
 @contextmanager
-def file_lock(path: Path, top: Path, purpose: str, *, shared: bool, patience: float) -> Iterator[None]:
+def file_lock(path: Path, top: Path, where: str, purpose: str, *, shared: bool, patience: float) -> Iterator[None]:
     """Hold the lock that this file stands for; directories between `top` and it are made.
 
-    `purpose` ("full backup of chom") is told to who waits in vain. On a file system that is mounted for reading only,
-    and has no such file, a shared lock is not needed: nobody can delete anything there.
+    Who waits in vain is told what is locked, `where`, and the holder's `purpose` ("full backup of chom"). On a file
+    system that is mounted for reading only, and has no such file, a shared lock is not needed: nobody can delete
+    anything there.
 
     Raises RepositoryBusyError that names a holder after `patience` seconds, RepositoryError where no lock can be made.
     """
@@ -33,13 +35,14 @@ def file_lock(path: Path, top: Path, purpose: str, *, shared: bool, patience: fl
         yield
         return
     try:
-        _acquire(descriptor, path, shared=shared, patience=patience)
-        with reported(path):
-            _sign(descriptor, purpose, shared=shared)
-        yield
-    finally:
-        if shared:
+        _acquire(descriptor, where, shared=shared, patience=patience)
+        try:
+            with reported(path):
+                _sign(descriptor, purpose, shared=shared)
+            yield
+        finally:
             _clear_if_last(descriptor)
+    finally:
         os.close(descriptor)
 
 
@@ -56,14 +59,15 @@ def _opened(path: Path, top: Path, *, shared: bool) -> int | None:
         return None
 
 
-def _acquire(descriptor: int, path: Path, *, shared: bool, patience: float) -> None:
-    until = time.monotonic() + patience
+def _acquire(descriptor: int, where: str, *, shared: bool, patience: float) -> None:
+    # Who shares tries more than once: another one that leaves may be alone with the file for a moment, to clear it.
+    until = time.monotonic() + (max(patience, _CLEARING_SECONDS) if shared else patience)
     while True:
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= until:
-                what = f"{path.parent} is in use by {_holders(descriptor)}"
+                what = f"{where} is in use by {_holders(descriptor)}"
                 raise RepositoryBusyError(what, "wait until that run has ended, or end it") from None
             time.sleep(_POLL_SECONDS)  # flock has no time limit of its own
         else:
@@ -82,7 +86,7 @@ def _sign(descriptor: int, purpose: str, *, shared: bool) -> None:
 
 
 def _clear_if_last(descriptor: int) -> None:
-    """Remove the lines of shared holders when the last of them goes, so that the file does not grow for ever."""
+    """Remove what holders wrote when the last of them goes, so that nobody is named who is done."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(descriptor, 0)
