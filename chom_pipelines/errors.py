@@ -103,6 +103,12 @@ class RepositoryBusyError(RepositoryError):
     retryable = True
 
 
+class StoreUnreachableError(RepositoryError):
+    """What keeps the repository does not answer, or is too busy to; it may later."""
+
+    retryable = True
+
+
 class DiskFullError(RepositoryError):
     """No space is left where something was being written."""
 

@@ -1,0 +1,245 @@
+"""The store that is a bucket of S3, or of what speaks its language, or what is below a prefix of one.
+
+Credentials come from where boto3 looks for them: the environment, a profile, the machine's role. Locks are this
+machine's: S3 has none that a killed holder does not keep.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from chom_pipelines.cache import cache_directory
+from chom_pipelines.errors import ConfigurationError, ObjectMissingError
+from chom_pipelines.repository.locks import file_lock
+from chom_pipelines.repository.s3_errors import broken_off, code_of, refusal, reported
+from chom_pipelines.repository.s3_upload import S3Upload, found_metadata
+from chom_pipelines.repository.store import (
+    PIECE,
+    Capabilities,
+    Listed,
+    StoreAddress,
+    is_name,
+    refuse_bad_folder,
+    refuse_bad_name,
+)
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef, ObjectIdentifierTypeDef
+
+_DELETED_AT_ONCE = 1000
+_BREAKS = 5
+_CONNECT_SECONDS = 10
+_EVERYWHERE = "us-east-1"  # which alone must not be named where a bucket is made
+
+
+@dataclass(frozen=True)
+class S3Store:
+    """What is below `prefix` in `bucket`; `endpoint_url` and `region` where AWS's own settings do not say them."""
+
+    bucket: str
+    prefix: str
+    endpoint_url: str | None
+    region: str | None
+
+    @classmethod
+    def of(cls, address: StoreAddress) -> S3Store:
+        """The store of s3://bucket/prefix; nothing is connected yet.
+
+        Raises ConfigurationError, which repeats no part of an address that might be a secret.
+        """
+        url, endpoint = urlsplit(address.url), urlsplit(address.endpoint_url or "")
+        prefix = url.path.strip("/")
+        if "@" in url.netloc or "@" in endpoint.netloc:
+            raise ConfigurationError("the address of an S3 store holds credentials", "leave them to AWS's own settings")
+        if url.scheme != "s3" or not url.netloc or url.query or url.fragment or not (is_name(prefix) or prefix == ""):
+            raise ConfigurationError(f"{address.url!r} is no address in S3", "write it as s3://bucket/prefix")
+        if address.endpoint_url and (endpoint.scheme not in {"http", "https"} or not endpoint.hostname):
+            raise ConfigurationError(f"{address.endpoint_url!r} is no endpoint", "write it as https://host:port")
+        endpoint_url = address.endpoint_url.rstrip("/") if address.endpoint_url else None
+        return cls(url.netloc, prefix, endpoint_url, address.region or None)
+
+    @property
+    def address(self) -> StoreAddress:
+        """Its s3: URL, the endpoint and the region."""
+        return StoreAddress(self.where(""), self.endpoint_url, self.region)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Reading costs time and money, and another machine's locks are not seen."""
+        return Capabilities(rereads=False, locks_all_machines=False)
+
+    def where(self, name: str) -> str:
+        """The s3: URL."""
+        return f"s3://{self.bucket}/{self._key(name)}".rstrip("/")
+
+    def create(self) -> None:
+        """Make the bucket; a prefix needs no making."""
+        if self.is_there():
+            return
+        with reported(self.where("")):
+            region = self._client.meta.region_name
+            if region in {_EVERYWHERE, "aws-global"}:
+                self._client.create_bucket(Bucket=self.bucket)
+            else:
+                self._client.create_bucket(
+                    Bucket=self.bucket,
+                    CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item]
+                )
+
+    def is_there(self) -> bool:
+        """Whether the bucket is."""
+        from botocore.exceptions import ClientError
+
+        with reported(self.where("")):
+            try:
+                self._client.list_objects_v2(Bucket=self.bucket, Prefix=self._inside(""), MaxKeys=1)
+            except ClientError as error:
+                if code_of(error) != "NoSuchBucket":
+                    raise
+                return False
+        return True
+
+    def put(self, name: str) -> S3Upload:
+        """Begin an upload; nothing is sent before a part is full."""
+        refuse_bad_name(name)
+        with reported(self.where(name)):
+            return S3Upload(self._client, self.bucket, self._key(name), self.where(name))
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Put it without a condition."""
+        refuse_bad_name(name)
+        with reported(self.where(name)):
+            self._client.put_object(Bucket=self.bucket, Key=self._key(name), Body=data)
+
+    def open(self, name: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Ask for the range; where an answer breaks off, ask for the rest of the same object."""
+        refuse_bad_name(name)
+        if length == 0:  # of which there is no range to ask for
+            if not self.exists(name):
+                raise ObjectMissingError(f"{self.where(name)} is not there")
+            return
+        request: GetObjectRequestTypeDef = {"Bucket": self.bucket, "Key": self._key(name)}
+        at, last, breaks = start, None if length is None else start + length - 1, 0
+        with reported(self.where(name)):
+            while last is None or at <= last:
+                if at or last is not None:
+                    request["Range"] = f"bytes={at}-{'' if last is None else last}"
+                answer = self._answer(request)
+                if answer is None:
+                    return
+                request["IfMatch"] = answer["ETag"]
+                try:
+                    with closing(answer["Body"]) as body:
+                        while piece := body.read(PIECE):
+                            at, breaks = at + len(piece), 0
+                            yield piece
+                except broken_off():
+                    breaks += 1
+                    if breaks > _BREAKS:
+                        raise
+                else:
+                    return
+
+    def exists(self, name: str) -> bool:
+        """Whether S3 knows the object."""
+        refuse_bad_name(name)
+        with reported(self.where(name)):
+            return found_metadata(self._client, self.bucket, self._key(name)) is not None
+
+    def below(self, folder: str) -> list[Listed]:
+        """Every key below that is a name; others are not this store's, such as those that a console has for folders."""
+        refuse_bad_folder(folder)
+        begin = len(self._inside(""))
+        found = [Listed(key[begin:], size) for key, size in self._keys(folder)]
+        return sorted((each for each in found if is_name(each.name)), key=lambda each: each.name)
+
+    def folders(self, folder: str) -> list[str]:
+        """What stands before the next slash."""
+        refuse_bad_folder(folder)
+        inside = self._inside(folder)
+        with reported(self.where(folder)):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=inside, Delimiter="/"
+            )
+            found = {each["Prefix"][len(inside) : -1] for page in pages for each in page.get("CommonPrefixes", ())}
+        return sorted(filter(is_name, found))
+
+    def delete(self, name: str) -> None:
+        """Delete the object; where the bucket keeps versions, that one becomes an old one."""
+        refuse_bad_name(name)
+        with reported(self.where(name)):
+            self._client.delete_object(Bucket=self.bucket, Key=self._key(name))
+
+    def delete_folder(self, folder: str) -> None:
+        """Abort the uploads first, so that none ends meanwhile, and delete every key."""
+        refuse_bad_name(folder)
+        inside = self._inside(folder)
+        with reported(self.where(folder)):
+            for page in self._client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self.bucket, Prefix=inside
+            ):
+                for upload in page.get("Uploads", ()):
+                    if upload["Key"].startswith(inside):
+                        self._client.abort_multipart_upload(
+                            Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                        )
+            keys = [key for key, _ in self._keys(folder)]
+            for begin in range(0, len(keys), _DELETED_AT_ONCE):
+                self._delete_keys(keys[begin : begin + _DELETED_AT_ONCE])
+
+    def lock(self, name: str, purpose: str, *, shared: bool, patience: float) -> AbstractContextManager[None]:
+        """A lock of the kernel on a file in this user's cache."""
+        refuse_bad_name(name)
+        store = hashlib.sha256(f"{self.endpoint_url or ''} {self.where('')}".encode()).hexdigest()[:32]
+        path = cache_directory().absolute() / "locks" / store / name
+        file, where = path.with_name(f".{path.name}.lock"), self.where(name.rpartition("/")[0])
+        return file_lock(file, Path(path.anchor), where, purpose, shared=shared, patience=patience)
+
+    @cached_property
+    def _client(self) -> S3Client:
+        """Made when it is first needed, by a session of its own: clients can be shared by threads, sessions cannot."""
+        from boto3.session import Session
+        from botocore.config import Config
+
+        config = Config(connect_timeout=_CONNECT_SECONDS)  # how often to try again, AWS's own settings say
+        return Session().client("s3", endpoint_url=self.endpoint_url, region_name=self.region, config=config)
+
+    def _key(self, name: str) -> str:
+        return f"{self.prefix}/{name}" if self.prefix else name
+
+    def _inside(self, folder: str) -> str:
+        """What all keys below a folder begin with."""
+        return f"{self._key(folder).rstrip('/')}/".removeprefix("/")
+
+    def _keys(self, folder: str) -> Iterator[tuple[str, int]]:
+        with reported(self.where(folder)):
+            for page in self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=self._inside(folder)
+            ):
+                yield from ((each["Key"], each["Size"]) for each in page.get("Contents", ()))
+
+    def _delete_keys(self, keys: list[str]) -> None:
+        objects: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys]
+        answer = self._client.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
+        for error in answer.get("Errors", ()):
+            where = f"s3://{self.bucket}/{error.get('Key')}"
+            raise refusal(where, "DeleteObjects", error.get("Code", "no code"), error.get("Message", ""))
+
+    def _answer(self, request: GetObjectRequestTypeDef) -> GetObjectOutputTypeDef | None:
+        """None where the object ends before the range begins."""
+        from botocore.exceptions import ClientError
+
+        try:
+            return self._client.get_object(**request)
+        except ClientError as error:
+            if code_of(error) != "InvalidRange":
+                raise
+            return None

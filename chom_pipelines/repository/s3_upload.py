@@ -1,0 +1,138 @@
+"""An object on its way into S3: in one request where it is small, in parts where it is not."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from chom_pipelines.errors import ObjectExistsError, RepositoryError
+from chom_pipelines.repository.s3_errors import is_missing, reported
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import CompletedPartTypeDef, CreateMultipartUploadRequestTypeDef
+
+PART = 16 << 20
+_PARTS_OF_A_SIZE = 150
+_MARK = "upload"
+
+
+class S3Upload:
+    """Keeps a part in memory; nothing is there under the name before `commit`, and what was there stays.
+
+    Every request carries a checksum (CRC-32), which S3 compares, unless AWS_REQUEST_CHECKSUM_CALCULATION=when_required
+    says that the store does not know them.
+    """
+
+    def __init__(self, client: S3Client, bucket: str, key: str, where: str) -> None:
+        self._client = client
+        self._bucket, self._key, self._where = bucket, key, where
+        self._mark = secrets.token_hex(8)
+        self._rest = bytearray()
+        self._id: str | None = None
+        self._parts: list[CompletedPartTypeDef] = []
+        self._open = True
+
+    def write(self, data: bytes) -> None:
+        """Append, and send what makes a part."""
+        self._refuse_closed()
+        self._rest += data
+        while len(self._rest) > (size := part_size(len(self._parts))):  # so that something is left for the last part
+            with reported(self._where):
+                self._send(bytes(memoryview(self._rest)[:size]))
+            del self._rest[:size]
+
+    def commit(self) -> None:
+        """Send the rest, and have the object made of it."""
+        self._refuse_closed()
+        try:
+            with reported(self._where):
+                self._publish()
+        except BaseException as error:
+            if not isinstance(error, RepositoryError) or not self._is_there():
+                self.abort()
+                raise
+        self._open = False
+
+    def abort(self) -> None:
+        """Have the parts thrown away."""
+        if self._open and self._id is not None:
+            # The error that led here is the one to tell; parts that stay show nowhere, and go with their folder.
+            with suppress(RepositoryError), reported(self._where):
+                self._client.abort_multipart_upload(Bucket=self._bucket, Key=self._key, UploadId=self._id)
+        self._open = False
+        self._rest.clear()
+
+    def _publish(self) -> None:
+        # Asked first as well, for stores that accept the condition and do not know it; those that do leave no gap.
+        if found_metadata(self._client, self._bucket, self._key) is not None:
+            raise ObjectExistsError(f"{self._where} is there already")
+        if self._id is None:
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=self._key,
+                Body=bytes(self._rest),
+                Metadata={_MARK: self._mark},
+                IfNoneMatch="*",
+            )
+            return
+        self._send(bytes(self._rest))
+        self._client.complete_multipart_upload(
+            Bucket=self._bucket,
+            Key=self._key,
+            UploadId=self._id,
+            MultipartUpload={"Parts": self._parts},
+            IfNoneMatch="*",
+        )
+
+    def _send(self, data: bytes) -> None:
+        if self._id is None:
+            self._id = self._begun()
+        number = len(self._parts) + 1
+        answer = self._client.upload_part(
+            Bucket=self._bucket, Key=self._key, UploadId=self._id, PartNumber=number, Body=data
+        )
+        part: CompletedPartTypeDef = {"PartNumber": number, "ETag": answer["ETag"]}
+        if "ChecksumCRC32" in answer:
+            part["ChecksumCRC32"] = answer["ChecksumCRC32"]
+        self._parts.append(part)
+
+    def _begun(self) -> str:
+        request: CreateMultipartUploadRequestTypeDef = {
+            "Bucket": self._bucket,
+            "Key": self._key,
+            "Metadata": {_MARK: self._mark},
+        }
+        config = self._client.meta.config
+        if config.request_checksum_calculation == "when_supported":  # type: ignore[attr-defined]  # the stubs lack it
+            # Then boto3 adds it to the parts.
+            request["ChecksumAlgorithm"] = "CRC32"
+        return self._client.create_multipart_upload(**request)["UploadId"]
+
+    def _is_there(self) -> bool:
+        """Whether it was made after all: boto3 asks again where an answer is lost, and then meets what it made."""
+        with suppress(RepositoryError), reported(self._where):
+            return (found_metadata(self._client, self._bucket, self._key) or {}).get(_MARK) == self._mark
+        return False
+
+    def _refuse_closed(self) -> None:
+        if not self._open:
+            raise RepositoryError(f"{self._where}: this upload has ended already", "report this as a bug")
+
+
+def found_metadata(client: S3Client, bucket: str, key: str) -> dict[str, str] | None:
+    """What was put with an object; None where there is none. Raises what boto3 raises."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return client.head_object(Bucket=bucket, Key=key)["Metadata"]
+    except ClientError as error:
+        if is_missing(error):
+            return None
+        raise
+
+
+def part_size(number: int) -> int:
+    """Bytes of the part of that number, from 0: they grow, so that the 10,000 that S3 allows hold 5 TiB."""
+    return PART * (1 + number // _PARTS_OF_A_SIZE)
