@@ -1,0 +1,46 @@
+"""Fixtures: empty stores of every kind."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chom_pipelines.repository.store import Store, StoreAddress
+from chom_pipelines.repository.stores import open_store
+from chom_pipelines_tests.stores import ObjectStorage, object_storage
+
+FreshStore = Callable[[], Store]
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[ObjectStorage]:
+    """For the whole session; buckets in it are not removed."""
+    with object_storage() as running:
+        yield running
+
+
+@pytest.fixture(params=["local", "s3"])
+def fresh_store(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> FreshStore:
+    """Makes another empty store of this kind."""
+    monkeypatch.setenv("CHOM_CACHE", str(tmp_path / "cache"))  # where some stores have their locks
+
+    def fresh() -> Store:
+        if request.param == "local":
+            store = open_store(StoreAddress((tmp_path_factory.mktemp("store") / "a räpository").as_uri()))
+            store.create()
+            return store
+        s3: ObjectStorage = request.getfixturevalue("s3")
+        return open_store(s3.fresh_address())
+
+    return fresh
+
+
+@pytest.fixture
+def store(fresh_store: FreshStore) -> Store:
+    """An empty store: each kind in turn."""
+    return fresh_store()
