@@ -1,4 +1,4 @@
-"""Fixtures: one private MariaDB and one private MySQL for the whole session.
+"""Fixtures: one private MariaDB, one private MySQL and one private S3 for the whole session.
 
 A server program that is missing fails the tests that need it; nothing is skipped.
 """
@@ -12,6 +12,7 @@ import pytest
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.logical.taking import Backups
 from chom_pipelines_tests.servers import PrivateServer, private_server
+from chom_pipelines_tests.stores import ObjectStorage, object_storage
 
 
 def pytest_configure() -> None:
@@ -61,6 +62,13 @@ def server(any_server: PrivateServer) -> Iterator[PrivateServer]:
     """Both families in turn; databases made through it are dropped after the test."""
     with any_server.scope() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[ObjectStorage]:
+    """For the whole session; buckets in it are not removed."""
+    with object_storage() as running:
+        yield running
 
 
 @pytest.fixture

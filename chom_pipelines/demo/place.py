@@ -93,7 +93,7 @@ def demo_place(directory: Path | None) -> Iterator[Place]:
         if {path.name for path in directory.iterdir()} - {_LOCK} and not _is_ours(place):
             what = f"{directory} holds something else than a demonstration"
             raise ConfigurationError(what, "name a folder that is empty or not there yet")
-    with file_lock(directory / _LOCK, directory, "chom demo", shared=False, patience=0):
+    with file_lock(directory / _LOCK, directory, str(directory), "chom demo", shared=False, patience=0):
         yield place
 
 

@@ -177,8 +177,7 @@ class Stream:
 
 
 def _is_unfinished(folder: Folder) -> bool:
-    """Whether nothing of it is a backup: a draft, or the folder of one that did not even come to its mark."""
-    return not folder.exists(MANIFEST) and (folder.exists(INCOMPLETE) or not folder.below())
+    return folder.exists(INCOMPLETE) and not folder.exists(MANIFEST)
 
 
 def _order(entry: BackupEntry) -> tuple[bool, tuple[str, int, int], str]:

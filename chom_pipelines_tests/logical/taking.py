@@ -18,6 +18,7 @@ from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Table
 from chom_pipelines.repository.repository import Repository
+from chom_pipelines.repository.store import Store
 from chom_pipelines.server.connection import Session
 from chom_pipelines_tests.servers import PrivateServer
 
@@ -26,15 +27,16 @@ NAME = "source"
 
 @dataclass(frozen=True)
 class Backups:
-    """A repository below `directory` and the way backups get into it."""
+    """A repository, below `directory` or in the `store`, and the way backups get into it."""
 
     directory: Path
     keyring: Keyring | None = None
     policy: BackupPolicy = field(default_factory=lambda: BackupPolicy(threads=2, compression=Codec.NONE, level=0))
+    store: Store | None = None
 
     @property
     def repository(self) -> Repository:
-        return Repository(LocalStore(self.directory / "repository"))
+        return Repository(self.store or LocalStore(self.directory / "repository"))
 
     def entries(self) -> list[BackupEntry]:
         """What is listed."""

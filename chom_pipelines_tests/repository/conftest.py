@@ -1,22 +1,15 @@
 """Fixtures: empty stores of every kind."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from chom_pipelines.repository.store import Store, StoreAddress
 from chom_pipelines.repository.stores import open_store
-from chom_pipelines_tests.stores import ObjectStorage, object_storage
+from chom_pipelines_tests.stores import ObjectStorage
 
 FreshStore = Callable[[], Store]
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[ObjectStorage]:
-    """For the whole session; buckets in it are not removed."""
-    with object_storage() as running:
-        yield running
 
 
 @pytest.fixture(params=["local", "s3"])
