@@ -35,7 +35,8 @@ def file_lock(path: Path, top: Path, where: str, purpose: str, *, shared: bool, 
         yield
         return
     try:
-        _acquire(descriptor, where, shared=shared, patience=patience)
+        with reported(path):  # a file system may know no locks
+            _acquire(descriptor, where, shared=shared, patience=patience)
         try:
             with reported(path):
                 _sign(descriptor, purpose, shared=shared)

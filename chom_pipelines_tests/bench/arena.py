@@ -23,6 +23,7 @@ from chom_pipelines.server.scratch import ScratchServer, scratch_server
 from chom_pipelines_tests.bench.data import fill
 
 DATABASE = "shop"
+REPOSITORY, BEFORE = "repository", "repository-before"
 _OPTIONS = ("--max-allowed-packet=64M", "--local-infile=ON")
 _FLUSHING = {  # in an order in which neither they nor what they were contradict each other
     "innodb_io_capacity_max": 40_000,
@@ -59,6 +60,15 @@ class Arena:
         with Session(self.server.endpoint) as session:
             datadir, pid_file = session.row("SELECT @@datadir, @@pid_file") or ("", "")
         return psutil.Process(int(Path(datadir, pid_file).read_text()))
+
+    def chom(self, arguments: str) -> str:
+        """The command line of this checkout's chom."""
+        return f"chom {arguments}"
+
+    def chom_before(self, checkout: Path, arguments: str) -> str:
+        """The same of another checkout of this project, which has a repository of its own."""
+        run = f"{sys.executable} -c 'from chom_pipelines.cli.main import main; main()'"
+        return f"cd {checkout} && CHOM_CONFIG={self.directory / 'before.yaml'} {run} {arguments}"
 
     def fill(self, scale: float, copies: int) -> None:
         """Make the data."""
@@ -100,13 +110,14 @@ def arena(flavour: Flavour, conditions: argparse.Namespace) -> Iterator[Arena]:
         options = (*_OPTIONS, _REDO[flavour], f"--innodb-buffer-pool-size={conditions.buffer_pool}")
         create_datadir(server_program(flavour), options, directory / "server")
         with scratch_server(flavour, data_directory=directory / "server", options=options) as server:
-            (directory / "repository").mkdir(mode=0o700)
-            (directory / "chom.yaml").write_text(
-                f"repository: {{path: {directory / 'repository'}}}\n"
-                "servers:\n"
-                f"  - {{name: bench, socket: {server.endpoint.socket}, user: root, databases: [{DATABASE}], "
-                f"backup: {{threads: {conditions.threads}}}}}\n",
-            )
+            for config, repository in (("chom.yaml", REPOSITORY), ("before.yaml", BEFORE)):
+                (directory / repository).mkdir(mode=0o700)
+                (directory / config).write_text(
+                    f"repository: {{path: {directory / repository}}}\n"
+                    "servers:\n"
+                    f"  - {{name: bench, socket: {server.endpoint.socket}, user: root, databases: [{DATABASE}], "
+                    f"backup: {{threads: {conditions.threads}}}}}\n",
+                )
             yield Arena(server, directory)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
@@ -126,6 +137,7 @@ def arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--buffer-pool", default="1G", help="the server's; 128M is what it has where nobody sets it")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="an older chom, which then is the only peer")
     parser.add_argument("--flavour", choices=[flavour.value for flavour in Flavour], action="append")
     return parser.parse_args()
 

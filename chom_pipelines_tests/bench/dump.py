@@ -4,14 +4,15 @@ Debian's mydumper (0.10) compresses with gzip only, at zlib's level 6, so it mee
 zlib-ng that stores as little (level 5), and with nothing compressed. Needs mariadb-client, mydumper and zstd.
 """
 
+import argparse
 import shutil
 
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import client_program
-from chom_pipelines_tests.bench.arena import DATABASE, Arena, arena, arguments, described
+from chom_pipelines_tests.bench.arena import BEFORE, DATABASE, REPOSITORY, Arena, arena, arguments, described
 from chom_pipelines_tests.bench.measure import Contestant, compete, directory_size
 
-_CHOM = "chom backup --verification none --no-encrypt --no-upload --json"
+_BACKUP = "backup --verification none --no-encrypt --no-upload --json"
 
 
 def main() -> None:
@@ -21,7 +22,8 @@ def main() -> None:
         with arena(flavour, options) as ground:
             ground.fill(options.scale, options.copies)
             print(described(ground, options), end="\n\n", flush=True)
-            for contestants in _pairings(ground, flavour, options.threads):
+            pairings = _with_before(ground, options) if options.before else _pairings(ground, flavour, options.threads)
+            for contestants in pairings:
                 compete(contestants, options.rounds, ground)
 
 
@@ -53,14 +55,31 @@ def _pairings(ground: Arena, flavour: Flavour, threads: int) -> list[list[Contes
     return pairings
 
 
+def _with_before(ground: Arena, options: argparse.Namespace) -> list[list[Contestant]]:
+    pairings = []
+    for how in ("zstd --level 3", "none"):
+        arguments = f"{_BACKUP} --compression {how} --threads {options.threads}"
+        pairings.append(
+            [
+                _contestant(ground, REPOSITORY, ground.chom(arguments), f"now, {how}"),
+                _contestant(ground, BEFORE, ground.chom_before(options.before, arguments), f"before, {how}"),
+            ],
+        )
+    return pairings
+
+
 def _chom(ground: Arena, options: str, name: str) -> Contestant:
-    repository = ground.directory / "repository"
+    return _contestant(ground, REPOSITORY, ground.chom(f"{_BACKUP} {options}"), name)
+
+
+def _contestant(ground: Arena, place: str, command: str, name: str) -> Contestant:
+    repository = ground.directory / place
 
     def clear() -> None:
         shutil.rmtree(repository)
         repository.mkdir(mode=0o700)
 
-    return Contestant(name, f"{_CHOM} {options}", clear, lambda: directory_size(repository))
+    return Contestant(name, command, clear, lambda: directory_size(repository))
 
 
 def _peer(ground: Arena, command: str, name: str) -> Contestant:

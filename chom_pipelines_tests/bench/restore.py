@@ -3,6 +3,8 @@
 MySQL has no myloader here: Debian's is built for dumps of its own mydumper, which is measured on MariaDB.
 """
 
+from pathlib import Path
+
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import client_program
@@ -10,6 +12,7 @@ from chom_pipelines_tests.bench.arena import DATABASE, Arena, arena, arguments, 
 from chom_pipelines_tests.bench.measure import Contestant, compete, measured
 
 _COPY = "copy"
+_BACKUP = "backup --verification none --no-encrypt --no-upload --json"
 
 
 def main() -> None:
@@ -19,7 +22,7 @@ def main() -> None:
         with arena(flavour, options) as ground:
             ground.fill(options.scale, options.copies)
             print(described(ground, options), end="\n\n", flush=True)
-            contestants = _contestants(ground, flavour, options.threads)
+            contestants = _contestants(ground, flavour, options.threads, options.before)
             sums = _checksums(ground, DATABASE)
             compete(contestants, options.rounds, ground)
             for contestant in contestants:
@@ -29,13 +32,13 @@ def main() -> None:
                 print(f"{contestant.name}: the copy is {'identical' if same else 'DIFFERENT'} by CHECKSUM TABLE")
 
 
-def _contestants(ground: Arena, flavour: Flavour, threads: int) -> list[Contestant]:
+def _contestants(ground: Arena, flavour: Flavour, threads: int, before: Path | None) -> list[Contestant]:
     client = str(client_program(flavour).path)
     dump = (f"{client}-dump", "") if flavour is Flavour.MARIADB else (f"{client}dump", "--set-gtid-purged=OFF")
     sql, files = ground.out("sql") / "dump.sql.zst", ground.out("files")
     connection = f"-S {ground.socket} -uroot --single-transaction {DATABASE}"
     dumps = [
-        "chom backup --verification none --no-encrypt --no-upload --json",
+        ground.chom(_BACKUP),
         f"{dump[0]} --no-defaults {dump[1]} {connection} | zstd -3 -q -T{threads} -o {sql}",
     ]
 
@@ -45,9 +48,14 @@ def _contestants(ground: Arena, flavour: Flavour, threads: int) -> list[Contesta
             session.execute(f"CREATE DATABASE {_COPY} CHARACTER SET utf8mb4")
 
     pipe = f"zstd -dcq {sql} | {client} --no-defaults -S {ground.socket} -uroot {_COPY}"
-    restore = f"chom restore latest --as-database {_COPY} --json"
-    contestants = [Contestant("chom restore", restore, prepare), Contestant("zstd -dc | client", pipe, prepare)]
-    if flavour is Flavour.MARIADB:
+    restore = f"restore latest --as-database {_COPY} --json"
+    contestants = [Contestant("chom restore", ground.chom(restore), prepare)]
+    if before:
+        dumps.append(ground.chom_before(before, _BACKUP))
+        contestants.append(Contestant("before", ground.chom_before(before, restore), prepare))
+    else:
+        contestants.append(Contestant("zstd -dc | client", pipe, prepare))
+    if flavour is Flavour.MARIADB and not before:
         dumps.append(f"mydumper -S {ground.socket} -u root -B {DATABASE} -t {threads} -F 64 -c -o {files}")
         loader = f"myloader -S {ground.socket} -u root -s {DATABASE} -B {_COPY} -t {threads} -d {files}"
         contestants.append(Contestant("myloader", loader, prepare))
