@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help venv packages mysql test lint types imports test-only demo lock peers bench-dump bench-restore
+.PHONY: help venv packages mysql test lint types imports test-only demo lock peers bench-dump bench-restore bench-load
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,3 +56,6 @@ bench-dump: venv peers ## this project's dump against mysqldump and mydumper
 
 bench-restore: venv peers ## this project's restore against the clients and myloader
 	$(BIN)/python -m chom_pipelines_tests.bench.restore
+
+bench-load: venv ## how long 500 servers take until the UI has them
+	$(BIN)/python -m chom_pipelines_tests.bench.load
