@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -43,6 +44,7 @@ class BackupPolicy(ConfigModel):
         return self
 
 
+@cache  # a fleet has few of them, and one takes a millisecond
 def _cron(text: str) -> str:
     if len(text.split()) != _CRON_FIELDS or not croniter.is_valid(text):
         message = "not a cron schedule: minute hour day month weekday, like '0 2 * * *'"
