@@ -11,6 +11,7 @@ from chom_pipelines.backups.days import refuse_other_days
 from chom_pipelines.backups.policy import Knob, run_policy
 from chom_pipelines.backups.taking import Taken, take_and_prove
 from chom_pipelines.defs.backups.metadata import described, largest_tables, numbers, words
+from chom_pipelines.defs.kinds import asset_of, server_of
 from chom_pipelines.defs.resources import Chom, failures
 from chom_pipelines.inventory.environment import BackupType, backup_type
 from chom_pipelines.inventory.models import Server
@@ -22,11 +23,6 @@ from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.proof import Proof
 
 FULL_BACKUP = "full_backup"
-KINDS = {"sql"}
-
-DAYS = dg.DailyPartitionsDefinition(start_date="2026-01-01", end_offset=1)
-"""The days of all servers, in UTC, as the backups' ids are; with today's, because a dump is a snapshot of now."""
-
 _WARN_AFTER, _FAIL_AFTER = timedelta(hours=2), timedelta(hours=6)
 """Beyond thresholds.backup_age_hours: a daily dump begins when the last one is that old, and then takes its time."""
 
@@ -61,52 +57,48 @@ class FullBackupConfig(dg.Config):
         return backup_type(self.type, "type in the run configuration")
 
 
+@dg.op(name=FULL_BACKUP)
+def _back_up(context: dg.AssetExecutionContext, config: FullBackupConfig, chom: Chom) -> dg.MaterializeResult[Any]:
+    """Takes a full backup of one server and proves it."""
+    report = LogLines(context.log.info)
+    window = context.partition_time_window
+    with failures(context):
+        refuse_other_days(context.partition_key, window.start, window.end, datetime.now(UTC))
+        inventory = chom.inventory()
+        server = inventory.server(server_of(context.asset_key))
+        policy = run_policy(server.backup, inventory.repository, config.knobs())
+        taken = take_and_prove(inventory, server, config.kind(), policy, report, announce=_announced(context))
+    if taken.unproved:
+        context.log.warning("%s is complete, and was not verified: %s", taken.entry.id, taken.unproved)
+    elif taken.proof and taken.outcome is not Outcome.PASSED:
+        context.log.warning("%s", proof_metadata(taken.proof)["verification"])
+    return dg.MaterializeResult(
+        metadata={
+            "backup": taken.entry.id,
+            **_proved(taken, policy.verification),
+            **numbers(taken.manifest),
+            **words(taken.manifest),
+            "directory": dg.MetadataValue.path(taken.entry.where),
+            "largest_tables": dg.MetadataValue.table(
+                [dg.TableRecord(row) for row in largest_tables(taken.manifest.logical)], schema=_TABLE
+            ),
+            "manifest": dg.MetadataValue.json(described(taken.manifest)),
+        },
+    )
+
+
 def full_backup(server: Server) -> dg.AssetsDefinition:
     """The asset of one server."""
-    name = server.name
-
-    @dg.asset(
-        name=FULL_BACKUP,
-        key_prefix=[name],
-        group_name=server.group,
-        partitions_def=DAYS,
-        pool=server.pool,
-        kinds=KINDS,
-        tags={"chom/server": name},
-        freshness_policy=freshness(server),
+    return asset_of(
+        _back_up,
+        server,
         description=(
-            f"A full backup of `{name}`, begun that day (UTC) and proved as `verification` says. It is kept in the "
-            "repository, where its checks read it. Only today's can be materialised: a dump is a snapshot of now."
+            f"A full backup of `{server.name}`, begun that day (UTC) and proved as `verification` says. It is kept in "
+            "the repository, where its checks read it. Only today's can be materialised: a dump is a snapshot of now."
         ),
+        pool=server.pool,
+        freshness=freshness(server),
     )
-    def asset(context: dg.AssetExecutionContext, config: FullBackupConfig, chom: Chom) -> dg.MaterializeResult[Any]:
-        report = LogLines(context.log.info)
-        window = context.partition_time_window
-        with failures(context):
-            refuse_other_days(context.partition_key, window.start, window.end, datetime.now(UTC))
-            inventory = chom.inventory()
-            current = inventory.server(name)
-            policy = run_policy(current.backup, inventory.repository, config.knobs())
-            taken = take_and_prove(inventory, current, config.kind(), policy, report, announce=_announced(context))
-        if taken.unproved:
-            context.log.warning("%s is complete, and was not verified: %s", taken.entry.id, taken.unproved)
-        elif taken.proof and taken.outcome is not Outcome.PASSED:
-            context.log.warning("%s", proof_metadata(taken.proof)["verification"])
-        return dg.MaterializeResult(
-            metadata={
-                "backup": taken.entry.id,
-                **_proved(taken, policy.verification),
-                **numbers(taken.manifest),
-                **words(taken.manifest),
-                "directory": dg.MetadataValue.path(taken.entry.where),
-                "largest_tables": dg.MetadataValue.table(
-                    [dg.TableRecord(row) for row in largest_tables(taken.manifest.logical)], schema=_TABLE
-                ),
-                "manifest": dg.MetadataValue.json(described(taken.manifest)),
-            },
-        )
-
-    return asset
 
 
 def freshness(server: Server) -> dg.FreshnessPolicy:

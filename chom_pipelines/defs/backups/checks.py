@@ -1,6 +1,7 @@
 """The asset checks of full backups: they read the manifest and the proofs of the newest backup in the repository."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -8,6 +9,7 @@ import dagster as dg
 from chom_pipelines.backups.assessment import answers
 from chom_pipelines.backups.verdicts import CONTENT, INTEGRITY, QUESTIONS, SIZE, TABLES, Verdict
 from chom_pipelines.defs.backups.assets import FULL_BACKUP
+from chom_pipelines.defs.kinds import asset_key, checks_of, server_of
 from chom_pipelines.defs.resources import Chom, failures
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of
@@ -17,11 +19,11 @@ from chom_pipelines.outcome import Outcome
 _NAMED = 50
 
 
-def specs(asset: dg.AssetKey, names: Sequence[str]) -> list[dg.AssetCheckSpec]:
+def specs(asset: dg.AssetKey, names: Sequence[str]) -> tuple[dg.AssetCheckSpec, ...]:
     """Those checks of that asset."""
-    return [
+    return tuple(
         dg.AssetCheckSpec(name, asset=asset, description=QUESTIONS[name], blocking=_is_blocking(name)) for name in names
-    ]
+    )
 
 
 def check_result(asset: dg.AssetKey, name: str, verdict: Verdict) -> dg.AssetCheckResult:
@@ -37,23 +39,31 @@ def check_result(asset: dg.AssetKey, name: str, verdict: Verdict) -> dg.AssetChe
 
 
 def full_backup_checks(server: Server) -> dg.AssetChecksDefinition:
-    """One server's checks, which can be executed by themselves too."""
-    asset = _key(server.name)
+    """One server's checks."""
+    names = _names(server)
+    return checks_of(_asking(names), server, specs(asset_key(server.name, FULL_BACKUP), names))
 
-    @dg.multi_asset_check(
-        name=f"{server.group}__{FULL_BACKUP}_checks",
-        specs=specs(asset, _names(server)),
-        description="Reads the newest backup's manifest and proofs, and the sizes of those before it.",
-        can_subset=True,  # so that each has its button in the UI
-    )
-    def checks(context: dg.AssetCheckExecutionContext, chom: Chom) -> Iterator[dg.AssetCheckResult]:
-        with failures():
-            inventory = chom.inventory()
-            found = answers(repository_of(inventory.repository), server.name, keyring_of(inventory.repository))
-        for key in context.selected_asset_check_keys:
-            yield check_result(asset, key.name, found[key.name])
 
-    return checks
+@cache
+def _asking(names: tuple[str, ...]) -> dg.OpDefinition:
+    """The op of those checks: one for all servers of which the same is asked."""
+    return dg.op(
+        name=f"{FULL_BACKUP}_checks",
+        ins={FULL_BACKUP: dg.In(dg.Nothing)},
+        out={name: dg.Out(is_required=False) for name in names},
+        config_schema={},
+    )(_ask)
+
+
+def _ask(context: dg.AssetCheckExecutionContext, chom: Chom) -> Iterator[dg.AssetCheckResult]:
+    """Reads the newest backup's manifest and proofs, and the sizes of those before it."""
+    wanted = sorted(context.selected_asset_check_keys)
+    with failures():
+        inventory = chom.inventory()
+        server = server_of(wanted[0].asset_key)
+        found = answers(repository_of(inventory.repository), server, keyring_of(inventory.repository))
+    for key in wanted:
+        yield check_result(key.asset_key, key.name, found[key.name])
 
 
 def report_checks(instance: dg.DagsterInstance, server: Server, inventory: Inventory) -> None:
@@ -66,7 +76,7 @@ def report_checks(instance: dg.DagsterInstance, server: Server, inventory: Inven
         verdict = found[name]
         instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(
-                asset_key=_key(server.name),
+                asset_key=asset_key(server.name, FULL_BACKUP),
                 check_name=name,
                 passed=verdict.outcome is Outcome.PASSED,
                 severity=_severity(verdict),
@@ -77,14 +87,10 @@ def report_checks(instance: dg.DagsterInstance, server: Server, inventory: Inven
         )
 
 
-def _key(server: str) -> dg.AssetKey:
-    return dg.AssetKey([server, FULL_BACKUP])
-
-
-def _names(server: Server) -> list[str]:
+def _names(server: Server) -> tuple[str, ...]:
     """What only a restore can tell is asked where chom.yaml has every backup restored."""
     restored = server.backup.verification is Verification.FULL
-    return [INTEGRITY, TABLES, *([CONTENT] if restored else []), SIZE]
+    return (INTEGRITY, TABLES, *((CONTENT,) if restored else ()), SIZE)
 
 
 def _is_blocking(name: str) -> bool:

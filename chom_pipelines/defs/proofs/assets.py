@@ -8,9 +8,10 @@ import dagster as dg
 from pydantic import Field
 
 from chom_pipelines.backups.days import newest_of_day
-from chom_pipelines.defs.backups.assets import DAYS, FULL_BACKUP, KINDS
+from chom_pipelines.defs.backups.assets import FULL_BACKUP
 from chom_pipelines.defs.backups.checks import report_checks
-from chom_pipelines.defs.proofs.checks import VERIFICATION_RESTORE, check_results, check_specs
+from chom_pipelines.defs.kinds import RESULT, asset_of, server_of
+from chom_pipelines.defs.proofs.checks import ASKED, VERIFICATION_RESTORE, check_results, check_specs
 from chom_pipelines.defs.proofs.metadata import described
 from chom_pipelines.defs.resources import Chom, failures
 from chom_pipelines.errors import RepositoryError, UnsupportedBackupError
@@ -36,48 +37,49 @@ class VerificationConfig(dg.Config):
     threads: int = Field(default=0, description="parallel connections; 0: one per core of this machine")
 
 
+@dg.op(
+    name=VERIFICATION_RESTORE,
+    ins={FULL_BACKUP: dg.In(dg.Nothing)},
+    out={name: dg.Out() for name in (RESULT, *ASKED)},
+)
+def _restore(
+    context: dg.AssetExecutionContext, config: VerificationConfig, chom: Chom
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+    """Restores one server's backup of that day on a private server and compares them."""
+    name = server_of(context.asset_key)
+    window = context.partition_time_window
+    with failures(context):
+        inventory = chom.inventory()
+        server = inventory.server(name)
+        entries = repository_of(inventory.repository).backups(name)
+        entry = newest_of_day(entries, context.partition_key, window.start, window.end)
+        keyring = keyring_of(inventory.repository)
+        context.log.info("restoring %s on a private server", entry.where)
+        proof = verify(entry, Level.FULL, keyring, LogLines(context.log.info), threads=config.threads)
+        report_checks(context.instance, server, inventory)
+    results = list(check_results(name, proof, _expected(entry, keyring)))
+    metadata = {**described(proof), "directory": dg.MetadataValue.path(entry.where)}
+    if proof.outcome is not Outcome.PASSED:
+        yield from results
+        what = f"{entry.id}: {proof.outcome.value}: {proof.reason}"
+        raise dg.Failure(what, metadata)
+    yield dg.MaterializeResult(metadata=metadata, check_results=results)
+
+
 def verification_restore(server: Server) -> dg.AssetsDefinition:
     """The asset of one server."""
-    name = server.name
-
-    @dg.asset(
-        name=VERIFICATION_RESTORE,
-        key_prefix=[name],
-        group_name=server.group,
-        partitions_def=DAYS,
-        deps=[dg.AssetKey([name, FULL_BACKUP])],
-        check_specs=check_specs(name),
-        pool=POOL,
-        kinds=KINDS,
-        tags={"chom/server": name},
-        freshness_policy=freshness(server),
+    return asset_of(
+        _restore,
+        server,
         description=(
-            f"The last backup of `{name}` that was begun that day (UTC), restored on a private server: every table and "
-            "definition there is what was dumped. One that failed or could not be verified is no materialisation: "
-            "the checks say why."
+            f"The last backup of `{server.name}` that was begun that day (UTC), restored on a private server: every "
+            "table and definition there is what was dumped. One that failed or could not be verified is no "
+            "materialisation: the checks say why."
         ),
+        pool=POOL,
+        freshness=freshness(server),
+        checks=check_specs(server.name),
     )
-    def asset(
-        context: dg.AssetExecutionContext, config: VerificationConfig, chom: Chom
-    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
-        window = context.partition_time_window
-        with failures(context):
-            inventory = chom.inventory()
-            entries = repository_of(inventory.repository).backups(name)
-            entry = newest_of_day(entries, context.partition_key, window.start, window.end)
-            keyring = keyring_of(inventory.repository)
-            context.log.info("restoring %s on a private server", entry.where)
-            proof = verify(entry, Level.FULL, keyring, LogLines(context.log.info), threads=config.threads)
-            report_checks(context.instance, server, inventory)
-        results = list(check_results(name, proof, _expected(entry, keyring)))
-        metadata = {**described(proof), "directory": dg.MetadataValue.path(entry.where)}
-        if proof.outcome is not Outcome.PASSED:
-            yield from results
-            what = f"{entry.id}: {proof.outcome.value}: {proof.reason}"
-            raise dg.Failure(what, metadata)
-        yield dg.MaterializeResult(metadata=metadata, check_results=results)
-
-    return asset
 
 
 def freshness(server: Server) -> dg.FreshnessPolicy | None:

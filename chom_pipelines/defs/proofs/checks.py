@@ -7,14 +7,17 @@ import dagster as dg
 from chom_pipelines.backups import verdicts
 from chom_pipelines.backups.verdicts import CONTENT, INTEGRITY, TABLES, Verdict
 from chom_pipelines.defs.backups.checks import check_result, specs
+from chom_pipelines.defs.kinds import asset_key
 from chom_pipelines.repository.proof import Proof
 
 VERIFICATION_RESTORE = "verification_restore"
+ASKED = (INTEGRITY, TABLES, CONTENT)
+"""Its checks."""
 
 
-def check_specs(server: str) -> list[dg.AssetCheckSpec]:
+def check_specs(server: str) -> tuple[dg.AssetCheckSpec, ...]:
     """Of one server's asset."""
-    return specs(_key(server), (INTEGRITY, TABLES, CONTENT))
+    return specs(asset_key(server, VERIFICATION_RESTORE), ASKED)
 
 
 def check_results(server: str, proof: Proof, expected: int) -> Iterator[dg.AssetCheckResult]:
@@ -25,8 +28,4 @@ def check_results(server: str, proof: Proof, expected: int) -> Iterator[dg.Asset
         CONTENT: verdicts.content(proof),
     }
     for name, verdict in found.items():
-        yield check_result(_key(server), name, verdict)
-
-
-def _key(server: str) -> dg.AssetKey:
-    return dg.AssetKey([server, VERIFICATION_RESTORE])
+        yield check_result(asset_key(server, VERIFICATION_RESTORE), name, verdict)
