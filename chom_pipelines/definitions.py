@@ -31,20 +31,19 @@ _log = logging.getLogger("dagster.chom_pipelines")
 def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleStatus) -> dg.Definitions:
     """Everything of these servers; `config` is the file that runs read."""
     servers = inventory.servers
-    backups, verifications = full_backup_job(servers), verification_job(servers)
-    return dg.Definitions(
-        assets=[
-            *(full_backup(server) for server in servers),
-            *(verification_restore(server) for server in servers),
-        ],
-        asset_checks=[full_backup_checks(server) for server in servers],
-        jobs=[backups, verifications],
-        schedules=[
-            *full_backup_schedules(servers, backups, status),
-            *verification_schedules(servers, verifications, status),
-        ],
-        resources={"chom": Chom(config=str(config))},
-        executor=dg.in_process_executor,  # for the button `Materialize` too; see asset_job
+    return dg.Definitions.merge(
+        full_backup_job(servers),
+        verification_job(servers),
+        dg.Definitions(
+            assets=[
+                *(full_backup(server) for server in servers),
+                *(verification_restore(server) for server in servers),
+            ],
+            asset_checks=[full_backup_checks(server) for server in servers],
+            schedules=[*full_backup_schedules(servers, status), *verification_schedules(servers, status)],
+            resources={"chom": Chom(config=str(config))},
+            executor=dg.in_process_executor,  # for the button `Materialize` too; see asset_job
+        ),
     )
 
 

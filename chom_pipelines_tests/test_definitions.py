@@ -91,8 +91,14 @@ def test_the_longest_name_that_chom_yaml_takes_loads(tmp_path: Path, loaded: Loa
 
 
 def test_hundreds_of_servers_load(tmp_path: Path, loaded: Load) -> None:
-    definitions = loaded(chom_yaml(tmp_path, *(f"db-{number:03d}" for number in range(300))))
-    assert len(keys(definitions)) == 600
+    definitions = loaded(chom_yaml(tmp_path, *(f"db-{number:03d}" for number in range(500))))
+    dg.Definitions.validate_loadable(definitions)
+    assert len(keys(definitions)) == 1000
+
+
+def test_nothing_of_dagster_is_imported_that_it_does_not_export() -> None:
+    sources = (ROOT / "chom_pipelines").rglob("*.py")
+    assert [source for source in sources if "dagster._" in source.read_text()] == []
 
 
 @pytest.mark.parametrize(("value", "status"), [("", "STOPPED"), ("stopped", "STOPPED"), ("running", "RUNNING")])

@@ -6,7 +6,8 @@ from datetime import UTC
 import dagster as dg
 
 from chom_pipelines.defs.backups.assets import FULL_BACKUP
-from chom_pipelines.defs.backups.jobs import Job
+from chom_pipelines.defs.backups.jobs import FULL_BACKUP_JOB
+from chom_pipelines.defs.kinds import asset_key
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.inventory.cadence import Bucket, buckets
 from chom_pipelines.inventory.models import Server
@@ -15,16 +16,14 @@ Days = Callable[[Chom, Sequence[str], str], Mapping[str, str]]
 """days(chom, servers, today): of which day (UTC, YYYY-MM-DD) each server's run is."""
 
 
-def full_backup_schedules(
-    servers: Iterable[Server], job: Job, status: dg.DefaultScheduleStatus
-) -> list[dg.ScheduleDefinition]:
+def full_backup_schedules(servers: Iterable[Server], status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
     """Each server's today."""
     return [
         schedule(
             FULL_BACKUP,
             "Full backups",
             bucket,
-            job,
+            FULL_BACKUP_JOB,
             status,
             days=lambda _chom, names, today: dict.fromkeys(names, today),
         )
@@ -36,7 +35,7 @@ def schedule(
     asset: str,
     title: str,
     bucket: Bucket,
-    job: Job,
+    job: str,
     status: dg.DefaultScheduleStatus,
     *,
     days: Days,
@@ -45,7 +44,7 @@ def schedule(
 
     @dg.schedule(
         name=f"{asset}_schedule_{bucket.slug}",
-        job=job,
+        job_name=job,
         cron_schedule=bucket.cron,
         execution_timezone=bucket.timezone,
         default_status=status,
@@ -58,7 +57,7 @@ def schedule(
                 # of the tick and not of the day: a cron that fires twice a day means two backups a day
                 run_key=f"{server}:{tick:%Y-%m-%dT%H:%M}",
                 partition_key=day,
-                asset_selection=[dg.AssetKey([server, asset])],
+                asset_selection=[asset_key(server, asset)],
                 tags={"chom/server": server},
             )
 

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterable
 
-from chom_pipelines.defs.backups.jobs import Job, asset_job
+import dagster as dg
+
+from chom_pipelines.defs.backups.jobs import asset_job
 from chom_pipelines.defs.proofs.checks import VERIFICATION_RESTORE
 from chom_pipelines.inventory.models import Server
 
+VERIFICATION_JOB = "verification_job"
 
-def verification_job(servers: Iterable[Server]) -> Job:
+
+def verification_job(servers: Iterable[Server]) -> dg.Definitions:
     """Of these servers."""
     return asset_job(
-        "verification_job",
+        VERIFICATION_JOB,
         VERIFICATION_RESTORE,
         servers,
         "Restores that day's last backup on a private server of this machine and compares it, table by table.",

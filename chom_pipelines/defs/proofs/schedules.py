@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
-from chom_pipelines.defs.backups.jobs import Job
 from chom_pipelines.defs.backups.schedules import schedule
 from chom_pipelines.defs.proofs.checks import VERIFICATION_RESTORE
+from chom_pipelines.defs.proofs.jobs import VERIFICATION_JOB
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.errors import RepositoryError
 from chom_pipelines.inventory.cadence import buckets
@@ -15,12 +15,10 @@ from chom_pipelines.inventory.opening import repository_of
 from chom_pipelines.repository.repository import Repository
 
 
-def verification_schedules(
-    servers: Iterable[Server], job: Job, status: dg.DefaultScheduleStatus
-) -> list[dg.ScheduleDefinition]:
+def verification_schedules(servers: Iterable[Server], status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
     """Each server's newest backup, of whatever day it is."""
     return [
-        schedule(VERIFICATION_RESTORE, "Verification restores", bucket, job, status, days=newest_days)
+        schedule(VERIFICATION_RESTORE, "Verification restores", bucket, VERIFICATION_JOB, status, days=newest_days)
         for bucket in buckets(servers, lambda schedules: schedules.verification)
     ]
 
