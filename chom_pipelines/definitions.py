@@ -3,6 +3,7 @@
 Loading it reads chom.yaml and nothing else: no secret, no server, no repository.
 """
 
+import gc
 import logging
 import os
 from collections.abc import Mapping
@@ -74,4 +75,7 @@ def load() -> dg.Definitions:
     return deployment(load_inventory(config), config, schedule_status(os.environ))
 
 
+# The modules stay for as long as the process does. While the definitions are made and resolved, the garbage collector
+# would walk all of them again and again: a twelfth of the time.
+gc.freeze()
 defs = load()
