@@ -1,3 +1,3 @@
-"""Backups, proofs, recovery, migrations, monitoring and benchmarks for MySQL and MariaDB, as a Dagster project."""
+"""Backups of MySQL and MariaDB that are proved by restoring them, as a Dagster project."""
 
 __version__ = "0.1.0"
