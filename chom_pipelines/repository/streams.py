@@ -140,7 +140,7 @@ class Stream:
         with self._writing(purpose), self.folder.lock(READING, purpose, patience=patience):
             entry.folder.replace(INCOMPLETE, _mark())
             entry.folder.delete(MANIFEST)
-            entry.folder.delete_all()
+            _erase(entry.folder)
 
     @contextmanager
     def _writing(self, purpose: str) -> Iterator[None]:
@@ -161,7 +161,7 @@ class Stream:
         finally:
             with suppress(RepositoryError):  # what cannot be removed now, the next run removes
                 if _is_unfinished(draft.folder):
-                    draft.folder.delete_all()
+                    _erase(draft.folder)
 
     def _remove_unfinished(self) -> list[str]:
         removed = []
@@ -171,13 +171,23 @@ class Stream:
                 if folder.exists(INCOMPLETE):
                     folder.delete(INCOMPLETE)
             elif self.folder.store.capabilities.locks_all_machines or _is_ours(folder):
-                folder.delete_all()
+                _erase(folder)
                 removed.append(name)
         return removed
 
 
 def _is_unfinished(folder: Folder) -> bool:
     return folder.exists(INCOMPLETE) and not folder.exists(MANIFEST)
+
+
+def _erase(folder: Folder) -> None:
+    """Remove what is unfinished, its mark last: cut off at any moment, what is left is still known for what it is."""
+    for name in folder.folders():
+        (folder / name).delete_all()
+    for each in folder.below():
+        if each.name != INCOMPLETE:
+            folder.delete(each.name)
+    folder.delete_all()
 
 
 def _order(entry: BackupEntry) -> tuple[bool, tuple[str, int, int], str]:

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -293,21 +294,37 @@ def test_killed_holders_leave_nothing_locked(stream: Stream, root: Path) -> None
     back_up(stream)
 
 
-@pytest.mark.parametrize("last", range(1, 9))
+@pytest.mark.parametrize("last", range(1, 12))
 def test_a_deletion_that_ends_at_any_moment_leaves_the_whole_backup_or_nothing_that_lists(
     stream: Stream, monkeypatch: pytest.MonkeyPatch, last: int
 ) -> None:
+    """Whatever order a directory is read in: the mark goes first wherever it may."""
     entry = back_up(stream)
-    countdown = iter(range(last - 1, -1, -1))
-    unlink = os.unlink
+    entry.folder.write("another", b"object")
+    countdown, unlink, scandir = iter(range(last - 1, -1, -1)), os.unlink, os.scandir
 
     def failing(path: str, *, dir_fd: int | None = None) -> None:
         if not next(countdown, 1):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         unlink(path, dir_fd=dir_fd)
 
+    class MarksFirst(ExitStack):
+        def __init__(self, path: str) -> None:
+            super().__init__()
+            with scandir(path) as found:
+                self.found = sorted(found, key=lambda each: each.name == "incomplete.json")
+
+        def __iter__(self) -> Iterator[os.DirEntry[str]]:
+            return self
+
+        def __next__(self) -> os.DirEntry[str]:
+            if not self.found:
+                raise StopIteration
+            return self.found.pop()
+
     with monkeypatch.context() as patched:
         patched.setattr(os, "unlink", failing)
+        patched.setattr(os, "scandir", MarksFirst)
         with suppress(RepositoryError):
             stream.remove(entry)
     for left in stream.entries():
