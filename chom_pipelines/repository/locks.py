@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,15 +17,15 @@ from chom_pipelines.repository.files import make_directory, reported, write_all
 _POLL_SECONDS = 0.05
 _CLEARING_SECONDS = 1.0
 _READ = 64 << 10
+_NOTHING_TO_WRITE_ON = {errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 
 @contextmanager
 def file_lock(path: Path, top: Path, where: str, purpose: str, *, shared: bool, patience: float) -> Iterator[None]:
     """Hold the lock that this file stands for; directories between `top` and it are made.
 
-    Who waits in vain is told what is locked, `where`, and the holder's `purpose` ("full backup of chom"). On a file
-    system that is mounted for reading only, and has no such file, a shared lock is not needed: nobody can delete
-    anything there.
+    Who waits in vain is told what is locked, `where`, and the holder's `purpose` ("full backup of chom"). Who shares it
+    needs no room to write: where such a file is not there and cannot be made, nobody else can lock it alone either.
 
     Raises RepositoryBusyError that names a holder after `patience` seconds, RepositoryError where no lock can be made.
     """
@@ -38,7 +38,7 @@ def file_lock(path: Path, top: Path, where: str, purpose: str, *, shared: bool, 
         with reported(path):  # a file system may know no locks
             _acquire(descriptor, where, shared=shared, patience=patience)
         try:
-            with reported(path):
+            with suppress(OSError):  # on a full disk nobody is told who holds it, and it is held all the same
                 _sign(descriptor, purpose, shared=shared)
             yield
         finally:
@@ -52,7 +52,7 @@ def _opened(path: Path, top: Path, *, shared: bool) -> int | None:
         make_directory(path.parent, top)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_APPEND, 0o600)
     except OSError as error:
-        if error.errno != errno.EROFS or not shared:
+        if error.errno not in _NOTHING_TO_WRITE_ON or not shared:
             raise
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
