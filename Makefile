@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 UV ?= uv
+N ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
@@ -38,8 +39,8 @@ types: venv ## mypy --strict
 imports: venv ## which folder may import which
 	$(BIN)/lint-imports
 
-test-only: venv ## pytest; T="path -k name" narrows it
-	$(BIN)/pytest $(T)
+test-only: venv ## pytest; T="path -k name" narrows it, and N=0 runs it in one process
+	$(BIN)/pytest -n $(N) --dist loadfile $(T)
 
 demo: venv packages ## private MariaDB with sample data, the main job, then the UI
 	$(BIN)/chom demo

@@ -10,7 +10,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -316,6 +316,8 @@ def test_a_worker_ends_when_its_owner_does(mariadb: PrivateServer, busy: bool) -
             assert until(lambda: busy == running(session, identity))
         process.stdin.close()
         assert process.wait(20) == 0
+    with mariadb.connect() as session, suppress(ServerError):  # the statement that it left behind, or has ended
+        session.execute(f"KILL {identity}")
 
 
 def until(holds: Callable[[], bool]) -> bool:

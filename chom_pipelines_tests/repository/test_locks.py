@@ -19,6 +19,7 @@ import pytest
 from chom_pipelines.errors import RepositoryBusyError, RepositoryError
 from chom_pipelines.repository.locks import file_lock
 from chom_pipelines.repository.store import Store
+from chom_pipelines_tests.repository.samples import files_limited_to
 
 ENOUGH = 60.0  # seconds, for what is sure to come
 
@@ -30,8 +31,7 @@ store = open_store(StoreAddress(**json.loads(sys.argv[1])))
 with store.lock("chom/writing", "full backup of chom", shared=sys.argv[2] == "shared", patience=0):
     print("held", flush=True)
     time.sleep(600)
-"""from chom_pipelines_tests.repository.samples import files_limited_to
-
+"""
 
 
 def hold(store: Store, name: str = "chom/writing", *, shared: bool = False, patience: float = 0) -> Any:  # noqa: ANN401
