@@ -150,6 +150,12 @@ class BackupFailedError(ChomError):
     """A backup could not be completed; nothing of it is listed."""
 
 
+class SnapshotTooSlowError(BackupFailedError):
+    """The snapshots were not all there in the time for which commits may be held up; they were let go."""
+
+    retryable = True
+
+
 class UnsupportedBackupError(ChomError):
     """A backup of a method or kind with which this version cannot do what was asked."""
 

@@ -102,7 +102,7 @@ class _Run:
             # ranges are cut before the snapshot: they hold every row whatever the bounds are
             work = Work(tables, [cut(self.session, table) for table in tables], self._packet)
             workers.connected()  # before the lock, not under it
-            coordinates = frozen(self.session, self.facts, lambda: workers.ask(BEGIN, POSITION))
+            moment = frozen(self.session, self.facts, lambda seconds: workers.ask(BEGIN, POSITION, seconds))
             snapshot = datetime.now(UTC)
             self._read(workers, work, report)
             self._refuse_changes(definitions, numbers, catalog)
@@ -118,11 +118,12 @@ class _Run:
             as_of=snapshot,
             finished=datetime.now(UTC),
             source=_source(self.facts),
-            coordinates=coordinates,
+            coordinates=moment.coordinates,
             key=wrapped,
             payload=LogicalPayload(
                 databases=catalog.databases,
                 level=self.policy.level,
+                held_seconds=round(moment.held_seconds, 4),
                 tables=work.result(),
                 schema_objects=tuple(
                     SchemaObject(kind=each.kind, database=each.database, name=each.name, digest=each.digest)

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
 from chom_pipelines import errors
-from chom_pipelines.errors import BackupFailedError, ChomError
+from chom_pipelines.errors import BackupFailedError, ChomError, SnapshotTooSlowError
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.store import Folder
@@ -109,12 +110,27 @@ class Pool:
                 process.receive()
             self._connected = True
 
-    def ask(self, execute: str, query: str) -> list[list[list[str]]]:
-        """Have every worker execute a statement and answer a query, at the same time; one list of rows each."""
+    def ask(self, execute: str, query: str, seconds: float) -> list[list[list[str]]]:
+        """Have every worker execute a statement and answer a query, at the same time; one list of rows each.
+
+        Raises SnapshotTooSlowError where not all have answered in so many seconds; the pool is then of no more use.
+        """
         self.connected()
+        answers: queue.SimpleQueue[Message | ChomError] = queue.SimpleQueue()
         for process in self._processes:
             process.send({"execute": execute, "query": query})
-        return [process.receive()["rows"] for process in self._processes]
+            threading.Thread(target=_receive, args=(process, answers), daemon=True).start()
+        until, rows = time.monotonic() + seconds, []
+        for missing in range(len(self._processes), 0, -1):
+            try:
+                answer = answers.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                what = f"{missing} of {len(self._processes)} dump workers did not begin their snapshot in {seconds:g} s"
+                raise SnapshotTooSlowError(what, "look at what holds them up (memory, CPU), and run again") from None
+            if isinstance(answer, ChomError):
+                raise answer
+            rows.append(answer["rows"])
+        return rows
 
     def run(self, tasks: Iterable[Message], progress: Callable[[int, int], None]) -> Iterator[tuple[Message, Message]]:
         """Yield (task, result) as tasks are done; `progress` is told bytes and rows since it was last.
@@ -139,6 +155,15 @@ class Pool:
                 progress(*event["progress"])
             elif task_done is not None:
                 yield task_done, event["result"]
+
+
+def _receive(process: _Process, answers: queue.SimpleQueue[Message | ChomError]) -> None:
+    try:
+        answers.put(process.receive())
+    except ChomError as error:
+        answers.put(error)
+    except (OSError, ValueError):  # the pool was closed meanwhile
+        answers.put(BackupFailedError("the dump was ended", "run again"))
 
 
 def _serve(

@@ -1,7 +1,8 @@
 """One snapshot seen by many connections, and the binary log coordinates of exactly that snapshot.
 
-The lock that makes it so is held for milliseconds, and the wait for it is bounded: while it waits, a lock request holds
-up every writer behind it, so a long SELECT must not turn a backup into an outage.
+The lock that makes it so is held for milliseconds, and never for more than HELD_SECONDS, whoever hangs: a worker, this
+process, the network. The wait for it is bounded as well: while it waits, a lock request holds up every writer behind
+it, so a long SELECT must not turn a backup into an outage.
 
 MariaDB: BACKUP STAGE BLOCK_COMMIT lets statements run and holds up commits only; it waits for running DDL, not for
 SELECT.
@@ -10,16 +11,21 @@ MySQL: LOCK INSTANCE FOR BACKUP keeps DDL out for the whole dump, and FLUSH TABL
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from chom_pipelines.errors import BackupFailedError, LockNotObtainedError, ServerError
 from chom_pipelines.repository.manifest import Coordinates, Position
-from chom_pipelines.server.connection import Session
+from chom_pipelines.server.connection import IDLE_SECONDS, Session
 from chom_pipelines.server.facts import ServerFacts
 
 LOCK_SECONDS = 10
 """The longest that writers may be held up by the wait; web requests commonly time out at 30 s."""
+
+HELD_SECONDS = 2
+"""The longest that commits may be held up by the lock itself. The server ends it where this process cannot."""
 
 BEGIN = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 NO_SQL_MODE = "SET SESSION sql_mode = ''"
@@ -55,10 +61,23 @@ def definitions_locked(session: Session, facts: ServerFacts) -> Iterator[None]:
             session.execute("UNLOCK INSTANCE")
 
 
-def frozen(session: Session, facts: ServerFacts, begin: Callable[[], list[list[list[str]]]]) -> Coordinates:
-    """Stop commits, have `begin` open every snapshot, read the coordinates, let go; return the coordinates.
+Begin = Callable[[float], list[list[list[str]]]]
+"""begin(seconds): opens every snapshot in that time; what each answers of itself."""
 
-    Raises LockNotObtainedError with the blocker, BackupFailedError where a snapshot stands elsewhere.
+
+@dataclass(frozen=True)
+class Frozen:
+    """Where the snapshots stand, and for how many seconds commits were held up for that."""
+
+    coordinates: Coordinates
+    held_seconds: float
+
+
+def frozen(session: Session, facts: ServerFacts, begin: Begin) -> Frozen:
+    """Stop commits, have `begin` open every snapshot within so many seconds, read the coordinates, let go.
+
+    Raises LockNotObtainedError with the blocker; BackupFailedError where a snapshot stands elsewhere, and what `begin`
+    raises; ConnectionFailedError where the server has ended the session, and with it the lock.
     """
     lock: tuple[str, ...]
     if facts.has_backup_stages:
@@ -66,14 +85,18 @@ def frozen(session: Session, facts: ServerFacts, begin: Callable[[], list[list[l
     else:
         lock, unlock = ("FLUSH TABLES WITH READ LOCK",), "UNLOCK TABLES"
     try:
+        session.execute(f"SET SESSION wait_timeout = {HELD_SECONDS}")  # a session that is closed holds no lock
         for statement in lock:
             _bounded(session, statement)
-        answers = begin()
+        began = time.monotonic()
+        answers = begin(HELD_SECONDS)
         end = _position(session, facts)
         purged = _variable(session, facts.purged_gtid_variable)
     finally:
         with suppress(ServerError):  # the lock ends with the connection as well
             session.execute(unlock)
+            session.execute(f"SET SESSION wait_timeout = {IDLE_SECONDS}")
+    held = time.monotonic() - began
     if facts.has_backup_stages and end is not None:
         for rows in answers:
             snapshot = {name.lower(): value for name, value in rows}
@@ -81,7 +104,7 @@ def frozen(session: Session, facts: ServerFacts, begin: Callable[[], list[list[l
             if found != (end.file, str(end.position)):
                 message = f"a snapshot stands at {found[0]}:{found[1]}, not at {end.file}:{end.position}"
                 raise BackupFailedError(message, "run again; report it if it happens again")
-    return Coordinates(end=end, purged=purged)
+    return Frozen(Coordinates(end=end, purged=purged), held)
 
 
 def _position(session: Session, facts: ServerFacts) -> Position | None:

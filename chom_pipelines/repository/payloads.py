@@ -83,6 +83,7 @@ class LogicalPayload(BaseModel):
     method: Literal[Method.LOGICAL] = Method.LOGICAL
     databases: tuple[str, ...]
     level: int = Field(description="of compression")
+    held_seconds: float = Field(ge=0, description="for how long commits were held up at the snapshot")
     tables: tuple[Table, ...]
     schema_objects: tuple[SchemaObject, ...]
     non_transactional: tuple[str, ...] = Field(default=(), description="tables that no snapshot covers")

@@ -27,10 +27,12 @@ AnyCursor = TypeVar("AnyCursor", bound=Cursor)
 Row = tuple[Any, ...]
 Arguments = Sequence[Any] | dict[str, Any]
 
-_DAY = 86_400
+IDLE_SECONDS = 86_400
+"""After how long a server closes a session of ours that asks nothing: one idles while others dump the longest table."""
+
 _SESSION = {
     "time_zone": "'+00:00'",
-    "wait_timeout": str(_DAY),  # a session idles while others dump the longest table
+    "wait_timeout": str(IDLE_SECONDS),
     "net_read_timeout": "3600",
     "net_write_timeout": "3600",  # the server waits while compression or a slow disk holds up the reader
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,6 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.manifest import Coordinates
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.plan import RestoreRequest
@@ -187,7 +185,7 @@ def test_tables_that_are_swapped_or_emptied_after_the_snapshot_fail_the_dump(
         "INSERT INTO b VALUES (1, 'b')",
     )
 
-    def then(session: Session, facts: ServerFacts, begin: Callable[[], list[list[list[str]]]]) -> Coordinates:
+    def then(session: Session, facts: ServerFacts, begin: snapshot.Begin) -> snapshot.Frozen:
         position = snapshot.frozen(session, facts, begin)
         with mariadb.connect() as other:
             other.execute(f"USE {database}")
@@ -205,7 +203,7 @@ def test_ddl_of_other_databases_fails_no_dump(
 ) -> None:
     database, other = made(mariadb, "CREATE TABLE a (id INT PRIMARY KEY)"), mariadb.fresh_database()
 
-    def then(session: Session, facts: ServerFacts, begin: Callable[[], list[list[list[str]]]]) -> Coordinates:
+    def then(session: Session, facts: ServerFacts, begin: snapshot.Begin) -> snapshot.Frozen:
         position = snapshot.frozen(session, facts, begin)
         with mariadb.connect() as another:
             another.execute(f"CREATE TABLE {other}.a (id INT PRIMARY KEY)")

@@ -255,7 +255,7 @@ def test_a_pool_does_the_work_of_all_tables(server: PrivateServer, database: str
     work = Work(tables, [[Range()] for _ in tables], 1 << 24)
     seen: list[int] = []
     with pool(2, pooled(server)) as workers:
-        answers = workers.ask(BEGIN, "SELECT CONNECTION_ID()")
+        answers = workers.ask(BEGIN, "SELECT CONNECTION_ID()", 60)
         for task, result in workers.run(work.tasks(), lambda size, _rows: seen.append(size)):
             work.add(task, result)
     assert len({answer[0][0] for answer in answers}) == 2
@@ -288,7 +288,7 @@ def test_a_worker_that_is_killed_fails_the_dump(server: PrivateServer, database:
 
 def test_a_worker_whose_connection_is_killed_fails_the_dump(server: PrivateServer, database: str) -> None:
     with pool(1, pooled(server)) as workers, server.connect() as session:
-        ((identity,),) = workers.ask(BEGIN, "SELECT CONNECTION_ID()")[0]
+        ((identity,),) = workers.ask(BEGIN, "SELECT CONNECTION_ID()", 60)[0]
         session.execute(f"KILL {identity}")
         with pytest.raises(ServerError):
             list(workers.run([{**a_task(table(server, database, "plain")), "key": [0, 0]}], lambda *_: None))

@@ -82,6 +82,7 @@ def a_manifest(
         payload=LogicalPayload(
             databases=("d",),
             level=3,
+            held_seconds=0.004,
             tables=(table,),
             schema_objects=(SchemaObject(kind="table", database="d", name="t", digest="b" * 64),),
         ),
@@ -125,6 +126,7 @@ _tables = st.builds(
 _definitions = st.builds(SchemaObject, kind=_texts, database=_texts, name=_texts, digest=_digests)
 _logical = st.builds(
     LogicalPayload, databases=st.lists(_texts, max_size=3).map(tuple), level=st.integers(0, 22),
+    held_seconds=st.floats(0, 9),
     tables=st.lists(_tables, max_size=3).map(tuple), schema_objects=st.lists(_definitions, max_size=3).map(tuple),
     non_transactional=st.lists(_texts, max_size=2).map(tuple),
 )  # fmt: skip

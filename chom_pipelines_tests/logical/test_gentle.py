@@ -1,0 +1,145 @@
+"""However a dump hangs, a production's writers are held up for a moment only."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psutil
+import pytest
+
+from chom_pipelines.errors import SnapshotTooSlowError
+from chom_pipelines.logical import dump, snapshot
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import ServerFacts
+from chom_pipelines.server.identifiers import quote
+from chom_pipelines_tests.logical.samples import library
+from chom_pipelines_tests.logical.taking import Backups
+from chom_pipelines_tests.servers import PrivateServer
+
+BOUND = 3.0  # seconds: what the lock may be held for, and what a busy machine adds
+
+STALLED = """
+import json, os, signal, sys
+from pathlib import Path
+from chom_pipelines.inventory.models import Server
+from chom_pipelines.inventory.policies import BackupPolicy
+from chom_pipelines.logical import dump, snapshot
+from chom_pipelines.progress import unreported
+from chom_pipelines.repository.local_store import LocalStore
+from chom_pipelines.repository.repository import Repository
+
+def stalling(session, facts, begin):
+    def stall(seconds):
+        print("stalled", flush=True)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return begin(seconds)
+    return snapshot_frozen(session, facts, stall)
+
+snapshot_frozen, dump.frozen = snapshot.frozen, stalling
+server = Server.model_validate_json(sys.argv[1])
+repository = Repository(LocalStore(Path(sys.argv[2])))
+dump.take_backup(server, BackupPolicy(threads=2), repository, None, unreported)
+"""
+
+
+@dataclass
+class Writer:
+    """Commits a row again and again, and remembers how long one took."""
+
+    longest: float = 0.0
+    commits: int = 0
+    failures: list[BaseException] = field(default_factory=list)
+
+
+@contextmanager
+def writing(server: PrivateServer, database: str) -> Iterator[Writer]:
+    """A writer at work for the length of the block."""
+    writer, done = Writer(), threading.Event()
+
+    def write() -> None:
+        try:
+            with server.connect() as session:
+                while not done.is_set():
+                    began = time.monotonic()
+                    session.execute(f"INSERT INTO {quote(database)}.written VALUES ()")
+                    writer.longest = max(writer.longest, time.monotonic() - began)
+                    writer.commits += 1
+                    time.sleep(0.005)  # one that leaves the server to others as well
+        except BaseException as error:  # noqa: BLE001  (told to the test)
+            writer.failures.append(error)
+
+    with server.connect() as session:
+        session.execute(f"CREATE TABLE {quote(database)}.written (id INT AUTO_INCREMENT PRIMARY KEY)")
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield writer
+    finally:
+        done.set()
+        thread.join()
+    assert not writer.failures
+    assert writer.commits
+
+
+def test_a_dump_says_for_how_long_it_held_up_commits(server: PrivateServer, backups: Backups) -> None:
+    database = library(server)
+    with writing(server, database) as writer:
+        manifest = backups.manifest(backups.take(server, database))
+    assert 0 < manifest.logical.held_seconds < snapshot.HELD_SECONDS
+    assert writer.longest < BOUND
+
+
+def test_a_stopped_worker_holds_up_writers_for_a_moment_and_fails_the_dump_by_name(
+    server: PrivateServer, backups: Backups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = library(server)
+    frozen = snapshot.frozen
+
+    def with_one_stopped(session: Session, facts: ServerFacts, begin: snapshot.Begin) -> snapshot.Frozen:
+        workers = [
+            each for each in psutil.Process().children() if "chom_pipelines.logical.worker" in " ".join(each.cmdline())
+        ]
+        workers[0].send_signal(signal.SIGSTOP)
+        return frozen(session, facts, begin)
+
+    monkeypatch.setattr(dump, "frozen", with_one_stopped)
+    with writing(server, database) as writer:
+        with pytest.raises(SnapshotTooSlowError, match="1 of 2 dump workers did not begin their snapshot in 2 s"):
+            backups.take(server, database)
+        before = writer.commits
+        time.sleep(0.5)
+        assert writer.commits > before
+    assert writer.longest < BOUND
+    assert backups.entries() == []
+
+
+def test_a_stalled_client_holds_up_writers_for_a_moment(server: PrivateServer, backups: Backups) -> None:
+    database = library(server)
+    backups.repository.create()
+    described = backups.inventory(server, database).model_dump_json()
+    with writing(server, database) as writer:
+        stalled = subprocess.Popen(
+            [sys.executable, "-c", STALLED, described, backups.repository.where],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        assert stalled.stdout
+        assert stalled.stdout.readline() == b"stalled\n"
+        time.sleep(BOUND)
+        before = writer.commits
+        time.sleep(0.5)
+        assert writer.commits > before
+        os.kill(stalled.pid, signal.SIGCONT)
+        assert stalled.wait(60) != 0
+        stalled.stdout.close()
+    assert writer.longest < BOUND
+    assert backups.entries() == []
