@@ -21,6 +21,7 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.streams import LATEST
+from chom_pipelines.restores.directories import refuse_directory
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import plan_restore, restore_into_directory, restore_into_server
 from chom_pipelines.server.connection import Endpoint
@@ -166,6 +167,8 @@ def _password(user: str, endpoint: Endpoint) -> str:
 def _print_plan(
     entry: BackupEntry, keyring: Keyring | None, target: Endpoint | Path, request: RestoreRequest, *, json: bool
 ) -> None:
+    if isinstance(target, Path):
+        refuse_directory(target, replace=request.replace)
     lines = plan_restore(entry, keyring, None if isinstance(target, Path) else target, request)
     measured = opened(entry, keyring).restored_in
     if json:

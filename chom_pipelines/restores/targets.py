@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from chom_pipelines.errors import (
     ChomError,
     RestoreFailedError,
-    RestoreRefusedError,
 )
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.restores.directories import put_in_place, refuse_directory
 from chom_pipelines.restores.execution import Restore, RestoreResult
 from chom_pipelines.restores.loading import settings
 from chom_pipelines.restores.obstacles import obstacles, refuse_unfit
 from chom_pipelines.restores.plan import RestoreRequest, planned
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.datadir import create_datadir
+from chom_pipelines.server.directories import claimed_directory
 from chom_pipelines.server.facts import Flavour, parse_version, read_facts
 from chom_pipelines.server.programs import server_program
 from chom_pipelines.server.scratch import scratch_server
@@ -96,39 +97,34 @@ def restore_into_directory(
     """Make a data directory that holds the backup, ready for a server of the installed version.
 
     It appears under its name when it is complete and its server was shut down in order; root connects by socket only.
-    Raises RestoreRefusedError where the directory exists, and what restore_into_server and the scratch server raise.
+    Raises RestoreRefusedError where something is there that may not be replaced, with nothing begun; and what
+    restore_into_server and the scratch server raise.
     """
-    if directory.exists() and any(directory.iterdir()) and not request.replace:
-        raise RestoreRefusedError(f"{directory} is not empty", "choose another directory, or use --replace")
+    refuse_directory(directory, replace=request.replace)
     with entry.reading("restore"):
         return _made(Contents.of(entry, keyring), directory, request, report)
 
 
 def _made(contents: Contents, directory: Path, request: RestoreRequest, report: Report) -> RestoreResult:
     flavour, options = Flavour(contents.manifest.source.flavour), birth_options(contents.manifest)
-    partial = directory.with_name(f"{directory.name}.partial")  # MySQL does not see files below a hidden one
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        create_datadir(server_program(flavour), options, partial)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    # however this ends, nothing half-made stays; not in a hidden directory, below which MySQL sees no files
+    with claimed_directory(directory.parent) as claim:
+        data = claim.path / "data"
+        create_datadir(server_program(flavour), options, data)
         serving = scratch_server(
             flavour,
             version=parse_version(contents.manifest.source.version),
-            directory=partial.parent,
+            directory=directory.parent,
             options=(*options, *_FAST),
-            data_directory=partial,
+            data_directory=data,
         )
         with serving as server:
             result = restore_contents(contents, server.endpoint, request, report)
             differs = server.differs
-        if directory.exists():
-            shutil.rmtree(directory)
-        partial.rename(directory)
-    except BaseException:  # Ctrl-C and a cancelled run, too, leave nothing half-made; it is raised again
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+        put_in_place(data, directory, replace=request.replace)
     warnings = (*result.warnings, *([f"made with {differs}, the source's version"] if differs else []))
-    return RestoreResult(result.databases, result.tables, result.rows, result.bytes, result.phases, warnings)
+    return replace(result, warnings=warnings)
 
 
 def birth_options(manifest: Manifest) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,9 +55,10 @@ def remove_abandoned(base: Path) -> None:
     """Remove the directories in `base` that this user made and whose owner, and server, are gone."""
     for path in base.glob(f"{_PREFIX}*"):
         try:
-            if not path.is_dir() or path.stat().st_uid != os.geteuid():
+            found = path.lstat()  # a link that somebody has put there leads to what is not ours
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
                 continue
-            descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except FileNotFoundError:
             continue  # its owner, or another run, was quicker
         try:

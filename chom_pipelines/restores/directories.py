@@ -1,0 +1,107 @@
+"""A data directory as a target: what may stand there, what may be replaced, and how the new one comes in its place."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
+
+_SYSTEM_TABLESPACE = "ibdata1"
+_ELSEWHERE = "choose another directory"
+
+
+def refuse_directory(directory: Path, *, replace: bool) -> None:
+    """Raise RestoreRefusedError unless nothing is lost when a restore puts a data directory there.
+
+    Allowed are a name that is not taken, an empty directory, and with `replace` the data directory of a stopped server.
+    """
+    if directory.is_symlink():
+        raise RestoreRefusedError(f"{directory} is a symbolic link", "name the directory that it leads to")
+    if not os.path.lexists(directory):
+        return
+    if not directory.is_dir():
+        raise RestoreRefusedError(f"{directory} is a file", _ELSEWHERE)
+    if directory.is_mount():
+        raise RestoreRefusedError(f"{directory} is a mount point", "name a directory in it")
+    if not any(directory.iterdir()):
+        return
+    if not replace:
+        raise RestoreRefusedError(f"{directory} is not empty", f"{_ELSEWHERE}, or use --replace")
+    if not _is_data_directory(directory):
+        what = f"{directory} holds something else than a server's data directory, and is not replaced"
+        raise RestoreRefusedError(what, _ELSEWHERE)
+    refuse_served(directory)
+
+
+def refuse_served(directory: Path) -> None:
+    """Raise RestoreRefusedError where a server runs on this data directory.
+
+    InnoDB locks its system tablespace; beyond that, no process may have anything in it open.
+    """
+    if _is_locked(directory / _SYSTEM_TABLESPACE):
+        raise RestoreRefusedError(f"a server runs on {directory}", "shut that server down first")
+    users = _users(directory)
+    if users:
+        what = f"{directory} is in use by the processes {', '.join(map(str, sorted(users)))}"
+        raise RestoreRefusedError(what, "end them first; a server is shut down")
+
+
+def put_in_place(new: Path, directory: Path, *, replace: bool) -> None:
+    """Give the new data directory its name; what it replaces is set aside first, and removed last.
+
+    Raises RestoreRefusedError where something has come there meanwhile that may not be replaced, and RestoreFailedError
+    where it cannot be renamed: in either case what was there stands there again.
+    """
+    refuse_directory(directory, replace=replace)
+    aside = directory.with_name(f"{directory.name}.replaced-{secrets.token_hex(4)}")
+    with suppress(FileNotFoundError):
+        directory.rename(aside)
+    try:
+        if aside.exists():
+            refuse_served(aside)  # it may have started between the look and the renaming
+        new.rename(directory)
+    except BaseException as error:
+        if aside.exists():
+            aside.rename(directory)
+        if isinstance(error, OSError):
+            what = f"{directory} cannot be put in its place: {error.strerror}"
+            raise RestoreFailedError(what, "mend what the operating system says, and run it again") from error
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _is_data_directory(directory: Path) -> bool:
+    return (directory / _SYSTEM_TABLESPACE).is_file() and (directory / "mysql").is_dir()
+
+
+def _is_locked(file: Path) -> bool:
+    """Whether another process holds the lock that InnoDB takes on its files."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in {errno.EACCES, errno.EAGAIN}:
+            raise
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _users(directory: Path) -> set[int]:
+    """Processes that have something below open, or stand there; those of others are seen by root only."""
+    top = str(directory.resolve())
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is somebody else's
+            for link in (process / "cwd", *(process / "fd").iterdir()):
+                with suppress(OSError):  # closed meanwhile
+                    if link.readlink().is_relative_to(top):
+                        found.add(int(process.name))
+    return found
