@@ -141,9 +141,9 @@ class Catalog:
         """The columns that hold data: every one but those that the server computes."""
         found: dict[str, list[Column]] = defaultdict(list)
         generated = "IS_GENERATED <> 'ALWAYS'" if self.facts.is_mariadb else "GENERATION_EXPRESSION = ''"
-        for table, name, data_type, nullable, octets in self._described(
+        for table, name, data_type, nullable, octets, extra in self._described(
             database,
-            "TABLE_NAME, COLUMN_NAME, DATA_TYPE, IS_NULLABLE, CHARACTER_OCTET_LENGTH",
+            "TABLE_NAME, COLUMN_NAME, DATA_TYPE, IS_NULLABLE, CHARACTER_OCTET_LENGTH, EXTRA",
             f"COLUMNS AND {generated} ORDER BY TABLE_NAME, ORDINAL_POSITION",
         ):
             found[table].append(
@@ -154,6 +154,7 @@ class Catalog:
                     character_bytes=None if octets is None else int(octets),
                     is_json=not self.facts.is_mariadb and data_type.lower() == "json",
                     slow_replace=self.facts.is_mariadb,
+                    counts="auto_increment" in str(extra),
                 ),
             )
         return found

@@ -68,6 +68,8 @@ class Column:
     is_json: bool = False
     slow_replace: bool = False
     """The server's REPLACE is slow in long text, and its regular expressions take bytes: MariaDB."""
+    counts: bool = False
+    """It is AUTO_INCREMENT."""
 
     @property
     def most_bytes(self) -> int:
@@ -166,12 +168,15 @@ def load_clause(columns: tuple[Column, ...]) -> str:
     """The end of a LOAD DATA statement: the columns, and SET where a value needs a function."""
     targets: list[str] = []
     settings: list[str] = []
+    functions = any(column.loaded for column in columns)
     for number, column in enumerate(columns):
-        if column.loaded is None:
+        # beside a SET, MariaDB gives an AUTO_INCREMENT of 0 another number unless it is set there as well
+        how = column.loaded or ("@{}" if functions and column.counts else None)
+        if how is None:
             targets.append(quote(column.name))
         else:
             targets.append(f"@v{number}")
-            settings.append(f"{quote(column.name)} = {column.loaded.format(f'v{number}')}")
+            settings.append(f"{quote(column.name)} = {how.format(f'v{number}')}")
     if not columns:  # every column is generated: an empty line for a row
         return "(@nothing)"
     return f"({', '.join(targets)})" + (f" SET {', '.join(settings)}" if settings else "")

@@ -162,6 +162,21 @@ def test_a_server_of_the_other_family_is_refused(
         restore_into_server(entry, None, mysql.root, RestoreRequest(), unreported)
 
 
+@pytest.mark.parametrize("kind", ["ENUM('a', 'b')", "SET('a', 'b')"])
+def test_a_row_whose_counter_is_zero_keeps_it_beside_columns_that_are_loaded_by_a_function(
+    server: PrivateServer, backups: Backups, kind: str
+) -> None:
+    database, copy = server.fresh_database(), server.fresh_database()
+    with server.connect() as session:
+        session.execute(f"USE {quote(database)}")
+        session.execute("SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'")
+        session.execute(f"CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, s {kind})")
+        session.execute("INSERT INTO t VALUES (0, 'a'), (5, 'b')")
+    copied(server, backups.take(server, database), database, copy)
+    with server.connect() as session:
+        assert session.rows(f"SELECT * FROM {quote(copy)}.t ORDER BY id") == [(0, "a"), (5, "b")]
+
+
 def test_a_restore_that_was_cut_off_says_so_and_can_be_run_again(server: PrivateServer, backups: Backups) -> None:
     database, copy = library(server), server.fresh_database()
     entry = backups.take(server, database)
