@@ -24,12 +24,13 @@ class OpenedEntry:
 
     @property
     def outcome(self) -> Outcome:
-        """What is known about it, without looking at its objects."""
+        """What is known about it, without looking at its objects: what was never proved is not verified."""
         if isinstance(self.problem, KeyUnavailableError):
             return Outcome.NOT_VERIFIED
-        disbelieved = any(record.problem for record in self.proofs)
-        failed = any(proof.outcome is Outcome.FAILED for proof in self.latest.values())
-        return Outcome.FAILED if self.problem or disbelieved or failed else Outcome.PASSED
+        proved = {proof.outcome for proof in self.latest.values()}
+        if self.problem or Outcome.FAILED in proved or any(record.problem for record in self.proofs):
+            return Outcome.FAILED
+        return Outcome.PASSED if Outcome.PASSED in proved else Outcome.NOT_VERIFIED
 
     @property
     def latest(self) -> Mapping[Level, Proof]:

@@ -24,7 +24,7 @@ def backups(config: ConfigOption = None, server: ServerOption = None, json: Json
     """List backups, oldest first: what each is, and how it was last proved.
 
     Of every server, unless one is named. Objects are not read: `chom verify` does that. Exit code 1 where a manifest
-    is damaged or a proof failed, else 3 where one cannot be read for want of its key, else 0.
+    is damaged or a proof failed, else 3 where one was never proved or cannot be read for want of its key, else 0.
     """
     inventory = load_inventory(config)
     servers = inventory.servers if server is None else (inventory.server(server),)
