@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from chom_pipelines.backups.listing import opened
-from chom_pipelines.cli import output
+from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.errors import ConfigurationError, MissingPrivilegeError
 from chom_pipelines.inventory.loading import load_inventory
@@ -59,6 +59,12 @@ def restore(
     overwrite: Annotated[
         bool, typer.Option("--replace", help="Drop what is there under the same names.", show_default=False)
     ] = False,
+    despite_failed_proof: Annotated[
+        bool,
+        typer.Option(
+            "--despite-failed-proof", help="Restore a backup that is known to be damaged.", show_default=False
+        ),
+    ] = False,
     accounts: Annotated[bool, typer.Option("--accounts", help="Accounts and grants, too.", show_default=False)] = False,
     user: Annotated[
         str | None,
@@ -92,7 +98,13 @@ def restore(
     repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository)
     entry = repository.find(source.name, backup)
     request = _request(entry.manifest(keyring), as_database or (), tables)
-    request = replace(request, replace=overwrite, accounts=accounts, threads=source.backup.threads)
+    request = replace(
+        request,
+        replace=overwrite,
+        accounts=accounts,
+        threads=source.backup.threads,
+        despite_failed_proof=despite_failed_proof,
+    )
     target = into_directory.absolute() if into_directory else _target(inventory, into_server, source, user)
     if dry_run:
         _print_plan(entry, keyring, target, request, json=json)
@@ -170,13 +182,16 @@ def _print_plan(
     if isinstance(target, Path):
         refuse_directory(target, replace=request.replace)
     lines = plan_restore(entry, keyring, None if isinstance(target, Path) else target, request)
-    measured = opened(entry, keyring).restored_in
+    found = opened(entry, keyring)
+    proved, measured = entries.proved(found), found.restored_in
     if json:
-        body: dict[str, Any] = {"backup": entry.id, "server": entry.server, "plan": lines, "measured_seconds": measured}
+        body: dict[str, Any] = {"backup": entry.id, "server": entry.server, "plan": lines}
+        body |= {"proved": proved, "measured_seconds": measured}
         output.document("restore", body)
         return
     for line in lines:
         typer.echo(line)
+    typer.echo(f"{entry.id}: {proved}")
     if measured is None:
         typer.echo("how long it takes is not known: `chom verify --level full` restores it and measures that")
     else:

@@ -25,7 +25,7 @@ class RestoreRequest:
     """What to restore and how.
 
     `rename` maps a database of the backup to its name on the target; `tables` are `database.table` as in the backup,
-    None means everything; `threads` 0 means one per core.
+    None means everything; `threads` 0 means one per core; `despite_failed_proof` restores what is known to be damaged.
     """
 
     rename: Mapping[str, str] = field(default_factory=dict)
@@ -33,6 +33,7 @@ class RestoreRequest:
     replace: bool = False
     threads: int = 0
     accounts: bool = False
+    despite_failed_proof: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,10 @@ from pathlib import Path
 from chom_pipelines.errors import (
     ChomError,
     RestoreFailedError,
+    RestoreRefusedError,
 )
 from chom_pipelines.logical.contents import Contents
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
@@ -20,7 +22,7 @@ from chom_pipelines.restores.directories import put_in_place, refuse_directory
 from chom_pipelines.restores.execution import Restore, RestoreResult
 from chom_pipelines.restores.loading import settings
 from chom_pipelines.restores.obstacles import obstacles, refuse_unfit
-from chom_pipelines.restores.plan import RestoreRequest, planned
+from chom_pipelines.restores.plan import RestorePlan, RestoreRequest, planned
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.datadir import create_datadir
 from chom_pipelines.server.directories import claimed_directory
@@ -70,6 +72,7 @@ def restore_into_server(
     unfinished copy that the message names and the next restore replaces.
     """
     with entry.reading("restore"):
+        _refuse_failed(entry, keyring, request)
         return restore_contents(Contents.of(entry, keyring), target, request, report)
 
 
@@ -79,7 +82,8 @@ def restore_contents(contents: Contents, target: Endpoint, request: RestoreReque
     with Session(target) as session:
         facts = read_facts(session)
         refuse_unfit(contents.manifest, facts, target)
-        obstacles(session, plan, contents.manifest, request)
+        if obstacles(session, plan, contents.manifest, request):
+            _read_first(contents, plan, report)
         for statement in settings(facts):
             session.execute(statement)
         restore = Restore(contents, plan, target, facts, session, request)
@@ -102,6 +106,7 @@ def restore_into_directory(
     """
     refuse_directory(directory, replace=request.replace)
     with entry.reading("restore"):
+        _refuse_failed(entry, keyring, request)
         return _made(Contents.of(entry, keyring), directory, request, report)
 
 
@@ -125,6 +130,33 @@ def _made(contents: Contents, directory: Path, request: RestoreRequest, report: 
         put_in_place(data, directory, replace=request.replace)
     warnings = (*result.warnings, *([f"made with {differs}, the source's version"] if differs else []))
     return replace(result, warnings=warnings)
+
+
+def _refuse_failed(entry: BackupEntry, keyring: Keyring | None, request: RestoreRequest) -> None:
+    """Raise RestoreRefusedError where the last proof of the backup that came to an answer is that it failed."""
+    proofs = [record.proof for record in entry.proofs(keyring) if record.proof]
+    answered = [proof for proof in proofs if proof.outcome is not Outcome.NOT_VERIFIED]
+    last = max(answered, key=lambda proof: proof.started, default=None)
+    if last and last.outcome is Outcome.FAILED and not request.despite_failed_proof:
+        what = (
+            f"{entry.id} failed its {last.level.value} verification of {last.started:%Y-%m-%d %H:%M} UTC: {last.reason}"
+        )
+        remedy = "restore another backup; to get what can be got out of this one, use --despite-failed-proof"
+        raise RestoreRefusedError(what, remedy)
+
+
+def _read_first(contents: Contents, plan: RestorePlan, report: Report) -> None:
+    """Authenticate and decode all that will be loaded, before anything makes room for it.
+
+    Raises DamagedError with nothing changed.
+    """
+    parts = [part for each in plan.tables for part in each.table.parts]
+    paths = sorted({path.partition("#")[0] for part in parts for path in part.objects})
+    done, total = 0, sum(contents.stored[path].raw_bytes for path in paths if path in contents.stored)
+    for path in paths:
+        for piece in contents.text(path):
+            done += len(piece)
+            report(done, total, f"read {contents.manifest.id} before anything is replaced")
 
 
 def birth_options(manifest: Manifest) -> tuple[str, ...]:

@@ -244,3 +244,41 @@ def test_a_directory_restore_that_fails_leaves_nothing(
     with pytest.raises(DamagedError):
         restore_into_directory(entry, None, tmp_path / "restored", RestoreRequest(), unreported)
     assert [path.name for path in tmp_path.iterdir() if "restored" in path.name] == []
+
+
+def test_a_backup_that_failed_its_last_proof_is_refused_unless_that_is_wanted(
+    mariadb: PrivateServer, backups: Backups, tmp_path: Path
+) -> None:
+    database, copy = library(mariadb), mariadb.fresh_database()
+    entry = backups.take(mariadb, database)
+    guide = path_of(entry) / "RESTORE.md"
+    whole = guide.read_bytes()
+    guide.write_bytes(whole + b"\n")
+    assert verify(entry, Level.BASIC, None, unreported).outcome is Outcome.FAILED
+    with pytest.raises(RestoreRefusedError, match=rf"{entry.id} failed its basic verification of .*RESTORE\.md"):
+        copied(mariadb, entry, database, copy)
+    with pytest.raises(RestoreRefusedError, match="failed its basic verification"):
+        restore_into_directory(entry, None, tmp_path / "restored", RestoreRequest(), unreported)
+    request = RestoreRequest(rename={database: copy}, threads=2, despite_failed_proof=True)
+    restore_into_server(entry, None, mariadb.root, request, unreported)
+    guide.write_bytes(whole)
+    assert verify(entry, Level.BASIC, None, unreported).outcome is Outcome.PASSED
+    copied(mariadb, entry, database, mariadb.fresh_database())
+
+
+def test_a_damaged_backup_replaces_nothing(server: PrivateServer, backups: Backups) -> None:
+    database, copy = library(server), server.fresh_database()
+    entry = backups.take(server, database)
+    copied(server, entry, database, copy)
+    with server.connect() as session:
+        session.execute(f"CREATE TABLE {quote(copy)}.newer (id INT PRIMARY KEY)")
+        before = contents(session, copy)
+    damaged = next((path_of(entry) / "data").glob("*"))
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    request = RestoreRequest(rename={database: copy}, threads=2, replace=True)
+    with pytest.raises(DamagedError, match=damaged.name):
+        restore_into_server(entry, None, server.root, request, unreported)
+    with server.connect() as session:
+        assert contents(session, copy) == before
+        assert session.rows(f"SHOW TABLES FROM {quote(copy)} LIKE 'newer'") == [("newer",)]
