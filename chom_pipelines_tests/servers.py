@@ -41,9 +41,9 @@ class PrivateServer:
         """A new session of root's."""
         return Session(self.root, local_infile=True)
 
-    def fresh_database(self, options: str = "") -> str:
-        """Create an empty database of a new name; it is dropped when the test, or the `scope`, ends."""
-        name = f"chom_test_{next(_numbers)}"
+    def fresh_database(self, options: str = "", *, name: str = "") -> str:
+        """Create an empty database of a new name, or of this one; it is dropped when the test, or the `scope`, ends."""
+        name = name or f"chom_test_{next(_numbers)}"
         with self.connect() as session:
             session.execute(f"CREATE DATABASE {quote(name)} {options}")
         self._created.append(name)

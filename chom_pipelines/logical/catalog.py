@@ -48,8 +48,13 @@ class TableInfo:
     rows: int
 
     @property
+    def identity(self) -> tuple[str, str]:
+        """What tells it from all others; names may hold dots, so that labels may be alike."""
+        return (self.database, self.name)
+
+    @property
     def label(self) -> str:
-        """`database.table`."""
+        """`database.table`, for people."""
         return f"{self.database}.{self.name}"
 
 

@@ -112,6 +112,11 @@ class Definition:
         return int(found["counter"]) if found else 0
 
     @property
+    def identity(self) -> tuple[str, str, str]:
+        """What tells it from all others: kind, database, name. Names may hold dots, so that labels may be alike."""
+        return (self.kind, self.database, self.name)
+
+    @property
     def label(self) -> str:
         """For messages: `trigger chom.orders_audit`."""
         return f"{self.kind} {self.database}.{self.name}" if self.database else f"{self.kind} {self.name}"

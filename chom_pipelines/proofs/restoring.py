@@ -83,15 +83,15 @@ def _compare(contents: Contents, server: ScratchServer, threads: int, report: Re
         catalog = Catalog(session, server.facts, logical.databases)
         wanted = contents.definitions()
         result.failures += _definitions(wanted, catalog.definitions())
-        there = {table.label: table for table in catalog.tables()}
+        there = {table.identity: table for table in catalog.tables()}
         packet = int(server.facts.variables["max_allowed_packet"])
     pairs = []
     for table in logical.tables:
-        copy = there.get(f"{table.database}.{table.name}")
+        copy = there.get(table.identity)
         if copy is None:
-            result.failures.append(f"table {table.database}.{table.name}: it is not in the restored copy")
+            result.failures.append(f"table {table.label}: it is not in the restored copy")
         elif tuple(column.name for column in copy.columns) != table.columns:
-            result.failures.append(f"table {table.database}.{table.name}: its columns are others in the restored copy")
+            result.failures.append(f"table {table.label}: its columns are others in the restored copy")
         else:
             pairs.append((table, copy))
     again = _dumped(pairs, server, packet, threads, report)
@@ -106,7 +106,7 @@ def _compare(contents: Contents, server: ScratchServer, threads: int, report: Re
     ]
     for (table, _), read in zip(pairs, again, strict=True):
         if (read.rows, read.digest) != (table.rows, table.digest):
-            result.failures.append(f"table {table.database}.{table.name}: {_difference(table, read)}")
+            result.failures.append(f"table {table.label}: {_difference(table, read)}")
 
 
 def _dumped(
@@ -145,24 +145,25 @@ def _difference(table: Table, copy: Table) -> str:
 def _definitions(backup: list[Definition], restored: list[Definition]) -> list[str]:
     # what did not work in the source proves nothing, whether it works in the copy or is not there
     invalid = {(each.database, each.name) for each in backup if each.kind == INVALID_VIEW}
-    wanted = {each.label: each for each in backup if each.kind not in _UNCOMPARED}
+    wanted = {each.identity: each for each in backup if each.kind not in _UNCOMPARED}
     found = {
-        each.label: each
+        each.identity: each
         for each in restored
         if each.kind not in {"view", INVALID_VIEW} or (each.database, each.name) not in invalid
     }
+    both = [(wanted[name], found[name]) for name in sorted(set(wanted) & set(found))]
     return [
-        *(f"{label}: it is not in the restored copy" for label in sorted(set(wanted) - set(found))),
-        *(f"{label}: it is in the restored copy only" for label in sorted(set(found) - set(wanted))),
+        *(f"{wanted[name].label}: it is not in the restored copy" for name in sorted(set(wanted) - set(found))),
+        *(f"{found[name].label}: it is in the restored copy only" for name in sorted(set(found) - set(wanted))),
         *(
-            f"{label}: its definition differs in the restored copy"
-            for label in sorted(set(wanted) & set(found))
-            if (wanted[label].shape, wanted[label].value) != (found[label].shape, found[label].value)
+            f"{ours.label}: its definition differs in the restored copy"
+            for ours, copy in both
+            if (ours.shape, ours.value) != (copy.shape, copy.value)
         ),
         *(
-            f"{label}: AUTO_INCREMENT is {found[label].counter} in the restored copy, not {wanted[label].counter}"
-            for label in sorted(set(wanted) & set(found))
+            f"{ours.label}: AUTO_INCREMENT is {copy.counter} in the restored copy, not {ours.counter}"
+            for ours, copy in both
             # rows that came between the definitions and the snapshot have moved it on, in the copy too
-            if found[label].counter < wanted[label].counter
+            if copy.counter < ours.counter
         ),
     ]

@@ -47,6 +47,16 @@ class Table(BaseModel):
     parts: tuple[Part, ...]
 
     @property
+    def identity(self) -> tuple[str, str]:
+        """What tells it from all others; names may hold dots, so that labels may be alike."""
+        return (self.database, self.name)
+
+    @property
+    def label(self) -> str:
+        """`database.table`, for people."""
+        return f"{self.database}.{self.name}"
+
+    @property
     def rows(self) -> int:
         """Rows in all parts."""
         return sum(part.rows for part in self.parts)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chom_pipelines.errors import ServerError
 from chom_pipelines.logical.contents import Contents
-from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
+from chom_pipelines.logical.definitions import INVALID_VIEW, Context, Definition
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
 from chom_pipelines.restores.load_units import Target
@@ -16,7 +16,7 @@ from chom_pipelines.restores.loading import VALUES_AS_THEY_ARE, Loader, Progress
 from chom_pipelines.restores.plan import MARKER, RestorePlan, RestoreRequest
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts
-from chom_pipelines.server.identifiers import quote
+from chom_pipelines.server.identifiers import literal, quote
 
 
 @dataclass(frozen=True)
@@ -90,34 +90,50 @@ class Restore:
             )
             self.begun.append(name)
         for sequence in self.plan.sequences:
-            if self.request.tables is not None:
-                self.session.execute(f"USE {quote(sequence.database)}")
-                self.session.execute(f"DROP SEQUENCE IF EXISTS {quote(sequence.name)}")
-            self._create([sequence])
+            self._create_sequence(sequence)
         for each in self.plan.tables:
             self.session.execute(f"USE {quote(each.database)}")
             if self.request.tables is not None:
                 self.session.execute(f"DROP TABLE IF EXISTS {each.name}")
             self.session.statement(each.split.create)
 
+    def _create_sequence(self, sequence: Definition) -> None:
+        """One that is there is not made anew: its counter only ever moves forward, which is all that SETVAL does."""
+        self.session.execute(f"USE {quote(sequence.database)}")
+        there = self.request.tables is not None and self.session.rows(
+            "SHOW FULL TABLES WHERE Table_type = 'SEQUENCE' AND "
+            f"`Tables_in_{sequence.database.replace('`', '``')}` = {literal(sequence.name)}"
+        )
+        if not there:
+            self._execute(sequence)
+        if sequence.value:
+            self.session.execute(sequence.value)
+
     def _create(self, definitions: Iterable[Definition]) -> None:
         for each in definitions:
             if each.database:
                 self.session.execute(f"USE {quote(each.database)}")
-            context = each.context.settings()
-            for setting in context:
-                self.session.execute(setting)
-            self._execute(each)
-            if context:
+            context = self._context(each)
+            settings = context.settings()
+            try:
+                for setting in settings:
+                    self.session.execute(setting)
+                self._execute(each)
+            finally:
+                for ending in context.endings():
+                    self.session.execute(ending)
+            if settings:
                 self.session.execute("SET NAMES utf8mb4")
                 self.session.execute("SET time_zone = '+00:00'")
                 self.session.execute(VALUES_AS_THEY_ARE)
-            for ending in each.context.endings():
-                self.session.execute(ending)
-            if each.value:
-                self.session.execute(each.value)
             if each.kind == "event" and each.database in self.request.rename.values():
                 self.session.execute(f"ALTER EVENT {quote(each.name)} DISABLE")
+
+    def _context(self, definition: Definition) -> Context:
+        """That of the definition, which leaves the database with the default collation that it has now."""
+        if not definition.context.database_collation:
+            return definition.context
+        return replace(definition.context, default_collation=str(self.session.value("SELECT @@collation_database")))
 
     def _execute(self, definition: Definition) -> None:
         try:

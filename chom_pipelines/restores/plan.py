@@ -10,7 +10,7 @@ from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Table
 from chom_pipelines.restores.table_sql import SplitTable, in_database, names_database, split_table
-from chom_pipelines.server.identifiers import qualified
+from chom_pipelines.server.identifiers import qualified, quote
 
 MARKER = "_chom_restore_in_progress"
 """A table that stands in every database that is being restored, so that a restore that was cut off is recognised."""
@@ -83,11 +83,9 @@ class RestorePlan:
 def planned(manifest: Manifest, definitions: Sequence[Definition], request: RestoreRequest) -> RestorePlan:
     """Choose and rename. Raises RestoreRefusedError where what is asked for is not in the backup."""
     _refuse_unknown(manifest, request)
-    tables = {f"{table.database}.{table.name}": table for table in manifest.logical.tables}
-    chosen = set(tables) if request.tables is None else set(request.tables)
-    databases = (
-        {tables[label].database for label in chosen} if request.tables is not None else set(manifest.logical.databases)
-    )
+    tables = {table.identity: table for table in manifest.logical.tables}
+    chosen = set(tables) if request.tables is None else _chosen(manifest, request.tables)
+    databases = {database for database, _ in chosen} if request.tables is not None else set(manifest.logical.databases)
     by_kind: dict[str, list[Definition]] = {}
     for each in definitions:
         by_kind.setdefault(each.kind, []).append(each)
@@ -96,22 +94,25 @@ def planned(manifest: Manifest, definitions: Sequence[Definition], request: Rest
         each
         for each in definitions
         if each.kind in _PROGRAMS
-        and (everything or (each.kind == "trigger" and f"{each.database}.{each.parent}" in chosen))
+        and (everything or (each.kind == "trigger" and (each.database, each.parent) in chosen))
     ]
     return RestorePlan(
         databases={
             request.rename.get(each.name, each.name): each for each in by_kind["database"] if each.name in databases
         },
-        # a chosen table may take its default values from a sequence
-        sequences=tuple(_moved(each, request) for each in by_kind.get("sequence", []) if each.database in databases),
+        sequences=tuple(
+            _moved(each, request)
+            for each in by_kind.get("sequence", [])
+            if everything or _is_used(each, [table for table in by_kind.get("table", []) if _key(table) in chosen])
+        ),
         tables=tuple(
             PlannedTable(
-                tables[f"{each.database}.{each.name}"],
+                tables[_key(each)],
                 split_table(each.statement),
                 request.rename.get(each.database, each.database),
             )
             for each in by_kind.get("table", [])
-            if f"{each.database}.{each.name}" in chosen
+            if _key(each) in chosen
         ),
         programs=tuple(_moved(each, request) for each in programs),
         accounts=tuple(each for each in definitions if each.kind in _ACCOUNTS) if request.accounts else (),
@@ -127,10 +128,32 @@ def _refuse_unknown(manifest: Manifest, request: RestoreRequest) -> None:
     names = [request.rename.get(name, name) for name in manifest.logical.databases]
     if len(set(names)) != len(names):
         raise RestoreRefusedError("two databases would get the same name", "choose names that differ")
-    missing = set(request.tables or ()) - {f"{table.database}.{table.name}" for table in manifest.logical.tables}
+
+
+def _chosen(manifest: Manifest, labels: Sequence[str]) -> set[tuple[str, str]]:
+    """The tables of these labels. Raises RestoreRefusedError where one names none, or several: names may hold dots."""
+    found: dict[str, list[tuple[str, str]]] = {label: [] for label in labels}
+    for table in manifest.logical.tables:
+        found.get(table.label, []).append(table.identity)
+    missing = sorted(label for label, named in found.items() if not named)
     if missing:
-        message = f"{manifest.id} has no table {', '.join(sorted(missing))}"
+        message = f"{manifest.id} has no table {', '.join(missing)}"
         raise RestoreRefusedError(message, "name tables as database.table, as the backup has them")
+    for label, named in found.items():
+        if len(named) > 1:
+            places = " and ".join(f"{quote(table)} of {quote(database)}" for database, table in named)
+            raise RestoreRefusedError(f"{label} is {places}", "restore their databases whole, under other names")
+    return {identity for named in found.values() for identity in named}
+
+
+def _key(table: Definition) -> tuple[str, str]:
+    return (table.database, table.name)
+
+
+def _is_used(sequence: Definition, tables: Sequence[Definition]) -> bool:
+    """Whether one of these tables takes its default values from the sequence; the server's text names it in full."""
+    name = qualified(sequence.database, sequence.name).encode()
+    return any(name in table.statement for table in tables)
 
 
 def _moved(definition: Definition, request: RestoreRequest) -> Definition:
@@ -153,7 +176,7 @@ def _warnings(programs: list[Definition], manifest: Manifest, request: RestoreRe
     if events and request.rename:
         found.append(f"disabled, so that they do not run twice: {', '.join(events)}")
     if request.tables is not None:
-        found.append("only tables, their triggers and their databases' sequences: no views, routines or events")
+        found.append("only tables, their triggers and the sequences that they use: no views, routines or events")
     if request.accounts and not any(each.kind in _ACCOUNTS for each in manifest.logical.schema_objects):
         found.append("this backup holds no accounts")
     return (*found, *manifest.warnings)

@@ -282,3 +282,65 @@ def test_a_damaged_backup_replaces_nothing(server: PrivateServer, backups: Backu
     with server.connect() as session:
         assert contents(session, copy) == before
         assert session.rows(f"SHOW TABLES FROM {quote(copy)} LIKE 'newer'") == [("newer",)]
+
+
+def test_tables_whose_labels_are_alike_are_told_apart(server: PrivateServer, backups: Backups) -> None:
+    first = server.fresh_database()
+    second = server.fresh_database(name=f"{first}.b")
+    with server.connect() as session:
+        session.execute(f"CREATE TABLE {quote(first)}.`b.c` (id INT PRIMARY KEY, v CHAR(5))")
+        session.execute(f"CREATE TABLE {quote(second)}.c (id INT PRIMARY KEY, v CHAR(5), w INT)")
+        session.execute(f"INSERT INTO {quote(first)}.`b.c` VALUES (1, 'one')")
+        session.execute(f"INSERT INTO {quote(second)}.c VALUES (2, 'two', 2), (3, 'three', 3)")
+    entry = backups.take(server, first, second)
+    proof = verify(entry, Level.FULL, None, unreported)
+    assert (proof.outcome, proof.failures) == (Outcome.PASSED, ())
+    with pytest.raises(RestoreRefusedError, match=r"is `b\.c` of .* and `c` of "):
+        plan_restore(entry, None, None, RestoreRequest(tables=(f"{second}.c",)))
+
+
+def test_a_sequence_of_a_live_database_never_goes_backwards(mariadb: PrivateServer, backups: Backups) -> None:
+    database = mariadb.fresh_database()
+    with mariadb.connect() as session:
+        session.execute(f"USE {quote(database)}")
+        session.execute("CREATE SEQUENCE used NOCACHE")
+        session.execute("CREATE SEQUENCE unused NOCACHE")
+        session.execute(f"CREATE TABLE t (id INT PRIMARY KEY DEFAULT nextval({quote(database)}.used), v INT)")
+        session.execute("INSERT INTO t (v) VALUES (1), (2)")
+        entry = backups.take(mariadb, database)
+        session.execute("INSERT INTO t (v) VALUES (3), (4), (5)")
+        session.execute("DO nextval(unused), nextval(unused), nextval(unused)")
+    request = RestoreRequest(tables=(f"{database}.t",), replace=True, threads=2)
+    restore_into_server(entry, None, mariadb.root, request, unreported)
+    with mariadb.connect() as session:
+        session.execute(f"USE {quote(database)}")
+        assert session.rows("SELECT id FROM t ORDER BY id") == [(1,), (2,)]
+        session.execute("INSERT INTO t (v) VALUES (6)")
+        assert session.value("SELECT MAX(id) FROM t") == 6
+        assert session.value("SELECT nextval(unused)") == 4
+        session.execute("DROP TABLE t")
+        session.execute("DROP SEQUENCE used")
+    restore_into_server(entry, None, mariadb.root, request, unreported)
+    with mariadb.connect() as session:
+        session.execute(f"USE {quote(database)}")
+        session.execute("INSERT INTO t (v) VALUES (7)")
+        assert session.value("SELECT MAX(id) FROM t") == 3
+
+
+def test_a_restore_of_tables_leaves_the_databases_default_collation(server: PrivateServer, backups: Backups) -> None:
+    database = library(server)
+    with server.connect() as session:
+        session.execute(f"ALTER DATABASE {quote(database)} COLLATE latin1_swedish_ci")
+        session.execute(f"USE {quote(database)}")
+        session.execute("CREATE TRIGGER older BEFORE INSERT ON notes FOR EACH ROW SET NEW.text = NEW.text")
+        session.execute(f"ALTER DATABASE {quote(database)} COLLATE utf8mb4_bin")
+    entry = backups.take(server, database)
+    with server.connect() as session:
+        session.execute(f"ALTER DATABASE {quote(database)} COLLATE utf8mb4_general_ci")
+    request = RestoreRequest(tables=(f"{database}.notes",), replace=True, threads=2)
+    restore_into_server(entry, None, server.root, request, unreported)
+    with server.connect() as session:
+        session.execute(f"USE {quote(database)}")
+        assert session.value("SELECT @@collation_database") == "utf8mb4_general_ci"
+        (row,) = [row for row in session.rows("SHOW TRIGGERS") if row[0] == "older"]
+        assert row[-1] == "latin1_swedish_ci"
