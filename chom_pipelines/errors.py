@@ -78,6 +78,10 @@ class DefinitionChangedError(ServerError):
     retryable = True
 
 
+class NoRoomError(ServerError):
+    """The server has no more room: its disk, its memory, or a table that may not grow."""
+
+
 class UnsupportedServerError(ServerError):
     """The server's flavour, version or settings cannot do what was asked."""
 

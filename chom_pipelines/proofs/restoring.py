@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from chom_pipelines.errors import ChomError, RestoreFailedError
+from chom_pipelines.errors import ChomError, NoRoomError, RestoreFailedError
 from chom_pipelines.logical.catalog import Catalog, TableInfo
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
@@ -41,8 +41,8 @@ class RestoringResult:
 def restore_and_compare(contents: Contents, threads: int, report: Report) -> RestoringResult:
     """Restore into a private server of the same family and compare everything but accounts.
 
-    Raises ProgramMissingError or ScratchServerError where there is no such server, and DiskFullError: then nothing is
-    known. What the restore itself refuses or loses is a failure in the result.
+    Raises ProgramMissingError or ScratchServerError where there is no such server, NoRoomError or DiskFullError where it
+    has no room: then nothing is known. What the restore itself refuses or loses is a failure in the result.
     """
     manifest, result = contents.manifest, RestoringResult()
     began = time.monotonic()
@@ -57,6 +57,8 @@ def restore_and_compare(contents: Contents, threads: int, report: Report) -> Res
         result.scratch, result.version_differs = server.facts.label, server.differs
         try:
             restored = restore_contents(contents, server.endpoint, RestoreRequest(threads=threads), report)
+        except NoRoomError:
+            raise  # the private server's, which says nothing of the backup
         except ChomError as error:
             if not isinstance(error, RestoreFailedError) and not _answers(server):
                 raise

@@ -1,5 +1,6 @@
 """What the numbers of a server's and a driver's errors mean, as the errors of this project."""
 
+import re
 import ssl
 
 import pymysql
@@ -10,6 +11,7 @@ from chom_pipelines.errors import (
     DefinitionChangedError,
     LockNotObtainedError,
     MissingPrivilegeError,
+    NoRoomError,
     ServerError,
     UnknownDatabaseError,
 )
@@ -21,6 +23,7 @@ _KINDS: dict[type[ServerError], frozenset[int]] = {
     UnknownDatabaseError: frozenset({1049, 1051, 1146}),
     DefinitionChangedError: frozenset({1412}),
     LockNotObtainedError: frozenset({1205}),
+    NoRoomError: frozenset({5, 1021, 1037, 1038, 1041, 1114, 1135}),
     ConnectionFailedError: frozenset(
         {1040, 1053, 1129, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 1927, 2002, 2003, 2006, 2012, 2013, 2026, 3159},
     ),
@@ -31,8 +34,12 @@ _REMEDIES: dict[type[ServerError], str] = {
     UnknownDatabaseError: "check the name; it is missing, or the user may not see it",
     DefinitionChangedError: "run again when no migration is running",
     LockNotObtainedError: "find the blocker with SHOW FULL PROCESSLIST, or run again at a quieter time",
+    NoRoomError: "free room on the server's disk or memory, or let the table grow (max_heap_table_size, tmpdir)",
     ConnectionFailedError: "check that the server runs and that host, port, socket and network let this machine in",
 }
+_NO_SPACE = re.compile(r"\b(?:Errcode|[Ee]rror):? 28\b")
+"""The operating system's number, which engines pass on in texts of their own."""
+
 _INSECURE_TRANSPORT = 3159
 _TLS_ERRORS = frozenset({2026, _INSECURE_TRANSPORT})
 _TLS_REMEDY = "set tls: in chom.yaml to what the server has (tls: {verify: none} encrypts without checking who answers)"
@@ -52,6 +59,8 @@ def translated(error: Exception, endpoint: Endpoint) -> ServerError:
     if isinstance(cause, OSError):
         return ConnectionFailedError(f"{endpoint.where}: cannot connect: {cause}", _REMEDIES[ConnectionFailedError])
     kind = next((kind for kind, numbers in _KINDS.items() if number in numbers), ServerError)
+    if kind is ServerError and _NO_SPACE.search(text):
+        kind = NoRoomError
     return kind(f"{endpoint.where}: error {number}: {text}", _REMEDIES.get(kind, ""))
 
 

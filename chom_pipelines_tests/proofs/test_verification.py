@@ -144,6 +144,19 @@ def test_a_full_proof_fails_where_the_restored_copy_differs(
     }
 
 
+def test_a_private_server_without_room_proves_nothing(server: PrivateServer, backups: Backups) -> None:
+    database = server.fresh_database()
+    with server.connect() as session:
+        session.execute("SET SESSION max_heap_table_size = 67108864")
+        session.execute(
+            f"CREATE TABLE {quote(database)}.m (id INT PRIMARY KEY, t CHAR(200)) CHARSET=latin1 ENGINE=MEMORY"
+        )
+        filled(session, f"{quote(database)}.m", 100_000, "n, 'x'")
+    proof = verify(backups.take(server, database), Level.FULL, None, unreported)
+    assert (proof.outcome, proof.failures) == (Outcome.NOT_VERIFIED, ())
+    assert "is full" in proof.reason
+
+
 def test_without_a_server_program_a_full_proof_is_not_verified(
     mariadb: PrivateServer, backups: Backups, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
