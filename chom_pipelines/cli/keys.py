@@ -36,9 +36,7 @@ def generate(
 ) -> None:
     """Add a random key to the key file and make it the active one; those that are there stay."""
     file = _key_file(load_inventory(config), config)
-    before = Keyring.load(file) if file.exists() else Keyring()
-    ring = before.generate(name or f"{datetime.now(UTC):%Y-%m-%d}", kind)
-    ring.save(file)
+    ring = Keyring.add_to(file, name or f"{datetime.now(UTC):%Y-%m-%d}", kind)
     if json:
         output.document("keys generate", {"file": str(file), "name": ring.active, "kind": kind.value})
         return

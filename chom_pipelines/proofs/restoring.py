@@ -41,8 +41,8 @@ class RestoringResult:
 def restore_and_compare(contents: Contents, threads: int, report: Report) -> RestoringResult:
     """Restore into a private server of the same family and compare everything but accounts.
 
-    Raises ProgramMissingError or ScratchServerError where there is no such server, NoRoomError or DiskFullError where it
-    has no room: then nothing is known. What the restore itself refuses or loses is a failure in the result.
+    Raises ProgramMissingError or ScratchServerError where there is no such server, NoRoomError or DiskFullError where
+    it has no room: then nothing is known. What the restore itself refuses or loses is a failure in the result.
     """
     manifest, result = contents.manifest, RestoringResult()
     began = time.monotonic()

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from chom_pipelines.errors import ConfigurationError, KeyUnavailableError, SecretUnavailableError
 from chom_pipelines.repository.encryption import DataKey, decrypt, encrypt
-from chom_pipelines.repository.files import write_file
+from chom_pipelines.repository.files import make_directory, reported, write_file
+from chom_pipelines.repository.locks import file_lock
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.padding import OAEP
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RSA_BITS = 3072
+_PATIENCE = 60.0
 
 
 class KeyKind(StrEnum):
@@ -163,8 +165,26 @@ class Keyring:
             raise ConfigurationError(what, "correct the key file")
         return ring
 
+    @classmethod
+    def add_to(cls, path: Path, name: str, kind: KeyKind) -> "Keyring":
+        """Add a random key to a key file, which need not be there yet, and make it the active one.
+
+        Two processes that do so at once both get their key. Raises what `load`, `generate` and `save` raise;
+        RepositoryBusyError where another holds the file for long.
+        """
+        with reported(path.parent):
+            make_directory(path.parent)
+        lock = path.with_name(f".{path.name}.lock")
+        with file_lock(lock, path.parent, str(path), "chom keys generate", shared=False, patience=_PATIENCE):
+            ring = (cls.load(path) if path.exists() else cls()).generate(name, kind)
+            ring.save(path)
+        return ring
+
     def save(self, path: Path) -> None:
-        """Write the key file, 0600, whole or not at all; raises RepositoryError."""
+        """Write the key file, 0600, whole or not at all; raises RepositoryError.
+
+        It replaces what is there: what must not be lost is to be in the ring, which `add_to` sees to.
+        """
         body = {"format": FORMAT, "active": self.active, "keys": [key.to_json() for key in self.keys]}
         write_file(path, (json.dumps(body, indent=1) + "\n").encode())
 

@@ -2,6 +2,8 @@ import base64
 import dataclasses
 import json
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +188,21 @@ def test_a_key_ring_never_shows_its_keys(ring: Keyring) -> None:
 def test_every_data_key_comes_back(data: bytes) -> None:
     key = DataKey.from_bytes(data)
     assert AES.unwrap(AES.wrap(key)) == key
+
+
+def test_keys_that_are_added_at_once_are_all_there(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "keys.json"
+    names = [f"key-{number}" for number in range(8)]
+    script = (
+        "import sys; from pathlib import Path; from chom_pipelines.repository.keys import KeyKind, Keyring\n"
+        "sys.stdin.read(); Keyring.add_to(Path(sys.argv[1]), sys.argv[2], KeyKind.AES_256)"
+    )
+    running = [
+        subprocess.Popen([sys.executable, "-c", script, str(file), name], stdin=subprocess.PIPE) for name in names
+    ]
+    for process in running:  # all have started, and wait
+        assert process.stdin
+        process.stdin.close()
+    assert [process.wait() for process in running] == [0] * len(names)
+    assert sorted(Keyring.load(file).names) == names
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
