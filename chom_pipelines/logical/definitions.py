@@ -39,6 +39,14 @@ _COMMENT = re.compile(rb"COMMENT '(?:[^'\\]|\\.|'')*'")
 _IMPLIED = re.compile(rb" CHARACTER SET \w+(?= COLLATE \w)")
 _COUNTER = re.compile(rb"\n\)(?P<before>[^\n]*?) AUTO_INCREMENT=(?P<counter>\d+)")
 
+_PLACE = re.compile(
+    rb"(?P<quoted>`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*')"
+    rb"| (?:DATA|INDEX) DIRECTORY ?= ?'(?:[^'\\]|\\.|'')*'"
+    rb"| (?:/\*!50100 )?TABLESPACE ?=? ?(?:`(?:[^`]|``)*`|\w+)(?: \*/)?",
+    re.DOTALL,
+)
+"""Where a server keeps a table's files; in quotes it is something else."""
+
 
 @dataclass(frozen=True)
 class Context:
@@ -99,10 +107,11 @@ class Definition:
     def shape(self) -> str:
         """Like `digest`, blind to what differs without being a change of definition.
 
-        AUTO_INCREMENT moves while a dump runs. MySQL names a column's character set beside its collation only where
-        the CREATE TABLE did so: a copy made from SHOW CREATE TABLE says more than its source.
+        AUTO_INCREMENT moves while a dump runs, and a copy's files lie elsewhere. MySQL names a column's character set
+        beside its collation only where the CREATE TABLE did so: a copy made from SHOW CREATE TABLE says more than its
+        source.
         """
-        statement = _COUNTER.sub(rb"\n)\g<before>", self.statement)
+        statement = _COUNTER.sub(rb"\n)\g<before>", without_places(self.statement))
         return replace(self, statement=_IMPLIED.sub(b"", statement)).digest
 
     @property
@@ -120,6 +129,11 @@ class Definition:
     def label(self) -> str:
         """For messages: `trigger chom.orders_audit`."""
         return f"{self.kind} {self.database}.{self.name}" if self.database else f"{self.kind} {self.name}"
+
+
+def without_places(statement: bytes) -> bytes:
+    """A table's definition without directories and tablespaces: a copy must not write to where its original is."""
+    return _PLACE.sub(lambda found: found["quoted"] or b"", statement)
 
 
 def written(definitions: Iterable[Definition]) -> Iterator[bytes]:

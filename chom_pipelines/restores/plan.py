@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chom_pipelines.errors import RestoreRefusedError
-from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
+from chom_pipelines.logical.definitions import INVALID_VIEW, Definition, without_places
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Table
 from chom_pipelines.restores.table_sql import SplitTable, in_database, names_database, split_table
@@ -108,7 +108,7 @@ def planned(manifest: Manifest, definitions: Sequence[Definition], request: Rest
         tables=tuple(
             PlannedTable(
                 tables[_key(each)],
-                split_table(each.statement),
+                split_table(without_places(each.statement)),
                 request.rename.get(each.database, each.database),
             )
             for each in by_kind.get("table", [])
@@ -116,7 +116,10 @@ def planned(manifest: Manifest, definitions: Sequence[Definition], request: Rest
         ),
         programs=tuple(_moved(each, request) for each in programs),
         accounts=tuple(each for each in definitions if each.kind in _ACCOUNTS) if request.accounts else (),
-        warnings=_warnings(programs, manifest, request),
+        warnings=(
+            *_displaced([each for each in by_kind.get("table", []) if _key(each) in chosen]),
+            *_warnings(programs, manifest, request),
+        ),
     )
 
 
@@ -154,6 +157,12 @@ def _is_used(sequence: Definition, tables: Sequence[Definition]) -> bool:
     """Whether one of these tables takes its default values from the sequence; the server's text names it in full."""
     name = qualified(sequence.database, sequence.name).encode()
     return any(name in table.statement for table in tables)
+
+
+def _displaced(tables: Sequence[Definition]) -> Iterator[str]:
+    names = ", ".join(each.label for each in tables if without_places(each.statement) != each.statement)
+    if names:
+        yield f"in the server's own data directory, not where their definitions say: {names}"
 
 
 def _moved(definition: Definition, request: RestoreRequest) -> Definition:

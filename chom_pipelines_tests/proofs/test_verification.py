@@ -13,14 +13,15 @@ from chom_pipelines.repository.keys import KeyKind, Keyring
 from chom_pipelines.repository.proof import Level, Means, Subject
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_contents
+from chom_pipelines.restores.targets import restore_contents, restore_into_server
 from chom_pipelines.server.connection import Endpoint, Session
-from chom_pipelines.server.identifiers import quote
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.identifiers import literal, quote
 from chom_pipelines_tests.logical.samples import library
 from chom_pipelines_tests.logical.taking import Backups, filled
 from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.repository.samples import files_limited_to
-from chom_pipelines_tests.servers import PrivateServer
+from chom_pipelines_tests.servers import PrivateServer, private_server
 
 KEYRING = Keyring("", ()).generate("first", KeyKind.AES_256)
 
@@ -165,3 +166,36 @@ def test_without_a_server_program_a_full_proof_is_not_verified(
     proof = verify(entry, Level.FULL, None, unreported)
     assert proof.outcome is Outcome.NOT_VERIFIED
     assert "no-such-program" in proof.reason
+
+
+@pytest.mark.parametrize("flavour", Flavour)
+def test_a_copy_never_writes_where_its_original_keeps_its_files(
+    flavour: Flavour, backups: Backups, tmp_path: Path
+) -> None:
+    place = tmp_path / "large disk"
+    place.mkdir()
+    options = [] if flavour is Flavour.MARIADB else [f"--innodb-directories={place}"]
+    comment = f"DATA DIRECTORY='{place}' is only said here"
+    with private_server(flavour, options) as server:
+        database, copy = server.fresh_database(), server.fresh_database()
+        with server.connect() as session:
+            session.execute(f"USE {quote(database)}")
+            session.execute(f"CREATE TABLE t (id INT PRIMARY KEY) DATA DIRECTORY='{place}'")
+            session.execute(
+                f"CREATE TABLE p (id INT PRIMARY KEY COMMENT {literal(comment)}) PARTITION BY RANGE (id) "
+                f"(PARTITION a VALUES LESS THAN (5) DATA DIRECTORY='{place}', PARTITION b VALUES LESS THAN (9))"
+            )
+            session.execute("INSERT INTO t VALUES (1), (2)")
+            session.execute("INSERT INTO p VALUES (1), (7)")
+        entry = backups.take(server, database)
+        before = sorted(place.rglob("*"))
+        assert len(before) >= 3
+        proof = verify(entry, Level.FULL, None, unreported)
+        assert (proof.outcome, proof.failures) == (Outcome.PASSED, ())
+        request = RestoreRequest(rename={database: copy}, threads=2)
+        result = restore_into_server(entry, None, server.root, request, unreported)
+        assert f"not where their definitions say: table {database}.p, table {database}.t" in result.warnings[0]
+        assert sorted(place.rglob("*")) == before
+        with server.connect() as session:
+            assert session.rows(f"SELECT id FROM {quote(copy)}.p ORDER BY id") == [(1,), (7,)]
+            assert comment in str(session.rows(f"SHOW FULL COLUMNS FROM {quote(copy)}.p"))
