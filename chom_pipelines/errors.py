@@ -5,6 +5,8 @@ The exit codes are the command line's: 1 failed or refused, 2 usage or configura
 
 from typing import ClassVar
 
+from chom_pipelines.outcome import Outcome
+
 
 class ChomError(Exception):
     """Something failed that a person can act on.
@@ -15,6 +17,8 @@ class ChomError(Exception):
     exit_code: ClassVar[int] = 1
     retryable: ClassVar[bool] = False
     usual_remedy: ClassVar[str] = ""
+    outcome: ClassVar[Outcome] = Outcome.NOT_VERIFIED
+    """What it says of a backup that was asked about: damage is an answer, all else leaves the question open."""
 
     def __init__(self, what: str, remedy: str = "") -> None:
         super().__init__(what)
@@ -33,12 +37,6 @@ class ConfigurationError(ChomError):
 
 class SecretUnavailableError(ConfigurationError):
     """A secret reference leads nowhere: the variable is unset or the file cannot be read."""
-
-
-class NotVerifiedError(ChomError):
-    """A question could not be answered: neither a pass nor a failure."""
-
-    exit_code = 3
 
 
 # --- the database server
@@ -136,6 +134,7 @@ class ObjectExistsError(RepositoryError):
 class DamagedError(RepositoryError):
     """A stored object or manifest is not what was written: truncated, edited, lost or rotten."""
 
+    outcome = Outcome.FAILED
     usual_remedy = "restore another backup; this one cannot be trusted"
 
 
@@ -170,10 +169,6 @@ class RestoreRefusedError(ChomError):
 
 class RestoreFailedError(ChomError):
     """A restore stopped half-way; the message says what is there and how to run it again."""
-
-
-class ProofFailedError(ChomError):
-    """A backup was tested and is not what it should be."""
 
 
 class DemonstrationFailedError(ChomError):

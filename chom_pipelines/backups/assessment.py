@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from chom_pipelines.backups import verdicts
 from chom_pipelines.backups.verdicts import CONTENT, HISTORY, INTEGRITY, QUESTIONS, SIZE, TABLES, Verdict
-from chom_pipelines.errors import BackupNotFoundError, DamagedError, RepositoryError
+from chom_pipelines.errors import BackupNotFoundError, ChomError, RepositoryError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
@@ -26,16 +26,15 @@ def answers(repository: Repository, server: str, keyring: Keyring | None) -> Map
         return dict.fromkeys(QUESTIONS, Verdict(Outcome.NOT_VERIFIED, error.what))
     try:
         manifest = entry.manifest(keyring)
+        expected = len(manifest.logical.tables)
         proofs = list(_believed(entry, keyring))
-    except DamagedError as error:
+    except ChomError as error:
         unknown = Verdict(Outcome.NOT_VERIFIED, f"not everything in the backup can be believed: {error.what}")
-        return {**dict.fromkeys(QUESTIONS, unknown), INTEGRITY: Verdict(Outcome.FAILED, error.what)}
-    except RepositoryError as error:
-        return dict.fromkeys(QUESTIONS, Verdict(Outcome.NOT_VERIFIED, error.what))
+        return {**dict.fromkeys(QUESTIONS, unknown), INTEGRITY: Verdict(error.outcome, error.what)}
     last = verdicts.newest(proofs)
     return {
         INTEGRITY: verdicts.integrity(last),
-        TABLES: verdicts.tables(last, len(manifest.logical.tables)),
+        TABLES: verdicts.tables(last, expected),
         CONTENT: verdicts.content(verdicts.newest(proofs, Level.FULL)),
         SIZE: verdicts.size(manifest, _before(repository, entry, keyring)),
     }
@@ -51,7 +50,8 @@ def _believed(entry: BackupEntry, keyring: Keyring | None) -> Iterator[Proof]:
 
 def _before(repository: Repository, entry: BackupEntry, keyring: Keyring | None) -> list[Manifest | None]:
     """Manifests of the backups before this one, oldest first; None stands for one that cannot be read."""
-    earlier = [each for each in repository.backups(entry.server) if each.time and each.id < entry.id]
+    dated = [each for each in repository.backups(entry.server) if each.time]
+    earlier = dated[: dated.index(entry)] if entry in dated else dated
     return [_readable(each, keyring) for each in earlier[-HISTORY:]]
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from chom_pipelines.errors import DamagedError, KeyUnavailableError, RepositoryError
+from chom_pipelines.errors import KeyUnavailableError, RepositoryError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.entry import BackupEntry, ProofRecord
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.manifest import Manifest, unauthenticated
 from chom_pipelines.repository.proof import Level, Proof
 
 
@@ -25,10 +25,10 @@ class OpenedEntry:
     @property
     def outcome(self) -> Outcome:
         """What is known about it, without looking at its objects: what was never proved is not verified."""
-        if isinstance(self.problem, KeyUnavailableError):
-            return Outcome.NOT_VERIFIED
+        if self.problem:
+            return self.problem.outcome
         proved = {proof.outcome for proof in self.latest.values()}
-        if self.problem or Outcome.FAILED in proved or any(record.problem for record in self.proofs):
+        if Outcome.FAILED in proved or any(record.problem for record in self.proofs):
             return Outcome.FAILED
         return Outcome.PASSED if Outcome.PASSED in proved else Outcome.NOT_VERIFIED
 
@@ -60,6 +60,6 @@ def opened(entry: BackupEntry, keyring: Keyring | None) -> OpenedEntry:
 
 def _unauthenticated(entry: BackupEntry) -> Manifest | None:
     try:
-        return Manifest.model_validate({name: value for name, value in entry.peek().items() if name != "seal"})
-    except (DamagedError, ValidationError):
+        return unauthenticated(entry.peek())
+    except (RepositoryError, ValidationError):
         return None

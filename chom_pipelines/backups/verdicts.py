@@ -58,15 +58,15 @@ def integrity(proof: Proof | None) -> Verdict:
     return Verdict(Outcome.PASSED, f"{objects} objects read and authenticated", _of(proof))
 
 
-def tables(proof: Proof | None, expected: int) -> Verdict:
-    """Of the newest proof of any level, and the number of tables in the manifest."""
+def tables(proof: Proof | None, expected: int | None) -> Verdict:
+    """Of the newest proof of any level, and the number of tables in the manifest; None: it cannot be read."""
     if proof is None:
         return _open("nothing was compared yet: materialise verification_restore, or set verification: basic")
     if proof.outcome is Outcome.FAILED and not _restored(proof):
         return _open("the archive is damaged; which tables are whole was not determined", _of(proof))
-    compared = proof.count(Subject.TABLES, Means.RESTORED) or 0 if _restored(proof) else proof.count(Subject.TABLES)
-    if compared is None:
-        return _open(proof.reason, _of(proof))
+    compared = proof.count(Subject.TABLES, Means.RESTORED if _restored(proof) else Means.READ)
+    if compared is None or expected is None:  # it ended before they were looked at
+        return _open(proof.reason or "how many there should be is not known", _of(proof))
     if compared < expected:
         return _failed(proof, f"{expected - compared} of {expected} tables are missing")
     where = f"on {proof.scratch}" if _restored(proof) else "in the archive"
@@ -106,9 +106,9 @@ def size(manifest: Manifest, before: Sequence[Manifest | None]) -> Verdict:
 
 
 def newest(proofs: Sequence[Proof], level: Level = Level.BASIC) -> Proof | None:
-    """The last proof of that level or more."""
+    """The last proof of that level or more that came to an answer; else the last: what was found is not forgotten."""
     enough = [proof for proof in proofs if level is Level.BASIC or proof.level is Level.FULL]
-    return max(enough, key=lambda proof: proof.started, default=None)
+    return max(enough, key=lambda proof: (proof.outcome is not Outcome.NOT_VERIFIED, proof.started), default=None)
 
 
 def _megabytes(count: float) -> float:

@@ -20,6 +20,7 @@ from chom_pipelines.inventory.environment import (
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import Verification
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.manifest import Manifest
@@ -65,16 +66,19 @@ def backup(
     _say_what_has_no_effect(chosen, os.environ)
     with output.progress() as report:
         taken = take_and_prove(inventory, chosen, kind, policy, report, announce=_silent if json else _print_backup)
-    if taken.unproved:
-        what = f"{taken.entry.where} was taken, but is not verified: {taken.unproved.what}"
-        raise type(taken.unproved)(what, taken.unproved.remedy) from taken.unproved
     if json:
         _print_document(taken)
     else:
-        typer.echo(entries.verdict(taken.proof) if taken.proof else "not verified: no verification was asked for")
+        typer.echo(_verdict(taken))
         for failure in taken.proof.failures if taken.proof else ():
             typer.echo(f"  {failure}")
-    raise typer.Exit(output.EXIT_CODES[taken.outcome] if taken.proof else 0)
+    raise typer.Exit(output.EXIT_CODES[taken.outcome] if taken.proof or taken.unproved else 0)
+
+
+def _verdict(taken: Taken) -> str:
+    if taken.unproved:
+        return f"{Outcome.NOT_VERIFIED.words}: {taken.unproved}"
+    return entries.verdict(taken.proof) if taken.proof else "not verified: no verification was asked for"
 
 
 def _say_what_has_no_effect(server: Server, environ: Mapping[str, str]) -> None:

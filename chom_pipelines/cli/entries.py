@@ -6,6 +6,7 @@ from typing import Any
 from chom_pipelines.backups.listing import OpenedEntry
 from chom_pipelines.backups.taking import Taken
 from chom_pipelines.cli.output import duration, size
+from chom_pipelines.errors import ChomError, KeyUnavailableError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.manifest import Coordinates, Manifest
@@ -22,7 +23,7 @@ def as_json(found: OpenedEntry) -> dict[str, Any]:
     body["proofs"] = [proof_json(record.proof) for record in found.proofs if record.proof]
     body["disbelieved_proofs"] = [record.problem.what for record in found.proofs if record.problem]
     body["outcome"] = found.outcome.value
-    body["problem"] = {"kind": type(problem).__name__, "message": problem.what} if problem else None
+    body["problem"] = _problem_json(problem)
     return body
 
 
@@ -33,8 +34,12 @@ def taken_json(taken: Taken) -> dict[str, Any]:
         "proofs": [proof_json(taken.proof)] if taken.proof else [],
         "disbelieved_proofs": [],
         "outcome": taken.outcome.value,
-        "problem": None,
+        "problem": _problem_json(taken.unproved),
     }
+
+
+def _problem_json(problem: ChomError | None) -> dict[str, str] | None:
+    return {"kind": type(problem).__name__, "message": problem.what, "remedy": problem.remedy} if problem else None
 
 
 def _entry_json(entry: BackupEntry, manifest: Manifest | None) -> dict[str, Any]:
@@ -121,10 +126,10 @@ _WORDS = {Outcome.PASSED: "passed", Outcome.FAILED: "FAILED", Outcome.NOT_VERIFI
 
 def proved(found: OpenedEntry) -> str:
     """The last proof of each level and its age, newest first."""
-    if found.manifest is None:
-        return "damaged"
-    if found.problem:
+    if isinstance(found.problem, KeyUnavailableError):
         return "not verified: no key"
+    if found.problem:
+        return "damaged" if found.outcome is Outcome.FAILED else "not verified: it cannot be read"
     newest = sorted(found.latest.values(), key=lambda proof: proof.started, reverse=True)
     said = [f"{proof.level.value} {_WORDS[proof.outcome]} {age(proof.started)}" for proof in newest]
     return ", ".join(said) or "never proved"

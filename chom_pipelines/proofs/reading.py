@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +28,51 @@ class ReadingResult:
     failures: tuple[str, ...]
 
 
+class _Tally:
+    """What the checks, which run at once, have read to the end so far."""
+
+    def __init__(self, total: int, label: str, report: Report) -> None:
+        self._lock = threading.Lock()
+        self._total, self._label, self._report = total, label, report
+        self._bytes = 0
+        self._parts: Counter[tuple[str, str]] = Counter()
+        self._counts = dict.fromkeys(_AGAINST, 0)
+
+    def read(self, size: int) -> None:
+        """So many bytes more."""
+        with self._lock:
+            self._bytes += size
+        self._report(self._bytes, self._total, self._label)
+
+    def compared(self, subject: Subject, count: int) -> None:
+        """So many more were compared, and are what they should be, or are named in a failure."""
+        with self._lock:
+            self._counts[subject] += count
+
+    def compared_part(self, table: Table, rows: int) -> None:
+        """One more part of a table; with the last one, the table."""
+        with self._lock:
+            self._counts[Subject.ROWS] += rows
+            self._parts[table.identity] += 1
+            self._counts[Subject.TABLES] += self._parts[table.identity] == len(table.parts)
+
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """All of it."""
+        return tuple(
+            Comparison(subject=subject, means=Means.READ, against=_AGAINST[subject], count=count)
+            for subject, count in self._counts.items()
+        )
+
+
+_DUMP = "what was hashed while the server sent it"
+_AGAINST = {
+    Subject.OBJECTS: "the sizes, SHA-256 and MACs in the manifest",
+    Subject.TABLES: _DUMP,
+    Subject.ROWS: _DUMP,
+    Subject.DEFINITIONS: _DUMP,
+}
+
+
 def read_everything(
     entry: BackupEntry,
     contents: Contents,
@@ -36,14 +82,7 @@ def read_everything(
 ) -> ReadingResult:
     """Read all of a backup. Damage is listed in the result, by object; what cannot be read otherwise raises."""
     manifest, logical = contents.manifest, contents.logical
-    lock, done = threading.Lock(), 0
-
-    def count(size: int) -> None:
-        nonlocal done
-        with lock:
-            done += size
-        report(done, manifest.raw_bytes, f"read {manifest.id}")
-
+    tally = _Tally(manifest.raw_bytes, f"read {manifest.id}", report)
     checks: list[Callable[[], Iterator[str]]] = [partial(_guide, contents), partial(_proofs, entry, keyring)]
     bundles: dict[str, list[tuple[Table, Part, str]]] = {}
     in_tables = set()
@@ -54,30 +93,16 @@ def read_everything(
                 path, _, member = part.objects[0].partition("#")
                 bundles.setdefault(path, []).append((table, part, member))
             else:
-                checks.append(partial(_part, contents, table, part, count))
-    checks += [partial(_bundle, contents, path, members, count) for path, members in bundles.items()]
-    checks += [partial(_object, contents, path, count) for path in sorted(set(contents.stored) - in_tables)]
-    checks.append(partial(_definitions, contents))
+                checks.append(partial(_part, contents, table, part, tally))
+    checks += [partial(_bundle, contents, path, members, tally) for path, members in bundles.items()]
+    checks += [partial(_object, contents, path, tally) for path in sorted(set(contents.stored) - in_tables)]
+    checks.append(partial(_definitions, contents, tally))
     pool = ThreadPoolExecutor(threads)
     try:
         failures = [failure for found in pool.map(lambda check: list(check()), checks) for failure in found]
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    return ReadingResult(_comparisons(contents), tuple(dict.fromkeys(failures)))
-
-
-def _comparisons(contents: Contents) -> tuple[Comparison, ...]:
-    logical, dump = contents.logical, "what was hashed while the server sent it"
-    counts = {
-        Subject.OBJECTS: (len(contents.stored), "the sizes, SHA-256 and MACs in the manifest"),
-        Subject.TABLES: (len(logical.tables), dump),
-        Subject.ROWS: (logical.rows, dump),
-        Subject.DEFINITIONS: (len(logical.schema_objects), dump),
-    }
-    return tuple(
-        Comparison(subject=subject, means=Means.READ, against=against, count=count)
-        for subject, (count, against) in counts.items()
-    )
+    return ReadingResult(tally.comparisons(), tuple(dict.fromkeys(failures)))
 
 
 def _guide(contents: Contents) -> Iterator[str]:
@@ -100,15 +125,16 @@ def _proofs(entry: BackupEntry, keyring: Keyring | None) -> Iterator[str]:
             yield record.problem.what
 
 
-def _object(contents: Contents, path: str, count: Callable[[int], None]) -> Iterator[str]:
+def _object(contents: Contents, path: str, tally: _Tally) -> Iterator[str]:
     try:
         for piece in contents.text(path):
-            count(len(piece))
+            tally.read(len(piece))
+        tally.compared(Subject.OBJECTS, 1)
     except DamagedError as error:
         yield error.what
 
 
-def _part(contents: Contents, table: Table, part: Part, count: Callable[[int], None]) -> Iterator[str]:
+def _part(contents: Contents, table: Table, part: Part, tally: _Tally) -> Iterator[str]:
     """One range of a table: its objects in order are the rows whose digest was taken from the server."""
     text, rows = hashlib.sha256(), 0
     try:
@@ -116,26 +142,28 @@ def _part(contents: Contents, table: Table, part: Part, count: Callable[[int], N
             for piece in contents.text(path):
                 text.update(piece)
                 rows += piece.count(b"\n")
-                count(len(piece))
+                tally.read(len(piece))
+            tally.compared(Subject.OBJECTS, 1)
     except DamagedError as error:
         yield error.what
         return
-    yield from _compared(table, part, rows, text.hexdigest())
+    yield from _compared(table, part, rows, text.hexdigest(), tally)
 
 
 def _bundle(
     contents: Contents,
     path: str,
     members: list[tuple[Table, Part, str]],
-    count: Callable[[int], None],
+    tally: _Tally,
 ) -> Iterator[str]:
     waiting = {member: (table, part) for table, part, member in members}
     try:
         for name, text in contents.members(path):
-            count(len(text))
+            tally.read(len(text))
             if name in waiting:
                 table, part = waiting.pop(name)
-                yield from _compared(table, part, text.count(b"\n"), hashlib.sha256(text).hexdigest())
+                yield from _compared(table, part, text.count(b"\n"), hashlib.sha256(text).hexdigest(), tally)
+        tally.compared(Subject.OBJECTS, 1)
     except DamagedError as error:
         yield error.what
         return
@@ -143,14 +171,15 @@ def _bundle(
         yield f"{contents.folder.where(path)}: it has no member {name}"
 
 
-def _compared(table: Table, part: Part, rows: int, digest: str) -> Iterator[str]:
+def _compared(table: Table, part: Part, rows: int, digest: str, tally: _Tally) -> Iterator[str]:
+    tally.compared_part(table, rows)
     if (rows, digest) != (part.rows, part.digest):
         where = ", ".join(part.objects) or "no object"
         yield f"{table.database}.{table.name} ({where}): the rows are not those that were dumped"
 
 
-def _definitions(contents: Contents) -> Iterator[str]:
+def _definitions(contents: Contents, tally: _Tally) -> Iterator[str]:
     try:
-        contents.definitions()
+        tally.compared(Subject.DEFINITIONS, len(contents.definitions()))
     except DamagedError as error:
         yield error.what

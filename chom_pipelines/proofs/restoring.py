@@ -5,7 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from chom_pipelines.errors import ChomError, NoRoomError, RestoreFailedError
+from chom_pipelines.errors import (
+    ChomError,
+    ConnectionFailedError,
+    DamagedError,
+    NoRoomError,
+    RestoreFailedError,
+    RestoreRefusedError,
+    ServerError,
+)
 from chom_pipelines.logical.catalog import Catalog, TableInfo
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
@@ -57,10 +65,9 @@ def restore_and_compare(contents: Contents, threads: int, report: Report) -> Res
         result.scratch, result.version_differs = server.facts.label, server.differs
         try:
             restored = restore_contents(contents, server.endpoint, RestoreRequest(threads=threads), report)
-        except NoRoomError:
-            raise  # the private server's, which says nothing of the backup
-        except ChomError as error:
-            if not isinstance(error, RestoreFailedError) and not _answers(server):
+        except (RestoreFailedError, RestoreRefusedError, DamagedError, ServerError) as error:
+            # whatever else happens to the store or to the private server says nothing of the backup
+            if isinstance(error, (NoRoomError, ConnectionFailedError)) or not _answers(server):
                 raise
             result.failures.append(f"it cannot be restored: {error.what}")
             return result
@@ -83,8 +90,8 @@ def _compare(contents: Contents, server: ScratchServer, threads: int, report: Re
     with Session(server.endpoint) as session:
         session.execute(NO_SQL_MODE)
         catalog = Catalog(session, server.facts, logical.databases)
-        wanted = contents.definitions()
-        result.failures += _definitions(wanted, catalog.definitions())
+        wanted, found = contents.definitions(), catalog.definitions()
+        result.failures += _definitions(wanted, found)
         there = {table.identity: table for table in catalog.tables()}
         packet = int(server.facts.variables["max_allowed_packet"])
     pairs = []
@@ -100,7 +107,9 @@ def _compare(contents: Contents, server: ScratchServer, threads: int, report: Re
     counts = {
         Subject.TABLES: len(pairs),
         Subject.ROWS: sum(read.rows for read in again),
-        Subject.DEFINITIONS: sum(each.kind not in _UNCOMPARED for each in wanted),
+        Subject.DEFINITIONS: len(
+            {each.identity for each in wanted if each.kind not in _UNCOMPARED} & {each.identity for each in found}
+        ),
     }
     result.comparisons += [
         Comparison(subject=subject, means=Means.RESTORED, against="what is in the backup", count=count)

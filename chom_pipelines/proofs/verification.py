@@ -9,16 +9,7 @@ from datetime import UTC, datetime
 
 from chom_pipelines.errors import (
     ChomError,
-    ConfigurationError,
-    DamagedError,
-    DiskFullError,
-    KeyUnavailableError,
-    ProgramMissingError,
     RepositoryError,
-    ScratchServerError,
-    ServerError,
-    UnknownFormatError,
-    UnsupportedBackupError,
 )
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.outcome import Outcome
@@ -44,6 +35,13 @@ class _Findings:
     phases: dict[str, float] = field(default_factory=dict)
     comparisons: list[Comparison] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+
+    def say(self, error: ChomError) -> None:
+        """What an error says: damage fails the backup, all else leaves the question open."""
+        if error.outcome is Outcome.FAILED:
+            self.failures.append(error.what)
+        else:
+            self.outcome, self.reason = error.outcome, error.what
 
     def proof(self, entry: BackupEntry, manifest: Manifest | None) -> Proof:
         if self.failures:
@@ -91,16 +89,13 @@ def _verified(entry: BackupEntry, level: Level, keyring: Keyring | None, report:
     findings = _Findings(level, datetime.now(UTC))
     try:
         contents = Contents.of(entry, keyring)
-    except (DamagedError, UnknownFormatError) as error:
-        findings.failures.append(error.what)
-        return findings.proof(entry, None)
-    except (KeyUnavailableError, RepositoryError, UnsupportedBackupError) as error:
-        findings.outcome, findings.reason = Outcome.NOT_VERIFIED, error.what
+    except ChomError as error:
+        findings.say(error)
         return findings.proof(entry, None)
     try:
         _prove(entry, contents, findings, keyring=keyring, threads=threads, report=report)
-    except _NOT_DETERMINED as error:
-        findings.outcome, findings.reason = Outcome.NOT_VERIFIED, error.what
+    except ChomError as error:
+        findings.say(error)
     proof = findings.proof(entry, contents.manifest)
     try:
         entry.add_proof(proof, contents.key)
@@ -109,16 +104,6 @@ def _verified(entry: BackupEntry, level: Level, keyring: Keyring | None, report:
         message = f"{entry.id}: the {level.value} verification {found}, but the record cannot be kept: {error.what}"
         raise type(error)(message, error.remedy) from error
     return proof
-
-
-_NOT_DETERMINED: tuple[type[ChomError], ...] = (
-    ConfigurationError,
-    ProgramMissingError,
-    ScratchServerError,
-    ServerError,
-    DiskFullError,
-    RepositoryError,
-)
 
 
 def _prove(

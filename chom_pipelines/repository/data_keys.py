@@ -17,7 +17,7 @@ from chom_pipelines.errors import DamagedError, KeyUnavailableError, ObjectMissi
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.keys import Keyring, WrappedKey
 from chom_pipelines.repository.layout import KEYS
-from chom_pipelines.repository.store import Folder
+from chom_pipelines.repository.store import Folder, is_name
 
 FORMAT = 1
 
@@ -38,9 +38,12 @@ _WRAPPED = TypeAdapter(WrappedKey)
 def parsed_key(body: object, where: str) -> KeySource | None:
     """What a manifest says of its key, from its JSON; raises DamagedError."""
     try:
-        return _SOURCE.validate_python(body)
+        key = _SOURCE.validate_python(body)
     except ValidationError as error:
         raise DamagedError(f"{where}: the key in the manifest cannot be read") from error
+    if isinstance(key, StreamKey) and not is_name(_name(key.stream_key)):
+        raise DamagedError(f"{where}: {key.stream_key!r} in the manifest is no name of a key")
+    return key
 
 
 def opened_key(key: KeySource, stream: Folder, keyring: Keyring | None, where: str) -> DataKey:

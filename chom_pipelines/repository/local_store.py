@@ -220,7 +220,8 @@ def _name_it(partial: Path, path: Path) -> None:
             raise ObjectExistsError(f"{path} is there already") from None
         partial.rename(path)
         return
-    partial.unlink()
+    with suppress(OSError):  # it is there; the other name is hidden, and goes with its folder
+        partial.unlink()
 
 
 @contextmanager

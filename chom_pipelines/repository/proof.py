@@ -97,7 +97,8 @@ class Proof(BaseModel):
     @property
     def on_a_server(self) -> bool:
         """Whether anything was compared on a scratch server."""
-        return self.scratch is not None and any(each.means is not Means.READ for each in self.comparisons)
+        compared = any(each.count for each in self.comparisons if each.means is not Means.READ)
+        return self.scratch is not None and compared
 
     def count(self, subject: Subject, *means: Means) -> int | None:
         """How many of these were compared, in one of these ways or in any, the furthest going; None: not compared."""

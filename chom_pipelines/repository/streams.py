@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from chom_pipelines.errors import (
     BackupNotFoundError,
@@ -38,6 +38,8 @@ from chom_pipelines.repository.manifest import Manifest, seal
 from chom_pipelines.repository.store import Folder
 
 LATEST = "latest"
+
+_LONGEST_RUN = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,8 @@ class Stream:
 
         What has neither a manifest nor the mark of a draft is listed too: somebody lost its manifest.
         """
-        found = [BackupEntry(self.server, self.folder, name) for name in self.folder.folders() if name != KEYS]
-        return sorted((each for each in found if not _is_unfinished(each.folder)), key=_order)
+        names = [name for name in self.folder.folders() if name != KEYS and _is_backup(self.folder / name)]
+        return sorted((BackupEntry(self.server, self.folder, name) for name in names), key=_order)
 
     def find(self, backup: str) -> BackupEntry:
         """The backup of that id, or the last one for "latest"; raises BackupNotFoundError."""
@@ -109,7 +111,7 @@ class Stream:
         What is not published when the context ends is removed. Raises RepositoryBusyError, RepositoryError.
         """
         with self._writing(f"{kind.value} backup of {self.server}"):
-            self._remove_unfinished()
+            self._remove_unfinished(self.folder.folders())
             taken = frozenset(self.folder.folders())
             with self._draft(timed_id(kind, now, taken)) as draft:
                 yield draft
@@ -117,17 +119,18 @@ class Stream:
     @contextmanager
     def begin_segment(self, segment: BackupId) -> Iterator[Draft]:
         """As `begin`, of a segment of the binary log; raises ObjectExistsError where it is there already."""
+        folder = self.folder / segment.text
         with self._writing(f"binary log archive of {self.server}"):
-            self._remove_unfinished()
-            if segment.text in self.folder.folders():
-                raise ObjectExistsError(f"{self.folder.where(segment.text)} is there already")
+            if folder.exists(MANIFEST):
+                raise ObjectExistsError(f"{folder.where()} is there already")
+            self._remove_unfinished([segment.text])  # not all: there are thousands of segments
             with self._draft(segment) as draft:
                 yield draft
 
     def clean(self) -> list[str]:
         """Remove what killed runs left, and return its ids; raises RepositoryBusyError where a run is at work."""
         with self._writing(f"cleaning up after killed runs of {self.server}"):
-            return self._remove_unfinished()
+            return self._remove_unfinished(self.folder.folders())
 
     def remove(self, entry: BackupEntry, patience: float = PATIENCE) -> None:
         """Delete a backup, when nobody reads in this stream any more.
@@ -136,8 +139,11 @@ class Stream:
 
         Raises RepositoryBusyError after `patience` seconds, with nothing deleted.
         """
+        if entry.stream != self.folder:
+            raise RepositoryError(f"{entry.where} is not in {self.folder.where()}", "report this as a bug")
         purpose = f"deletion of {entry.id} of {self.server}"
-        with self._writing(purpose), self.folder.lock(READING, purpose, patience=patience):
+        # first the readers, who may take long: meanwhile backups can be taken
+        with self.folder.lock(READING, purpose, patience=patience), self._writing(purpose):
             entry.folder.replace(INCOMPLETE, _mark())
             entry.folder.delete(MANIFEST)
             _erase(entry.folder)
@@ -149,9 +155,15 @@ class Stream:
         with self.folder.lock(WRITING, purpose):
             yield
 
+    def _prepare_for_readers(self) -> None:
+        """Have the file of their lock, so that who reads when nothing more can be written has one to hold."""
+        with self.folder.lock(READING, f"preparing {self.server}", shared=True):
+            pass
+
     @contextmanager
     def _draft(self, identity: BackupId) -> Iterator[Draft]:
         draft = Draft(self.server, self.folder, identity.text)
+        self._prepare_for_readers()
         try:
             draft.folder.write(INCOMPLETE, _mark())
         except ObjectExistsError as error:  # by a machine whose lock is not seen here
@@ -163,17 +175,27 @@ class Stream:
                 if _is_unfinished(draft.folder):
                     _erase(draft.folder)
 
-    def _remove_unfinished(self) -> list[str]:
+    def _remove_unfinished(self, names: list[str]) -> list[str]:
         removed = []
-        for name in self.folder.folders():
+        for name in names:
             folder = self.folder / name
             if not _is_unfinished(folder):
                 if folder.exists(INCOMPLETE):
                     folder.delete(INCOMPLETE)
-            elif self.folder.store.capabilities.locks_all_machines or _is_ours(folder):
+            elif self.folder.store.capabilities.locks_all_machines or _is_abandoned(folder):
                 _erase(folder)
                 removed.append(name)
         return removed
+
+
+def _is_backup(folder: Folder) -> bool:
+    """Whether it is to be listed: with a manifest, or as one that has lost it.
+
+    In that order: a draft that is published or removed meanwhile is taken for what it has become.
+    """
+    if folder.exists(MANIFEST):
+        return True
+    return not folder.exists(INCOMPLETE) and bool(folder.below())
 
 
 def _is_unfinished(folder: Folder) -> bool:
@@ -200,9 +222,11 @@ def _mark() -> bytes:
     return (json.dumps(who) + "\n").encode()
 
 
-def _is_ours(folder: Folder) -> bool:
-    """Whether this machine made that mark: no other's lock would show where the store's locks are not everybody's."""
+def _is_abandoned(folder: Folder) -> bool:
+    """Whether this machine made that mark, or it is older than any run gets: another machine's lock may not be seen."""
     try:
-        return bool(json.loads(folder.read(INCOMPLETE))["host"] == socket.gethostname())
+        mark = json.loads(folder.read(INCOMPLETE))
+        since = datetime.fromisoformat(mark["since"])
+        return bool(mark["host"] == socket.gethostname() or datetime.now(UTC) - since > _LONGEST_RUN)
     except (ObjectMissingError, ValueError, KeyError, TypeError):
         return False

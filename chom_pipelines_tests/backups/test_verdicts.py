@@ -72,7 +72,7 @@ NEVER_READ = proof(Level.FULL, OPEN, {}, seen=0)
         (RESTORED_WELL, PASSED, PASSED, PASSED),
         (TABLE_LOST, PASSED, FAILED, FAILED),
         (ROWS_DIFFER, PASSED, PASSED, FAILED),
-        (NOT_RESTORED, PASSED, FAILED, FAILED),
+        (NOT_RESTORED, PASSED, OPEN, FAILED),
         (DAMAGED_BEFORE_RESTORE, FAILED, OPEN, FAILED),
         (NO_PROGRAM, PASSED, PASSED, OPEN),
         (NEVER_READ, OPEN, OPEN, OPEN),
@@ -98,6 +98,12 @@ def test_the_newest_proof_counts_and_for_a_restore_the_newest_full_one() -> None
     assert newest([later, RESTORED_WELL], Level.FULL) is RESTORED_WELL
     assert newest([later], Level.FULL) is None
     assert newest([]) is None
+
+
+def test_a_failure_is_not_forgotten_by_a_later_proof_that_came_to_no_answer() -> None:
+    later = NO_KEY.model_copy(update={"started": NOON + timedelta(days=1)})
+    assert newest([DAMAGED, later]) is DAMAGED
+    assert newest([later]) is later
 
 
 def sized(manifest: Manifest, raw_bytes: int) -> Manifest:

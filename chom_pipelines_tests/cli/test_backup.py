@@ -155,8 +155,10 @@ def test_a_backup_whose_proof_cannot_be_kept_is_not_forgotten(
 
     monkeypatch.setattr("chom_pipelines.proofs.verification.verify", full)
     code, body = on_mariadb.document(capsys, "backup")
-    assert (code, body["error"]["kind"]) == (1, "DiskFullError")
-    assert f"{path_of(on_mariadb.latest)} was taken, but is not verified" in body["error"]["message"]
+    assert (code, body["backup"]["id"], body["backup"]["outcome"]) == (3, on_mariadb.latest.id, "not_verified")
+    assert body["backup"]["problem"] == {"kind": "DiskFullError", "message": "no space", "remedy": "make some"}
+    assert on_mariadb.chom("backup") == 3
+    assert "not verified: no space\n  → make some" in capsys.readouterr().out
 
 
 def test_a_failed_backup_exits_with_1_and_lists_nothing(

@@ -75,7 +75,7 @@ def test_what_is_damaged_there_is_named_by_its_url_and_not_restored(mariadb: Pri
     proof = verify(entry, Level.BASIC, distant.keyring, unreported)
     assert proof.outcome is Outcome.FAILED
     assert any(entry.folder.where(stored.path) in failure for failure in proof.failures)
-    request = RestoreRequest(rename={database: copy})
+    request = RestoreRequest(rename={database: copy}, despite_failed_proof=True)
     with pytest.raises(DamagedError, match=stored.path):
         restore_into_server(entry, distant.keyring, mariadb.root, request, unreported)
 

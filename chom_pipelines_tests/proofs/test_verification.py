@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.errors import RepositoryError
+from chom_pipelines.errors import DiskFullError, RepositoryError, StoreUnreachableError
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report, unreported
@@ -94,7 +94,26 @@ def test_a_missing_and_a_truncated_object_are_named(mariadb: PrivateServer, kept
     path.unlink()
     assert any(path.name in failure for failure in verify(entry, Level.BASIC, kept.keyring, unreported).failures)
     path.write_bytes(whole[:-3])
-    assert any(path.name in failure for failure in verify(entry, Level.BASIC, kept.keyring, unreported).failures)
+    proof = verify(entry, Level.BASIC, kept.keyring, unreported)
+    assert any(path.name in failure for failure in proof.failures)
+    objects = len(entry.manifest(kept.keyring).objects)
+    assert (proof.count(Subject.OBJECTS), proof.count(Subject.TABLES), proof.count(Subject.ROWS)) == (objects - 1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "error", [StoreUnreachableError("gone", ""), DiskFullError("full", ""), RepositoryError("stale file handle", "")]
+)
+def test_a_store_that_fails_during_the_restore_leaves_the_question_open(
+    mariadb: PrivateServer, backups: Backups, monkeypatch: pytest.MonkeyPatch, error: RepositoryError
+) -> None:
+    entry = backups.take(mariadb, library(mariadb))
+
+    def failing(*_: object) -> RestoreResult:
+        raise error
+
+    monkeypatch.setattr("chom_pipelines.proofs.restoring.restore_contents", failing)
+    proof = verify(entry, Level.FULL, None, unreported)
+    assert (proof.outcome, proof.reason, proof.failures) == (Outcome.NOT_VERIFIED, error.what, ())
 
 
 def test_without_the_key_nothing_is_verified_and_nothing_passes(mariadb: PrivateServer, backups: Backups) -> None:

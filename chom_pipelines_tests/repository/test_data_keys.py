@@ -66,6 +66,8 @@ def test_a_key_of_another_format_is_refused_and_not_guessed(stream: Stream) -> N
 
 
 def test_no_name_of_a_key_leads_out_of_the_stream(stream: Stream) -> None:
+    with pytest.raises(DamagedError, match="is no name of a key"):
+        parsed_key({"stream_key": "../../x"}, "here")
     with pytest.raises(RepositoryError, match="cannot be the name"):
         opened_key(StreamKey("../../x"), stream.folder, AES, "here")
 

@@ -34,6 +34,7 @@ def test_an_edited_proof_is_not_believed(mac_key: bytes | None, data: st.DataObj
         {"scratch": None},
         {"comparisons": ()},
         {"comparisons": (READ,)},
+        {"comparisons": (READ, PROOF.comparisons[1].model_copy(update={"count": 0}))},
         {"comparisons": (PROOF.comparisons[1],)},
         {"comparisons": (READ.model_copy(update={"count": 0}), PROOF.comparisons[1])},
         {"outcome": Outcome.FAILED},

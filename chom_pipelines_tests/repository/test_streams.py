@@ -1,8 +1,10 @@
 """Backups appear whole or not at all, and readers, writers and deletion get along."""
 
 import errno
+import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -33,6 +35,7 @@ from chom_pipelines.repository.layout import BackupId, Kind
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject, read_object
 from chom_pipelines.repository.repository import Repository
+from chom_pipelines.repository.store import Capabilities
 from chom_pipelines.repository.streams import Draft, Stream
 from chom_pipelines_tests.repository.samples import AES, ID, KEY, NOON, a_manifest, files_limited_to
 
@@ -491,3 +494,58 @@ def test_time_zones_do_not_change_the_id(stream: Stream) -> None:
 
 def timed_text(moment: datetime) -> str:
     return f"full_{moment.astimezone(UTC):%Y%m%d_%H%M%S}"
+
+
+def test_no_listing_shows_what_was_never_a_backup(stream: Stream) -> None:
+    """Not even beside runs that begin and fail, again and again."""
+    good, done = back_up(stream), threading.Event()
+
+    def fail_again_and_again() -> None:
+        while not done.is_set():
+            with suppress(KeyError), stream.begin(Kind.FULL, NOON) as draft:
+                fill(draft)
+                raise KeyError
+
+    failing = threading.Thread(target=fail_again_and_again)
+    failing.start()
+    try:
+        assert {entry.id for _ in range(300) for entry in stream.entries()} == {good.id}
+    finally:
+        done.set()
+        failing.join()
+
+
+def test_a_backup_of_another_stream_is_not_deleted_under_this_ones_locks(repository: Repository) -> None:
+    entry = back_up(repository.stream("chom"))
+    with pytest.raises(RepositoryError, match="is not in"):
+        repository.stream("other").remove(entry)
+    assert repository.backups("chom") == [entry]
+
+
+def test_who_reads_when_the_disk_is_full_holds_off_a_deletion_that_comes_later(stream: Stream) -> None:
+    entry = back_up(stream)
+    with files_limited_to(0):
+        reading = entry.reading("restore")
+        reading.__enter__()
+    with pytest.raises(RepositoryBusyError):
+        stream.remove(entry, patience=0)
+    reading.__exit__(None, None, None)
+    stream.remove(entry, patience=0)
+
+
+def test_what_other_machines_left_is_removed_only_when_no_run_could_still_be_at_it(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        LocalStore, "capabilities", property(lambda _: Capabilities(rereads=True, locks_all_machines=False))
+    )
+    marks = {
+        "full_20260101_000001": {"host": "elsewhere", "since": datetime.now(UTC).isoformat()},
+        "full_20260101_000002": {"host": "elsewhere", "since": (datetime.now(UTC) - timedelta(days=8)).isoformat()},
+        "full_20260101_000003": {"host": socket.gethostname(), "since": datetime.now(UTC).isoformat()},
+        "full_20260101_000004": {"host": "elsewhere"},
+    }
+    for name, mark in marks.items():
+        stream.folder.write(f"{name}/incomplete.json", json.dumps(mark).encode())
+    assert stream.clean() == ["full_20260101_000002", "full_20260101_000003"]
+    assert stream.entries() == []

@@ -14,7 +14,7 @@ from chom_pipelines.defs.kinds import RESULT, asset_of, server_of
 from chom_pipelines.defs.proofs.checks import ASKED, VERIFICATION_RESTORE, check_results, check_specs
 from chom_pipelines.defs.proofs.metadata import described
 from chom_pipelines.defs.resources import Chom, failures
-from chom_pipelines.errors import RepositoryError, UnsupportedBackupError
+from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.cadence import longest_gap
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of
@@ -90,9 +90,9 @@ def freshness(server: Server) -> dg.FreshnessPolicy | None:
     return dg.FreshnessPolicy.time_window(warn_window=gap + _LATE, fail_window=2 * gap + _LATE)
 
 
-def _expected(entry: BackupEntry, keyring: Keyring | None) -> int:
-    """Tables in the manifest; 0 where it cannot be read, which the proof has found too."""
+def _expected(entry: BackupEntry, keyring: Keyring | None) -> int | None:
+    """Tables in the manifest; None where it cannot be read, which the proof has found too."""
     try:
         return len(entry.manifest(keyring).logical.tables)
-    except (RepositoryError, UnsupportedBackupError):
-        return 0
+    except ChomError:
+        return None

@@ -20,8 +20,8 @@ def check_specs(server: str) -> tuple[dg.AssetCheckSpec, ...]:
     return specs(asset_key(server, VERIFICATION_RESTORE), ASKED)
 
 
-def check_results(server: str, proof: Proof, expected: int) -> Iterator[dg.AssetCheckResult]:
-    """Of a proof; `expected` is the number of tables in the manifest."""
+def check_results(server: str, proof: Proof, expected: int | None) -> Iterator[dg.AssetCheckResult]:
+    """Of a proof; `expected` is the number of tables in the manifest, None where it cannot be read."""
     found: dict[str, Verdict] = {
         INTEGRITY: verdicts.integrity(proof),
         TABLES: verdicts.tables(proof, expected),
