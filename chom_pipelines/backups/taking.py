@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from chom_pipelines.backups.policy import refuse_unbuilt
 from chom_pipelines.errors import ChomError
-from chom_pipelines.inventory.environment import BackupType
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of
 from chom_pipelines.inventory.policies import BackupPolicy, Verification
@@ -17,6 +16,7 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.proof import Level
 
@@ -45,7 +45,7 @@ class Taken:
 def take_and_prove(
     inventory: Inventory,
     server: Server,
-    kind: BackupType,
+    kind: Kind,
     policy: BackupPolicy,
     report: Report,
     *,

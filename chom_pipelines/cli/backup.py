@@ -12,7 +12,6 @@ from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.environment import (
     RETENTION,
-    BackupType,
     backup_policy,
     retention_from_environment,
     type_from_environment,
@@ -23,6 +22,7 @@ from chom_pipelines.inventory.policies import Verification
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.manifest import Manifest
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 @app.command()
 def backup(
     *,
-    kind: Annotated[BackupType | None, typer.Option("--type", help="$BACKUP_TYPE; only full is built yet.")] = None,
+    kind: Annotated[Kind | None, typer.Option("--type", help="$BACKUP_TYPE; only full is built yet.")] = None,
     compression: Annotated[Codec | None, typer.Option(help="$COMPRESSION.")] = None,
     level: Annotated[int | None, typer.Option(help="Of compression: zstd 1-22, gzip and bzip2 1-9, xz 0-9.")] = None,
     threads: Annotated[int | None, typer.Option(help="Connections; 0: one per core. $PARALLEL_THREADS.")] = None,

@@ -1,7 +1,6 @@
 """The environment variables that operators of the earlier scripts know, over what chom.yaml says."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -10,6 +9,7 @@ from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.base import AtKeyError, ConfigModel
 from chom_pipelines.inventory.models import RepositoryConfig, impossible
 from chom_pipelines.inventory.policies import BackupPolicy, Retention
+from chom_pipelines.repository.layout import Kind
 
 Model = TypeVar("Model", bound=ConfigModel)
 
@@ -25,14 +25,6 @@ RETENTION = {
     "incremental_days": "RETAIN_INCREMENTAL_DAYS",
     "binlog_days": "RETAIN_BINLOG_DAYS",
 }
-
-
-class BackupType(StrEnum):
-    """What `chom backup` takes."""
-
-    FULL = "full"
-    INCREMENTAL = "incremental"
-    BINLOG = "binlog"
 
 
 def policy_from_environment(policy: BackupPolicy, environ: Mapping[str, str]) -> BackupPolicy:
@@ -55,11 +47,16 @@ def backup_policy(
     """
     given = {key: value for key, value in options.items() if value is not None}
     sources = _variables(POLICY) | {key: f"--{key}" for key in given}
-    changed = overridden(policy, _set(POLICY, environ) | given, sources)
-    if error := impossible(changed, repository):
+    return possible(overridden(policy, _set(POLICY, environ) | given, sources), repository, sources)
+
+
+def possible(policy: BackupPolicy, repository: RepositoryConfig, sources: Mapping[str, str]) -> BackupPolicy:
+    """The policy, if this repository can take such backups; else raises ConfigurationError naming the source."""
+    if error := impossible(policy, repository):
         key = str(error.key[0])
-        raise ConfigurationError(f"{sources[key]}: {error}", "configure it in chom.yaml, or leave it off")
-    return changed
+        source = sources.get(key, f"{key} in chom.yaml")
+        raise ConfigurationError(f"{source}: {error}", "configure it in chom.yaml, or leave it out")
+    return policy
 
 
 def retention_from_environment(retention: Retention, environ: Mapping[str, str]) -> Retention:
@@ -70,20 +67,20 @@ def retention_from_environment(retention: Retention, environ: Mapping[str, str])
     return overridden(retention, _set(RETENTION, environ), _variables(RETENTION))
 
 
-def type_from_environment(environ: Mapping[str, str]) -> BackupType:
+def type_from_environment(environ: Mapping[str, str]) -> Kind:
     """BACKUP_TYPE, else full.
 
     Raises ConfigurationError.
     """
-    return backup_type(environ.get("BACKUP_TYPE") or BackupType.FULL.value, "$BACKUP_TYPE")
+    return backup_type(environ.get("BACKUP_TYPE") or Kind.FULL.value, "$BACKUP_TYPE")
 
 
-def backup_type(text: str, source: str) -> BackupType:
+def backup_type(text: str, source: str) -> Kind:
     """The type of that name; raises ConfigurationError naming the source."""
     try:
-        return BackupType(text)
+        return Kind(text)
     except ValueError as error:
-        kinds = ", ".join(kind.value for kind in BackupType)
+        kinds = ", ".join(kind.value for kind in Kind)
         raise ConfigurationError(f"{source}: there is no {text!r}", f"use one of: {kinds}") from error
 
 

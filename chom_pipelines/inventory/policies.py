@@ -88,7 +88,7 @@ class Retention(ConfigModel):
 
 
 class Thresholds(ConfigModel):
-    """Beyond these a check fails or an alert fires."""
+    """Beyond these a check fails."""
 
     backup_age_hours: float = Field(default=24, gt=0)
     slow_queries_per_second: float = Field(default=10, ge=0)

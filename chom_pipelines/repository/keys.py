@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from chom_pipelines.errors import ConfigurationError, KeyUnavailableError, SecretUnavailableError
 from chom_pipelines.repository.encryption import DataKey, decrypt, encrypt
+from chom_pipelines.repository.file_locks import file_lock
 from chom_pipelines.repository.files import make_directory, reported, write_file
-from chom_pipelines.repository.locks import file_lock
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.padding import OAEP

@@ -13,6 +13,7 @@ from io import FileIO
 from pathlib import Path
 
 from chom_pipelines.errors import DamagedError, ObjectExistsError, ObjectMissingError, RepositoryError
+from chom_pipelines.repository.file_locks import file_lock
 from chom_pipelines.repository.files import (
     create_file,
     make_directory,
@@ -22,7 +23,6 @@ from chom_pipelines.repository.files import (
     write_all,
     write_file,
 )
-from chom_pipelines.repository.locks import file_lock
 from chom_pipelines.repository.store import (
     PIECE,
     Capabilities,

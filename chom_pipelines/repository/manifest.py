@@ -1,4 +1,4 @@
-"""What a backup says of itself: one envelope for every kind, and the contents by method.
+"""What a backup says of itself: one envelope for every kind, and a payload by method.
 
 The manifest is the last object of a backup to be put, and makes it one. It is authenticated as a whole: with the data
 key's MAC key where the backup is encrypted, else by a plain SHA-256, which finds rot but not forgery.
@@ -100,7 +100,7 @@ class Manifest(BaseModel):
 
     @property
     def logical(self) -> LogicalPayload:
-        """Its contents, where they are rows and definitions; raises UnsupportedBackupError for another method."""
+        """Its payload, where that is rows and definitions; raises UnsupportedBackupError for another method."""
         if not isinstance(self.payload, LogicalPayload):
             what = f"{self.id} of {self.server} is a {self.method.value} backup"
             raise UnsupportedBackupError(what, "this version reads logical backups only; use the one that took it")

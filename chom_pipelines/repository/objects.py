@@ -52,7 +52,7 @@ class ObjectWriter:
         self._path = name + codec.suffix + (ENCRYPTED if key else "")
         self._codec = codec
         self._compressor = compressor(codec, level)
-        self._encryptor = Encryptor(key, sealed_name(folder, self._path)) if key else None
+        self._encryptor = Encryptor(key, iv_name(folder, self._path)) if key else None
         self._sha256 = hashlib.sha256()
         self._raw_bytes = self._bytes = 0
         self._stored: StoredObject | None = None
@@ -107,7 +107,7 @@ class ObjectWriter:
             raise
 
 
-def sealed_name(folder: Folder, path: str) -> str:
+def iv_name(folder: Folder, path: str) -> str:
     """What an object's IV follows from: the backup's id and the path in it, as several backups may share a key."""
     return f"{folder.basename}/{path}"
 
@@ -166,7 +166,7 @@ def _checked(pieces: Iterator[bytes], stored: StoredObject, key: DataKey | None)
 def _decoded(pieces: Iterator[bytes], folder: Folder, stored: StoredObject, key: DataKey | None) -> Iterator[bytes]:
     sha256, size = hashlib.sha256(), 0
     same = _hashed(pieces, sha256)
-    encoded = decrypted(key, sealed_name(folder, stored.path), same) if key else same
+    encoded = decrypted(key, iv_name(folder, stored.path), same) if key else same
     for piece in decompressed(stored.codec, encoded):
         size += len(piece)
         if size > stored.raw_bytes:

@@ -57,7 +57,7 @@ _ACTIONS = {
 
 
 @contextmanager
-def reported(where: str) -> Iterator[None]:
+def translated(where: str) -> Iterator[None]:
     """Raise what boto3 raises in the block as the RepositoryError that says it."""
     from botocore.exceptions import BotoCoreError, ClientError
     from urllib3.exceptions import HTTPError

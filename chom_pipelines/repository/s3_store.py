@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from chom_pipelines.cache import cache_directory
 from chom_pipelines.errors import ConfigurationError, ObjectMissingError
-from chom_pipelines.repository.locks import file_lock
-from chom_pipelines.repository.s3_errors import broken_off, code_of, refusal, reported
+from chom_pipelines.repository.file_locks import file_lock
+from chom_pipelines.repository.s3_errors import broken_off, code_of, refusal, translated
 from chom_pipelines.repository.s3_upload import S3Upload, found_metadata
 from chom_pipelines.repository.store import (
     PIECE,
@@ -84,7 +84,7 @@ class S3Store:
         """Make the bucket; a prefix needs no making."""
         if self.is_there():
             return
-        with reported(self.where("")):
+        with translated(self.where("")):
             region = self._client.meta.region_name
             if region in {_EVERYWHERE, "aws-global"}:
                 self._client.create_bucket(Bucket=self.bucket)
@@ -98,7 +98,7 @@ class S3Store:
         """Whether the bucket is."""
         from botocore.exceptions import ClientError
 
-        with reported(self.where("")):
+        with translated(self.where("")):
             try:
                 self._client.list_objects_v2(Bucket=self.bucket, Prefix=self._inside(""), MaxKeys=1)
             except ClientError as error:
@@ -110,13 +110,13 @@ class S3Store:
     def put(self, name: str) -> S3Upload:
         """Begin an upload; nothing is sent before a part is full."""
         refuse_bad_name(name)
-        with reported(self.where(name)):
+        with translated(self.where(name)):
             return S3Upload(self._client, self.bucket, self._key(name), self.where(name))
 
     def replace(self, name: str, data: bytes) -> None:
         """Put it without a condition."""
         refuse_bad_name(name)
-        with reported(self.where(name)):
+        with translated(self.where(name)):
             self._client.put_object(Bucket=self.bucket, Key=self._key(name), Body=data)
 
     def open(self, name: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
@@ -128,7 +128,7 @@ class S3Store:
             return
         request: GetObjectRequestTypeDef = {"Bucket": self.bucket, "Key": self._key(name)}
         at, last, breaks = start, None if length is None else start + length - 1, 0
-        with reported(self.where(name)):
+        with translated(self.where(name)):
             while last is None or at <= last:
                 if at or last is not None:
                     request["Range"] = f"bytes={at}-{'' if last is None else last}"
@@ -151,7 +151,7 @@ class S3Store:
     def exists(self, name: str) -> bool:
         """Whether S3 knows the object."""
         refuse_bad_name(name)
-        with reported(self.where(name)):
+        with translated(self.where(name)):
             return found_metadata(self._client, self.bucket, self._key(name)) is not None
 
     def below(self, folder: str) -> list[Listed]:
@@ -165,7 +165,7 @@ class S3Store:
         """What stands before the next slash."""
         refuse_bad_folder(folder)
         inside = self._inside(folder)
-        with reported(self.where(folder)):
+        with translated(self.where(folder)):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=inside, Delimiter="/"
             )
@@ -175,14 +175,14 @@ class S3Store:
     def delete(self, name: str) -> None:
         """Delete the object; where the bucket keeps versions, that one becomes an old one."""
         refuse_bad_name(name)
-        with reported(self.where(name)):
+        with translated(self.where(name)):
             self._client.delete_object(Bucket=self.bucket, Key=self._key(name))
 
     def delete_folder(self, folder: str) -> None:
         """Abort the uploads first, so that none ends meanwhile, and delete every key."""
         refuse_bad_name(folder)
         inside = self._inside(folder)
-        with reported(self.where(folder)):
+        with translated(self.where(folder)):
             for page in self._client.get_paginator("list_multipart_uploads").paginate(
                 Bucket=self.bucket, Prefix=inside
             ):
@@ -220,7 +220,7 @@ class S3Store:
         return f"{self._key(folder).rstrip('/')}/".removeprefix("/")
 
     def _keys(self, folder: str) -> Iterator[tuple[str, int]]:
-        with reported(self.where(folder)):
+        with translated(self.where(folder)):
             for page in self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=self._inside(folder)
             ):

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from chom_pipelines.errors import ObjectExistsError, RepositoryError
-from chom_pipelines.repository.s3_errors import is_missing, reported
+from chom_pipelines.repository.s3_errors import is_missing, translated
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -39,7 +39,7 @@ class S3Upload:
         self._refuse_closed()
         self._rest += data
         while len(self._rest) > (size := part_size(len(self._parts))):  # so that something is left for the last part
-            with reported(self._where):
+            with translated(self._where):
                 self._send(bytes(memoryview(self._rest)[:size]))
             del self._rest[:size]
 
@@ -47,7 +47,7 @@ class S3Upload:
         """Send the rest, and have the object made of it."""
         self._refuse_closed()
         try:
-            with reported(self._where):
+            with translated(self._where):
                 self._publish()
         except BaseException as error:
             if not isinstance(error, RepositoryError) or not self._is_there():
@@ -59,7 +59,7 @@ class S3Upload:
         """Have the parts thrown away."""
         if self._open and self._id is not None:
             # The error that led here is the one to tell; parts that stay show nowhere, and go with their folder.
-            with suppress(RepositoryError), reported(self._where):
+            with suppress(RepositoryError), translated(self._where):
                 self._client.abort_multipart_upload(Bucket=self._bucket, Key=self._key, UploadId=self._id)
         self._open = False
         self._rest.clear()
@@ -112,7 +112,7 @@ class S3Upload:
 
     def _is_there(self) -> bool:
         """Whether it was made after all: boto3 asks again where an answer is lost, and then meets what it made."""
-        with suppress(RepositoryError), reported(self._where):
+        with suppress(RepositoryError), translated(self._where):
             return (found_metadata(self._client, self._bucket, self._key) or {}).get(_MARK) == self._mark
         return False
 

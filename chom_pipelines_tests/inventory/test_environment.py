@@ -2,7 +2,6 @@ import pytest
 
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.environment import (
-    BackupType,
     backup_policy,
     policy_from_environment,
     retention_from_environment,
@@ -11,6 +10,7 @@ from chom_pipelines.inventory.environment import (
 from chom_pipelines.inventory.models import RepositoryConfig
 from chom_pipelines.inventory.policies import BackupPolicy, Retention, Verification
 from chom_pipelines.repository.codecs import Codec
+from chom_pipelines.repository.layout import Kind
 
 PLAIN = RepositoryConfig.model_validate({"path": "/b"})
 WITH_KEYS = RepositoryConfig.model_validate({"path": "/b", "encryption": {"keys": {"env": "KEYS"}}})
@@ -75,7 +75,7 @@ def test_retention_is_read_from_the_environment() -> None:
 
 
 def test_the_kind_of_backup_is_read_from_the_environment() -> None:
-    assert type_from_environment({}) is BackupType.FULL
-    assert type_from_environment({"BACKUP_TYPE": "binlog"}) is BackupType.BINLOG
+    assert type_from_environment({}) is Kind.FULL
+    assert type_from_environment({"BACKUP_TYPE": "binlog"}) is Kind.BINLOG
     with pytest.raises(ConfigurationError, match=r"\$BACKUP_TYPE: there is no 'daily'"):
         type_from_environment({"BACKUP_TYPE": "daily"})

@@ -4,9 +4,9 @@ import pytest
 
 from chom_pipelines.backups.policy import refuse_unbuilt
 from chom_pipelines.errors import ConfigurationError
-from chom_pipelines.inventory.environment import BackupType
 from chom_pipelines.inventory.models import Inventory
 from chom_pipelines.inventory.unbuilt import unbuilt_for_all, unbuilt_for_server
+from chom_pipelines.repository.layout import Kind
 from chom_pipelines.server.findings import Finding
 
 OFFSITE = {"url": "s3://acme/chom"}
@@ -66,4 +66,4 @@ def test_what_a_backup_is_refused_for_fails(offsite: dict[str, str] | None, back
     (finding,) = unbuilt_for_server(server)
     assert (finding.subject, finding.words) == (key, "failed")
     with pytest.raises(ConfigurationError, match=finding.message):
-        refuse_unbuilt(BackupType.FULL, server.backup)
+        refuse_unbuilt(Kind.FULL, server.backup)

@@ -9,7 +9,7 @@ from chom_pipelines.errors import (
     RepositoryError,
     StoreUnreachableError,
 )
-from chom_pipelines.repository.s3_errors import reported
+from chom_pipelines.repository.s3_errors import translated
 
 
 @pytest.mark.parametrize(
@@ -35,23 +35,23 @@ def test_a_refusal_says_what_failed_where_and_what_to_do(
     operation: str, code: str, status: int, kind: type[RepositoryError], remedy: str
 ) -> None:
     answer = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    with pytest.raises(RepositoryError, match="s3://bucket/x") as caught, reported("s3://bucket/x"):
+    with pytest.raises(RepositoryError, match="s3://bucket/x") as caught, translated("s3://bucket/x"):
         raise ClientError(answer, operation)  # type: ignore[arg-type]
     assert type(caught.value) is kind
     assert remedy in caught.value.remedy
 
 
 def test_what_was_to_give_a_secret_is_not_quoted() -> None:
-    with pytest.raises(RepositoryError, match="no credentials") as caught, reported("s3://bucket/x"):
+    with pytest.raises(RepositoryError, match="no credentials") as caught, translated("s3://bucket/x"):
         raise CredentialRetrievalError(provider="custom-process", error_msg="hidden")
     assert "hidden" not in str(caught.value)
 
 
 def test_bytes_that_are_not_what_their_checksum_says_are_damaged() -> None:
-    with pytest.raises(DamagedError), reported("s3://bucket/x"):
+    with pytest.raises(DamagedError), translated("s3://bucket/x"):
         raise FlexibleChecksumError(error_msg="Expected checksum x")
 
 
 def test_an_answer_that_never_comes_whole_may_do_so_later() -> None:
-    with pytest.raises(StoreUnreachableError), reported("s3://bucket/x"):
+    with pytest.raises(StoreUnreachableError), translated("s3://bucket/x"):
         raise ResponseStreamingError(error="broken")

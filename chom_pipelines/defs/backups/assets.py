@@ -12,13 +12,15 @@ from chom_pipelines.backups.policy import Knob, run_policy
 from chom_pipelines.backups.taking import Taken, take_and_prove
 from chom_pipelines.defs.backups.metadata import described, largest_tables, numbers, words
 from chom_pipelines.defs.kinds import asset_of, server_of
-from chom_pipelines.defs.resources import Chom, failures
-from chom_pipelines.inventory.environment import BackupType, backup_type
+from chom_pipelines.defs.resources import Chom
+from chom_pipelines.defs.retries import failures
+from chom_pipelines.inventory.environment import backup_type
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import Verification
 from chom_pipelines.log_lines import LogLines
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.proof import Proof
 
@@ -52,7 +54,7 @@ class FullBackupConfig(dg.Config):
         """What the run says of the policy; None where it says nothing."""
         return self.model_dump(exclude={"type"})
 
-    def kind(self) -> BackupType:
+    def kind(self) -> Kind:
         """What is to be taken; raises ConfigurationError."""
         return backup_type(self.type, "type in the run configuration")
 

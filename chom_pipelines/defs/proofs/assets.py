@@ -13,7 +13,8 @@ from chom_pipelines.defs.backups.checks import report_checks
 from chom_pipelines.defs.kinds import RESULT, asset_of, server_of
 from chom_pipelines.defs.proofs.checks import ASKED, VERIFICATION_RESTORE, check_results, check_specs
 from chom_pipelines.defs.proofs.metadata import described
-from chom_pipelines.defs.resources import Chom, failures
+from chom_pipelines.defs.resources import Chom
+from chom_pipelines.defs.retries import failures
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.cadence import longest_gap
 from chom_pipelines.inventory.models import Server

@@ -6,7 +6,7 @@ import dagster as dg
 
 from chom_pipelines.backups import verdicts
 from chom_pipelines.backups.verdicts import CONTENT, INTEGRITY, TABLES, Verdict
-from chom_pipelines.defs.backups.checks import check_result, specs
+from chom_pipelines.defs.checks import check_result, specs
 from chom_pipelines.defs.kinds import asset_key
 from chom_pipelines.repository.proof import Proof
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from chom_pipelines.defs.backups.jobs import asset_job
+from chom_pipelines.defs.jobs import asset_job
 from chom_pipelines.defs.proofs.checks import VERIFICATION_RESTORE
 from chom_pipelines.inventory.models import Server
 

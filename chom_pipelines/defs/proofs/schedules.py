@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
-from chom_pipelines.defs.backups.schedules import schedule
 from chom_pipelines.defs.proofs.checks import VERIFICATION_RESTORE
 from chom_pipelines.defs.proofs.jobs import VERIFICATION_JOB
 from chom_pipelines.defs.resources import Chom
+from chom_pipelines.defs.schedules import schedule
 from chom_pipelines.errors import RepositoryError
 from chom_pipelines.inventory.cadence import buckets
 from chom_pipelines.inventory.models import Server

@@ -4,8 +4,8 @@ import dagster as dg
 import pytest
 
 from chom_pipelines import errors
-from chom_pipelines.defs import resources
-from chom_pipelines.defs.resources import RETRY, failures
+from chom_pipelines.defs import retries
+from chom_pipelines.defs.retries import RETRY, failures
 from chom_pipelines.errors import ChomError
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ChomError)]
@@ -25,7 +25,7 @@ def test_every_error_is_a_failure_with_its_remedy(kind: type[ChomError]) -> None
 def test_what_may_pass_by_itself_is_tried_again_and_then_fails_as_the_rest(
     kind: type[ChomError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resources, "RETRY", dg.RetryPolicy(max_retries=2, delay=0.01))
+    monkeypatch.setattr(retries, "RETRY", dg.RetryPolicy(max_retries=2, delay=0.01))
     tries = []
 
     @dg.asset

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from chom_pipelines.errors import RepositoryBusyError, RepositoryError
-from chom_pipelines.repository.locks import file_lock
+from chom_pipelines.repository.file_locks import file_lock
 from chom_pipelines.repository.store import Store
 from chom_pipelines_tests.repository.samples import files_limited_to
 

@@ -1,0 +1,46 @@
+"""The schedule of a kind of asset for the servers of one cron and time zone: one run for each."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC
+
+import dagster as dg
+
+from chom_pipelines.defs.kinds import asset_key
+from chom_pipelines.defs.resources import Chom
+from chom_pipelines.inventory.cadence import Bucket
+
+Days = Callable[[Chom, Sequence[str], str], Mapping[str, str]]
+"""days(chom, servers, today): of which day (UTC, YYYY-MM-DD) each server's run is."""
+
+
+def schedule(
+    asset: str,
+    title: str,
+    bucket: Bucket,
+    job: str,
+    status: dg.DefaultScheduleStatus,
+    *,
+    days: Days,
+) -> dg.ScheduleDefinition:
+    """One run for each server of the bucket."""
+
+    @dg.schedule(
+        name=f"{asset}_schedule_{bucket.slug}",
+        job_name=job,
+        cron_schedule=bucket.cron,
+        execution_timezone=bucket.timezone,
+        default_status=status,
+        description=f"{title} at {bucket.cron} ({bucket.timezone}) of {', '.join(bucket.servers)}.",
+    )
+    def requests(context: dg.ScheduleEvaluationContext, chom: Chom) -> Iterator[dg.RunRequest]:
+        tick = context.scheduled_execution_time.astimezone(UTC)
+        for server, day in days(chom, bucket.servers, f"{tick:%Y-%m-%d}").items():
+            yield dg.RunRequest(
+                # of the tick and not of the day: a cron that fires twice a day means two backups a day
+                run_key=f"{server}:{tick:%Y-%m-%dT%H:%M}",
+                partition_key=day,
+                asset_selection=[asset_key(server, asset)],
+                tags={"chom/server": server},
+            )
+
+    return requests
