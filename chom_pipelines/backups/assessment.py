@@ -20,6 +20,9 @@ def answers(repository: Repository, server: str, keyring: Keyring | None) -> Map
     Raises RepositoryError where the directory of backups cannot be listed; what cannot be read in it leaves a question
     open, and what was changed in it fails.
     """
+    if not repository.store.is_there():
+        reason = f"there is no repository at {repository.where}: is it mounted?"
+        return dict.fromkeys(QUESTIONS, Verdict(Outcome.NOT_VERIFIED, reason))
     try:
         entry = repository.find(server, LATEST)
     except BackupNotFoundError as error:

@@ -15,7 +15,7 @@ from chom_pipelines.progress import Report
 
 __all__ = ["EXIT_CODES", "FORMAT", "document", "duration", "failure", "progress", "size", "table"]
 
-FORMAT = 1
+FORMAT = 2
 
 EXIT_CODES = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.NOT_VERIFIED: 3}
 

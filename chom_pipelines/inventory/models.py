@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.base import AtKeyError, ConfigModel, ConfigPath
@@ -42,10 +42,16 @@ class Encryption(ConfigModel):
     keys: SecretReference
 
 
+def _no_url(path: object) -> object:
+    if isinstance(path, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path):
+        raise ValueError("this version keeps its repository in a directory of this machine, and not at a URL")
+    return path
+
+
 class RepositoryConfig(ConfigModel):
     """Where backups live."""
 
-    path: ConfigPath
+    path: Annotated[ConfigPath, BeforeValidator(_no_url)]
     offsite: Offsite | None = None
     encryption: Encryption | None = None
 

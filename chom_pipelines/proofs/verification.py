@@ -19,7 +19,7 @@ from chom_pipelines.proofs.restoring import restore_and_compare
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.repository.proof import Comparison, Level, Proof
+from chom_pipelines.repository.proof import Comparison, Level, Means, Proof
 
 _UNKNOWN = "unknown: the manifest cannot be believed"
 
@@ -43,11 +43,16 @@ class _Findings:
         else:
             self.outcome, self.reason = error.outcome, error.what
 
+    def _compared_on_a_server(self) -> bool:
+        return any(each.count for each in self.comparisons if each.means is not Means.READ)
+
     def proof(self, entry: BackupEntry, manifest: Manifest | None) -> Proof:
         if self.failures:
             self.outcome = Outcome.FAILED
             first, others = self.failures[0], len(self.failures) - 1
             self.reason = self.reason or first + (f" (and {others} more)" if others else "")
+        elif self.outcome is Outcome.PASSED and self.level is Level.FULL and not self._compared_on_a_server():
+            self.outcome, self.reason = Outcome.NOT_VERIFIED, "there is nothing in it that a restore could show"
         return Proof(
             server=entry.server,
             backup=entry.id,

@@ -140,7 +140,13 @@ class BackupEntry:
         return ProofRecord(where, proof, None)
 
     def _manifest_bytes(self) -> bytes:
-        return _read(self.folder, MANIFEST)
+        try:
+            return self.folder.read(MANIFEST)
+        except ObjectMissingError as error:
+            what = f"{self.where} was a backup, and has lost its manifest: {error.what}"
+            raise DamagedError(
+                what, "bring manifest.json back from a copy; without it, nothing of this is used"
+            ) from error
 
 
 def _read(folder: Folder, name: str) -> bytes:

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import json
+import logging
 import os
 import socket
 import time
@@ -17,7 +18,9 @@ from chom_pipelines.repository.files import make_directory, reported, write_all
 _POLL_SECONDS = 0.05
 _CLEARING_SECONDS = 1.0
 _READ = 64 << 10
-_NOTHING_TO_WRITE_ON = {errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+_NOTHING_TO_WRITE_ON = {errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM}
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -25,7 +28,7 @@ def file_lock(path: Path, top: Path, where: str, purpose: str, *, shared: bool, 
     """Hold the lock that this file stands for; directories between `top` and it are made.
 
     Who waits in vain is told what is locked, `where`, and the holder's `purpose` ("full backup of chom"). Who shares it
-    needs no room to write: where such a file is not there and cannot be made, nobody else can lock it alone either.
+    need not write: where the file cannot be made or opened, it goes without, and a warning says so.
 
     Raises RepositoryBusyError that names a holder after `patience` seconds, RepositoryError where no lock can be made.
     """
@@ -56,7 +59,8 @@ def _opened(path: Path, top: Path, *, shared: bool) -> int | None:
             raise
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError) as error:
+        _log.warning("%s: %s: nothing keeps what is read now from being deleted meanwhile", path, error.strerror)
         return None
 
 

@@ -159,7 +159,9 @@ class Keyring:
             ring = cls(body["active"], tuple(_master_key(entry) for entry in body["keys"]))
         except (ValueError, KeyError, TypeError) as error:
             what = f"{where} is no key file: {type(error).__name__} ({error})"
-            raise ConfigurationError(what, "write one with `chom keys generate`") from None  # its text is secret
+            raise ConfigurationError(
+                what, "put its copy back; where it never held a key, remove it and generate one"
+            ) from None  # its text is secret
         if len(set(ring.names)) < len(ring.names) or ring.active not in ring.names:
             what = f"{where}: the names of its keys are not unique, or its active key {ring.active!r} is not there"
             raise ConfigurationError(what, "correct the key file")

@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from chom_pipelines.repository.store import (
     Capabilities,
     Listed,
     StoreAddress,
+    is_name,
     refuse_bad_folder,
     refuse_bad_name,
 )
@@ -84,7 +86,7 @@ class LocalStore:
         refuse_bad_name(name)
         path = self._path(name)
         try:
-            with FileIO(path) as file:
+            with FileIO(path, opener=_regular_file) as file:
                 file.seek(start)
                 left = length
                 while left is None or left > 0:
@@ -99,7 +101,9 @@ class LocalStore:
     def exists(self, name: str) -> bool:
         """Whether the file is there."""
         refuse_bad_name(name)
-        return self._path(name).is_file()
+        path = self._path(name)
+        with reported(path):
+            return path.is_file()
 
     def below(self, folder: str) -> list[Listed]:
         """Every file below; what begins with a dot is this store's own."""
@@ -118,10 +122,10 @@ class LocalStore:
         top = self._path(folder)
         with reported(top):
             try:
-                found = [path for path in top.iterdir() if path.name[0] != "." and path.is_dir()]
+                found = [path for path in top.iterdir() if is_name(path.name) and path.is_dir()]
             except FileNotFoundError:
                 return []
-            return sorted(path.name for path in found if any(_files(path)))
+            return sorted(path.name for path in found if _holds_something(path))
 
     def delete(self, name: str) -> None:
         """Unlink the file and sync its directory."""
@@ -241,6 +245,23 @@ def _reading_error(error: OSError, path: Path) -> RepositoryError:
     if error.errno == errno.EIO:
         return DamagedError(f"{path}: {error.strerror}", "look at the system's log: the disk fails; restore another")
     return storage_error(error, path)
+
+
+def _regular_file(path: str, flags: int) -> int:
+    """Open a file that is one: a pipe in its place would keep whoever reads it waiting."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(errno.ENOENT, "not a regular file", path)
+    return descriptor
+
+
+def _holds_something(folder: Path) -> bool:
+    """True also where it cannot be looked into: that is for who looks, and no reason to show nothing at all."""
+    try:
+        return any(_files(folder))
+    except OSError:
+        return True
 
 
 def _files(top: Path) -> Iterator[Path]:

@@ -49,7 +49,9 @@ class SealedDocument(Generic[Model]):
             raise DamagedError(f"{where}: the {self.name} has no format")
         if body["format"] != self.format:
             message = f"{where}: the {self.name} is of format {body['format']!r}; this version reads {self.format}"
-            raise UnknownFormatError(message, "use the version of chom that wrote it, or a newer one")
+            older = isinstance(body["format"], int) and body["format"] < self.format
+            remedy = "use the version of chom that wrote it" + ("" if older else ", or a newer one")
+            raise UnknownFormatError(message, remedy)
         return body
 
     def authenticated(self, data: bytes, mac_key: bytes | None, where: str) -> dict[str, Any]:

@@ -7,15 +7,19 @@ stream has locks of its own, so that one that is never done holds up no other.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
 
 from chom_pipelines.errors import (
     BackupNotFoundError,
+    DiskFullError,
     ObjectExistsError,
     ObjectMissingError,
     RepositoryBusyError,
@@ -41,6 +45,8 @@ LATEST = "latest"
 
 _LONGEST_RUN = timedelta(days=7)
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -62,6 +68,8 @@ class Draft:
         object that is not there in full; DiskFullError.
         """
         self._refuse_what_is_not_there(manifest, key)
+        # from here on it may be a backup: what has lost its manifest then is not taken for a draft any more
+        self.folder.replace(INCOMPLETE, _mark(_State.PUBLISHING))
         self.folder.write(MANIFEST, seal(manifest, key.mac if key else None))
         with suppress(RepositoryError):  # it is published all the same; the next run removes the mark
             self.folder.delete(INCOMPLETE)
@@ -144,7 +152,11 @@ class Stream:
         purpose = f"deletion of {entry.id} of {self.server}"
         # first the readers, who may take long: meanwhile backups can be taken
         with self.folder.lock(READING, purpose, patience=patience), self._writing(purpose):
-            entry.folder.replace(INCOMPLETE, _mark())
+            try:
+                entry.folder.replace(INCOMPLETE, _mark(_State.DELETING))
+            except DiskFullError:  # which a deletion is to mend: without the manifest there is room for the mark
+                entry.folder.delete(MANIFEST)
+                entry.folder.replace(INCOMPLETE, _mark(_State.DELETING))
             entry.folder.delete(MANIFEST)
             _erase(entry.folder)
 
@@ -165,50 +177,77 @@ class Stream:
         draft = Draft(self.server, self.folder, identity.text)
         self._prepare_for_readers()
         try:
-            draft.folder.write(INCOMPLETE, _mark())
+            draft.folder.write(INCOMPLETE, _mark(_State.TAKING))
         except ObjectExistsError as error:  # by a machine whose lock is not seen here
             raise RepositoryBusyError(f"{draft.folder.where()} is being written", "let that run end") from error
         try:
             yield draft
         finally:
             with suppress(RepositoryError):  # what cannot be removed now, the next run removes
-                if _is_unfinished(draft.folder):
+                if not draft.folder.exists(MANIFEST):
                     _erase(draft.folder)
 
     def _remove_unfinished(self, names: list[str]) -> list[str]:
         removed = []
         for name in names:
             folder = self.folder / name
-            if not _is_unfinished(folder):
-                if folder.exists(INCOMPLETE):
-                    folder.delete(INCOMPLETE)
-            elif self.folder.store.capabilities.locks_all_machines or _is_abandoned(folder):
-                _erase(folder)
-                removed.append(name)
+            try:
+                if folder.exists(MANIFEST):
+                    if folder.exists(INCOMPLETE):
+                        folder.delete(INCOMPLETE)
+                elif _is_unfinished(folder, everybody=self.folder.store.capabilities.locks_all_machines):
+                    _erase(folder)
+                    removed.append(name)
+            except RepositoryError as error:  # it is in nobody's way
+                _log.warning("what is unfinished cannot be removed: %s", error)
         return removed
 
 
 def _is_backup(folder: Folder) -> bool:
-    """Whether it is to be listed: with a manifest, or as one that has lost it.
+    """Whether it is to be listed: with a manifest, or as one that has lost it, or cannot be looked into.
 
-    In that order: a draft that is published or removed meanwhile is taken for what it has become.
+    The manifest is asked for first: a draft that is published or removed meanwhile is taken for what it has become.
     """
-    if folder.exists(MANIFEST):
+    try:
+        if folder.exists(MANIFEST):
+            return True
+        if folder.exists(INCOMPLETE):
+            return _state_of(folder) is _State.PUBLISHING
+        return bool(folder.below())
+    except RepositoryError:
         return True
-    return not folder.exists(INCOMPLETE) and bool(folder.below())
 
 
-def _is_unfinished(folder: Folder) -> bool:
-    return folder.exists(INCOMPLETE) and not folder.exists(MANIFEST)
+def _is_unfinished(folder: Folder, *, everybody: bool) -> bool:
+    """Whether what has no manifest may be removed: it was never a backup, or is one that was being deleted.
+
+    `everybody`: no run anywhere is at it, as the lock shows; else only what this user of this machine left, or what is
+    older than any run gets.
+    """
+    if _state_of(folder) not in {_State.TAKING, _State.DELETING}:
+        return False
+    return everybody or _is_abandoned(folder)
 
 
 def _erase(folder: Folder) -> None:
-    """Remove what is unfinished, its mark last: cut off at any moment, what is left is still known for what it is."""
+    """Remove what is unfinished, its mark last: cut off at any moment, what is left is still known for what it is.
+
+    Raises the first error where anything but the mark stays.
+    """
+    errors: list[RepositoryError] = []
     for name in folder.folders():
-        (folder / name).delete_all()
+        try:
+            (folder / name).delete_all()
+        except RepositoryError as error:  # perhaps only of a sync: what stays is asked below
+            errors.append(error)
     for each in folder.below():
         if each.name != INCOMPLETE:
-            folder.delete(each.name)
+            try:
+                folder.delete(each.name)
+            except RepositoryError as error:
+                errors.append(error)
+    if errors and any(each.name != INCOMPLETE for each in folder.below()):
+        raise errors[0]
     folder.delete_all()
 
 
@@ -217,16 +256,40 @@ def _order(entry: BackupEntry) -> tuple[bool, tuple[str, int, int], str]:
     return (identity is None, identity.order if identity else ("", 0, 0), entry.id)
 
 
-def _mark() -> bytes:
-    who = {"host": socket.gethostname(), "process": os.getpid(), "since": datetime.now(UTC).isoformat()}
-    return (json.dumps(who) + "\n").encode()
+class _State(StrEnum):
+    """What a mark says: what there is of objects is not a backup yet, perhaps one, or not one any more."""
+
+    TAKING = "taking"
+    PUBLISHING = "publishing"
+    DELETING = "deleting"
+
+
+def _mark(state: _State) -> bytes:
+    who = {"host": socket.gethostname(), "user": os.geteuid(), "process": os.getpid()}
+    return (json.dumps({"state": state, **who, "since": datetime.now(UTC).isoformat()}) + "\n").encode()
+
+
+def _marked(folder: Folder) -> dict[str, Any]:
+    """What its mark says; nothing where there is none that can be read."""
+    try:
+        mark = json.loads(folder.read(INCOMPLETE))
+    except (ObjectMissingError, ValueError):
+        return {}
+    return mark if isinstance(mark, dict) else {}
+
+
+def _state_of(folder: Folder) -> _State | None:
+    """None where nothing says it: then nothing may be removed."""
+    state = _marked(folder).get("state")
+    return _State(state) if state in set(_State) else None
 
 
 def _is_abandoned(folder: Folder) -> bool:
-    """Whether this machine made that mark, or it is older than any run gets: another machine's lock may not be seen."""
+    """Whether this user of this machine made that mark, whose locks would show, or it is older than any run gets."""
+    mark = _marked(folder)
+    if (mark.get("host"), mark.get("user")) == (socket.gethostname(), os.geteuid()):
+        return True
     try:
-        mark = json.loads(folder.read(INCOMPLETE))
-        since = datetime.fromisoformat(mark["since"])
-        return bool(mark["host"] == socket.gethostname() or datetime.now(UTC) - since > _LONGEST_RUN)
-    except (ObjectMissingError, ValueError, KeyError, TypeError):
+        return datetime.now(UTC) - datetime.fromisoformat(mark["since"]) > _LONGEST_RUN
+    except (ValueError, KeyError, TypeError):
         return False

@@ -98,7 +98,9 @@ def planned(manifest: Manifest, definitions: Sequence[Definition], request: Rest
     ]
     return RestorePlan(
         databases={
-            request.rename.get(each.name, each.name): each for each in by_kind["database"] if each.name in databases
+            request.rename.get(each.name, each.name): each
+            for each in by_kind.get("database", [])
+            if each.name in databases
         },
         sequences=tuple(
             _moved(each, request)

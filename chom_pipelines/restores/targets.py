@@ -9,6 +9,7 @@ from pathlib import Path
 
 from chom_pipelines.errors import (
     ChomError,
+    DamagedError,
     RestoreFailedError,
     RestoreRefusedError,
 )
@@ -50,6 +51,7 @@ def plan_restore(
     with entry.reading("dry run of a restore"):
         contents = Contents.of(entry, keyring)
         plan = planned(contents.manifest, contents.definitions(), request)
+        _refuse_incomplete(contents, plan)
     if target is None:
         return plan.lines()
     with Session(target) as session:
@@ -79,6 +81,7 @@ def restore_into_server(
 def restore_contents(contents: Contents, target: Endpoint, request: RestoreRequest, report: Report) -> RestoreResult:
     """Like restore_into_server, of a backup that is open already."""
     plan = planned(contents.manifest, contents.definitions(), request)
+    _refuse_incomplete(contents, plan)
     with Session(target) as session:
         facts = read_facts(session)
         refuse_unfit(contents.manifest, facts, target)
@@ -145,13 +148,26 @@ def _refuse_failed(entry: BackupEntry, keyring: Keyring | None, request: Restore
         raise RestoreRefusedError(what, remedy)
 
 
+def _used(plan: RestorePlan) -> set[str]:
+    """The objects that hold the rows."""
+    return {path.partition("#")[0] for each in plan.tables for part in each.table.parts for path in part.objects}
+
+
+def _refuse_incomplete(contents: Contents, plan: RestorePlan) -> None:
+    """Raise DamagedError where what will be loaded is not there, or of another size, before anything is begun."""
+    there, used = {each.name: each.bytes for each in contents.folder.below()}, _used(plan)
+    for stored in contents.manifest.objects:
+        if stored.path in used and there.get(stored.path) != stored.bytes:
+            found = f"has {there[stored.path]} bytes" if stored.path in there else "is not there"
+            raise DamagedError(f"{contents.folder.where(stored.path)} {found}; {stored.bytes} were stored")
+
+
 def _read_first(contents: Contents, plan: RestorePlan, report: Report) -> None:
     """Authenticate and decode all that will be loaded, before anything makes room for it.
 
     Raises DamagedError with nothing changed.
     """
-    parts = [part for each in plan.tables for part in each.table.parts]
-    paths = sorted({path.partition("#")[0] for part in parts for path in part.objects})
+    paths = sorted(_used(plan))
     done, total = 0, sum(contents.stored[path].raw_bytes for path in paths if path in contents.stored)
     for path in paths:
         for piece in contents.text(path):

@@ -71,7 +71,7 @@ def test_with_json_an_error_is_a_document_on_stdout(tmp_path: Path, capsys: pyte
     captured = capsys.readouterr()
     assert captured.err == ""
     body = json.loads(captured.out)
-    assert (body["format"], body["command"], body["exit_code"]) == (1, "check", 2)
+    assert (body["format"], body["command"], body["exit_code"]) == (2, "check", 2)
     assert body["error"]["kind"] == "ConfigurationError"
     assert "none.yaml" in body["error"]["message"]
 

@@ -11,7 +11,7 @@ from chom_pipelines.log_lines import LogLines
 
 def test_a_document_is_versioned_json(capsys: pytest.CaptureFixture[str]) -> None:
     document("check", {"outcome": "passed"})
-    assert json.loads(capsys.readouterr().out) == {"format": 1, "command": "check", "outcome": "passed"}
+    assert json.loads(capsys.readouterr().out) == {"format": 2, "command": "check", "outcome": "passed"}
 
 
 def test_a_failure_is_text_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,7 +26,7 @@ def test_a_failure_is_a_document_where_json_was_asked_for(capsys: pytest.Capture
     captured = capsys.readouterr()
     assert captured.err == ""
     error = {"kind": "LockNotObtainedError", "message": "what failed", "remedy": "what to do", "retryable": True}
-    assert json.loads(captured.out) == {"format": 1, "command": "backup", "error": error, "exit_code": 1}
+    assert json.loads(captured.out) == {"format": 2, "command": "backup", "error": error, "exit_code": 1}
 
 
 def test_a_table_keeps_brackets_and_long_cells_where_no_terminal_breaks_lines(

@@ -153,3 +153,9 @@ def test_relative_paths_start_at_the_folder_of_the_file() -> None:
 def test_an_inventory_is_the_same_after_json() -> None:
     inventory = parse_inventory(MINIMAL, FILE)
     assert Inventory.model_validate_json(inventory.model_dump_json(exclude_unset=True)) == inventory
+
+
+@pytest.mark.parametrize("path", ["s3://bucket/chom", "file:///var/backups", "https://elsewhere/x"])
+def test_a_repository_at_a_url_is_refused_and_not_taken_for_a_folder(path: str) -> None:
+    with pytest.raises(ConfigurationError, match="and not at a URL"):
+        parse_inventory(MINIMAL.replace("/backups", path), FILE)

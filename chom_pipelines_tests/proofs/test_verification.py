@@ -177,6 +177,14 @@ def test_a_private_server_without_room_proves_nothing(server: PrivateServer, bac
     assert "is full" in proof.reason
 
 
+def test_a_backup_of_nothing_is_restored_and_not_verified(server: PrivateServer, backups: Backups) -> None:
+    with private_server(server.flavour) as empty:
+        entry = backups.take(empty)
+        assert verify(entry, Level.BASIC, None, unreported).outcome is Outcome.PASSED
+        proof = verify(entry, Level.FULL, None, unreported)
+    assert (proof.outcome, proof.reason) == (Outcome.NOT_VERIFIED, "there is nothing in it that a restore could show")
+
+
 def test_without_a_server_program_a_full_proof_is_not_verified(
     mariadb: PrivateServer, backups: Backups, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

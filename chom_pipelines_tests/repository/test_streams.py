@@ -199,7 +199,7 @@ def test_a_backup_that_lost_its_manifest_is_listed_as_damaged_and_never_cleaned_
 
 def test_a_run_that_was_killed_after_the_manifest_was_put_has_published(stream: Stream, root: Path) -> None:
     back_up(stream)
-    (root / f"chom/backups/{ID}/incomplete.json").write_text("{}")
+    (root / f"chom/backups/{ID}/incomplete.json").write_text('{"state": "taking"}')
     assert [entry.problem(None) for entry in stream.entries()] == [None]
     assert stream.clean() == []
     assert f"chom/backups/{ID}/incomplete.json" not in everything(root)
@@ -539,13 +539,136 @@ def test_what_other_machines_left_is_removed_only_when_no_run_could_still_be_at_
     monkeypatch.setattr(
         LocalStore, "capabilities", property(lambda _: Capabilities(rereads=True, locks_all_machines=False))
     )
-    marks = {
-        "full_20260101_000001": {"host": "elsewhere", "since": datetime.now(UTC).isoformat()},
-        "full_20260101_000002": {"host": "elsewhere", "since": (datetime.now(UTC) - timedelta(days=8)).isoformat()},
-        "full_20260101_000003": {"host": socket.gethostname(), "since": datetime.now(UTC).isoformat()},
-        "full_20260101_000004": {"host": "elsewhere"},
+    now, long_ago = datetime.now(UTC).isoformat(), (datetime.now(UTC) - timedelta(days=8)).isoformat()
+    here = {"host": socket.gethostname(), "since": now}
+    marks: dict[str, dict[str, object]] = {
+        "full_20260101_000001": {"host": "elsewhere", "user": os.geteuid(), "since": now},
+        "full_20260101_000002": {"host": "elsewhere", "user": os.geteuid(), "since": long_ago},
+        "full_20260101_000003": {**here, "user": os.geteuid()},
+        "full_20260101_000004": {**here, "user": os.geteuid() + 1},
+        "full_20260101_000005": {"host": "elsewhere"},
     }
     for name, mark in marks.items():
-        stream.folder.write(f"{name}/incomplete.json", json.dumps(mark).encode())
+        stream.folder.write(f"{name}/incomplete.json", json.dumps({"state": "taking", **mark}).encode())
     assert stream.clean() == ["full_20260101_000002", "full_20260101_000003"]
+    assert stream.entries() == []
+
+
+PUBLISHED_AND_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from chom_pipelines.repository.layout import INCOMPLETE
+from chom_pipelines.repository.local_store import LocalStore
+deleted = LocalStore.delete
+def killed(store, name):
+    if name.endswith(INCOMPLETE): os.kill(os.getpid(), signal.SIGKILL)
+    deleted(store, name)
+LocalStore.delete = killed
+from datetime import datetime, timezone
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines_tests.repository.test_streams import back_up
+back_up(Repository(LocalStore(Path(sys.argv[1]))).stream("chom"))
+"""
+
+
+def test_what_was_published_is_never_taken_for_a_draft_even_with_its_mark_and_without_its_manifest(
+    stream: Stream, root: Path
+) -> None:
+    run_killed(PUBLISHED_AND_KILLED, root)
+    folder = root / "chom/backups" / ID
+    assert (folder / "incomplete.json").exists()
+    whole = (folder / "manifest.json").read_bytes()
+    (folder / "manifest.json").unlink()
+    assert isinstance(stream.find(ID).problem(None), DamagedError)
+    assert back_up(stream).id == "full_20260102_120001"
+    assert stream.clean() == []
+    (folder / "manifest.json").write_bytes(whole)
+    manifest = stream.find(ID).manifest(None)
+    assert b"".join(read_object(stream.find(ID).folder, manifest.objects[0], None)) == b"some rows"
+
+
+@pytest.mark.parametrize("mark", [b"", b"[]", b"{}", b'{"state": "unheard of"}'])
+def test_what_no_mark_of_ours_explains_is_removed_by_nobody(stream: Stream, mark: bytes) -> None:
+    stream.folder.write("full_20260101_000000/incomplete.json", mark)
+    stream.folder.write("full_20260101_000000/data/a.zst", b"rows")
+    assert stream.clean() == []
+    assert stream.folder.exists("full_20260101_000000/data/a.zst")
+
+
+def test_names_that_are_none_of_ours_hinder_nobody(stream: Stream, root: Path) -> None:
+    entry = back_up(stream)
+    for name in (b"alt\xe9", b"a\tb", b".hidden", b"a\nb"):
+        strange = os.path.join(os.fsencode(root / "chom/backups"), name)  # noqa: PTH118  (bytes that are no text)
+        os.mkdir(strange)  # noqa: PTH102
+        os.close(os.open(os.path.join(strange, b"x"), os.O_CREAT))  # noqa: PTH118
+    assert stream.entries() == [entry]
+    back_up(stream)
+
+
+def test_a_folder_that_cannot_be_looked_into_hinders_nobody_and_is_shown(
+    stream: Stream, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = back_up(stream)
+    (root / "chom/backups/full_20260102_110000/data").mkdir(parents=True)
+    scandir, is_file = os.scandir, Path.is_file
+
+    def denied(path: str | Path | None = None) -> object:
+        if "110000" in str(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return scandir(path)
+
+    def denied_file(path: Path) -> bool:
+        if "110000" in str(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return is_file(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    monkeypatch.setattr(Path, "is_file", denied_file)
+    assert [entry.id for entry in stream.entries()] == ["full_20260102_110000", first.id]
+    assert back_up(stream).id == "full_20260102_120001"
+
+
+def test_what_is_unfinished_and_cannot_be_removed_holds_up_no_backup(
+    stream: Stream, root: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_killed(KILLED, root)
+
+    def refused(store: LocalStore, folder: str) -> None:
+        raise RepositoryError(f"{store.where(folder)}: Operation not permitted", "")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalStore, "delete_folder", refused)
+        assert back_up(stream).id == "full_20260102_120001"
+    assert "what is unfinished cannot be removed" in caplog.text
+    assert stream.clean() == [ID]
+
+
+def test_a_link_in_what_is_unfinished_is_removed_and_not_what_it_leads_to(stream: Stream, root: Path) -> None:
+    run_killed(KILLED, root)
+    left = root / "chom/backups" / ID
+    (left / "data").rename(root / "elsewhere")
+    (left / "data").symlink_to(root / "elsewhere")
+    assert stream.clean() == [ID]
+    assert (root / "elsewhere/a.zst").exists()
+    assert not left.exists()
+
+
+def test_a_pipe_in_the_place_of_a_manifest_keeps_nobody_waiting(stream: Stream, root: Path) -> None:
+    back_up(stream)
+    (root / f"chom/backups/{ID}/manifest.json").unlink()
+    os.mkfifo(root / f"chom/backups/{ID}/manifest.json")
+    assert isinstance(stream.find(ID).problem(None), DamagedError)
+
+
+def test_on_a_full_disk_a_backup_can_be_deleted(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = back_up(stream)
+    replaced = LocalStore.replace
+
+    def full_while_it_has_a_manifest(store: LocalStore, name: str, data: bytes) -> None:
+        if entry.folder.exists("manifest.json"):
+            raise DiskFullError("no space left", "")
+        replaced(store, name, data)
+
+    monkeypatch.setattr(LocalStore, "replace", full_while_it_has_a_manifest)
+    stream.remove(entry)
     assert stream.entries() == []

@@ -344,3 +344,16 @@ def test_a_restore_of_tables_leaves_the_databases_default_collation(server: Priv
         assert session.value("SELECT @@collation_database") == "utf8mb4_general_ci"
         (row,) = [row for row in session.rows("SHOW TRIGGERS") if row[0] == "older"]
         assert row[-1] == "latin1_swedish_ci"
+
+
+def test_an_object_that_is_lost_is_named_before_anything_is_begun(mariadb: PrivateServer, backups: Backups) -> None:
+    database, copy = library(mariadb), "chom_test_never_made"
+    entry = backups.take(mariadb, database)
+    next((path_of(entry) / "data").glob("*")).unlink()
+    request = RestoreRequest(rename={database: copy}, threads=2)
+    with pytest.raises(DamagedError, match="is not there; "):
+        plan_restore(entry, None, mariadb.root, request)
+    with pytest.raises(DamagedError, match="is not there; "):
+        restore_into_server(entry, None, mariadb.root, request, unreported)
+    with mariadb.connect() as session:
+        assert (copy,) not in session.rows("SHOW DATABASES")

@@ -18,7 +18,7 @@ from chom_pipelines.defs.retries import failures
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.cadence import longest_gap
 from chom_pipelines.inventory.models import Server
-from chom_pipelines.inventory.opening import keyring_of, repository_of
+from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.log_lines import LogLines
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.proofs.verification import verify
@@ -52,7 +52,7 @@ def _restore(
     with failures(context):
         inventory = chom.inventory()
         server = inventory.server(name)
-        entries = repository_of(inventory.repository).backups(name)
+        entries = existing_repository(inventory.repository).backups(name)
         entry = newest_of_day(entries, context.partition_key, window.start, window.end)
         keyring = keyring_of(inventory.repository)
         context.log.info("restoring %s on a private server", entry.where)

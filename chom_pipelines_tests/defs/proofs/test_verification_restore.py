@@ -113,7 +113,13 @@ def test_a_manifest_that_cannot_be_read_fails_and_nothing_else_is_claimed(deploy
     assert outcomes["every_table_present"] == NOT_VERIFIED
 
 
+def test_a_repository_that_is_not_there_is_to_be_mounted_and_not_written(deployed: Deployment) -> None:
+    assert "mount it" in failure(verified(deployed)).description
+    assert not path_of(deployed.repository).exists()
+
+
 def test_a_day_without_a_backup_fails_and_names_the_one_that_there_is(deployed: Deployment) -> None:
+    deployed.repository.create()
     assert "nor of any other day" in failure(verified(deployed)).description
     back_up(deployed)
     (entry,) = deployed.entries()
