@@ -256,7 +256,7 @@ def test_deletion_waits_for_a_reader_that_ends(stream: Stream) -> None:
 
     reader = threading.Thread(target=read)
     reader.start()
-    begun.wait(30)
+    assert begun.wait(30)
     threading.Timer(0.3, ended.set).start()
     stream.remove(entry, patience=30)
     assert ended.is_set()
@@ -266,18 +266,20 @@ def test_deletion_waits_for_a_reader_that_ends(stream: Stream) -> None:
 
 def test_a_reader_waits_for_a_deletion_that_ends(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = back_up(stream), back_up(stream)
-    begun, deleted = threading.Event(), LocalStore.delete_folder
+    begun, ended, deleted = threading.Event(), threading.Event(), LocalStore.delete_folder
 
     def slowly(store: LocalStore, folder: str) -> None:
         begun.set()
         time.sleep(0.3)
         deleted(store, folder)
+        ended.set()
 
     monkeypatch.setattr(LocalStore, "delete_folder", slowly)
     deletion = threading.Thread(target=stream.remove, args=(first,))
     deletion.start()
-    begun.wait(30)
+    assert begun.wait(30)
     with second.reading("restore"):
+        assert ended.is_set()
         assert stream.entries() == [second]
     deletion.join()
 
