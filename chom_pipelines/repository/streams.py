@@ -6,22 +6,19 @@ stream has locks of its own, so that one that is never done holds up no other.
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import Any
+from datetime import datetime
+
+from pydantic import ValidationError
 
 from chom_pipelines.errors import (
     BackupNotFoundError,
+    DamagedError,
     DiskFullError,
     ObjectExistsError,
-    ObjectMissingError,
     RepositoryBusyError,
     RepositoryError,
 )
@@ -38,12 +35,11 @@ from chom_pipelines.repository.layout import (
     parse_id,
     timed_id,
 )
-from chom_pipelines.repository.manifest import Manifest, seal
+from chom_pipelines.repository.manifest import Manifest, peek, seal, unauthenticated
+from chom_pipelines.repository.marks import Mark, State, mark
 from chom_pipelines.repository.store import Folder
 
 LATEST = "latest"
-
-_LONGEST_RUN = timedelta(days=7)
 
 _log = logging.getLogger(__name__)
 
@@ -68,9 +64,10 @@ class Draft:
         object that is not there in full; DiskFullError.
         """
         self._refuse_what_is_not_there(manifest, key)
-        # from here on it may be a backup: what has lost its manifest then is not taken for a draft any more
-        self.folder.replace(INCOMPLETE, _mark(_State.PUBLISHING))
-        self.folder.write(MANIFEST, seal(manifest, key.mac if key else None))
+        sealed = seal(manifest, key.mac if key else None)
+        # from here on it is a backup, if only one that the next run has to put the manifest of
+        self.folder.replace(INCOMPLETE, mark(State.PUBLISHING, sealed))
+        self.folder.write(MANIFEST, sealed)
         with suppress(RepositoryError):  # it is published all the same; the next run removes the mark
             self.folder.delete(INCOMPLETE)
         return BackupEntry(self.server, self.stream, self.id)
@@ -80,11 +77,8 @@ class Draft:
             where = self.folder.where()
             what = f"the manifest of {manifest.id} of {manifest.server} is not the one of {where}, or of its key"
             raise RepositoryError(what, "report this as a bug")
-        there = {each.name: each.bytes for each in self.folder.below()}
-        for stored in manifest.objects:
-            if there.get(stored.path) != stored.bytes:
-                what = f"{self.folder.where(stored.path)} is not there with the {stored.bytes} bytes that were written"
-                raise RepositoryError(what, "find out what removes or changes files of the repository")
+        for lacking in _lacking(self.folder, manifest):
+            raise RepositoryError(lacking, "find out what removes or changes files of the repository")
 
 
 @dataclass(frozen=True)
@@ -153,10 +147,10 @@ class Stream:
         # first the readers, who may take long: meanwhile backups can be taken
         with self.folder.lock(READING, purpose, patience=patience), self._writing(purpose):
             try:
-                entry.folder.replace(INCOMPLETE, _mark(_State.DELETING))
+                entry.folder.replace(INCOMPLETE, mark(State.DELETING))
             except DiskFullError:  # which a deletion is to mend: without the manifest there is room for the mark
                 entry.folder.delete(MANIFEST)
-                entry.folder.replace(INCOMPLETE, _mark(_State.DELETING))
+                entry.folder.replace(INCOMPLETE, mark(State.DELETING))
             entry.folder.delete(MANIFEST)
             _erase(entry.folder)
 
@@ -177,7 +171,7 @@ class Stream:
         draft = Draft(self.server, self.folder, identity.text)
         self._prepare_for_readers()
         try:
-            draft.folder.write(INCOMPLETE, _mark(_State.TAKING))
+            draft.folder.write(INCOMPLETE, mark(State.TAKING))
         except ObjectExistsError as error:  # by a machine whose lock is not seen here
             raise RepositoryBusyError(f"{draft.folder.where()} is being written", "let that run end") from error
         try:
@@ -195,8 +189,7 @@ class Stream:
                 if folder.exists(MANIFEST):
                     if folder.exists(INCOMPLETE):
                         folder.delete(INCOMPLETE)
-                elif _is_unfinished(folder, everybody=self.folder.store.capabilities.locks_all_machines):
-                    _erase(folder)
+                elif _end(folder, everybody=self.folder.store.capabilities.locks_all_machines):
                     removed.append(name)
             except RepositoryError as error:  # it is in nobody's way
                 _log.warning("what is unfinished cannot be removed: %s", error)
@@ -211,22 +204,42 @@ def _is_backup(folder: Folder) -> bool:
     try:
         if folder.exists(MANIFEST):
             return True
-        if folder.exists(INCOMPLETE):
-            return _state_of(folder) is _State.PUBLISHING
-        return bool(folder.below())
+        return not folder.exists(INCOMPLETE) and bool(folder.below())
     except RepositoryError:
         return True
 
 
-def _is_unfinished(folder: Folder, *, everybody: bool) -> bool:
-    """Whether what has no manifest may be removed: it was never a backup, or is one that was being deleted.
+def _end(folder: Folder, *, everybody: bool) -> bool:
+    """End what a killed run began in a folder without a manifest, and say whether that was to remove it.
 
-    `everybody`: no run anywhere is at it, as the lock shows; else only what this user of this machine left, or what is
-    older than any run gets.
+    A backup that lacks nothing else gets its manifest; what never was one, or was being deleted, goes; what no mark of
+    ours explains stays. `everybody`: no run anywhere is at it, as the lock shows; else only what this user of this
+    machine left, or what is older than any run gets, is touched.
     """
-    if _state_of(folder) not in {_State.TAKING, _State.DELETING}:
+    found = Mark.of(folder)
+    if found.state is None or not (everybody or found.is_left):
         return False
-    return everybody or _is_abandoned(folder)
+    if found.state is State.PUBLISHING and found.manifest and _is_whole(folder, found.manifest):
+        folder.write(MANIFEST, found.manifest)
+        folder.delete(INCOMPLETE)
+        return False
+    _erase(folder)
+    return True
+
+
+def _is_whole(folder: Folder, sealed: bytes) -> bool:
+    try:
+        return not any(_lacking(folder, unauthenticated(peek(sealed, folder.where(INCOMPLETE)))))
+    except (DamagedError, ValidationError):
+        return False
+
+
+def _lacking(folder: Folder, manifest: Manifest) -> Iterator[str]:
+    """Each object of the manifest that is not there in full."""
+    there = {each.name: each.bytes for each in folder.below()}
+    for stored in manifest.objects:
+        if there.get(stored.path) != stored.bytes:
+            yield f"{folder.where(stored.path)} is not there with the {stored.bytes} bytes that were written"
 
 
 def _erase(folder: Folder) -> None:
@@ -254,42 +267,3 @@ def _erase(folder: Folder) -> None:
 def _order(entry: BackupEntry) -> tuple[bool, tuple[str, int, int], str]:
     identity = parse_id(entry.id)
     return (identity is None, identity.order if identity else ("", 0, 0), entry.id)
-
-
-class _State(StrEnum):
-    """What a mark says: what there is of objects is not a backup yet, perhaps one, or not one any more."""
-
-    TAKING = "taking"
-    PUBLISHING = "publishing"
-    DELETING = "deleting"
-
-
-def _mark(state: _State) -> bytes:
-    who = {"host": socket.gethostname(), "user": os.geteuid(), "process": os.getpid()}
-    return (json.dumps({"state": state, **who, "since": datetime.now(UTC).isoformat()}) + "\n").encode()
-
-
-def _marked(folder: Folder) -> dict[str, Any]:
-    """What its mark says; nothing where there is none that can be read."""
-    try:
-        mark = json.loads(folder.read(INCOMPLETE))
-    except (ObjectMissingError, ValueError):
-        return {}
-    return mark if isinstance(mark, dict) else {}
-
-
-def _state_of(folder: Folder) -> _State | None:
-    """None where nothing says it: then nothing may be removed."""
-    state = _marked(folder).get("state")
-    return _State(state) if state in set(_State) else None
-
-
-def _is_abandoned(folder: Folder) -> bool:
-    """Whether this user of this machine made that mark, whose locks would show, or it is older than any run gets."""
-    mark = _marked(folder)
-    if (mark.get("host"), mark.get("user")) == (socket.gethostname(), os.geteuid()):
-        return True
-    try:
-        return datetime.now(UTC) - datetime.fromisoformat(mark["since"]) > _LONGEST_RUN
-    except (ValueError, KeyError, TypeError):
-        return False

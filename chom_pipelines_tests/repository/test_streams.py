@@ -401,7 +401,7 @@ def test_a_limit_on_the_size_of_files_while_publishing_leaves_nothing(stream: St
             with files_limited_to(500):
                 draft.publish(a_manifest(objects=(stored,)), None)
 
-    with pytest.raises(RepositoryError, match=r"manifest\.json: File too large"):
+    with pytest.raises(RepositoryError, match=r"\.json: File too large"):
         publish_on_a_small_disk()
     assert everything(root) == {"chom", "chom/backups"}
 
@@ -573,20 +573,32 @@ back_up(Repository(LocalStore(Path(sys.argv[1]))).stream("chom"))
 """
 
 
-def test_what_was_published_is_never_taken_for_a_draft_even_with_its_mark_and_without_its_manifest(
-    stream: Stream, root: Path
-) -> None:
+def test_what_was_published_gets_its_manifest_back_where_its_mark_is_still_there(stream: Stream, root: Path) -> None:
     run_killed(PUBLISHED_AND_KILLED, root)
     folder = root / "chom/backups" / ID
     assert (folder / "incomplete.json").exists()
-    whole = (folder / "manifest.json").read_bytes()
     (folder / "manifest.json").unlink()
-    assert isinstance(stream.find(ID).problem(None), DamagedError)
     assert back_up(stream).id == "full_20260102_120001"
-    assert stream.clean() == []
-    (folder / "manifest.json").write_bytes(whole)
     manifest = stream.find(ID).manifest(None)
     assert b"".join(read_object(stream.find(ID).folder, manifest.objects[0], None)) == b"some rows"
+    assert not (folder / "incomplete.json").exists()
+
+
+def test_killed_before_the_manifest_it_is_not_listed_and_the_next_run_puts_it(stream: Stream, root: Path) -> None:
+    run_killed(PUBLISHED_AND_KILLED, root)
+    (root / "chom/backups" / ID / "manifest.json").unlink()  # which is all that such a kill leaves out
+    assert stream.entries() == []
+    assert stream.clean() == []
+    assert [entry.problem(None) for entry in stream.entries()] == [None]
+
+
+def test_what_lacks_more_than_its_manifest_is_removed(stream: Stream, root: Path) -> None:
+    run_killed(PUBLISHED_AND_KILLED, root)
+    folder = root / "chom/backups" / ID
+    (folder / "manifest.json").unlink()
+    (folder / "data/a.zst").write_bytes(b"")
+    assert stream.clean() == [ID]
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("mark", [b"", b"[]", b"{}", b'{"state": "unheard of"}'])
