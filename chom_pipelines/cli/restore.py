@@ -181,16 +181,40 @@ def _print_plan(
 ) -> None:
     if isinstance(target, Path):
         refuse_directory(target, replace=request.replace)
-    lines = plan_restore(entry, keyring, None if isinstance(target, Path) else target, request)
-    found = opened(entry, keyring)
-    proved, measured = entries.proved(found), found.restored_in
+    found = plan_restore(entry, keyring, None if isinstance(target, Path) else target, request)
+    known = opened(entry, keyring)
+    proved, measured = entries.proved(known), known.restored_in
+    where = str(target) if isinstance(target, Path) else target.where
     if json:
-        body: dict[str, Any] = {"backup": entry.id, "server": entry.server, "plan": lines}
+        body: dict[str, Any] = {
+            "backup": entry.id,
+            "server": entry.server,
+            "target": where,
+            "operations": [
+                {
+                    "action": each.action.value,
+                    "kind": each.kind,
+                    "database": each.database,
+                    "name": each.name,
+                    "note": each.note,
+                    "loses": each.needs_replace,
+                }
+                for each in found.all
+            ],
+            "warnings": found.warnings,
+        }
         body |= {"proved": proved, "measured_seconds": measured}
         output.document("restore", body)
         return
-    for line in lines:
-        typer.echo(line)
+    typer.echo(f"{entry.id} into {where} would, in this order,")
+    for each in found.all:
+        typer.echo(f"  {each.line}")
+    rows, size = sum(each.table.rows for each in found.tables), sum(each.table.bytes for each in found.tables)
+    typer.echo(
+        f"{len(found.tables)} tables with {rows:,} rows, {output.size(size)}; {len(found.destructive)} things go"
+    )
+    for warning in found.warnings:
+        typer.echo(f"warning: {warning}")
     typer.echo(f"{entry.id}: {proved}")
     if measured is None:
         typer.echo("how long it takes is not known: `chom verify --level full` restores it and measures that")

@@ -1,22 +1,21 @@
-"""Carrying out a restore plan on a server: databases, tables, rows, keys, then what refers to them."""
+"""Carrying out a restore on a server: each operation of the list, in order, and nothing that is not on it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from chom_pipelines.errors import ServerError
 from chom_pipelines.logical.contents import Contents
-from chom_pipelines.logical.definitions import INVALID_VIEW, Context, Definition
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
 from chom_pipelines.restores.load_units import Target
-from chom_pipelines.restores.loading import VALUES_AS_THEY_ARE, Loader, Progress
-from chom_pipelines.restores.plan import MARKER, RestorePlan, RestoreRequest
+from chom_pipelines.restores.loading import Loader, Progress
+from chom_pipelines.restores.operations import Operation, Operations
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts
-from chom_pipelines.server.identifiers import literal, quote
 
 
 @dataclass(frozen=True)
@@ -36,112 +35,66 @@ class Restore:
     """One restore at work."""
 
     contents: Contents
-    plan: RestorePlan
+    operations: Operations
     target: Endpoint
     facts: ServerFacts
     session: Session
-    request: RestoreRequest
+    threads: int
+    """Connections that load; 0 means one per core."""
     begun: list[str] = field(default_factory=list)
-    """The databases that hold an unfinished restore now."""
+    """The databases in which something was done."""
     warnings: list[str] = field(default_factory=list)
 
     def run(self, report: Report) -> RestoreResult:
-        """Do all of the plan; raises RestoreFailedError, DamagedError, or the server's error."""
+        """Do all of it; raises RestoreFailedError, DamagedError, or the server's error."""
         phases: dict[str, float] = {}
+        tables = self.operations.tables
         with timed(phases, "schema"):
-            self._create_schema()
+            self._perform(self.operations.before)
         with timed(phases, "data"):
-            total = sum(each.table.bytes for each in self.plan.tables)
+            total = sum(each.table.bytes for each in tables)
             name = self.contents.manifest.id
             progress = Progress(
                 loaded=_counted(report, total, f"restore {name}"),
                 keyed=_counted(report, total, f"build the keys of {name}"),
             )
-            targets = [Target(each.table, each.name, each.split) for each in self.plan.tables]
-            threads = self.request.threads or len(os.sched_getaffinity(0))
+            targets = [Target(each.table, each.name, each.split) for each in tables]
+            threads = self.threads or len(os.sched_getaffinity(0))
             seconds = Loader(self.contents, self.target, self.facts, threads).run(targets, progress)
         phases["indexes"] = seconds["indexes"]
         with timed(phases, "programs"):
-            for each in self.plan.tables:
-                for statement in each.split.constraints(each.name):
-                    self.session.statement(statement)
-            self._create(self.plan.programs)
-            self._create(self.plan.accounts)
-        for database in self.plan.databases:
-            self.session.execute(f"DROP TABLE {quote(database)}.{quote(MARKER)}")
+            self._perform(self.operations.after)
         return RestoreResult(
-            databases=tuple(self.plan.databases),
-            tables=len(self.plan.tables),
-            rows=sum(each.table.rows for each in self.plan.tables),
-            bytes=sum(each.table.bytes for each in self.plan.tables),
+            databases=self.operations.databases,
+            tables=len(tables),
+            rows=sum(each.table.rows for each in tables),
+            bytes=sum(each.table.bytes for each in tables),
             phases=phases,
-            warnings=(*self.plan.warnings, *self.warnings),
+            warnings=(*self.operations.warnings, *self.warnings),
         )
 
-    def _create_schema(self) -> None:
-        for name, definition in self.plan.databases.items():
-            if self.request.tables is None:
-                self.session.execute(f"DROP DATABASE IF EXISTS {quote(name)}")
-            if (name,) not in self.session.rows("SHOW DATABASES"):
-                old, new = quote(definition.name).encode(), quote(name).encode()
-                self.session.statement(definition.statement.replace(old, new, 1))
-            self.session.execute(
-                f"CREATE TABLE IF NOT EXISTS {quote(name)}.{quote(MARKER)} (backup VARCHAR(64) PRIMARY KEY)",
-            )
-            self.begun.append(name)
-        for sequence in self.plan.sequences:
-            self._create_sequence(sequence)
-        for each in self.plan.tables:
-            self.session.execute(f"USE {quote(each.database)}")
-            if self.request.tables is not None:
-                self.session.execute(f"DROP TABLE IF EXISTS {each.name}")
-            self.session.statement(each.split.create)
-
-    def _create_sequence(self, sequence: Definition) -> None:
-        """One that is there is not made anew: its counter only ever moves forward, which is all that SETVAL does."""
-        self.session.execute(f"USE {quote(sequence.database)}")
-        there = self.request.tables is not None and self.session.rows(
-            "SHOW FULL TABLES WHERE Table_type = 'SEQUENCE' AND "
-            f"`Tables_in_{sequence.database.replace('`', '``')}` = {literal(sequence.name)}"
-        )
-        if not there:
-            self._execute(sequence)
-        if sequence.value:
-            self.session.execute(sequence.value)
-
-    def _create(self, definitions: Iterable[Definition]) -> None:
-        for each in definitions:
-            if each.database:
-                self.session.execute(f"USE {quote(each.database)}")
-            context = self._context(each)
-            settings = context.settings()
+    def _perform(self, operations: Iterable[Operation]) -> None:
+        for each in operations:
+            if each.database and each.database not in self.begun:
+                self.begun.append(each.database)
             try:
-                for setting in settings:
-                    self.session.execute(setting)
                 self._execute(each)
-            finally:
-                for ending in context.endings():
-                    self.session.execute(ending)
-            if settings:
-                self.session.execute("SET NAMES utf8mb4")
-                self.session.execute("SET time_zone = '+00:00'")
-                self.session.execute(VALUES_AS_THEY_ARE)
-            if each.kind == "event" and each.database in self.request.rename.values():
-                self.session.execute(f"ALTER EVENT {quote(each.name)} DISABLE")
+            except ServerError as error:
+                if not each.may_fail:
+                    raise
+                self.warnings.append(f"{each.label} was not created; it did not work before: {error.what}")
 
-    def _context(self, definition: Definition) -> Context:
-        """That of the definition, which leaves the database with the default collation that it has now."""
-        if not definition.context.database_collation:
-            return definition.context
-        return replace(definition.context, default_collation=str(self.session.value("SELECT @@collation_database")))
-
-    def _execute(self, definition: Definition) -> None:
+    def _execute(self, operation: Operation) -> None:
         try:
-            self.session.statement(definition.statement)
-        except ServerError as error:
-            if definition.kind != INVALID_VIEW:
-                raise
-            self.warnings.append(f"{definition.label} was not created; it did not work before: {error.what}")
+            for statement in operation.statements:
+                self.session.statement(statement)
+        except ServerError:
+            for statement in operation.endings:
+                with suppress(ServerError):  # the first error is the one to tell
+                    self.session.statement(statement)
+            raise
+        for statement in operation.endings:
+            self.session.statement(statement)
 
 
 def _counted(report: Report, total: int, label: str) -> Callable[[int], None]:

@@ -1,4 +1,7 @@
-"""What a restore will do, decided before anything is touched. Pure."""
+"""What of a backup is restored, and under which names: decided before anything is touched. Pure.
+
+What a target has to lose by it is not known here; that is in `operations`.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,10 @@ from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition, without_places
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Table
-from chom_pipelines.restores.table_sql import SplitTable, in_database, names_database, split_table
+from chom_pipelines.restores.renaming import disabled, in_databases, names_database, qualifiers, untied
+from chom_pipelines.restores.table_sql import SplitTable, split_table
+from chom_pipelines.server.facts import SYSTEM_DATABASES
 from chom_pipelines.server.identifiers import qualified, quote
-
-MARKER = "_chom_restore_in_progress"
-"""A table that stands in every database that is being restored, so that a restore that was cut off is recognised."""
 
 _VIEWS = frozenset({"view", INVALID_VIEW})
 _PROGRAMS = frozenset({"procedure", "function", "package", "package body", "trigger", "event"}) | _VIEWS
@@ -53,8 +55,13 @@ class PlannedTable:
 
 @dataclass(frozen=True)
 class RestorePlan:
-    """Everything in the order in which it is made."""
+    """Everything in the order in which it is made, under the names that it gets."""
 
+    backup: str
+    whole: bool
+    """The databases, not only some of their tables."""
+    replace: bool
+    """The request allows that what is there under the same names is lost."""
     databases: Mapping[str, Definition]
     """By name on the target."""
     sequences: tuple[Definition, ...]
@@ -63,63 +70,51 @@ class RestorePlan:
     accounts: tuple[Definition, ...]
     warnings: tuple[str, ...]
 
-    def lines(self) -> list[str]:
-        """For people: what would be done."""
-        rows, size = sum(each.table.rows for each in self.tables), sum(each.table.bytes for each in self.tables)
-        keyed = sum(bool(each.split.keys or each.split.full_text) for each in self.tables)
-        bound = sum(bool(each.split.foreign_keys) for each in self.tables)
-        kinds = sorted({each.kind for each in self.programs})
-        counted = [f"{sum(each.kind == kind for each in self.programs)} {kind}s" for kind in kinds]
-        return [
-            *(f"create database {name}" for name in self.databases),
-            f"create {len(self.tables)} tables and load {rows} rows, {size} bytes of text",
-            f"build the keys of {keyed} tables, then the foreign keys of {bound}",
-            *([f"create {', '.join(counted)}"] if counted else []),
-            *([f"create {len(self.accounts)} accounts, roles and grants"] if self.accounts else []),
-            *(f"warning: {warning}" for warning in self.warnings),
-        ]
-
 
 def planned(manifest: Manifest, definitions: Sequence[Definition], request: RestoreRequest) -> RestorePlan:
-    """Choose and rename. Raises RestoreRefusedError where what is asked for is not in the backup."""
+    """Choose and rename. Raises RestoreRefusedError where what is asked for cannot be had from the backup."""
     _refuse_unknown(manifest, request)
-    tables = {table.identity: table for table in manifest.logical.tables}
-    chosen = set(tables) if request.tables is None else _chosen(manifest, request.tables)
-    databases = {database for database, _ in chosen} if request.tables is not None else set(manifest.logical.databases)
-    by_kind: dict[str, list[Definition]] = {}
-    for each in definitions:
-        by_kind.setdefault(each.kind, []).append(each)
-    everything = request.tables is None
+    whole = request.tables is None
+    dumped = {table.identity: table for table in manifest.logical.tables}
+    chosen = set(dumped) if request.tables is None else _chosen(manifest, request.tables)
+    databases = set(manifest.logical.databases) if whole else {database for database, _ in chosen}
+    tables = [each for each in definitions if each.kind == "table" and _key(each) in chosen]
     programs = [
         each
         for each in definitions
-        if each.kind in _PROGRAMS
-        and (everything or (each.kind == "trigger" and (each.database, each.parent) in chosen))
+        if each.kind in _PROGRAMS and (whole or (each.kind == "trigger" and (each.database, each.parent) in chosen))
+    ]
+    cut_loose = [_untied(each, request) for each in tables]
+    sequences = [
+        each
+        for each in definitions
+        if each.kind == "sequence"
+        and (whole or _is_used(each, tables))
+        and (not request.rename or each.database in request.rename)
     ]
     return RestorePlan(
+        backup=manifest.id,
+        whole=whole,
+        replace=request.replace,
         databases={
             request.rename.get(each.name, each.name): each
-            for each in by_kind.get("database", [])
-            if each.name in databases
+            for each in definitions
+            if each.kind == "database" and each.name in databases
         },
-        sequences=tuple(
-            _moved(each, request)
-            for each in by_kind.get("sequence", [])
-            if everything or _is_used(each, [table for table in by_kind.get("table", []) if _key(table) in chosen])
-        ),
+        sequences=tuple(_moved(each, request) for each in sequences),
         tables=tuple(
             PlannedTable(
-                tables[_key(each)],
-                split_table(without_places(each.statement)),
+                dumped[_key(each)],
+                split_table(in_databases(without_places(statement), request.rename)),
                 request.rename.get(each.database, each.database),
             )
-            for each in by_kind.get("table", [])
-            if _key(each) in chosen
+            for each, (statement, _) in zip(tables, cut_loose, strict=True)
         ),
         programs=tuple(_moved(each, request) for each in programs),
         accounts=tuple(each for each in definitions if each.kind in _ACCOUNTS) if request.accounts else (),
         warnings=(
-            *_displaced([each for each in by_kind.get("table", []) if _key(each) in chosen]),
+            *_displaced(tables),
+            *_ties(tables, [left for _, left in cut_loose], request),
             *_warnings(programs, manifest, request),
         ),
     )
@@ -133,6 +128,9 @@ def _refuse_unknown(manifest: Manifest, request: RestoreRequest) -> None:
     names = [request.rename.get(name, name) for name in manifest.logical.databases]
     if len(set(names)) != len(names):
         raise RestoreRefusedError("two databases would get the same name", "choose names that differ")
+    own = sorted({name for name in request.rename.values() if name.lower() in SYSTEM_DATABASES})
+    if own:
+        raise RestoreRefusedError(f"{', '.join(own)} is the server's own database", "choose another name")
 
 
 def _chosen(manifest: Manifest, labels: Sequence[str]) -> set[tuple[str, str]]:
@@ -167,12 +165,28 @@ def _displaced(tables: Sequence[Definition]) -> Iterator[str]:
         yield f"in the server's own data directory, not where their definitions say: {names}"
 
 
+def _untied(table: Definition, request: RestoreRequest) -> tuple[bytes, list[str]]:
+    """Its definition without what would tie a copy to the original, and the names of the foreign keys that that was."""
+    return untied(table.statement, request.rename) if table.database in request.rename else (table.statement, [])
+
+
+def _ties(tables: Sequence[Definition], left: Sequence[list[str]], request: RestoreRequest) -> Iterator[str]:
+    """What was cut loose from the original, and what cannot be."""
+    for table, names in zip(tables, left, strict=True):
+        if names:
+            yield f"left out of {table.label}, as they lead to tables that stay: foreign keys {', '.join(names)}"
+        others = qualifiers(untied(table.statement, request.rename)[0]) - set(request.rename)
+        if table.database in request.rename and others:
+            yield f"{table.label} still names databases that stay as they are: {', '.join(sorted(others))}"
+
+
 def _moved(definition: Definition, request: RestoreRequest) -> Definition:
     new = request.rename.get(definition.database, definition.database)
     statement = definition.statement
     if definition.kind in _VIEWS:
-        for old, name in request.rename.items():
-            statement = in_database(statement, old, name)
+        statement = in_databases(statement, request.rename)
+    elif definition.kind == "event" and definition.database in request.rename:
+        statement, _ = disabled(statement)
     return replace(definition, database=new, statement=statement)
 
 
@@ -183,8 +197,12 @@ def _warnings(programs: list[Definition], manifest: Manifest, request: RestoreRe
         for old in request.rename
         if each.kind not in _VIEWS and names_database(each.statement, old)
     ]
-    events = [each.label for each in programs if each.kind == "event"]
-    if events and request.rename:
+    events = [
+        each.label
+        for each in programs
+        if each.kind == "event" and each.database in request.rename and disabled(each.statement)[1]
+    ]
+    if events:
         found.append(f"disabled, so that they do not run twice: {', '.join(events)}")
     if request.tables is not None:
         found.append("only tables, their triggers and the sequences that they use: no views, routines or events")

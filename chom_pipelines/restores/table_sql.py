@@ -9,19 +9,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from chom_pipelines.server.identifiers import quote
-
 _KEY = re.compile(rb"  (?:UNIQUE KEY|KEY|SPATIAL KEY|FULLTEXT KEY) ")
-_FOREIGN_KEY = re.compile(rb"  CONSTRAINT `(?:[^`]|``)+` FOREIGN KEY ")
+FOREIGN_KEY = re.compile(rb"  CONSTRAINT `((?:[^`]|``)+)` FOREIGN KEY ")
+"""The line of a foreign key; its group is the name, quotes doubled."""
 _COUNTED = re.compile(rb"  (`(?:[^`]|``)+`) .*\bAUTO_INCREMENT\b")
 _LINE = re.compile(rb"(?:[^`'\n]+|`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*')+", re.DOTALL)
 _STRINGS = re.compile(rb"(?P<name>`(?:[^`]|``)*`)|'(?:[^'\\]|\\.|'')*'", re.DOTALL)
 _READ_BEFORE_INSERT = (b"USING HASH", b"WITHOUT OVERLAPS")
 """Constraints that MariaDB checks itself, by a read before each insert, which locks the gap that it finds."""
-_TOKEN = re.compile(
-    rb"""(?P<skipped>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*")|(?P<name>`(?:[^`]|``)+`|[\w$\x80-\xff]+)(?P<dot>\s*\.)?""",
-    re.DOTALL,
-)
 
 
 @dataclass(frozen=True)
@@ -52,6 +47,30 @@ class SplitTable:
         return [_alter(table, self.foreign_keys)] if self.foreign_keys else []
 
 
+@dataclass(frozen=True)
+class TableLines:
+    """SHOW CREATE TABLE by its lines: what is before the columns, each of those and of the keys, and what is after."""
+
+    head: bytes
+    items: list[bytes]
+    tail: bytes
+
+    def joined(self, items: list[bytes]) -> bytes:
+        """The statement with these items."""
+        return b"\n".join([self.head, b",\n".join(items), self.tail])
+
+
+def table_lines(statement: bytes) -> TableLines | None:
+    """Take a table's definition apart; None where it does not look as expected."""
+    lines = _LINE.findall(statement)
+    if b"\n".join(lines) != statement:
+        return None
+    end = next((number for number, line in enumerate(lines) if number and line.startswith(b")")), None)
+    if end is None:
+        return None
+    return TableLines(lines[0], [line.removesuffix(b",") for line in lines[1:end]], b"\n".join(lines[end:]))
+
+
 def split_table(statement: bytes) -> SplitTable:
     """Take out what can wait. A key stays where the table needs it from the start.
 
@@ -59,16 +78,13 @@ def split_table(statement: bytes) -> SplitTable:
     long unique keys (USING HASH) and periods have hidden columns. Tables of other engines and system-versioned ones,
     whose history must not be touched by an ALTER, are left whole.
     """
-    lines = _LINE.findall(statement)
-    if b"\n".join(lines) != statement:
+    lines = table_lines(statement)
+    if lines is None:
         return SplitTable(statement)
-    end = next(number for number in range(len(lines) - 1, -1, -1) if lines[number].startswith(b")"))
-    end = next(number for number in range(1, end + 1) if lines[number].startswith(b")"))
-    tail = b"\n".join(lines[end:])
-    options = _without_strings(tail)
+    options = _without_strings(lines.tail)
     if b"ENGINE=InnoDB" not in options or b"WITH SYSTEM VERSIONING" in options:
         return SplitTable(statement)
-    items = [line.removesuffix(b",") for line in lines[1:end]]
+    items = lines.items
     primary = next((item for item in items if item.startswith(b"  PRIMARY KEY ")), None)
     counted = [found[1] for item in items if (found := _COUNTED.match(_without_strings(item)))]
     first_of_primary = primary is not None and all(b"(" + column in primary for column in counted)
@@ -77,13 +93,13 @@ def split_table(statement: bytes) -> SplitTable:
     full_text: list[bytes] = []
     foreign_keys: list[bytes] = []
     for item in items:
-        if _FOREIGN_KEY.match(item):
+        if FOREIGN_KEY.match(item):
             foreign_keys.append(item.strip())
         elif _KEY.match(item) and _can_wait(item, primary is not None, first_of_primary):
             (full_text if item.startswith(b"  FULLTEXT") else keys).append(item.strip())
         else:
             kept.append(item)
-    create = b"\n".join([lines[0], b",\n".join(kept), tail])
+    create = lines.joined(kept)
     ranges_meet = any(clause in _without_strings(create) for clause in _READ_BEFORE_INSERT)
     return SplitTable(
         create, tuple(keys), tuple(full_text), tuple(foreign_keys), ranges_meet=ranges_meet, may_count=bool(counted)
@@ -96,24 +112,6 @@ def _can_wait(item: bytes, has_primary: bool, counter_is_served: bool) -> bool: 
     if item.startswith(b"  UNIQUE") and not has_primary:
         return False
     return not any(clause in _without_strings(item) for clause in _READ_BEFORE_INSERT)
-
-
-def in_database(statement: bytes, old: str, new: str) -> bytes:
-    """A view's definition with the database `old`, where it qualifies a name, called `new`; literals are left alone."""
-    quoted = quote(old).encode()
-
-    def renamed(found: re.Match[bytes]) -> bytes:
-        if found["name"] == quoted and found["dot"]:
-            return quote(new).encode() + found["dot"]
-        return found[0]
-
-    return _TOKEN.sub(renamed, statement)
-
-
-def names_database(statement: bytes, database: str) -> bool:
-    """True where a stored program qualifies a name with this database, quoted or not."""
-    names = {quote(database).encode(), database.encode()}
-    return any(found["dot"] and found["name"] in names for found in _TOKEN.finditer(statement))
 
 
 def _without_strings(sql: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from chom_pipelines.errors import (
@@ -22,17 +23,21 @@ from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.restores.directories import put_in_place, refuse_directory
 from chom_pipelines.restores.execution import Restore, RestoreResult
 from chom_pipelines.restores.loading import settings
-from chom_pipelines.restores.obstacles import obstacles, refuse_unfit
+from chom_pipelines.restores.operations import Operations, operations, refuse_unless_permitted
 from chom_pipelines.restores.plan import RestorePlan, RestoreRequest, planned
+from chom_pipelines.restores.standing import Standing, read_standing, refuse_unfit
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.datadir import create_datadir
 from chom_pipelines.server.directories import claimed_directory
-from chom_pipelines.server.facts import Flavour, parse_version, read_facts
+from chom_pipelines.server.facts import Flavour, ServerFacts, parse_version, read_facts
 from chom_pipelines.server.programs import server_program
 from chom_pipelines.server.scratch import scratch_server
 
 _BIRTH_VARIABLES = ("lower_case_table_names", "innodb_page_size")
 """What a server is born with and a restored one must share with the source."""
+
+_LOCK_SECONDS = 30
+"""For which what is dropped is waited for: meanwhile everybody who wants it waits as well."""
 
 _FAST = ("--innodb-doublewrite=OFF", "--innodb-flush-log-at-trx-commit=0", "--innodb-autoinc-lock-mode=2")
 """For a directory that is thrown away unless the restore ends well."""
@@ -43,8 +48,8 @@ def plan_restore(
     keyring: Keyring | None,
     target: Endpoint | None,
     request: RestoreRequest,
-) -> list[str]:
-    """What `restore` would do, in lines; with a target, whether it could.
+) -> Operations:
+    """What `restore` would do on that server, or in a new directory (None).
 
     Raises RestoreRefusedError where it would refuse, and what reading the backup raises.
     """
@@ -53,12 +58,11 @@ def plan_restore(
         plan = planned(contents.manifest, contents.definitions(), request)
         _refuse_incomplete(contents, plan)
     if target is None:
-        return plan.lines()
+        return operations(plan, Standing(), datetime.now(UTC))
     with Session(target) as session:
         facts = read_facts(session)
         refuse_unfit(contents.manifest, facts, target)
-        standing = obstacles(session, plan, contents.manifest, request)
-        return [f"into {target.where}, {facts.label}", *standing, *plan.lines()]
+        return _permitted(session, facts, plan)
 
 
 def restore_into_server(
@@ -71,7 +75,7 @@ def restore_into_server(
     """Restore into a running server.
 
     Raises RestoreRefusedError with nothing changed; RestoreFailedError, DamagedError or the server's error with an
-    unfinished copy that the message names and the next restore replaces.
+    unfinished copy that the message names.
     """
     with entry.reading("restore"):
         _refuse_failed(entry, keyring, request)
@@ -85,13 +89,22 @@ def restore_contents(contents: Contents, target: Endpoint, request: RestoreReque
     with Session(target) as session:
         facts = read_facts(session)
         refuse_unfit(contents.manifest, facts, target)
-        if obstacles(session, plan, contents.manifest, request):
+        found = _permitted(session, facts, plan)
+        if found.destructive:
             _read_first(contents, plan, report)
-        for statement in settings(facts):
+        for statement in (*settings(facts), f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}"):
             session.execute(statement)
-        restore = Restore(contents, plan, target, facts, session, request)
-        with _explained(restore.begun, target):
+        restore = Restore(contents, found, target, facts, session, request.threads)
+        with _explained(restore.begun, target, request):
             return restore.run(report)
+
+
+def _permitted(session: Session, facts: ServerFacts, plan: RestorePlan) -> Operations:
+    """The list of operations; raises RestoreRefusedError where one of them is not allowed."""
+    standing = read_standing(session, facts, plan)
+    found = operations(plan, standing, datetime.now(UTC))
+    refuse_unless_permitted(found, plan, standing, session.endpoint.where)
+    return found
 
 
 def restore_into_directory(
@@ -182,7 +195,7 @@ def birth_options(manifest: Manifest) -> tuple[str, ...]:
 
 
 @contextmanager
-def _explained(begun: list[str], target: Endpoint) -> Iterator[None]:
+def _explained(begun: list[str], target: Endpoint, request: RestoreRequest) -> Iterator[None]:
     """Say what an interrupted restore leaves behind."""
     try:
         yield
@@ -191,7 +204,8 @@ def _explained(begun: list[str], target: Endpoint) -> Iterator[None]:
             raise
         names = ", ".join(begun)
         what = f"{error.what}\n  {target.where} holds an unfinished restore in: {names}"
-        remedy = f"{error.remedy}; the same restore, run again, replaces it".lstrip("; ")
+        again = "run again" if request.replace else "run again with --replace"
+        remedy = f"{error.remedy}; the same restore, {again}, replaces it".lstrip("; ")
         raise (type(error) if not isinstance(error, RestoreFailedError) else RestoreFailedError)(
             what, remedy
         ) from error

@@ -14,7 +14,8 @@ from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.proof import Level
-from chom_pipelines.restores.plan import MARKER, RestoreRequest
+from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.standing import MARKER
 from chom_pipelines.restores.targets import plan_restore, restore_into_directory, restore_into_server
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
@@ -89,12 +90,19 @@ def test_what_is_reported_ends_with_all_rows_loaded_and_all_keys_built(server: P
     assert last == {f"{what} {entry.id}": (whole, whole) for what in ("restore", "build the keys of")}
 
 
-def test_events_of_a_copy_do_not_run_twice(server: PrivateServer, backups: Backups) -> None:
+def test_events_of_a_copy_do_not_run_twice_and_keep_their_definer(server: PrivateServer, backups: Backups) -> None:
     database, copy = library(server), server.fresh_database()
-    copied(server, backups.take(server, database), database, copy)
     with server.connect() as session:
-        (status,) = {row[10] for row in session.rows(f"SHOW EVENTS FROM {quote(copy)}")}
-    assert status == "DISABLED"
+        definer = f"DEFINER={quote(server.backup.user)}@'%'"
+        event = "ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 1"
+        session.execute(f"CREATE {definer} EVENT {quote(database)}.off {event}")
+    entry = backups.take(server, database)
+    request = RestoreRequest(rename={database: copy}, threads=2)
+    result = restore_into_server(entry, None, server.root, request, unreported)
+    assert f"disabled, so that they do not run twice: event {database}.nightly" in result.warnings
+    with server.connect() as session:
+        events = {str(row[1]): (str(row[2]), row[10]) for row in session.rows(f"SHOW EVENTS FROM {quote(copy)}")}
+    assert events == {"nightly": ("root@localhost", "DISABLED"), "off": (f"{server.backup.user}@%", "DISABLED")}
 
 
 def test_nothing_that_exists_is_overwritten_unless_it_is_to_be_replaced(
@@ -125,9 +133,11 @@ def test_a_database_that_holds_only_a_routine_is_not_empty(server: PrivateServer
 def test_the_dry_run_changes_nothing_and_says_what_would_be_done(server: PrivateServer, backups: Backups) -> None:
     database = library(server)
     copy = f"{database}_copy"
-    lines = plan_restore(backups.take(server, database), None, server.root, RestoreRequest(rename={database: copy}))
-    assert f"create database {copy}" in lines
-    assert any("3 tables and load 9 rows" in line for line in lines)
+    found = plan_restore(backups.take(server, database), None, server.root, RestoreRequest(rename={database: copy}))
+    lines = [each.line for each in found.all]
+    assert lines[0] == f"create database {copy}"
+    assert any(line.startswith(f"create table {copy}.authors: 3 rows") for line in lines)
+    assert found.destructive == ()
     with server.connect() as session:
         assert (copy,) not in session.rows("SHOW DATABASES")
 
@@ -183,10 +193,12 @@ def test_a_restore_that_was_cut_off_says_so_and_can_be_run_again(server: Private
     damaged = next((path_of(entry) / "data").glob("*"))
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    with pytest.raises(DamagedError, match=r"(?s)unfinished restore in: .*run again, replaces it"):
+    with pytest.raises(DamagedError, match=r"(?s)unfinished restore in: .*run again with --replace, replaces it"):
         copied(server, entry, database, copy)
     damaged.write_bytes(whole)
-    copied(server, entry, database, copy)
+    with pytest.raises(RestoreRefusedError, match=rf"(?s)a restore of {entry.id} left that was cut off"):
+        copied(server, entry, database, copy)
+    copied(server, entry, database, copy, replace=True)
     with server.connect() as session:
         assert contents(session, copy) == contents(session, database)
 
@@ -215,7 +227,7 @@ def test_a_restore_that_was_killed_can_be_run_again(server: PrivateServer, backu
     assert done.returncode == -9
     with server.connect() as session:
         assert (MARKER,) in session.rows(f"SHOW TABLES FROM {quote(copy)}")
-    copied(server, entry, database, copy)
+    copied(server, entry, database, copy, replace=True)
     with server.connect() as session:
         assert contents(session, copy) == contents(session, database)
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.restores.table_sql import in_database, names_database, split_table
+from chom_pipelines.restores.table_sql import split_table
 
 TABLE = b"""CREATE TABLE `o``rders` (
   `id` bigint(20) NOT NULL AUTO_INCREMENT COMMENT 'KEY (x), AUTO_INCREMENT',
@@ -66,19 +66,6 @@ def test_a_quote_in_a_name_begins_no_string() -> None:
 
 def test_a_comment_that_names_history_is_only_a_comment() -> None:
     assert split_table(TABLE + b" COMMENT='WITH SYSTEM VERSIONING'").keys
-
-
-def test_a_view_is_renamed_where_it_qualifies_and_nowhere_else() -> None:
-    view = b"CREATE VIEW `v` AS select '`old`.x' AS `old`,`old`.`t`.`a` AS `a` from `old`.`t`"
-    assert in_database(view, "old", "new") == (
-        b"CREATE VIEW `v` AS select '`old`.x' AS `old`,`new`.`t`.`a` AS `a` from `new`.`t`"
-    )
-
-
-def test_a_program_that_names_its_database_is_found_quoted_or_not() -> None:
-    assert names_database(b"SELECT * FROM shop.orders", "shop")
-    assert names_database(b"SELECT * FROM `shop` . orders", "shop")
-    assert not names_database(b"SELECT 'shop.orders', bishop.orders, shop FROM t", "shop")
 
 
 @given(st.lists(st.sampled_from([b"KEY `a` (`id`)", b"UNIQUE KEY `b` (`id`)", b"CHECK (`id` > 1)"]), max_size=6))

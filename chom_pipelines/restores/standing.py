@@ -1,0 +1,123 @@
+"""What stands on a target where a restore would go: asked of the server before anything is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from chom_pipelines.errors import RestoreRefusedError, UnsupportedServerError
+from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.restores.plan import RestorePlan
+from chom_pipelines.server.connection import Endpoint, Session
+from chom_pipelines.server.facts import ServerFacts
+from chom_pipelines.server.identifiers import qualified, quote
+
+MARKER = "_chom_restore_in_progress"
+"""A table that stands in a database while something is restored there, and names it.
+
+It only explains what a restore that was cut off has left: it authorises nobody to remove anything.
+"""
+
+MARKER_COLUMNS = ("name", "backup", "since")
+
+_KINDS = {"VIEW": "view", "SYSTEM VIEW": "view", "SEQUENCE": "sequence"}
+
+
+@dataclass(frozen=True)
+class DatabaseStanding:
+    """A database that is there. `objects` are its tables, views and sequences, by name, with their kind."""
+
+    statement: str
+    """SHOW CREATE DATABASE."""
+    collation: str
+    objects: Mapping[str, str] = field(default_factory=dict)
+    programs: tuple[tuple[str, str], ...] = ()
+    """(kind, name) of its routines and events."""
+    triggers: Mapping[str, str] = field(default_factory=dict)
+    """The table of each, by name."""
+    unfinished: Mapping[str, str] = field(default_factory=dict)
+    """By name, the backup of whose restore it is a part that was cut off."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a restore finds. An account is named as in the backup: a role by its name, else user@host."""
+
+    databases: Mapping[str, DatabaseStanding] = field(default_factory=dict)
+    accounts: frozenset[str] = frozenset()
+    connected: str = ""
+    """The account that restores."""
+
+
+def refuse_unfit(manifest: Manifest, facts: ServerFacts, target: Endpoint) -> None:
+    """Raise UnsupportedServerError or RestoreRefusedError where this server cannot take the backup."""
+    if facts.flavour.value != manifest.source.flavour:
+        message = f"{target.where} is {facts.label}; the backup is of {manifest.source.flavour}"
+        raise UnsupportedServerError(message, "restore into a server of the same family")
+    if not facts.accepts_local_files:
+        message = f"{target.where} does not accept LOAD DATA LOCAL"
+        raise RestoreRefusedError(message, "SET GLOBAL local_infile = 1 for the time of the restore")
+
+
+def read_standing(session: Session, facts: ServerFacts, plan: RestorePlan) -> Standing:
+    """Look at the databases that the plan touches, and at accounts where it has some. Raises the server's errors."""
+    touched = {*plan.databases, *(each.database for each in plan.sequences)}
+    there = {str(name) for (name,) in session.rows("SHOW DATABASES")}
+    found = {name: _database(session, name) for name in sorted(touched & there)}
+    if not plan.accounts:
+        return Standing(found)
+    role = "is_role = 'Y'" if facts.is_mariadb else "FALSE"
+    users = session.rows(f"SELECT User, Host, {role} FROM mysql.user")
+    accounts = frozenset(str(user) if is_role else f"{user}@{host}" for user, host, is_role in users)
+    return Standing(found, accounts, str(session.value("SELECT CURRENT_USER()")))
+
+
+def _database(session: Session, name: str) -> DatabaseStanding:
+    shown = session.row(f"SHOW CREATE DATABASE {quote(name)}")
+    objects = {
+        str(table): _KINDS.get(str(kind), "table")
+        for table, kind in session.rows(f"SHOW FULL TABLES FROM {quote(name)}")
+    }
+    return DatabaseStanding(
+        statement=str(shown[1]) if shown else "",
+        collation=_collation(session, name),
+        objects=objects,
+        programs=tuple(_programs(session, name)),
+        triggers=dict(
+            _of(session, name, "EVENT_OBJECT_TABLE, TRIGGER_NAME", "TRIGGERS", "TRIGGER_SCHEMA", swapped=True)
+        ),
+        unfinished=_unfinished(session, name) if MARKER in objects else {},
+    )
+
+
+def _collation(session: Session, name: str) -> str:
+    rows = session.rows("SELECT SCHEMA_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA")
+    return next(str(collation) for schema, collation in rows if schema == name)
+
+
+def _programs(session: Session, database: str) -> Iterable[tuple[str, str]]:
+    for kind, name in _of(session, database, "ROUTINE_TYPE, ROUTINE_NAME", "ROUTINES", "ROUTINE_SCHEMA"):
+        yield kind.lower(), name
+    for _, name in _of(session, database, "'event', EVENT_NAME", "EVENTS", "EVENT_SCHEMA"):
+        yield "event", name
+
+
+def _of(
+    session: Session, database: str, columns: str, source: str, schema: str, *, swapped: bool = False
+) -> list[tuple[str, str]]:
+    """Two columns of an information_schema table about exactly this database: it compares without case and accents."""
+    rows = session.rows(f"SELECT {schema}, {columns} FROM information_schema.{source} WHERE {schema} = %s", (database,))
+    pairs = [(str(first), str(second)) for where, first, second in rows if where == database]
+    return [(second, first) for first, second in pairs] if swapped else pairs
+
+
+def _unfinished(session: Session, database: str) -> dict[str, str]:
+    """What the marker says; raises RestoreRefusedError where a table of that name is somebody else's."""
+    columns = tuple(str(row[0]) for row in session.rows(f"SHOW COLUMNS FROM {qualified(database, MARKER)}"))
+    if columns != MARKER_COLUMNS:
+        what = f"{session.endpoint.where}: the table {database}.{MARKER} was not made by this version of chom"
+        raise RestoreRefusedError(what, "rename or drop that table")
+    return {
+        str(name): str(backup)
+        for name, backup in session.rows(f"SELECT name, backup FROM {qualified(database, MARKER)}")
+    }

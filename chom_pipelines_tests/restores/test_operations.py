@@ -1,0 +1,225 @@
+"""What a restore of some tables, under another name, or with accounts does to what was there: only what it lists."""
+
+from pathlib import Path
+
+import pytest
+
+from chom_pipelines.errors import DamagedError, RestoreRefusedError
+from chom_pipelines.progress import unreported
+from chom_pipelines.restores.operations import Action, Operations
+from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.standing import MARKER
+from chom_pipelines.restores.targets import plan_restore, restore_into_server
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.identifiers import quote
+from chom_pipelines.server.scratch import scratch_server
+from chom_pipelines_tests.logical.samples import contents, library
+from chom_pipelines_tests.logical.taking import Backups
+from chom_pipelines_tests.places import path_of
+from chom_pipelines_tests.servers import PrivateServer
+
+
+def lines(found: Operations) -> list[str]:
+    return [each.line for each in found.all]
+
+
+def flip(path: Path) -> bytes:
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    return whole
+
+
+def test_what_a_cut_off_restore_of_tables_leaves_lets_nobody_drop_the_live_database(
+    server: PrivateServer, backups: Backups
+) -> None:
+    database = library(server)
+    entry = backups.take(server, database)
+    damaged = [path for path in (path_of(entry) / "data").glob("*") if path.is_file()]
+    with server.connect() as session:
+        session.execute(f"DROP TABLE {quote(database)}.notes")
+        session.execute(f"CREATE TABLE {quote(database)}.newer (id INT PRIMARY KEY)")
+        session.execute(f"INSERT INTO {quote(database)}.newer VALUES (1)")
+    kept = [flip(path) for path in damaged]
+    with pytest.raises(DamagedError):
+        restore_into_server(
+            entry, None, server.root, RestoreRequest(tables=(f"{database}.notes",), threads=1), unreported
+        )
+    for path, whole in zip(damaged, kept, strict=True):
+        path.write_bytes(whole)
+    with server.connect() as session:
+        assert session.rows(f"SELECT name, backup FROM {quote(database)}.{MARKER}") == [("notes", entry.id)]
+        before = contents(session, database)
+    with pytest.raises(RestoreRefusedError, match=r"(?s)holds 8 objects.*left that was cut off"):
+        restore_into_server(entry, None, server.root, RestoreRequest(threads=1), unreported)
+    with pytest.raises(RestoreRefusedError, match="holds 1 objects: notes"):
+        restore_into_server(
+            entry, None, server.root, RestoreRequest(tables=(f"{database}.notes",), threads=1), unreported
+        )
+    one = RestoreRequest(tables=(f"{database}.books",), replace=True, threads=1)
+    restore_into_server(entry, None, server.root, one, unreported)
+    with server.connect() as session:
+        assert contents(session, database) == before
+        assert session.rows(f"SELECT * FROM {quote(database)}.newer") == [(1,)]
+        assert session.rows(f"SELECT name FROM {quote(database)}.{MARKER}") == [("notes",)]
+    both = RestoreRequest(tables=(f"{database}.books", f"{database}.notes"), replace=True, threads=1)
+    restore_into_server(entry, None, server.root, both, unreported)
+    with server.connect() as session:
+        assert (MARKER,) not in session.rows(f"SHOW TABLES FROM {quote(database)}")
+
+
+def test_the_dry_run_names_each_thing_that_goes(server: PrivateServer, backups: Backups) -> None:
+    database = library(server)
+    entry = backups.take(server, database)
+    with server.connect() as session:
+        session.execute(f"CREATE TABLE {quote(database)}.newer (id INT PRIMARY KEY)")
+    found = plan_restore(entry, None, server.root, RestoreRequest(replace=True))
+    gone = [each.line for each in found.destructive]
+    assert gone == [
+        f"drop event {database}.nightly",
+        f"drop view {database}.shelf",
+        f"drop function {database}.shelf_size",
+        f"drop table {database}.authors",
+        f"drop table {database}.books: with its triggers on_book",
+        f"drop table {database}.newer: the backup does not have it",
+        f"drop table {database}.notes",
+    ]
+    some = plan_restore(entry, None, server.root, RestoreRequest(tables=(f"{database}.books",), replace=True))
+    assert [each.line for each in some.destructive] == [f"drop table {database}.books: with its triggers on_book"]
+
+
+def test_a_table_that_came_after_the_look_is_not_dropped(server: PrivateServer, backups: Backups) -> None:
+    database = library(server)
+    entry = backups.take(server, database)
+    found: list[bool] = []
+
+    def meanwhile(_done: int, _total: int | None, label: str) -> None:
+        if not found and "before anything is replaced" in label:
+            found.append(True)
+            with server.connect() as session:
+                session.execute(f"CREATE TABLE {quote(database)}.newer (id INT PRIMARY KEY)")
+
+    restore_into_server(entry, None, server.root, RestoreRequest(replace=True, threads=1), meanwhile)
+    assert found
+    with server.connect() as session:
+        assert (("newer",)) in session.rows(f"SHOW TABLES FROM {quote(database)}")
+
+
+def test_a_trigger_that_belongs_to_another_table_now_is_in_the_way(server: PrivateServer, backups: Backups) -> None:
+    database = library(server)
+    entry = backups.take(server, database)
+    with server.connect() as session:
+        session.execute(f"DROP TABLE {quote(database)}.books")
+        session.execute(
+            f"CREATE TRIGGER {quote(database)}.on_book BEFORE INSERT ON {quote(database)}.notes FOR EACH ROW SET @a = 1"
+        )
+    request = RestoreRequest(tables=(f"{database}.books",), threads=1)
+    with pytest.raises(RestoreRefusedError, match="on_book is there, and belongs to another table, notes"):
+        restore_into_server(entry, None, server.root, request, unreported)
+
+
+@pytest.mark.parametrize("name", ["mysql", "sys", "Information_Schema"])
+def test_the_servers_own_databases_are_no_target(server: PrivateServer, backups: Backups, name: str) -> None:
+    database = library(server)
+    request = RestoreRequest(rename={database: name}, replace=True)
+    with pytest.raises(RestoreRefusedError, match="is the server's own database"):
+        plan_restore(backups.take(server, database), None, server.root, request)
+
+
+def test_an_empty_database_gets_the_backups_defaults_and_the_list_says_so(
+    server: PrivateServer, backups: Backups
+) -> None:
+    database, copy = server.fresh_database("COLLATE utf8mb4_bin"), server.fresh_database("COLLATE latin1_bin")
+    entry = backups.take(server, database)
+    request = RestoreRequest(rename={database: copy}, threads=1)
+    (only,) = plan_restore(entry, None, server.root, request).all
+    assert (only.action, only.label) == (Action.ALTER, f"database {copy}")
+    restore_into_server(entry, None, server.root, request, unreported)
+    with server.connect() as session:
+        session.execute(f"USE {quote(copy)}")
+        assert session.value("SELECT @@collation_database") == "utf8mb4_bin"
+
+
+def test_a_copy_holds_up_and_refuses_nothing_on_the_original(server: PrivateServer, backups: Backups) -> None:
+    parents, children = server.fresh_database(), server.fresh_database()
+    with server.connect() as session:
+        session.execute(f"CREATE TABLE {quote(parents)}.p (id INT PRIMARY KEY)")
+        session.execute(f"INSERT INTO {quote(parents)}.p VALUES (1), (2)")
+        session.execute(
+            f"CREATE TABLE {quote(children)}.c (id INT PRIMARY KEY, parent INT, "
+            f"CONSTRAINT tie FOREIGN KEY (parent) REFERENCES {quote(parents)}.p (id))"
+        )
+        session.execute(f"INSERT INTO {quote(children)}.c VALUES (1, 1)")
+    entry = backups.take(server, parents, children)
+    alone, both = f"{children}_x", (f"{parents}_y", f"{children}_y")
+    try:
+        request = RestoreRequest(rename={children: alone}, tables=(f"{children}.c",), threads=1)
+        result = restore_into_server(entry, None, server.root, request, unreported)
+        assert any("foreign keys tie" in warning for warning in result.warnings)
+        together = RestoreRequest(rename=dict(zip((parents, children), both, strict=True)), threads=1)
+        restore_into_server(entry, None, server.root, together, unreported)
+        with server.connect() as session:
+            session.execute(f"DELETE FROM {quote(children)}.c")
+            session.execute(f"DELETE FROM {quote(parents)}.p WHERE id = 1")
+            session.execute(f"DROP TABLE {quote(children)}.c, {quote(parents)}.p")
+            referred = session.rows(
+                "SELECT REFERENCED_TABLE_SCHEMA FROM information_schema.KEY_COLUMN_USAGE "
+                "WHERE TABLE_SCHEMA = %s AND REFERENCED_TABLE_NAME IS NOT NULL",
+                (both[1],),
+            )
+            assert referred == [(both[0],)]
+    finally:
+        with server.connect() as session:
+            for name in (alone, *reversed(both)):
+                session.execute(f"DROP DATABASE IF EXISTS {quote(name)}")
+
+
+def test_a_copy_counts_by_its_own_sequences(mariadb: PrivateServer, backups: Backups) -> None:
+    database, copy = mariadb.fresh_database(), mariadb.fresh_database()
+    with mariadb.connect() as session:
+        session.execute(f"CREATE SEQUENCE {quote(database)}.numbers")
+        session.execute(
+            f"CREATE TABLE {quote(database)}.t (id INT DEFAULT NEXTVAL({quote(database)}.numbers) PRIMARY KEY, v INT)"
+        )
+        session.execute(f"INSERT INTO {quote(database)}.t (v) VALUES (1), (2)")
+    entry = backups.take(mariadb, database)
+    request = RestoreRequest(rename={database: copy}, threads=1)
+    restore_into_server(entry, None, mariadb.root, request, unreported)
+    with mariadb.connect() as session:
+        before = session.row(f"SELECT * FROM {quote(database)}.numbers")
+        session.execute(f"INSERT INTO {quote(copy)}.t (v) VALUES (3)")
+        assert session.row(f"SELECT * FROM {quote(database)}.numbers") == before
+        session.execute(f"DROP DATABASE {quote(database)}")
+        session.execute(f"INSERT INTO {quote(copy)}.t (v) VALUES (4)")
+        assert session.value(f"SELECT COUNT(*) FROM {quote(copy)}.t") == 4
+        session.execute(f"CREATE DATABASE {quote(database)}")
+
+
+def test_accounts_that_are_there_are_left_alone_unless_they_are_to_be_replaced(
+    server: PrivateServer, backups: Backups
+) -> None:
+    database = library(server)
+    with server.connect() as root:
+        for name in ("kept", "lost"):
+            root.execute(f"CREATE USER 'chom_test_{name}'@'%' IDENTIFIED BY 'of the backup'")
+            root.execute(f"GRANT SELECT ON {quote(database)}.* TO 'chom_test_{name}'@'%'")
+    try:
+        entry = backups.take(server, database)
+        with scratch_server(server.flavour) as target, Session(target.endpoint) as session:
+            session.execute("CREATE USER 'chom_test_kept'@'%' IDENTIFIED BY 'of today'")
+            asked = ("SHOW CREATE USER 'chom_test_kept'@'%'", "SHOW GRANTS FOR 'chom_test_kept'@'%'")
+            before = [session.rows(question) for question in asked]
+            result = restore_into_server(
+                entry, None, target.endpoint, RestoreRequest(accounts=True, threads=1), unreported
+            )
+            assert [session.rows(question) for question in asked] == before
+            assert any("chom_test_kept@%" in warning for warning in result.warnings)
+            assert session.rows("SHOW GRANTS FOR 'chom_test_lost'@'%'")
+            again = RestoreRequest(accounts=True, replace=True, threads=1)
+            planned = plan_restore(entry, None, target.endpoint, again)
+            assert "drop account chom_test_kept@%: with its password and grants" in lines(planned)
+            assert not [line for line in lines(planned) if "root@localhost" in line]
+            restore_into_server(entry, None, target.endpoint, again, unreported)
+            assert [session.rows(question) for question in asked] != before
+    finally:
+        with server.connect() as root:
+            root.execute("DROP USER 'chom_test_kept'@'%', 'chom_test_lost'@'%'")

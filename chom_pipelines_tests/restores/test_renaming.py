@@ -1,0 +1,54 @@
+from chom_pipelines.restores.renaming import disabled, in_databases, names_database, qualifiers, untied
+
+
+def test_a_view_is_renamed_where_it_qualifies_and_nowhere_else() -> None:
+    view = b"CREATE VIEW `v` AS select '`old`.x' AS `old`,`old`.`t`.`a` AS `a` from `old`.`t`"
+    assert in_databases(view, {"old": "new"}) == (
+        b"CREATE VIEW `v` AS select '`old`.x' AS `old`,`new`.`t`.`a` AS `a` from `new`.`t`"
+    )
+
+
+def test_a_program_that_names_its_database_is_found_quoted_or_not() -> None:
+    assert names_database(b"SELECT * FROM shop.orders", "shop")
+    assert names_database(b"SELECT * FROM `shop` . orders", "shop")
+    assert not names_database(b"SELECT 'shop.orders', bishop.orders, shop FROM t", "shop")
+
+
+def test_names_that_are_exchanged_are_exchanged_once() -> None:
+    sql = b"select `a`.`t`.`x`,`b`.`t`.`x` from (`a`.`t` join `b`.`t`)"
+    assert in_databases(sql, {"a": "b", "b": "c"}) == b"select `b`.`t`.`x`,`c`.`t`.`x` from (`b`.`t` join `c`.`t`)"
+
+
+def test_a_table_that_is_called_like_its_database_keeps_its_name() -> None:
+    assert in_databases(b"select `a`.`a`.`id` from `a`.`a`", {"a": "b"}) == b"select `b`.`a`.`id` from `b`.`a`"
+
+
+TABLE = b"""CREATE TABLE `c` (
+  `id` int(11) NOT NULL DEFAULT nextval(`shop`.`numbers`) COMMENT '`other`.`x`',
+  CONSTRAINT `here` FOREIGN KEY (`id`) REFERENCES `q` (`id`),
+  CONSTRAINT `there` FOREIGN KEY (`id`) REFERENCES `other`.`p` (`id`),
+  CONSTRAINT `moved` FOREIGN KEY (`id`) REFERENCES `shop`.`p` (`id`)
+) ENGINE=InnoDB"""
+
+
+def test_foreign_keys_to_what_stays_are_cut_and_others_are_kept() -> None:
+    statement, left = untied(TABLE, {"shop": "copy"})
+    assert left == ["there"]
+    assert statement == TABLE.replace(b"  CONSTRAINT `there` FOREIGN KEY (`id`) REFERENCES `other`.`p` (`id`),\n", b"")
+    assert untied(TABLE, {"shop": "copy", "other": "more"}) == (TABLE, [])
+
+
+def test_databases_are_found_where_they_qualify_and_not_in_comments() -> None:
+    assert qualifiers(TABLE) == {"shop", "other"}
+
+
+def test_an_event_is_disabled_where_it_says_so_and_not_in_its_text() -> None:
+    event = (
+        b"CREATE DEFINER=`r`@`%` EVENT `e` ON SCHEDULE EVERY 1 DAY ON COMPLETION NOT PRESERVE ENABLE COMMENT ' x' DO "
+    )
+    body = b"SELECT ' ON COMPLETION PRESERVE ENABLE'"
+    assert disabled(event + body) == (event.replace(b" ENABLE ", b" DISABLE ") + body, True)
+    assert disabled(event.replace(b" ENABLE ", b" DISABLE ON SLAVE ")) == (
+        event.replace(b" ENABLE ", b" DISABLE "),
+        False,
+    )
