@@ -124,7 +124,7 @@ def refuse_unless_permitted(found: Operations, plan: RestorePlan, standing: Stan
     database = found.destructive[0].database
     names = sorted(each.name for each in found.destructive if each.database == database)
     unfinished = set(standing.databases[database].unfinished.values())
-    what = f"{where}: {database} holds {len(names)} objects: {', '.join(names[:5])}; {plan.backup} was not restored"
+    what = f"{where}: {database} holds {_number(len(names), 'object')}: {', '.join(names[:5])}; {plan.backup} was not restored"
     remedy = "restore with --as-database under another name, or replace what is there with --replace"
     if unfinished:
         what = f"{what}\n  {database} holds what a restore of {', '.join(sorted(unfinished))} left that was cut off"
@@ -264,21 +264,25 @@ def _sequence(sequence: Definition, plan: RestorePlan, standing: Standing) -> Op
 def _table(planned: PlannedTable) -> Operation:
     table, split = planned.table, planned.split
     keys = len(split.keys) + len(split.full_text)
-    built = f", {keys} keys built after them" if keys else ""
+    built = f", {_number(keys, 'key')} built after them" if keys else ""
     return Operation(
         Action.CREATE,
         "table",
         planned.database,
         table.name,
-        f"{table.rows:,} rows, {table.bytes:,} bytes of text{built}",
+        f"{_number(table.rows, 'row')}, {_number(table.bytes, 'byte')} of text{built}",
         statements=(f"USE {quote(planned.database)}".encode(), split.create),
         table=planned,
     )
 
 
+def _number(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
 def _constraints(planned: PlannedTable) -> Operation:
     statements = tuple(planned.split.constraints(planned.name))
-    note = f"{len(planned.split.foreign_keys)} foreign keys"
+    note = f"with {_number(len(planned.split.foreign_keys), 'foreign key')}"
     return Operation(Action.ALTER, "table", planned.database, planned.table.name, note, statements=statements)
 
 

@@ -12,7 +12,7 @@ from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition, without_places
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Table
-from chom_pipelines.restores.renaming import disabled, in_databases, names_database, qualifiers, untied
+from chom_pipelines.restores.renaming import disabled, in_databases, names_database, qualifiers, trigger_in, untied
 from chom_pipelines.restores.table_sql import SplitTable, split_table
 from chom_pipelines.server.facts import SYSTEM_DATABASES
 from chom_pipelines.server.identifiers import qualified, quote
@@ -187,6 +187,8 @@ def _moved(definition: Definition, request: RestoreRequest) -> Definition:
         statement = in_databases(statement, request.rename)
     elif definition.kind == "event" and definition.database in request.rename:
         statement, _ = disabled(statement)
+    elif definition.kind == "trigger" and definition.database in request.rename:
+        statement = trigger_in(new, statement)
     return replace(definition, database=new, statement=statement)
 
 
@@ -195,7 +197,7 @@ def _warnings(programs: list[Definition], manifest: Manifest, request: RestoreRe
         f"{each.label} names the database {old} itself, and still does under its new name"
         for each in programs
         for old in request.rename
-        if each.kind not in _VIEWS and names_database(each.statement, old)
+        if each.kind not in _VIEWS and names_database(_moved(each, request).statement, old)
     ]
     events = [
         each.label

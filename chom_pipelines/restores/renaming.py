@@ -16,6 +16,10 @@ _TOKEN = re.compile(
     rb"""(?P<skipped>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*")|(?P<name>`(?:[^`]|``)+`|[\w$\x80-\xff]+)(?P<dot>\s*\.)?""",
     re.DOTALL,
 )
+_HEAD = re.compile(
+    rb"`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'|(?P<start>\bTRIGGER\b)|(?P<end>\bFOR\s+EACH\s+ROW\b)",
+    re.DOTALL | re.IGNORECASE,
+)
 _EVENT_STATE = re.compile(
     rb"`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'"
     rb"|(?P<before> ON COMPLETION (?:NOT )?PRESERVE )(?P<state>ENABLE|DISABLE ON SLAVE|DISABLE ON REPLICA|DISABLE)\b",
@@ -63,6 +67,22 @@ def untied(statement: bytes, rename: Mapping[str, str]) -> tuple[bytes, list[str
         else:
             kept.append(item)
     return (lines.joined(kept), left) if left else (statement, [])
+
+
+def trigger_in(database: str, statement: bytes) -> bytes:
+    """A trigger's definition with its own name and its table's in this database.
+
+    Servers show the head as it was written, with the database where its author named that: under another name the
+    statement would make the trigger of the original.
+    """
+    head = next((found for found in _HEAD.finditer(statement) if found["start"] or found["end"]), None)
+    start = head.end() if head and head["start"] else 0
+    end = next((found.start() for found in _HEAD.finditer(statement, start) if found["end"]), len(statement))
+
+    def moved(found: re.Match[bytes]) -> bytes:
+        return quote(database).encode() + b"." if found["dot"] else found[0]
+
+    return statement[:start] + _TOKEN.sub(moved, statement[start:end]) + statement[end:]
 
 
 def disabled(event: bytes) -> tuple[bytes, bool]:

@@ -51,7 +51,7 @@ def test_what_a_cut_off_restore_of_tables_leaves_lets_nobody_drop_the_live_datab
         before = contents(session, database)
     with pytest.raises(RestoreRefusedError, match=r"(?s)holds 8 objects.*left that was cut off"):
         restore_into_server(entry, None, server.root, RestoreRequest(threads=1), unreported)
-    with pytest.raises(RestoreRefusedError, match="holds 1 objects: notes"):
+    with pytest.raises(RestoreRefusedError, match="holds 1 object: notes"):
         restore_into_server(
             entry, None, server.root, RestoreRequest(tables=(f"{database}.notes",), threads=1), unreported
         )
@@ -223,3 +223,19 @@ def test_accounts_that_are_there_are_left_alone_unless_they_are_to_be_replaced(
     finally:
         with server.connect() as root:
             root.execute("DROP USER 'chom_test_kept'@'%', 'chom_test_lost'@'%'")
+
+
+def test_a_trigger_that_names_its_database_is_made_in_the_copy_and_not_in_the_original(
+    server: PrivateServer, backups: Backups
+) -> None:
+    database, copy = library(server), server.fresh_database()
+    with server.connect() as session:
+        name = quote(database)
+        session.execute(f"CREATE TRIGGER {name}.extra BEFORE INSERT ON {name}.notes FOR EACH ROW SET @a = 1")
+    entry = backups.take(server, database)
+    with server.connect() as session:
+        session.execute(f"DROP TRIGGER {name}.extra")
+    restore_into_server(entry, None, server.root, RestoreRequest(rename={database: copy}, threads=1), unreported)
+    with server.connect() as session:
+        assert {row[0] for row in session.rows(f"SHOW TRIGGERS FROM {name}")} == {"on_book"}
+        assert {row[0] for row in session.rows(f"SHOW TRIGGERS FROM {quote(copy)}")} == {"on_book", "extra"}

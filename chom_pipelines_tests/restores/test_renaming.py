@@ -1,4 +1,4 @@
-from chom_pipelines.restores.renaming import disabled, in_databases, names_database, qualifiers, untied
+from chom_pipelines.restores.renaming import disabled, in_databases, names_database, qualifiers, trigger_in, untied
 
 
 def test_a_view_is_renamed_where_it_qualifies_and_nowhere_else() -> None:
@@ -51,4 +51,14 @@ def test_an_event_is_disabled_where_it_says_so_and_not_in_its_text() -> None:
     assert disabled(event.replace(b" ENABLE ", b" DISABLE ON SLAVE ")) == (
         event.replace(b" ENABLE ", b" DISABLE "),
         False,
+    )
+
+
+def test_a_trigger_that_was_written_with_its_database_is_made_in_the_copy() -> None:
+    written = b"CREATE DEFINER=`a.b`@`%` TRIGGER shop.`audit` BEFORE INSERT ON `shop` . orders FOR EACH ROW "
+    body = b"INSERT INTO shop.log VALUES (NEW.id)"
+    moved = b"CREATE DEFINER=`a.b`@`%` TRIGGER `copy`.`audit` BEFORE INSERT ON `copy`. orders FOR EACH ROW "
+    assert trigger_in("copy", written + body) == moved + body
+    assert trigger_in("copy", written.replace(b"shop.", b"").replace(b"`shop` . ", b"")) == (
+        written.replace(b"shop.", b"").replace(b"`shop` . ", b"")
     )

@@ -112,7 +112,7 @@ def test_nothing_that_exists_is_overwritten_unless_it_is_to_be_replaced(
     entry = backups.take(server, database)
     with server.connect() as session:
         session.execute(f"CREATE TABLE {quote(copy)}.precious (id INT)")
-    with pytest.raises(RestoreRefusedError, match=r"holds 1 objects: precious.*was not restored"):
+    with pytest.raises(RestoreRefusedError, match=r"holds 1 object: precious.*was not restored"):
         copied(server, entry, database, copy)
     with server.connect() as session:
         assert session.rows(f"SHOW TABLES FROM {quote(copy)}") == [("precious",)]
@@ -126,7 +126,7 @@ def test_a_database_that_holds_only_a_routine_is_not_empty(server: PrivateServer
     entry = backups.take(server, database)
     with server.connect() as session:
         session.execute(f"CREATE FUNCTION {quote(copy)}.precious() RETURNS INT DETERMINISTIC RETURN 1")
-    with pytest.raises(RestoreRefusedError, match="holds 1 objects: precious"):
+    with pytest.raises(RestoreRefusedError, match="holds 1 object: precious"):
         copied(server, entry, database, copy)
 
 
