@@ -124,7 +124,8 @@ def refuse_unless_permitted(found: Operations, plan: RestorePlan, standing: Stan
     database = found.destructive[0].database
     names = sorted(each.name for each in found.destructive if each.database == database)
     unfinished = set(standing.databases[database].unfinished.values())
-    what = f"{where}: {database} holds {_number(len(names), 'object')}: {', '.join(names[:5])}; {plan.backup} was not restored"
+    there = f"{database} holds {_number(len(names), 'object')}: {', '.join(names[:5])}"
+    what = f"{where}: {there}; {plan.backup} was not restored"
     remedy = "restore with --as-database under another name, or replace what is there with --replace"
     if unfinished:
         what = f"{what}\n  {database} holds what a restore of {', '.join(sorted(unfinished))} left that was cut off"
