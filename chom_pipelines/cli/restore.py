@@ -57,7 +57,10 @@ def restore(
         str | None, typer.Option(metavar="DB.T,...", help="Only these tables.", show_default=False)
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--replace", help="Drop what is there under the same names.", show_default=False)
+        bool,
+        typer.Option(
+            "--replace", help="What is there under the same names goes; --dry-run lists it.", show_default=False
+        ),
     ] = False,
     despite_failed_proof: Annotated[
         bool,
@@ -65,7 +68,9 @@ def restore(
             "--despite-failed-proof", help="Restore a backup that is known to be damaged.", show_default=False
         ),
     ] = False,
-    accounts: Annotated[bool, typer.Option("--accounts", help="Accounts and grants, too.", show_default=False)] = False,
+    accounts: Annotated[
+        bool, typer.Option("--accounts", help="Accounts that are not there, and their grants, too.", show_default=False)
+    ] = False,
     user: Annotated[
         str | None,
         typer.Option(
@@ -210,9 +215,9 @@ def _print_plan(
     for each in found.all:
         typer.echo(f"  {each.line}")
     rows, size = sum(each.table.rows for each in found.tables), sum(each.table.bytes for each in found.tables)
-    typer.echo(
-        f"{len(found.tables)} tables with {rows:,} rows, {output.size(size)}; {len(found.destructive)} things go"
-    )
+    gone = len(found.destructive)
+    lost = f"{gone} objects that are there go" if gone else "nothing that is there goes"
+    typer.echo(f"{len(found.tables)} tables with {rows:,} rows, {output.size(size)}; {lost}")
     for warning in found.warnings:
         typer.echo(f"warning: {warning}")
     typer.echo(f"{entry.id}: {proved}")

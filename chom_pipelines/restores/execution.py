@@ -81,7 +81,7 @@ class Restore:
                 self._execute(each)
             except ServerError as error:
                 if not each.may_fail:
-                    raise
+                    raise type(error)(f"{error.what}\n  at: {each.line}", error.remedy) from error
                 self.warnings.append(f"{each.label} was not created; it did not work before: {error.what}")
 
     def _execute(self, operation: Operation) -> None:

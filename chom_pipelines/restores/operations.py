@@ -17,7 +17,7 @@ from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
 from chom_pipelines.restores.loading import VALUES_AS_THEY_ARE
 from chom_pipelines.restores.plan import PlannedTable, RestorePlan
 from chom_pipelines.restores.standing import MARKER, DatabaseStanding, Standing
-from chom_pipelines.server.identifiers import account, literal, qualified, quote
+from chom_pipelines.server.identifiers import literal, qualified, quote
 
 _DROPPED = ("event", "view", "procedure", "function", "package body", "package", "table", "sequence")
 """Kinds in the order in which they go: what runs by itself first."""
@@ -313,36 +313,23 @@ def _program(program: Definition, plan: RestorePlan, standing: Standing) -> Oper
 
 
 def _accounts(plan: RestorePlan, standing: Standing) -> tuple[list[Operation], list[str]]:
-    """Accounts and roles with their grants, and a warning of those that are left as they are.
+    """Accounts and roles that are not there, with their grants, and a warning of those that are left as they are.
 
-    What is there is replaced only where the request says so, and never the account that restores.
+    What is there is never replaced: where its new grants were refused, it would be gone.
     """
     found: list[Operation] = []
-    kept: set[str] = set()
+    grants: dict[str, list[bytes]] = {}
+    kinds: dict[str, str] = {}
     for each in plan.accounts:
-        is_there = each.name in standing.accounts
         if each.kind == "grant":
-            if _GRANTED.sub("", each.name) not in kept:
-                found.append(Operation(Action.CREATE, "grant", "", each.name, statements=(each.statement,)))
-        elif is_there and (not plan.replace or each.name == standing.connected):
-            kept.add(each.name)
-        else:
-            if is_there:
-                found.append(_account_drop(each))
+            grants.setdefault(_GRANTED.sub("", each.name), []).append(each.statement)
+        elif each.name not in standing.accounts:
+            kinds[each.name] = each.kind
             create = each.statement.replace(b" IF NOT EXISTS", b"", 1)
             found.append(Operation(Action.CREATE, each.kind, "", each.name, statements=(create,)))
-    left = ", ".join(sorted(kept))
+    for name, statements in grants.items():
+        if name in kinds:
+            note = _number(len(statements), "grant")
+            found.append(Operation(Action.ALTER, kinds[name], "", name, note, statements=tuple(statements)))
+    left = ", ".join(sorted({each.name for each in plan.accounts} & standing.accounts))
     return found, [f"left as they are there, with their passwords and grants: {left}"] if left else []
-
-
-def _account_drop(definition: Definition) -> Operation:
-    user, _, host = definition.name.rpartition("@")
-    sql = (
-        f"DROP ROLE IF EXISTS {account(definition.name, None)}"
-        if definition.kind == "role"
-        else f"DROP USER IF EXISTS {account(user, host)}"
-    )
-    note = "with its password and grants"
-    return Operation(
-        Action.DROP, definition.kind, "", definition.name, note, needs_replace=True, statements=(sql.encode(),)
-    )

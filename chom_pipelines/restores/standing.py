@@ -45,8 +45,6 @@ class Standing:
 
     databases: Mapping[str, DatabaseStanding] = field(default_factory=dict)
     accounts: frozenset[str] = frozenset()
-    connected: str = ""
-    """The account that restores."""
 
 
 def refuse_unfit(manifest: Manifest, facts: ServerFacts, target: Endpoint) -> None:
@@ -69,7 +67,7 @@ def read_standing(session: Session, facts: ServerFacts, plan: RestorePlan) -> St
     role = "is_role = 'Y'" if facts.is_mariadb else "FALSE"
     users = session.rows(f"SELECT User, Host, {role} FROM mysql.user")
     accounts = frozenset(str(user) if is_role else f"{user}@{host}" for user, host, is_role in users)
-    return Standing(found, accounts, str(session.value("SELECT CURRENT_USER()")))
+    return Standing(found, accounts)
 
 
 def _database(session: Session, name: str) -> DatabaseStanding:

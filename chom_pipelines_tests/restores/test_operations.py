@@ -6,7 +6,7 @@ import pytest
 
 from chom_pipelines.errors import DamagedError, RestoreRefusedError
 from chom_pipelines.progress import unreported
-from chom_pipelines.restores.operations import Action, Operations
+from chom_pipelines.restores.operations import Action
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.standing import MARKER
 from chom_pipelines.restores.targets import plan_restore, restore_into_server
@@ -17,10 +17,6 @@ from chom_pipelines_tests.logical.samples import contents, library
 from chom_pipelines_tests.logical.taking import Backups
 from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
-
-
-def lines(found: Operations) -> list[str]:
-    return [each.line for each in found.all]
 
 
 def flip(path: Path) -> bytes:
@@ -194,7 +190,7 @@ def test_a_copy_counts_by_its_own_sequences(mariadb: PrivateServer, backups: Bac
         session.execute(f"CREATE DATABASE {quote(database)}")
 
 
-def test_accounts_that_are_there_are_left_alone_unless_they_are_to_be_replaced(
+def test_accounts_that_are_there_are_left_alone_even_where_databases_are_replaced(
     server: PrivateServer, backups: Backups
 ) -> None:
     database = library(server)
@@ -216,10 +212,9 @@ def test_accounts_that_are_there_are_left_alone_unless_they_are_to_be_replaced(
             assert session.rows("SHOW GRANTS FOR 'chom_test_lost'@'%'")
             again = RestoreRequest(accounts=True, replace=True, threads=1)
             planned = plan_restore(entry, None, target.endpoint, again)
-            assert "drop account chom_test_kept@%: with its password and grants" in lines(planned)
-            assert not [line for line in lines(planned) if "root@localhost" in line]
+            assert not [each for each in planned.all if each.kind == "account"]
             restore_into_server(entry, None, target.endpoint, again, unreported)
-            assert [session.rows(question) for question in asked] != before
+            assert [session.rows(question) for question in asked] == before
     finally:
         with server.connect() as root:
             root.execute("DROP USER 'chom_test_kept'@'%', 'chom_test_lost'@'%'")
