@@ -186,7 +186,7 @@ def _print_plan(
 ) -> None:
     if isinstance(target, Path):
         refuse_directory(target, replace=request.replace)
-    found = plan_restore(entry, keyring, None if isinstance(target, Path) else target, request)
+    found, refused = plan_restore(entry, keyring, None if isinstance(target, Path) else target, request)
     known = opened(entry, keyring)
     proved, measured = entries.proved(known), known.restored_in
     where = str(target) if isinstance(target, Path) else target.where
@@ -207,9 +207,12 @@ def _print_plan(
                 for each in found.all
             ],
             "warnings": found.warnings,
+            "refused": {"what": refused.what, "remedy": refused.remedy} if refused else None,
         }
         body |= {"proved": proved, "measured_seconds": measured}
         output.document("restore", body)
+        if refused:
+            raise typer.Exit(refused.exit_code)
         return
     typer.echo(f"{entry.id} into {where} would, in this order,")
     for each in found.all:
@@ -225,3 +228,5 @@ def _print_plan(
         typer.echo("how long it takes is not known: `chom verify --level full` restores it and measures that")
     else:
         typer.echo(f"all of it was restored on this machine in {output.duration(measured)}, the last time")
+    if refused:
+        raise refused

@@ -117,10 +117,10 @@ def operations(plan: RestorePlan, standing: Standing, now: datetime) -> Operatio
     )
 
 
-def refuse_unless_permitted(found: Operations, plan: RestorePlan, standing: Standing, where: str) -> None:
-    """Raise RestoreRefusedError where something would be lost and the request does not say that it may."""
+def refusal(found: Operations, plan: RestorePlan, standing: Standing, where: str) -> RestoreRefusedError | None:
+    """Why the list may not be carried out: something would be lost, and the request does not say that it may."""
     if plan.replace or not found.destructive:
-        return
+        return None
     database = found.destructive[0].database
     names = sorted(each.name for each in found.destructive if each.database == database)
     unfinished = set(standing.databases[database].unfinished.values())
@@ -129,8 +129,8 @@ def refuse_unless_permitted(found: Operations, plan: RestorePlan, standing: Stan
     remedy = "restore with --as-database under another name, or replace what is there with --replace"
     if unfinished:
         what = f"{what}\n  {database} holds what a restore of {', '.join(sorted(unfinished))} left that was cut off"
-        remedy = "see with --dry-run --replace what would go, and replace it with --replace"
-    raise RestoreRefusedError(what, remedy)
+        remedy = "see with --dry-run what would go, and replace it with --replace"
+    return RestoreRefusedError(what, remedy)
 
 
 def _refuse_what_is_in_the_way(plan: RestorePlan, standing: Standing) -> None:

@@ -23,7 +23,7 @@ from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.restores.directories import put_in_place, refuse_directory
 from chom_pipelines.restores.execution import Restore, RestoreResult
 from chom_pipelines.restores.loading import settings
-from chom_pipelines.restores.operations import Operations, operations, refuse_unless_permitted
+from chom_pipelines.restores.operations import Operations, operations, refusal
 from chom_pipelines.restores.plan import RestorePlan, RestoreRequest, planned
 from chom_pipelines.restores.standing import Standing, read_standing, refuse_unfit
 from chom_pipelines.server.connection import Endpoint, Session
@@ -48,21 +48,21 @@ def plan_restore(
     keyring: Keyring | None,
     target: Endpoint | None,
     request: RestoreRequest,
-) -> Operations:
-    """What `restore` would do on that server, or in a new directory (None).
+) -> tuple[Operations, RestoreRefusedError | None]:
+    """What a restore would do on that server, or in a new directory (None); and why it would be refused all the same.
 
-    Raises RestoreRefusedError where it would refuse, and what reading the backup raises.
+    Raises RestoreRefusedError where there is not even a list, and what reading the backup raises.
     """
     with entry.reading("dry run of a restore"):
         contents = Contents.of(entry, keyring)
         plan = planned(contents.manifest, contents.definitions(), request)
         _refuse_incomplete(contents, plan)
     if target is None:
-        return operations(plan, Standing(), datetime.now(UTC))
+        return operations(plan, Standing(), datetime.now(UTC)), None
     with Session(target) as session:
         facts = read_facts(session)
         refuse_unfit(contents.manifest, facts, target)
-        return _permitted(session, facts, plan)
+        return _listed(session, facts, plan)
 
 
 def restore_into_server(
@@ -89,7 +89,9 @@ def restore_contents(contents: Contents, target: Endpoint, request: RestoreReque
     with Session(target) as session:
         facts = read_facts(session)
         refuse_unfit(contents.manifest, facts, target)
-        found = _permitted(session, facts, plan)
+        found, refused = _listed(session, facts, plan)
+        if refused:
+            raise refused
         if found.destructive:
             _read_first(contents, plan, report)
         for statement in (*settings(facts), f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}"):
@@ -99,12 +101,11 @@ def restore_contents(contents: Contents, target: Endpoint, request: RestoreReque
             return restore.run(report)
 
 
-def _permitted(session: Session, facts: ServerFacts, plan: RestorePlan) -> Operations:
-    """The list of operations; raises RestoreRefusedError where one of them is not allowed."""
+def _listed(session: Session, facts: ServerFacts, plan: RestorePlan) -> tuple[Operations, RestoreRefusedError | None]:
+    """The list of operations, and why it is refused where it is."""
     standing = read_standing(session, facts, plan)
     found = operations(plan, standing, datetime.now(UTC))
-    refuse_unless_permitted(found, plan, standing, session.endpoint.where)
-    return found
+    return found, refusal(found, plan, standing, session.endpoint.where)
 
 
 def restore_into_directory(

@@ -133,6 +133,24 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(
     assert body["measured_seconds"] > 0
 
 
+def test_a_dry_run_that_would_be_refused_says_what_would_go_and_fails(
+    taken: Setting,
+    boss: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ("--into-server", "chom", "--user", boss, "--dry-run")
+    assert taken.chom("restore", *arguments) == 1
+    captured = capsys.readouterr()
+    assert f"drop table {taken.database}.orders" in captured.out
+    assert "--replace" in captured.err
+    code, body = taken.document(capsys, "restore", *arguments)
+    assert code == 1
+    assert [each["name"] for each in body["operations"] if each["loses"]] == ["orders", "users"]
+    assert "--replace" in body["refused"]["remedy"]
+    code, body = taken.document(capsys, "restore", *arguments, "--replace")
+    assert (code, body["refused"]) == (0, None)
+
+
 def test_into_a_directory_a_server_can_be_started_on_it(taken: Setting, tmp_path: Path) -> None:
     taken.write(password={"env": "CHOM_TEST_NEVER_SET"})  # no server has to be there, or its password
     target = tmp_path / "data"

@@ -68,7 +68,7 @@ def test_the_dry_run_names_each_thing_that_goes(server: PrivateServer, backups: 
     entry = backups.take(server, database)
     with server.connect() as session:
         session.execute(f"CREATE TABLE {quote(database)}.newer (id INT PRIMARY KEY)")
-    found = plan_restore(entry, None, server.root, RestoreRequest(replace=True))
+    found, _ = plan_restore(entry, None, server.root, RestoreRequest(replace=True))
     gone = [each.line for each in found.destructive]
     assert gone == [
         f"drop event {database}.nightly",
@@ -79,8 +79,15 @@ def test_the_dry_run_names_each_thing_that_goes(server: PrivateServer, backups: 
         f"drop table {database}.newer: the backup does not have it",
         f"drop table {database}.notes",
     ]
-    some = plan_restore(entry, None, server.root, RestoreRequest(tables=(f"{database}.books",), replace=True))
+    some, _ = plan_restore(entry, None, server.root, RestoreRequest(tables=(f"{database}.books",), replace=True))
     assert [each.line for each in some.destructive] == [f"drop table {database}.books: with its triggers on_book"]
+
+
+def test_what_is_refused_is_listed_all_the_same(server: PrivateServer, backups: Backups) -> None:
+    database = library(server)
+    found, refused = plan_restore(backups.take(server, database), None, server.root, RestoreRequest())
+    assert isinstance(refused, RestoreRefusedError)
+    assert len(found.destructive) == 6
 
 
 def test_a_table_that_came_after_the_look_is_not_dropped(server: PrivateServer, backups: Backups) -> None:
@@ -127,7 +134,8 @@ def test_an_empty_database_gets_the_backups_defaults_and_the_list_says_so(
     database, copy = server.fresh_database("COLLATE utf8mb4_bin"), server.fresh_database("COLLATE latin1_bin")
     entry = backups.take(server, database)
     request = RestoreRequest(rename={database: copy}, threads=1)
-    (only,) = plan_restore(entry, None, server.root, request).all
+    listed, _ = plan_restore(entry, None, server.root, request)
+    (only,) = listed.all
     assert (only.action, only.label) == (Action.ALTER, f"database {copy}")
     restore_into_server(entry, None, server.root, request, unreported)
     with server.connect() as session:
@@ -211,7 +219,7 @@ def test_accounts_that_are_there_are_left_alone_even_where_databases_are_replace
             assert any("chom_test_kept@%" in warning for warning in result.warnings)
             assert session.rows("SHOW GRANTS FOR 'chom_test_lost'@'%'")
             again = RestoreRequest(accounts=True, replace=True, threads=1)
-            planned = plan_restore(entry, None, target.endpoint, again)
+            planned, _ = plan_restore(entry, None, target.endpoint, again)
             assert not [each for each in planned.all if each.kind == "account"]
             restore_into_server(entry, None, target.endpoint, again, unreported)
             assert [session.rows(question) for question in asked] == before

@@ -133,7 +133,7 @@ def test_a_database_that_holds_only_a_routine_is_not_empty(server: PrivateServer
 def test_the_dry_run_changes_nothing_and_says_what_would_be_done(server: PrivateServer, backups: Backups) -> None:
     database = library(server)
     copy = f"{database}_copy"
-    found = plan_restore(backups.take(server, database), None, server.root, RestoreRequest(rename={database: copy}))
+    found, _ = plan_restore(backups.take(server, database), None, server.root, RestoreRequest(rename={database: copy}))
     lines = [each.line for each in found.all]
     assert lines[0] == f"create database {copy}"
     assert any(line.startswith(f"create table {copy}.authors: 3 rows") for line in lines)

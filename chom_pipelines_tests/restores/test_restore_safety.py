@@ -123,10 +123,13 @@ def test_what_the_list_does_not_name_stays_byte_for_byte_what_it_was(safety: Saf
     again = [replace(first, replace=data.draw(st.booleans())), data.draw(requests(flavour))]
     for request in [first, *again[: data.draw(st.integers(0, 2))]]:
         before = state(target, flavour)
+        listed = None
         try:
-            listed = plan_restore(safety.entry, None, target, request)
-        except RestoreRefusedError as refusal:
-            note(f"refused: {refusal}")
+            listed, refused = plan_restore(safety.entry, None, target, request)
+        except RestoreRefusedError as error:
+            refused = error
+        if refused or listed is None:
+            note(f"refused: {refused}")
             with pytest.raises(RestoreRefusedError):
                 restore_into_server(safety.entry, None, target, request, unreported)
             assert differing(before, state(target, flavour)) == set()
