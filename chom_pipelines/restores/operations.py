@@ -7,7 +7,7 @@ dropped that is not on it. Rows are loaded only into tables that the same list c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -98,10 +98,11 @@ def operations(plan: RestorePlan, standing: Standing, now: datetime) -> Operatio
     """
     _refuse_what_is_in_the_way(plan, standing)
     accounts, kept = _accounts(plan, standing)
+    drops = tuple(_drops(plan, standing))
     return Operations(
         databases=tuple(plan.databases),
         before=(
-            *_drops(plan, standing),
+            *drops,
             *_databases(plan, standing),
             *_marks(plan, standing, now),
             *(_sequence(each, plan, standing) for each in plan.sequences),
@@ -113,7 +114,7 @@ def operations(plan: RestorePlan, standing: Standing, now: datetime) -> Operatio
             *accounts,
             *_marks_removed(plan, standing),
         ),
-        warnings=(*plan.warnings, *kept),
+        warnings=(*plan.warnings, *_unchecked(drops, standing), *kept),
     )
 
 
@@ -164,6 +165,19 @@ def _drops(plan: RestorePlan, standing: Standing) -> Iterator[Operation]:
             found = [(kind, name) for name, kind in there.objects.items() if name in wanted]
         for kind, name in sorted(found, key=lambda each: (_DROPPED.index(each[0]), each[1])):
             yield _drop(database, there, kind, name, is_known=name in known)
+
+
+def _unchecked(drops: Iterable[Operation], standing: Standing) -> Iterator[str]:
+    """Tables that stay while one that their foreign keys lead to is replaced: servers do not check such rows again."""
+    gone = {(each.database, each.name) for each in drops}
+    children = {
+        f"{database}.{child}"
+        for parents, there in standing.databases.items()
+        for database, child, parent in there.referring
+        if (parents, parent) in gone and (database, child) not in gone
+    }
+    if children:
+        yield f"their rows may refer to rows that are gone then, as they stay: {', '.join(sorted(children))}"
 
 
 def _drop(database: str, there: DatabaseStanding, kind: str, name: str, *, is_known: bool) -> Operation:

@@ -35,6 +35,8 @@ class DatabaseStanding:
     """(kind, name) of its routines and events."""
     triggers: Mapping[str, str] = field(default_factory=dict)
     """The table of each, by name."""
+    referring: tuple[tuple[str, str, str], ...] = ()
+    """Foreign keys that lead to a table of it: (database, table) that has one, and the table that it leads to."""
     unfinished: Mapping[str, str] = field(default_factory=dict)
     """By name, the backup of whose restore it is a part that was cut off."""
 
@@ -84,6 +86,7 @@ def _database(session: Session, name: str) -> DatabaseStanding:
         triggers=dict(
             _of(session, name, "EVENT_OBJECT_TABLE, TRIGGER_NAME", "TRIGGERS", "TRIGGER_SCHEMA", swapped=True)
         ),
+        referring=tuple(_referring(session, name)) if objects else (),
         unfinished=_unfinished(session, name) if MARKER in objects else {},
     )
 
@@ -107,6 +110,17 @@ def _of(
     rows = session.rows(f"SELECT {schema}, {columns} FROM information_schema.{source} WHERE {schema} = %s", (database,))
     pairs = [(str(first), str(second)) for where, first, second in rows if where == database]
     return [(second, first) for first, second in pairs] if swapped else pairs
+
+
+def _referring(session: Session, database: str) -> Iterable[tuple[str, str, str]]:
+    rows = session.rows(
+        "SELECT UNIQUE_CONSTRAINT_SCHEMA, CONSTRAINT_SCHEMA, TABLE_NAME, REFERENCED_TABLE_NAME "
+        "FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE UNIQUE_CONSTRAINT_SCHEMA = %s",
+        (database,),
+    )
+    for where, child_database, child, parent in rows:
+        if where == database:
+            yield str(child_database), str(child), str(parent)
 
 
 def _unfinished(session: Session, database: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What a restore of some tables, under another name, or with accounts does to what was there: only what it lists."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,17 @@ def test_the_dry_run_names_each_thing_that_goes(server: PrivateServer, backups: 
     ]
     some, _ = plan_restore(entry, None, server.root, RestoreRequest(tables=(f"{database}.books",), replace=True))
     assert [each.line for each in some.destructive] == [f"drop table {database}.books: with its triggers on_book"]
+
+
+def test_tables_that_refer_to_what_is_replaced_and_stay_are_named(server: PrivateServer, backups: Backups) -> None:
+    database = library(server)
+    entry = backups.take(server, database)
+    one = RestoreRequest(tables=(f"{database}.authors",), replace=True)
+    found, _ = plan_restore(entry, None, server.root, one)
+    assert [each for each in found.warnings if each.endswith(f"as they stay: {database}.books")]
+    both = replace(one, tables=(f"{database}.authors", f"{database}.books"))
+    found, _ = plan_restore(entry, None, server.root, both)
+    assert not [each for each in found.warnings if "as they stay" in each]
 
 
 def test_what_is_refused_is_listed_all_the_same(server: PrivateServer, backups: Backups) -> None:
