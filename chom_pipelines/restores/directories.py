@@ -64,7 +64,7 @@ def put_in_place(new: Path, directory: Path, *, replace: bool) -> None:
         directory.rename(aside)
     try:
         if aside.exists():
-            refuse_served(aside)  # it may have started between the look and the renaming
+            refuse_directory(aside, replace=replace)  # who came between the look and the renaming came into this one
         new.rename(directory)
     except BaseException as error:
         if aside.exists():

@@ -20,10 +20,11 @@ from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.restores.decisions import decided, refusal
 from chom_pipelines.restores.directories import put_in_place, refuse_directory
 from chom_pipelines.restores.execution import Restore, RestoreResult
 from chom_pipelines.restores.loading import settings
-from chom_pipelines.restores.operations import Operations, operations, refusal
+from chom_pipelines.restores.operations import Operations
 from chom_pipelines.restores.plan import RestorePlan, RestoreRequest, planned
 from chom_pipelines.restores.standing import Standing, read_standing, refuse_unfit
 from chom_pipelines.server.connection import Endpoint, Session
@@ -58,7 +59,7 @@ def plan_restore(
         plan = planned(contents.manifest, contents.definitions(), request)
         _refuse_incomplete(contents, plan)
     if target is None:
-        return operations(plan, Standing(), datetime.now(UTC)), None
+        return decided(plan, Standing(), datetime.now(UTC)), None
     with Session(target) as session:
         facts = read_facts(session)
         refuse_unfit(contents.manifest, facts, target)
@@ -104,7 +105,7 @@ def restore_contents(contents: Contents, target: Endpoint, request: RestoreReque
 def _listed(session: Session, facts: ServerFacts, plan: RestorePlan) -> tuple[Operations, RestoreRefusedError | None]:
     """The list of operations, and why it is refused where it is."""
     standing = read_standing(session, facts, plan)
-    found = operations(plan, standing, datetime.now(UTC))
+    found = decided(plan, standing, datetime.now(UTC))
     return found, refusal(found, plan, standing, session.endpoint.where)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
 from chom_pipelines.progress import unreported
@@ -154,3 +157,33 @@ def test_a_restore_replaces_a_stopped_servers_directory_and_nothing_beside_it(
         server.connect() as source,
     ):
         assert contents(session, database) == contents(source, database)
+
+
+names = st.sampled_from(["target", "target.partial", "target.replaced-0", "other", "target/thesis", "other/ibdata1"])
+
+
+@given(there=st.lists(names, max_size=4, unique=True), is_data=st.booleans(), replace=st.booleans())
+def test_whatever_stands_around_only_the_named_directory_changes(
+    there: list[str], *, is_data: bool, replace: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        top = Path(place)
+        target, new = top / "target", data_directory(top / "new")
+        for name in there:
+            (top / name).mkdir(parents=True, exist_ok=True)
+        if is_data:
+            data_directory(target)
+        before = everything(top)
+        holds_something = target.is_dir() and any(target.iterdir())
+        try:
+            put_in_place(new, target, replace=replace)
+        except RestoreRefusedError:
+            assert everything(top) == before
+            assert holds_something
+            return
+        assert not holds_something or (is_data and replace)
+        after = everything(top)
+        assert after["target/ibdata1"] == b"pages"
+        others = {name for name in before if name.split("/")[0] not in {"target", "new"}}
+        assert {name: after[name] for name in others} == {name: before[name] for name in others}
+        assert {name.split("/")[0] for name in after} == {name.split("/")[0] for name in before} - {"new"} | {"target"}

@@ -1,0 +1,280 @@
+"""What a restore does on a target: a plan laid on what stands there, as the list of its operations. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from chom_pipelines.errors import RestoreRefusedError
+from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
+from chom_pipelines.restores.loading import VALUES_AS_THEY_ARE
+from chom_pipelines.restores.operations import Action, Operation, Operations
+from chom_pipelines.restores.plan import PlannedTable, RestorePlan
+from chom_pipelines.restores.standing import MARKER, DatabaseStanding, Standing
+from chom_pipelines.server.identifiers import literal, qualified, quote
+
+_DROPPED = ("event", "view", "procedure", "function", "package body", "package", "table", "sequence")
+"""Kinds in the order in which they go: what runs by itself first."""
+_DATABASE = re.compile(r"CREATE DATABASE `(?:[^`]|``)*` ?")
+_GRANTED = re.compile(r" (?:#|late )\d+$")
+_BACK_TO_OURS = (b"SET NAMES utf8mb4", b"SET time_zone = '+00:00'", VALUES_AS_THEY_ARE.encode())
+
+
+def decided(plan: RestorePlan, standing: Standing, now: datetime) -> Operations:
+    """Lay a plan on what stands on the target.
+
+    Raises RestoreRefusedError where something is in the way that a restore of this kind never removes.
+    """
+    _refuse_what_is_in_the_way(plan, standing)
+    accounts, kept = _accounts(plan, standing)
+    drops = tuple(_drops(plan, standing))
+    return Operations(
+        databases=tuple(plan.databases),
+        before=(
+            *drops,
+            *_databases(plan, standing),
+            *_marks(plan, standing, now),
+            *(_sequence(each, plan, standing) for each in plan.sequences),
+            *(_table(each) for each in plan.tables),
+        ),
+        after=(
+            *(_constraints(each) for each in plan.tables if each.split.foreign_keys),
+            *(_program(each, plan, standing) for each in plan.programs),
+            *accounts,
+            *_marks_removed(plan, standing),
+        ),
+        warnings=(*plan.warnings, *_unchecked(drops, standing), *kept),
+    )
+
+
+def _number(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
+def refusal(found: Operations, plan: RestorePlan, standing: Standing, where: str) -> RestoreRefusedError | None:
+    """Why the list may not be carried out: something would be lost, and the request does not say that it may."""
+    if plan.replace or not found.destructive:
+        return None
+    database = found.destructive[0].database
+    names = sorted(each.name for each in found.destructive if each.database == database)
+    unfinished = set(standing.databases[database].unfinished.values())
+    there = f"{database} holds {_number(len(names), 'object')}: {', '.join(names[:5])}"
+    what = f"{where}: {there}; {plan.backup} was not restored"
+    remedy = "restore with --as-database under another name, or replace what is there with --replace"
+    if unfinished:
+        what = f"{what}\n  {database} holds what a restore of {', '.join(sorted(unfinished))} left that was cut off"
+        remedy = "see with --dry-run what would go, and replace it with --replace"
+    return RestoreRefusedError(what, remedy)
+
+
+def _refuse_what_is_in_the_way(plan: RestorePlan, standing: Standing) -> None:
+    if plan.whole:
+        return
+    tables = {(each.database, each.table.name) for each in plan.tables}
+    for each in plan.programs:
+        there = standing.databases.get(each.database)
+        owner = there.triggers.get(each.name) if there else None
+        if owner is not None and (each.database, owner) not in tables:
+            what = f"{each.label} is there, and belongs to another table, {owner}"
+            raise RestoreRefusedError(what, "rename or drop that trigger, or restore with --as-database")
+    for each in plan.sequences:
+        there = standing.databases.get(each.database)
+        if there and there.objects.get(each.name, "sequence") != "sequence":
+            what = f"{each.database}.{each.name} is a {there.objects[each.name]}, and a sequence is needed there"
+            raise RestoreRefusedError(what, "rename it, or restore with --as-database")
+
+
+def _drops(plan: RestorePlan, standing: Standing) -> Iterator[Operation]:
+    for database, there in standing.databases.items():
+        wanted = {each.table.name for each in plan.tables if each.database == database}
+        if plan.whole:
+            known = {
+                *wanted,
+                *(each.name for each in (*plan.sequences, *plan.programs) if each.database == database),
+            }
+            found = [*((kind, name) for name, kind in there.objects.items()), *there.programs]
+        else:
+            known = wanted
+            found = [(kind, name) for name, kind in there.objects.items() if name in wanted]
+        for kind, name in sorted(found, key=lambda each: (_DROPPED.index(each[0]), each[1])):
+            yield _drop(database, there, kind, name, is_known=name in known)
+
+
+def _unchecked(drops: Iterable[Operation], standing: Standing) -> Iterator[str]:
+    """Tables that stay while one that their foreign keys lead to is replaced: servers do not check such rows again."""
+    gone = {(each.database, each.name) for each in drops}
+    children = {
+        f"{database}.{child}"
+        for parents, there in standing.databases.items()
+        for database, child, parent in there.referring
+        if (parents, parent) in gone and (database, child) not in gone
+    }
+    if children:
+        yield f"their rows may refer to rows that are gone then, as they stay: {', '.join(sorted(children))}"
+
+
+def _drop(database: str, there: DatabaseStanding, kind: str, name: str, *, is_known: bool) -> Operation:
+    triggers = sorted(trigger for trigger, table in there.triggers.items() if table == name and kind == "table")
+    notes = []
+    if name == MARKER:
+        notes.append("the mark of a restore that was cut off")
+    elif not is_known:
+        notes.append("the backup does not have it")
+    if name in there.unfinished:
+        notes.append(f"of a restore of {there.unfinished[name]} that was cut off")
+    if triggers:
+        notes.append(f"with its triggers {', '.join(triggers)}")
+    sql = f"DROP {kind.upper()} IF EXISTS {qualified(database, name)}"
+    return Operation(
+        Action.DROP, kind, database, name, "; ".join(notes), needs_replace=True, statements=(sql.encode(),)
+    )
+
+
+def _databases(plan: RestorePlan, standing: Standing) -> Iterator[Operation]:
+    for name, definition in plan.databases.items():
+        there = standing.databases.get(name)
+        shown = definition.statement.decode()
+        if there is None:
+            create = f"CREATE DATABASE {quote(name)} {_defaults(shown)}"
+            yield Operation(Action.CREATE, "database", name, name, statements=(create.encode(),))
+        elif plan.whole and _defaults(there.statement) != _defaults(shown):
+            alter = f"ALTER DATABASE {quote(name)} {_defaults(shown)}"
+            note = f"its defaults become {_defaults(shown)}, and were {_defaults(there.statement)}"
+            yield Operation(Action.ALTER, "database", name, name, note, statements=(alter.encode(),))
+
+
+def _defaults(shown: str) -> str:
+    return _DATABASE.sub("", shown, count=1)
+
+
+def _made(plan: RestorePlan, standing: Standing, database: str) -> list[str]:
+    """What is not there before: tables and sequences."""
+    there = standing.databases.get(database)
+    sequences = [
+        each.name
+        for each in plan.sequences
+        if each.database == database and (plan.whole or there is None or each.name not in there.objects)
+    ]
+    return [*sequences, *(each.table.name for each in plan.tables if each.database == database)]
+
+
+def _marks(plan: RestorePlan, standing: Standing, now: datetime) -> Iterator[Operation]:
+    for database in plan.databases:
+        names = _made(plan, standing, database)
+        if not names:
+            continue
+        there = standing.databases.get(database)
+        marker = qualified(database, MARKER)
+        rows = ", ".join(f"({literal(name)}, {literal(plan.backup)}, '{now:%Y-%m-%d %H:%M:%S}')" for name in names)
+        create = (
+            f"CREATE TABLE {marker} (name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, "
+            "backup VARCHAR(64) NOT NULL, since DATETIME NOT NULL)"
+        )
+        stands = not plan.whole and there is not None and MARKER in there.objects
+        fill = f"REPLACE INTO {marker} VALUES {rows}"
+        statements = (fill.encode(), b"COMMIT") if stands else (create.encode(), fill.encode(), b"COMMIT")
+        action = Action.ALTER if stands else Action.CREATE
+        note = "names what is being restored, until it is"
+        yield Operation(action, "table", database, MARKER, note, statements=statements)
+
+
+def _marks_removed(plan: RestorePlan, standing: Standing) -> Iterator[Operation]:
+    for database in plan.databases:
+        names = _made(plan, standing, database)
+        if not names:
+            continue
+        there = standing.databases.get(database)
+        marker = qualified(database, MARKER)
+        others = set() if plan.whole or there is None else set(there.unfinished) - set(names)
+        if others:
+            listed = ", ".join(map(literal, names))
+            statement = f"DELETE FROM {marker} WHERE name IN ({listed})"
+            note = f"what an earlier restore left unfinished stays named: {', '.join(sorted(others))}"
+            yield Operation(Action.ALTER, "table", database, MARKER, note, statements=(statement.encode(), b"COMMIT"))
+        else:
+            yield Operation(Action.DROP, "table", database, MARKER, statements=(f"DROP TABLE {marker}".encode(),))
+
+
+def _sequence(sequence: Definition, plan: RestorePlan, standing: Standing) -> Operation:
+    """One that is there is not made anew: its counter only ever moves forward, which is all that SETVAL does."""
+    use = f"USE {quote(sequence.database)}".encode()
+    value = (sequence.value.encode(),) if sequence.value else ()
+    there = standing.databases.get(sequence.database)
+    if plan.whole or there is None or sequence.name not in there.objects:
+        create = (use, sequence.statement, *value)
+        return Operation(Action.CREATE, "sequence", sequence.database, sequence.name, statements=create)
+    note = "to where the backup has it, unless it is beyond that"
+    return Operation(
+        Action.ADVANCE, "sequence", sequence.database, sequence.name, note, statements=(use, *value) if value else ()
+    )
+
+
+def _table(planned: PlannedTable) -> Operation:
+    table, split = planned.table, planned.split
+    keys = len(split.keys) + len(split.full_text)
+    built = f", {_number(keys, 'key')} built after them" if keys else ""
+    return Operation(
+        Action.CREATE,
+        "table",
+        planned.database,
+        table.name,
+        f"{_number(table.rows, 'row')}, {_number(table.bytes, 'byte')} of text{built}",
+        statements=(f"USE {quote(planned.database)}".encode(), split.create),
+        table=planned,
+    )
+
+
+def _constraints(planned: PlannedTable) -> Operation:
+    statements = tuple(planned.split.constraints(planned.name))
+    note = f"with {_number(len(planned.split.foreign_keys), 'foreign key')}"
+    return Operation(Action.ALTER, "table", planned.database, planned.table.name, note, statements=statements)
+
+
+def _program(program: Definition, plan: RestorePlan, standing: Standing) -> Operation:
+    there = None if plan.whole else standing.databases.get(program.database)
+    context = program.context
+    if there and context.database_collation:  # the database keeps its own default, and not that of the backup
+        context = replace(context, default_collation=there.collation)
+    endings = tuple(ending.encode() for ending in context.endings())
+    note = ""
+    if endings and there:
+        note = (
+            f"for its creation the default collation of {program.database} is {context.database_collation}, "
+            f"and then {context.default_collation} again"
+        )
+    settings = tuple(setting.encode() for setting in context.settings())
+    return Operation(
+        Action.CREATE,
+        program.kind,
+        program.database,
+        program.name,
+        note,
+        statements=(f"USE {quote(program.database)}".encode(), *settings, program.statement),
+        endings=(*endings, *_BACK_TO_OURS) if settings else (),
+        may_fail=program.kind == INVALID_VIEW,
+    )
+
+
+def _accounts(plan: RestorePlan, standing: Standing) -> tuple[list[Operation], list[str]]:
+    """Accounts and roles that are not there, with their grants, and a warning of those that are left as they are.
+
+    What is there is never replaced: where its new grants were refused, it would be gone.
+    """
+    found: list[Operation] = []
+    grants: dict[str, list[bytes]] = {}
+    kinds: dict[str, str] = {}
+    for each in plan.accounts:
+        if each.kind == "grant":
+            grants.setdefault(_GRANTED.sub("", each.name), []).append(each.statement)
+        elif each.name not in standing.accounts:
+            kinds[each.name] = each.kind
+            create = each.statement.replace(b" IF NOT EXISTS", b"", 1)
+            found.append(Operation(Action.CREATE, each.kind, "", each.name, statements=(create,)))
+    for name, statements in grants.items():
+        if name in kinds:
+            note = _number(len(statements), "grant")
+            found.append(Operation(Action.ALTER, kinds[name], "", name, note, statements=tuple(statements)))
+    left = ", ".join(sorted({each.name for each in plan.accounts} & standing.accounts))
+    return found, [f"left as they are there, with their passwords and grants: {left}"] if left else []
