@@ -15,8 +15,8 @@ from chom_pipelines.restores.plan import PlannedTable, RestorePlan
 from chom_pipelines.restores.standing import MARKER, DatabaseStanding, Standing
 from chom_pipelines.server.identifiers import literal, qualified, quote
 
-_DROPPED = ("event", "view", "procedure", "function", "package body", "package", "table", "sequence")
-"""Kinds in the order in which they go: what runs by itself first."""
+_DROPPED = ("table", "sequence", "event", "view", "procedure", "function", "package body", "package")
+"""Kinds in the order in which they go: first what has to be waited for, where somebody uses it."""
 _DATABASE = re.compile(r"CREATE DATABASE `(?:[^`]|``)*` ?")
 _GRANTED = re.compile(r" (?:#|late )\d+$")
 _BACK_TO_OURS = (b"SET NAMES utf8mb4", b"SET time_zone = '+00:00'", VALUES_AS_THEY_ARE.encode())
@@ -87,6 +87,8 @@ def _refuse_what_is_in_the_way(plan: RestorePlan, standing: Standing) -> None:
 
 
 def _drops(plan: RestorePlan, standing: Standing) -> Iterator[Operation]:
+    """All that goes, by name. Tables go first and by one statement, which has them all before it drops the first."""
+    drops: list[Operation] = []
     for database, there in standing.databases.items():
         wanted = {each.table.name for each in plan.tables if each.database == database}
         if plan.whole:
@@ -98,8 +100,14 @@ def _drops(plan: RestorePlan, standing: Standing) -> Iterator[Operation]:
         else:
             known = wanted
             found = [(kind, name) for name, kind in there.objects.items() if name in wanted]
-        for kind, name in sorted(found, key=lambda each: (_DROPPED.index(each[0]), each[1])):
-            yield _drop(database, there, kind, name, is_known=name in known)
+        drops += [_drop(database, there, kind, name, is_known=name in known) for kind, name in found]
+    tables = ", ".join(qualified(each.database, each.name) for each in drops if each.kind == "table")
+    for each in sorted(drops, key=lambda each: (_DROPPED.index(each.kind), each.database, each.name)):
+        if each.kind != "table":
+            yield each
+        else:
+            yield replace(each, statements=(f"DROP TABLE IF EXISTS {tables}".encode(),) if tables else ())
+            tables = ""
 
 
 def _unchecked(drops: Iterable[Operation], standing: Standing) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from chom_pipelines.errors import ServerError
+from chom_pipelines.errors import LockNotObtainedError, ServerError
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
@@ -75,14 +75,19 @@ class Restore:
 
     def _perform(self, operations: Iterable[Operation]) -> None:
         for each in operations:
-            if each.database and each.database not in self.begun:
-                self.begun.append(each.database)
             try:
                 self._execute(each)
             except ServerError as error:
+                if not isinstance(error, LockNotObtainedError):  # which comes before the statement has done anything
+                    self._begin(each.database)
                 if not each.may_fail:
                     raise type(error)(f"{error.what}\n  at: {each.line}", error.remedy) from error
                 self.warnings.append(f"{each.label} was not created; it did not work before: {error.what}")
+            self._begin(each.database)
+
+    def _begin(self, database: str) -> None:
+        if database and database not in self.begun:
+            self.begun.append(database)
 
     def _execute(self, operation: Operation) -> None:
         try:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.errors import DamagedError, RestoreRefusedError
+from chom_pipelines.errors import DamagedError, LockNotObtainedError, RestoreRefusedError
 from chom_pipelines.progress import unreported
+from chom_pipelines.restores import targets
 from chom_pipelines.restores.operations import Action
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.standing import MARKER
@@ -72,13 +73,13 @@ def test_the_dry_run_names_each_thing_that_goes(server: PrivateServer, backups: 
     found, _ = plan_restore(entry, None, server.root, RestoreRequest(replace=True))
     gone = [each.line for each in found.destructive]
     assert gone == [
-        f"drop event {database}.nightly",
-        f"drop view {database}.shelf",
-        f"drop function {database}.shelf_size",
         f"drop table {database}.authors",
         f"drop table {database}.books: with its triggers on_book",
         f"drop table {database}.newer: the backup does not have it",
         f"drop table {database}.notes",
+        f"drop event {database}.nightly",
+        f"drop view {database}.shelf",
+        f"drop function {database}.shelf_size",
     ]
     some, _ = plan_restore(entry, None, server.root, RestoreRequest(tables=(f"{database}.books",), replace=True))
     assert [each.line for each in some.destructive] == [f"drop table {database}.books: with its triggers on_book"]
@@ -93,6 +94,22 @@ def test_tables_that_refer_to_what_is_replaced_and_stay_are_named(server: Privat
     both = replace(one, tables=(f"{database}.authors", f"{database}.books"))
     found, _ = plan_restore(entry, None, server.root, both)
     assert not [each for each in found.warnings if "as they stay" in each]
+
+
+def test_where_one_table_is_in_use_for_long_nothing_goes(
+    server: PrivateServer, backups: Backups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "_LOCK_SECONDS", 1)
+    database = library(server)
+    entry = backups.take(server, database)
+    with server.connect() as user, server.connect() as session:
+        before = contents(session, database)
+        user.execute(f"LOCK TABLES {quote(database)}.notes READ")
+        with pytest.raises(LockNotObtainedError, match=rf"at: drop table {database}\.authors") as caught:
+            restore_into_server(entry, None, server.root, RestoreRequest(replace=True, threads=1), unreported)
+        assert "unfinished" not in caught.value.what
+        assert contents(session, database) == before
+        assert session.value(f"SELECT {quote(database)}.shelf_size()") == 3
 
 
 def test_what_is_refused_is_listed_all_the_same(server: PrivateServer, backups: Backups) -> None:
