@@ -15,6 +15,7 @@ from chom_pipelines.defs.backups.assets import full_backup
 from chom_pipelines.defs.backups.checks import full_backup_checks
 from chom_pipelines.defs.backups.jobs import full_backup_job
 from chom_pipelines.defs.backups.schedules import full_backup_schedules
+from chom_pipelines.defs.backups.sensors import overdue_sensor
 from chom_pipelines.defs.proofs.assets import verification_restore
 from chom_pipelines.defs.proofs.jobs import verification_job
 from chom_pipelines.defs.proofs.schedules import verification_schedules
@@ -41,6 +42,7 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
                 *(verification_restore(server) for server in servers),
             ],
             asset_checks=[full_backup_checks(server) for server in servers],
+            sensors=[overdue_sensor(status)] if servers else [],
             schedules=[*full_backup_schedules(servers, status), *verification_schedules(servers, status)],
             resources={"chom": Chom(config=str(config))},
             executor=dg.in_process_executor,  # for the button `Materialize` too; see asset_job

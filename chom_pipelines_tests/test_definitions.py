@@ -70,6 +70,7 @@ def test_loading_connects_to_nothing_and_reads_no_secret(tmp_path: Path, loaded:
         for check in (
             "full_backup:archive_integrity",
             "full_backup:every_table_present",
+            "full_backup:recent_enough",
             "full_backup:size_against_history",
             "verification_restore:archive_integrity",
             "verification_restore:every_table_present",

@@ -1,11 +1,17 @@
 """What the repository itself says about a server's newest backup: its manifest, its proofs, and those before it."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
 from chom_pipelines.backups import verdicts
-from chom_pipelines.backups.verdicts import CONTENT, HISTORY, INTEGRITY, QUESTIONS, SIZE, TABLES, Verdict
+from chom_pipelines.backups.verdicts import CONTENT, HISTORY, INTEGRITY, QUESTIONS, RECENT, SIZE, TABLES, Verdict
 from chom_pipelines.errors import BackupNotFoundError, ChomError, RepositoryError
+from chom_pipelines.inventory.cadence import longest_gap
+from chom_pipelines.inventory.models import Inventory, Server
+from chom_pipelines.inventory.opening import keyring_of, repository_of
 from chom_pipelines.outcome import Outcome
+from chom_pipelines.progress import Report
+from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
@@ -13,34 +19,70 @@ from chom_pipelines.repository.proof import Level, Proof
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import LATEST
 
+_UNSCHEDULED = timedelta(days=7)
+"""How old a proof may get where no schedule says it: the default schedule's week."""
+_GRACE = timedelta(days=1)
+"""Beyond the schedule of verifications, which take their time."""
 
-def answers(repository: Repository, server: str, keyring: Keyring | None) -> Mapping[str, Verdict]:
-    """Every question about the newest backup, answered.
+
+def answers(inventory: Inventory, server: Server, now: datetime) -> Mapping[str, Verdict]:
+    """Every question about the newest backup, answered from what is written down; `now` is aware.
+
+    Nothing is read anew but the manifest: an answer that rests on a proof says how old that is, and one that is older
+    than the schedule of verifications lets it get proves nothing any more.
 
     Raises RepositoryError where the directory of backups cannot be listed; what cannot be read in it leaves a question
     open, and what was changed in it fails.
     """
+    repository, keyring = repository_of(inventory.repository), keyring_of(inventory.repository)
     if not repository.store.is_there():
         reason = f"there is no repository at {repository.where}: is it mounted?"
         return dict.fromkeys(QUESTIONS, Verdict(Outcome.NOT_VERIFIED, reason))
+    late = recent(repository, server, now)
     try:
-        entry = repository.find(server, LATEST)
+        entry = repository.find(server.name, LATEST)
     except BackupNotFoundError as error:
-        return dict.fromkeys(QUESTIONS, Verdict(Outcome.NOT_VERIFIED, error.what))
+        return {**dict.fromkeys(QUESTIONS, Verdict(Outcome.NOT_VERIFIED, error.what)), RECENT: late}
     try:
         manifest = entry.manifest(keyring)
         expected = len(manifest.logical.tables)
         proofs = list(_believed(entry, keyring))
     except ChomError as error:
         unknown = Verdict(Outcome.NOT_VERIFIED, f"not everything in the backup can be believed: {error.what}")
-        return {**dict.fromkeys(QUESTIONS, unknown), INTEGRITY: Verdict(error.outcome, error.what)}
-    last = verdicts.newest(proofs)
+        failed = Verdict(error.outcome, error.what)
+        return {**dict.fromkeys(QUESTIONS, unknown), INTEGRITY: failed, RECENT: late}
+    last, full, limit = verdicts.newest(proofs), verdicts.newest(proofs, Level.FULL), _oldest_proof(server)
     return {
-        INTEGRITY: verdicts.integrity(last),
-        TABLES: verdicts.tables(last, expected),
-        CONTENT: verdicts.content(verdicts.newest(proofs, Level.FULL)),
+        INTEGRITY: verdicts.repeated(verdicts.integrity(last), last, now, limit),
+        TABLES: verdicts.repeated(verdicts.tables(last, expected), last, now, limit),
+        CONTENT: verdicts.repeated(verdicts.content(full), full, now, limit),
         SIZE: verdicts.size(manifest, _before(repository, entry, keyring)),
+        RECENT: late,
     }
+
+
+def recent(repository: Repository, server: Server, now: datetime) -> Verdict:
+    """Whether the newest backup is young enough; raises RepositoryError."""
+    times = [entry.time for entry in repository.backups(server.name) if entry.time]
+    return verdicts.recent(max(times, default=None), now, server.thresholds.backup_age_hours)
+
+
+def read_again(inventory: Inventory, server: Server, report: Report) -> None:
+    """Read the newest backup to its last byte and keep the proof, where there is one; raises what `verify` raises."""
+    repository = repository_of(inventory.repository)
+    if not repository.store.is_there():
+        return
+    try:
+        entry = repository.find(server.name, LATEST)
+    except BackupNotFoundError:
+        return
+    verify(entry, Level.BASIC, keyring_of(inventory.repository), report, threads=server.backup.threads)
+
+
+def _oldest_proof(server: Server) -> timedelta:
+    """How old a proof may be by the policy."""
+    cron = server.schedules.verification
+    return (longest_gap(cron, server.schedules.timezone) if cron else _UNSCHEDULED) + _GRACE
 
 
 def _believed(entry: BackupEntry, keyring: Keyring | None) -> Iterator[Proof]:

@@ -4,7 +4,8 @@ A question that could not be answered is never a pass.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from statistics import median
 from typing import TypeAlias
 
@@ -13,11 +14,12 @@ from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import LogicalPayload
 from chom_pipelines.repository.proof import Level, Means, Proof, Subject
 
-INTEGRITY, TABLES, CONTENT, SIZE = (
+INTEGRITY, TABLES, CONTENT, SIZE, RECENT = (
     "archive_integrity",
     "every_table_present",
     "content_identical",
     "size_against_history",
+    "recent_enough",
 )
 
 QUESTIONS = {
@@ -25,13 +27,19 @@ QUESTIONS = {
     TABLES: "Every table of the manifest is there: in the archive, or after a full verification in the restored copy.",
     CONTENT: "The backup was restored on a private server, and each table and definition there is what was dumped.",
     SIZE: "The uncompressed size is at least half and at most twice the median of up to seven backups before.",
+    RECENT: "The newest backup is not older than `backup_age_hours` and six hours. None at all is overdue, too.",
 }
 """The checks by name, and what each asserts."""
 
 HISTORY = 7
 """Backups that a size is compared with."""
 
+_FEW = 2
+
 SMALLEST, LARGEST = 0.5, 2.0
+
+LATE = timedelta(hours=6)
+"""Beyond thresholds.backup_age_hours: a daily dump begins when the last one is that old, and then takes its time."""
 
 Details: TypeAlias = dict[str, str | int | float]
 
@@ -107,10 +115,38 @@ def size(manifest: Manifest, before: Sequence[Manifest | None]) -> Verdict:
     return Verdict(Outcome.FAILED, reason, details, _lost(alike[-1], manifest))
 
 
+def recent(newest_backup: datetime | None, now: datetime, hours: float) -> Verdict:
+    """Of the time at which the newest backup was begun, None where there is none, and `backup_age_hours`."""
+    if newest_backup is None:
+        return Verdict(Outcome.FAILED, "this server was never backed up")
+    age, allowed = now - newest_backup, timedelta(hours=hours) + LATE
+    reason = f"the newest backup is {_age(age)} old, and may be {_age(allowed)}"
+    return Verdict(Outcome.PASSED if age <= allowed else Outcome.FAILED, reason)
+
+
+def repeated(verdict: Verdict, proof: Proof | None, now: datetime, limit: timedelta) -> Verdict:
+    """A verdict that rests on an earlier proof: it says how old that is, and does not pass where it is too old."""
+    if proof is None or verdict.outcome is Outcome.NOT_VERIFIED:
+        return verdict
+    age = now - proof.started
+    reason = f"{verdict.reason}; proved {_age(age)} ago"
+    if verdict.outcome is Outcome.PASSED and age > limit:
+        reason = f"the last proof is {_age(age)} old, and may be {_age(limit)}: it said {verdict.reason}"
+        return replace(verdict, outcome=Outcome.NOT_VERIFIED, reason=reason)
+    return replace(verdict, reason=reason)
+
+
 def newest(proofs: Sequence[Proof], level: Level = Level.BASIC) -> Proof | None:
     """The last proof of that level or more that came to an answer; else the last: what was found is not forgotten."""
     enough = [proof for proof in proofs if level is Level.BASIC or proof.level is Level.FULL]
     return max(enough, key=lambda proof: (proof.outcome is not Outcome.NOT_VERIFIED, proof.started), default=None)
+
+
+def _age(time: timedelta) -> str:
+    hours = time.total_seconds() / 3600
+    if hours < _FEW:
+        return f"{hours * 60:.0f} min"
+    return f"{hours:.0f} h" if hours < _FEW * 24 else f"{hours / 24:.0f} days"
 
 
 def _megabytes(count: float) -> float:

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from chom_pipelines.backups.verdicts import QUESTIONS, SIZE, Verdict
+from chom_pipelines.backups.verdicts import QUESTIONS, RECENT, SIZE, Verdict
 from chom_pipelines.outcome import Outcome
 
 _NAMED = 50
@@ -46,7 +46,7 @@ def check_evaluation(asset: dg.AssetKey, name: str, verdict: Verdict) -> dg.Asse
 
 def _is_blocking(name: str) -> bool:
     """What fails one that speaks of the archive fails the run."""
-    return name != SIZE
+    return name not in {SIZE, RECENT}
 
 
 def _severity(verdict: Verdict) -> dg.AssetCheckSeverity:

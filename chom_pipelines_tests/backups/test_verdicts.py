@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from chom_pipelines.backups.verdicts import content, integrity, newest, size, tables
+from chom_pipelines.backups.verdicts import content, integrity, newest, recent, repeated, size, tables
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.proof import Comparison, Level, Means, Proof, Subject
@@ -146,3 +146,24 @@ def test_tables_that_are_gone_are_named(manifest: Manifest) -> None:
     small = sized(manifest, 100).model_copy(update={"payload": manifest.logical.model_copy(update={"tables": ()})})
     (lost,) = size(small, [manifest]).failures
     assert "2 rows in full_20260102_120000, not here" in lost
+
+
+@pytest.mark.parametrize(("days", "outcome"), [(0, PASSED), (7, PASSED), (8, OPEN)])
+def test_a_proof_that_is_repeated_tells_its_age_and_proves_nothing_when_it_is_too_old(
+    days: int, outcome: Outcome
+) -> None:
+    now = NOON + timedelta(days=days)
+    verdict = repeated(content(RESTORED_WELL), RESTORED_WELL, now, timedelta(days=7))
+    assert verdict.outcome is outcome
+    assert ("0 min" if not days else f"{days} days") in verdict.reason
+
+
+def test_a_failure_stays_one_however_old_it_is() -> None:
+    verdict = repeated(content(ROWS_DIFFER), ROWS_DIFFER, NOON + timedelta(days=99), timedelta(days=7))
+    assert verdict.outcome is FAILED
+
+
+@pytest.mark.parametrize(("hours", "outcome"), [(0, PASSED), (30, PASSED), (31, FAILED), (None, FAILED)])
+def test_a_server_is_overdue_when_its_newest_backup_is_too_old_or_is_none(hours: int | None, outcome: Outcome) -> None:
+    taken = None if hours is None else NOON - timedelta(hours=hours)
+    assert recent(taken, NOON, 24).outcome is outcome

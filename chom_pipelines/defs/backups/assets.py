@@ -10,6 +10,7 @@ from pydantic import Field
 from chom_pipelines.backups.days import refuse_other_days
 from chom_pipelines.backups.policy import Knob, run_policy
 from chom_pipelines.backups.taking import Taken, take_and_prove
+from chom_pipelines.backups.verdicts import LATE
 from chom_pipelines.defs.backups.metadata import described, largest_tables, numbers, words
 from chom_pipelines.defs.kinds import asset_of, server_of
 from chom_pipelines.defs.resources import Chom
@@ -25,8 +26,8 @@ from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.proof import Proof
 
 FULL_BACKUP = "full_backup"
-_WARN_AFTER, _FAIL_AFTER = timedelta(hours=2), timedelta(hours=6)
-"""Beyond thresholds.backup_age_hours: a daily dump begins when the last one is that old, and then takes its time."""
+_WARN_AFTER = timedelta(hours=2)
+"""Beyond thresholds.backup_age_hours."""
 
 _TABLE = dg.TableSchema(
     [
@@ -106,7 +107,7 @@ def full_backup(server: Server) -> dg.AssetsDefinition:
 def freshness(server: Server) -> dg.FreshnessPolicy:
     """Of the newest materialisation, which is the newest backup: none of a past day can be made."""
     age = timedelta(hours=server.thresholds.backup_age_hours)
-    return dg.FreshnessPolicy.time_window(fail_window=age + _FAIL_AFTER, warn_window=age + _WARN_AFTER)
+    return dg.FreshnessPolicy.time_window(fail_window=age + LATE, warn_window=age + _WARN_AFTER)
 
 
 def proof_metadata(proof: Proof) -> dict[str, Any]:

@@ -1,20 +1,24 @@
-"""The asset checks of full backups: they read the manifest and the proofs of the newest backup in the repository."""
+"""The asset checks of full backups, about the newest backup in the repository.
+
+In the run that took it they repeat the proof that was made there. Executed by themselves they read all of it anew.
+"""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import cache
 
 import dagster as dg
 
-from chom_pipelines.backups.assessment import answers
-from chom_pipelines.backups.verdicts import CONTENT, INTEGRITY, SIZE, TABLES
+from chom_pipelines.backups.assessment import answers, read_again
+from chom_pipelines.backups.verdicts import CONTENT, INTEGRITY, RECENT, SIZE, TABLES
 from chom_pipelines.defs.backups.assets import FULL_BACKUP
 from chom_pipelines.defs.checks import check_evaluation, check_result, specs
 from chom_pipelines.defs.kinds import asset_key, checks_of, server_of
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.defs.retries import failures
 from chom_pipelines.inventory.models import Inventory, Server
-from chom_pipelines.inventory.opening import keyring_of, repository_of
 from chom_pipelines.inventory.policies import Verification
+from chom_pipelines.log_lines import LogLines
 
 
 def full_backup_checks(server: Server) -> dg.AssetChecksDefinition:
@@ -35,14 +39,23 @@ def _asking(names: tuple[str, ...]) -> dg.OpDefinition:
 
 
 def _ask(context: dg.AssetCheckExecutionContext, chom: Chom) -> Iterator[dg.AssetCheckResult]:
-    """Reads the newest backup's manifest and proofs, and the sizes of those before it."""
+    """Answers from the newest backup's manifest and proofs, after reading it again where this run did not take it."""
     wanted = sorted(context.selected_asset_check_keys)
     with failures():
         inventory = chom.inventory()
-        server = server_of(wanted[0].asset_key)
-        found = answers(repository_of(inventory.repository), server, keyring_of(inventory.repository))
+        server = inventory.server(server_of(wanted[0].asset_key))
+        if {each.name for each in wanted} & {INTEGRITY, TABLES} and not _taken_in_this_run(
+            context, wanted[0].asset_key
+        ):
+            read_again(inventory, server, LogLines(context.log.info))
+        found = answers(inventory, server, datetime.now(UTC))
     for key in wanted:
         yield check_result(key.asset_key, key.name, found[key.name])
+
+
+def _taken_in_this_run(context: dg.AssetCheckExecutionContext, asset: dg.AssetKey) -> bool:
+    event = context.instance.get_latest_materialization_event(asset)
+    return event is not None and event.run_id == context.run.run_id
 
 
 def report_checks(instance: dg.DagsterInstance, server: Server, inventory: Inventory) -> None:
@@ -50,7 +63,7 @@ def report_checks(instance: dg.DagsterInstance, server: Server, inventory: Inven
 
     Raises RepositoryError, ConfigurationError.
     """
-    found = answers(repository_of(inventory.repository), server.name, keyring_of(inventory.repository))
+    found = answers(inventory, server, datetime.now(UTC))
     for name in _names(server):
         evaluation = check_evaluation(asset_key(server.name, FULL_BACKUP), name, found[name])
         instance.report_runless_asset_event(evaluation)
@@ -59,4 +72,4 @@ def report_checks(instance: dg.DagsterInstance, server: Server, inventory: Inven
 def _names(server: Server) -> tuple[str, ...]:
     """What only a restore can tell is asked where chom.yaml has every backup restored."""
     restored = server.backup.verification is Verification.FULL
-    return (INTEGRITY, TABLES, *((CONTENT,) if restored else ()), SIZE)
+    return (INTEGRITY, TABLES, *((CONTENT,) if restored else ()), SIZE, RECENT)

@@ -53,6 +53,7 @@ def test_a_backup_that_was_read_back_passes_and_the_first_size_is_not_verified(d
     assert check_outcomes(back_up(deployed)) == {
         "archive_integrity": PASSED,
         "every_table_present": PASSED,
+        "recent_enough": PASSED,
         "size_against_history": NOT_VERIFIED,
     }
     assert check_outcomes(back_up(deployed))["size_against_history"] == PASSED
@@ -106,7 +107,7 @@ def test_a_manifest_that_was_changed_fails(deployed: Deployment) -> None:
     manifest = path_of(entry) / "manifest.json"
     manifest.write_bytes(manifest.read_bytes().replace(b'"rows": 3', b'"rows": 4', 1))
     found = {each.check_name: each.metadata["outcome"].value for each in asked(deployed)}
-    assert found.pop("archive_integrity") == "failed"
+    assert (found.pop("archive_integrity"), found.pop("recent_enough")) == ("failed", "passed")
     assert set(found.values()) == {"not_verified"}
 
 
@@ -120,9 +121,32 @@ def test_a_proof_that_was_changed_is_not_believed(deployed: Deployment) -> None:
     assert path_of(record).name in str(found.description)
 
 
-def test_without_any_backup_nothing_is_verified(deployed: Deployment) -> None:
-    found = asked(deployed)
-    assert {(each.passed, each.metadata["outcome"].value) for each in found} == {(False, "not_verified")}
+def test_a_check_that_is_executed_reads_and_repeats_no_earlier_proof(deployed: Deployment) -> None:
+    back_up(deployed)
+    (entry,) = deployed.entries()
+    (found,) = asked(deployed, "archive_integrity")
+    assert found.passed
+    assert len(entry.proofs(None)) == 2
+    stored = next(path for path in sorted(path_of(entry).glob("data/*")))
+    data = stored.read_bytes()
+    stored.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    for name, outcome in (("archive_integrity", "failed"), ("every_table_present", "not_verified")):
+        (found,) = asked(deployed, name)
+        assert (found.passed, found.metadata["outcome"].value) == (False, outcome)
+    assert len(entry.proofs(None)) == 4
+
+
+def test_in_the_run_that_took_the_backup_it_is_read_once(deployed: Deployment) -> None:
+    back_up(deployed)
+    (entry,) = deployed.entries()
+    assert len(entry.proofs(None)) == 1
+
+
+def test_without_any_backup_nothing_is_verified_and_the_server_is_overdue(deployed: Deployment) -> None:
+    deployed.repository.create()
+    found = {each.check_name: each.metadata["outcome"].value for each in asked(deployed)}
+    assert found.pop("recent_enough") == "failed"
+    assert set(found.values()) == {"not_verified"}
     assert len(found) == 3
 
 
@@ -130,7 +154,7 @@ def test_each_check_can_be_asked_alone(deployed: Deployment) -> None:
     back_up(deployed)
     (found,) = asked(deployed, "every_table_present")
     assert found.passed
-    assert found.description == "3 tables, 9 rows in the archive"
+    assert found.description == "3 tables, 9 rows in the archive; proved 0 min ago"
 
 
 def test_an_earlier_backup_that_cannot_be_read_is_no_measure_and_is_counted(deployed: Deployment) -> None:
