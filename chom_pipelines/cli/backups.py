@@ -1,9 +1,11 @@
 """`chom backups`: what is in the repository, and how each backup was last proved."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import typer
 
+from chom_pipelines.backups.assessment import recent
 from chom_pipelines.backups.listing import OpenedEntry, opened
 from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
@@ -23,21 +25,27 @@ _LINE = "{:<20}  {:<8}  {:<10}  {:>11}  {:>8}  {:>6}"
 def backups(config: ConfigOption = None, server: ServerOption = None, json: JsonOption = False) -> None:
     """List backups, oldest first: what each is, and how it was last proved.
 
-    Of every server, unless one is named. Objects are not read: `chom verify` does that. Exit code 1 where a manifest
-    is damaged or a proof failed, else 3 where one was never proved or cannot be read for want of its key, else 0.
+    Of every server, unless one is named. Objects are not read: `chom verify` does that. Exit code 1 where a manifest is
+    damaged, a proof failed, or a server is overdue by its backup_age_hours, else 3 where one was never proved or cannot
+    be read for want of its key, else 0.
     """
     inventory = load_inventory(config)
     servers = inventory.servers if server is None else (inventory.server(server),)
     repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository)
     found = {one.name: [opened(entry, keyring) for entry in repository.backups(one.name)] for one in servers}
+    now = datetime.now(UTC)
+    verdicts = {one.name: recent(repository, one, now) for one in servers}
+    late = {name: verdict.outcome for name, verdict in verdicts.items()}
     if json:
         everything = [entries.as_json(one) for several in found.values() for one in several]
-        output.document("backups", {"repository": repository.where, "backups": everything})
+        overdue = {name: verdict.reason for name, verdict in verdicts.items() if verdict.outcome is Outcome.FAILED}
+        output.document("backups", {"repository": repository.where, "backups": everything, "overdue": overdue})
     else:
         for name, several in found.items():
             _print_table(name, several)
-    outcomes = {one.outcome for several in found.values() for one in several}
-    overall = worst(outcomes)
+            if late[name] is Outcome.FAILED:
+                typer.secho(f"{name} is overdue: {verdicts[name].reason}", fg="red")
+    overall = worst([*(one.outcome for several in found.values() for one in several), *late.values()])
     raise typer.Exit(output.EXIT_CODES[overall])
 
 

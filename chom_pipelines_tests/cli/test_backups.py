@@ -55,10 +55,12 @@ def test_without_a_repository_nothing_is_said_to_be_empty(
     assert "there is no repository at" in capsys.readouterr().err
 
 
-def test_a_server_without_backups_is_listed_as_such(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_without_backups_is_overdue(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.rmtree(path_of(taken.latest))
-    assert taken.chom("backups") == 0
-    assert capsys.readouterr().out == "chom: no backups\n"
+    assert taken.chom("backups") == 1
+    assert capsys.readouterr().out == "chom: no backups\nchom is overdue: this server was never backed up\n"
+    code, body = taken.document(capsys, "backups")
+    assert (code, body["overdue"]) == (1, {"chom": "this server was never backed up"})
 
 
 def test_a_damaged_manifest_is_listed_with_its_problem(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
