@@ -1,12 +1,15 @@
-"""Fixtures: empty stores of every kind."""
+"""Fixtures: empty stores of every kind, and a repository with a stream."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from chom_pipelines.repository.local_store import LocalStore
+from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.store import Store, StoreAddress
 from chom_pipelines.repository.stores import open_store
+from chom_pipelines.repository.streams import Stream
 from chom_pipelines_tests.stores import ObjectStorage
 
 FreshStore = Callable[[], Store]
@@ -37,3 +40,23 @@ def fresh_store(
 def store(fresh_store: FreshStore) -> Store:
     """An empty store: each kind in turn."""
     return fresh_store()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Where the repository is."""
+    return tmp_path / "repository"
+
+
+@pytest.fixture
+def repository(root: Path) -> Repository:
+    """An empty one."""
+    repository = Repository(LocalStore(root))
+    repository.create()
+    return repository
+
+
+@pytest.fixture
+def stream(repository: Repository) -> Stream:
+    """The backups of one server."""
+    return repository.stream("chom")
