@@ -57,9 +57,12 @@ class Restore:
                 loaded=_counted(report, total, f"restore {name}"),
                 keyed=_counted(report, total, f"build the keys of {name}"),
             )
-            targets = [Target(each.table, each.name, each.split) for each in self.plan.tables]
+            targets = [Target(each.table, each.database, each.split) for each in self.plan.tables]
             threads = self.request.threads or len(os.sched_getaffinity(0))
-            seconds = Loader(self.contents, self.target, self.facts, threads).run(targets, progress)
+            accept = self.request.accept_losses
+            loader = Loader(self.contents, self.target, self.facts, threads, accept_losses=accept)
+            seconds = loader.run(targets, progress)
+            self.warnings.extend(loader.losses)
         phases["indexes"] = seconds["indexes"]
         with timed(phases, "programs"):
             for each in self.plan.tables:
