@@ -3,11 +3,12 @@ SHELL := /bin/bash
 BIN := .venv/bin
 UV ?= uv
 N ?= 2
+TABLES ?= 1000
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help venv packages mysql test lint types imports test-only demo lock peers bench-dump bench-restore bench-load
+.PHONY: help venv packages mysql test lint types imports test-only demo lock differential peers bench-dump bench-restore bench-load
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +49,9 @@ demo: venv packages ## private MariaDB with sample data, the main job, then the 
 lock: ## rewrites both lock files; needs uv (any machine's; not a dependency of the project)
 	$(LOCK) --upgrade --output-file requirements.lock pyproject.toml
 	$(LOCK) --upgrade --extra dev --constraints requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+differential: venv packages mysql ## TABLES random tables on each family, backed up, restored, compared (1000)
+	$(BIN)/python -m chom_pipelines_tests.differential.run --tables $(TABLES)
 
 peers: packages ## what the benchmarks run against
 	@tools/debian-packages mariadb-dump=mariadb-client mydumper=mydumper zstd=zstd

@@ -68,6 +68,14 @@ def restore(
             "--despite-failed-proof", help="Restore a backup that is known to be damaged.", show_default=False
         ),
     ] = False,
+    accept_losses: Annotated[
+        bool,
+        typer.Option(
+            "--accept-losses",
+            help="Name what cannot be stored as it was dumped, and restore the rest.",
+            show_default=False,
+        ),
+    ] = False,
     accounts: Annotated[
         bool, typer.Option("--accounts", help="Accounts that are not there, and their grants, too.", show_default=False)
     ] = False,
@@ -89,7 +97,7 @@ def restore(
     """Restore a backup; nothing is overwritten without --replace.
 
     Every row is counted, and a value that is not stored as it was dumped ends the restore: exit code 0 means that all
-    of it is there.
+    of it is there, or that --accept-losses let through what the warnings name.
     """
     if into_server and into_directory:
         raise ConfigurationError("--into-server and --into-directory are two targets", "use one of them")
@@ -109,6 +117,7 @@ def restore(
         accounts=accounts,
         threads=source.backup.threads,
         despite_failed_proof=despite_failed_proof,
+        accept_losses=accept_losses,
     )
     target = into_directory.absolute() if into_directory else _target(inventory, into_server, source, user)
     if dry_run:

@@ -28,6 +28,14 @@ _NOT_IN_EFFECT = frozenset({1133, 1141})
 
 
 @dataclass(frozen=True)
+class KeyColumn:
+    """A column of a key, and whether the key goes from its greatest value to its least."""
+
+    name: str
+    descending: bool = False
+
+
+@dataclass(frozen=True)
 class TableInfo:
     """A base table as information_schema describes it. `bytes` and `rows` are the engine's estimates."""
 
@@ -42,10 +50,18 @@ class TableInfo:
     borrows: bool
     """It shows rows that belong to other tables, perhaps on other servers: restoring them would write there."""
     columns: tuple[Column, ...]
-    key: tuple[str, ...]
-    """The primary key's columns; empty where there is none."""
+    key: tuple[KeyColumn, ...]
+    """The primary key's columns; empty where there is none that rows can be read by in order without being sorted."""
     bytes: int
     rows: int
+
+    @property
+    def keeps_order(self) -> bool:
+        """True where a scan gives rows in an order that a copy, filled in that order, has too.
+
+        Aria puts a row on any page with room for it.
+        """
+        return self.engine.lower() != "aria"
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -160,19 +176,28 @@ class Catalog:
                     is_json=not self.facts.is_mariadb and data_type.lower() == "json",
                     slow_replace=self.facts.is_mariadb,
                     counts="auto_increment" in str(extra),
+                    nothing_for_null=self.facts.is_mariadb,
                 ),
             )
         return found
 
-    def _keys(self, database: str) -> dict[str, tuple[str, ...]]:
-        found: dict[str, list[str]] = defaultdict(list)
-        for table, column in self._described(
+    def _keys(self, database: str) -> dict[str, tuple[KeyColumn, ...]]:
+        """The primary keys by which the server can give rows in order: a hash has none, nor have beginnings of values.
+
+        What would have to be sorted costs production time, and has no order where a collation gives different
+        characters the same weight.
+        """
+        found: dict[str, list[KeyColumn]] = defaultdict(list)
+        unordered: set[str] = set()
+        for table, column, direction, prefix in self._described(
             database,
-            "TABLE_NAME, COLUMN_NAME",
+            "TABLE_NAME, COLUMN_NAME, COLLATION, SUB_PART",
             "STATISTICS AND INDEX_NAME = 'PRIMARY' ORDER BY TABLE_NAME, SEQ_IN_INDEX",
         ):
-            found[table].append(column)
-        return {table: tuple(columns) for table, columns in found.items()}
+            found[table].append(KeyColumn(column, descending=direction == "D"))
+            if direction is None or prefix is not None:
+                unordered.add(table)
+        return {table: tuple(columns) for table, columns in found.items() if table not in unordered}
 
     def numbers(self) -> dict[str, int]:
         """InnoDB's own number of every table and partition, by the name of its file, where DDL is not kept out.

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from chom_pipelines.logical.catalog import TableInfo
-from chom_pipelines.logical.columns import EMPTY, Escape, cheapest_escape, may_exceed, row_expression
+from chom_pipelines.logical.columns import EMPTY, Escape, cheapest_escape, content_digest, may_exceed, row_expression
 from chom_pipelines.logical.ranges import Range, range_key
 from chom_pipelines.server.identifiers import qualified, quote
 
@@ -73,7 +73,7 @@ def _source(table: TableInfo, part: Range) -> str:
     history = " FOR SYSTEM_TIME ALL" if table.versioned else ""
     name = qualified(table.database, table.name) + history
     if not table.key:
-        return f"{name} USE INDEX ()"
-    order = ", ".join(quote(column) for column in table.key)
+        return f"{name} USE INDEX ()" + ("" if table.keeps_order else f" ORDER BY {content_digest(table.columns)}")
+    order = ", ".join(quote(column.name) + (" DESC" if column.descending else "") for column in table.key)
     condition = part.condition(range_key(table))
     return f"{name} FORCE INDEX (PRIMARY){condition} ORDER BY {order}"

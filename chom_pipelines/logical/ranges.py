@@ -40,10 +40,11 @@ class Range:
 
 def range_key(table: TableInfo) -> str | None:
     """The column that ranges cut: the first of the primary key, where its order is that of its literals."""
-    if not table.key or table.versioned or not set(table.key) <= {column.name for column in table.columns}:
+    kinds = {column.name: column.data_type for column in table.columns}
+    if not table.key or table.versioned or not {column.name for column in table.key} <= set(kinds):
         return None
-    kind = next(column.data_type for column in table.columns if column.name == table.key[0])
-    return table.key[0] if kind in _INTEGERS | _TEXTS | _BYTES | _PLAIN else None
+    first = table.key[0].name
+    return first if kinds[first] in _INTEGERS | _TEXTS | _BYTES | _PLAIN else None
 
 
 def cut(session: Session, table: TableInfo, range_bytes: int = RANGE_BYTES) -> list[Range]:

@@ -28,8 +28,8 @@ HELD_SECONDS = 2
 """The longest that commits may be held up by the lock itself. The server ends it where this process cannot."""
 
 BEGIN = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
-NO_SQL_MODE = "SET SESSION sql_mode = ''"
-"""Definitions are then shown in the server's own dialect, and nothing of them is left out."""
+NO_SQL_MODE = "SET SESSION sql_mode = 'ALLOW_INVALID_DATES'"
+"""Definitions are then shown in the server's own dialect, and nothing of them is left out; a key may be any date."""
 
 STATEMENTS = (
     NO_SQL_MODE,

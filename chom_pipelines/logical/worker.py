@@ -212,7 +212,7 @@ class Worker:
             expected = ExpectedCounts(attempt.tabs_a_row, attempt.counts_separators, attempt.counts_backslashes)
             sink = _Sink(self, task["name"], buffered=buffered)
             try:
-                self._fill(sink, rendered_rows(self.session, attempt.sql, expected, self._interrupt))
+                self._fill(sink, rendered_rows(self.session, attempt.sql, expected, self.session.interrupt))
             except UnfitRowError:
                 sink.abort()
                 self.unfit[task["table"]] = number
@@ -232,10 +232,6 @@ class Worker:
         except BaseException:
             sink.abort()
             raise
-
-    def _interrupt(self) -> None:
-        with Session(self.endpoint) as other:
-            other.execute(f"KILL QUERY {self.session.id}")
 
 
 def _send(message: Message) -> None:

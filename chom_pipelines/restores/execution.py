@@ -14,6 +14,7 @@ from chom_pipelines.progress import Report
 from chom_pipelines.restores.load_units import Target
 from chom_pipelines.restores.loading import Loader, Progress
 from chom_pipelines.restores.operations import Operation, Operations
+from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts
 
@@ -39,8 +40,7 @@ class Restore:
     target: Endpoint
     facts: ServerFacts
     session: Session
-    threads: int
-    """Connections that load; 0 means one per core."""
+    request: RestoreRequest
     begun: list[str] = field(default_factory=list)
     """The databases in which something was done."""
     warnings: list[str] = field(default_factory=list)
@@ -58,9 +58,12 @@ class Restore:
                 loaded=_counted(report, total, f"restore {name}"),
                 keyed=_counted(report, total, f"build the keys of {name}"),
             )
-            targets = [Target(each.table, each.name, each.split) for each in tables]
-            threads = self.threads or len(os.sched_getaffinity(0))
-            seconds = Loader(self.contents, self.target, self.facts, threads).run(targets, progress)
+            targets = [Target(each.table, each.database, each.split) for each in tables]
+            threads = self.request.threads or len(os.sched_getaffinity(0))
+            accept = self.request.accept_losses
+            loader = Loader(self.contents, self.target, self.facts, threads, accept_losses=accept)
+            seconds = loader.run(targets, progress)
+            self.warnings.extend(loader.losses)
         phases["indexes"] = seconds["indexes"]
         with timed(phases, "programs"):
             self._perform(self.operations.after)

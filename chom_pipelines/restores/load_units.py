@@ -5,26 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chom_pipelines.repository.payloads import Table
+from chom_pipelines.repository.payloads import Part, Table
 from chom_pipelines.restores.table_sql import SplitTable
+from chom_pipelines.server.identifiers import qualified
 
 
 @dataclass(frozen=True)
 class Target:
-    """A table to fill: its data in the backup, its quoted name on the target, and what is built when it is full."""
+    """A table to fill: its data in the backup, its database on the target, and what is built when it is full."""
 
     table: Table
-    name: str
+    database: str
     split: SplitTable
+
+    @property
+    def name(self) -> str:
+        """Quoted, with its database."""
+        return qualified(self.database, self.table.name)
 
 
 @dataclass(frozen=True)
 class Load:
-    """Some of a table's text, for one LOAD DATA: the paths of its objects, or its name in a bundle; and its rows."""
+    """Some of a table's text, for one LOAD DATA: the paths of its objects, or its name in a bundle; and its parts."""
 
     target: Target
     paths: tuple[str, ...]
-    rows: int
+    parts: tuple[Part, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows in all parts."""
+        return sum(part.rows for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -50,12 +61,12 @@ def load_units(targets: Sequence[Target], *, counters_are_locked: bool) -> list[
         member = next((path for part in parts for path in part.objects if "#" in path), None)
         if member:
             bundle, _, name = member.partition("#")
-            bundles.setdefault(bundle, []).append(Load(target, (name,), parts[0].rows))
+            bundles.setdefault(bundle, []).append(Load(target, (name,), parts))
         elif target.split.ranges_meet or (counters_are_locked and target.split.may_count):
             paths = tuple(path for part in parts for path in part.objects)
-            units.append(Unit((Load(target, paths, target.table.rows),), None, target.table.bytes))
+            units.append(Unit((Load(target, paths, parts),), None, target.table.bytes))
         else:
-            units += [Unit((Load(target, part.objects, part.rows),), None, part.bytes) for part in parts]
+            units += [Unit((Load(target, part.objects, (part,)),), None, part.bytes) for part in parts]
     for bundle, loads in bundles.items():
         units.append(Unit(tuple(loads), bundle, sum(load.target.table.bytes for load in loads)))
     return sorted(units, key=lambda unit: -unit.bytes)

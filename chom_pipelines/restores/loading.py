@@ -1,11 +1,13 @@
 """Loading a backup's data into tables that are there and empty, in parallel, and building their keys afterwards.
 
-LOAD DATA LOCAL turns errors into warnings, so every statement's rows and warnings are counted: none may be left over.
+LOAD DATA LOCAL turns errors into warnings, so every statement's rows and warnings are counted; where there are any, the
+rows are read back, as only their values tell whether something was lost.
 Threads, not processes: decryption, decompression and the server's work all happen outside the interpreter's lock.
 """
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
 import time
@@ -14,18 +16,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from chom_pipelines.errors import ChomError, RestoreFailedError, ServerError
+from chom_pipelines.logical.catalog import Catalog, TableInfo
 from chom_pipelines.logical.columns import load_statement
 from chom_pipelines.logical.contents import Contents
-from chom_pipelines.repository.payloads import Table
+from chom_pipelines.logical.snapshot import STATEMENTS
 from chom_pipelines.restores.load_units import Load, Target, Unit, load_units
+from chom_pipelines.restores.losses import ReadBack
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.wire import load as load_data
 
 VALUES_AS_THEY_ARE = "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'"
-
-_TRUNCATED = 1265
-"""What a server says of the error value of an ENUM (index 0), which is stored all the same."""
 
 _DDL_BUFFER = 128 << 20
 
@@ -63,6 +64,9 @@ class _Keyed:
     bytes: int
 
 
+_Text = Callable[[], Iterator[bytes]]
+"""What is loaded, from its beginning, as often as it is asked for."""
+
 _Events = queue.SimpleQueue["int | _Keyed | BaseException | None"]
 """Bytes sent, a table's keys built, an error, the end of a connection's work."""
 
@@ -74,13 +78,22 @@ class _State:
     stopped: threading.Event = field(default_factory=threading.Event)
     seconds: dict[str, float] = field(default_factory=lambda: {"data": 0.0, "indexes": 0.0})
     sessions: list[Session] = field(default_factory=list)
+    there: dict[str, dict[str, TableInfo]] = field(default_factory=dict)
+    """By database and name, the tables on the target."""
 
 
 class Loader:
-    """Fills targets over several connections."""
+    """Fills targets over several connections.
 
-    def __init__(self, contents: Contents, endpoint: Endpoint, facts: ServerFacts, threads: int) -> None:
+    With `accept_losses`, what cannot be stored as it was dumped is named in `losses`; else it ends the restore.
+    """
+
+    def __init__(
+        self, contents: Contents, endpoint: Endpoint, facts: ServerFacts, threads: int, *, accept_losses: bool
+    ) -> None:
         self.contents, self.endpoint, self.facts, self.threads = contents, endpoint, facts, threads
+        self.accept_losses = accept_losses
+        self.losses: list[str] = []
 
     def run(self, targets: Sequence[Target], progress: Progress) -> Mapping[str, float]:
         """Load everything and build the keys; return seconds of `data` and `indexes`, summed over the connections.
@@ -143,26 +156,29 @@ class Loader:
             by_member = {each.paths[0]: each for each in unit.loads}
             for name, text in self.contents.members(unit.bundle):
                 if name in by_member:
-                    self._load(session, state, by_member.pop(name), iter([text] if text else []), events)
+                    pieces = (text,) if text else ()
+                    self._load(session, state, by_member.pop(name), functools.partial(iter, pieces), events)
             if by_member:
                 message = f"{self.contents.folder.where(unit.bundle)}: no member {', '.join(by_member)}"
                 raise RestoreFailedError(message, "restore another backup")
         else:
             for each in unit.loads:
-                chunks = (chunk for path in each.paths for chunk in self.contents.text(path))
-                self._load(session, state, each, chunks, events)
+                self._load(session, state, each, functools.partial(self._text, each), events)
 
-    def _load(self, session: Session, state: _State, load: Load, chunks: Iterator[bytes], events: _Events) -> None:
+    def _text(self, load: Load) -> Iterator[bytes]:
+        return (chunk for path in load.paths for chunk in self.contents.text(path))
+
+    def _load(self, session: Session, state: _State, load: Load, text: _Text, events: _Events) -> None:
         started = time.monotonic()
         target = load.target
         if load.rows:
             statement = load_statement(target.name, target.table.load, "chom")
-            loaded = load_data(session, statement, _until(state.stopped, chunks), events.put)
-            self._refuse_losses(session, target, loaded, load.rows)
+            loaded = load_data(session, statement, _until(state.stopped, text()), events.put)
+            self._find_losses(session, state, load, loaded, text)
             if not target.table.transactional:
                 session.execute("COMMIT")  # MySQL without a binary log warns when another engine comes next
         else:
-            for _ in chunks:
+            for _ in text():
                 pass
         with state.lock:
             state.seconds["data"] += time.monotonic() - started
@@ -176,21 +192,36 @@ class Loader:
                 state.seconds["indexes"] += time.monotonic() - started
             events.put(_Keyed(target.table.bytes))
 
-    def _refuse_losses(self, session: Session, target: Target, loaded: int, rows: int) -> None:
+    def _find_losses(self, session: Session, state: _State, load: Load, loaded: int, text: _Text) -> None:
+        """Where the server warned: compare. Raise RestoreFailedError where values were lost, or note what was."""
         count = int(session.value("SHOW COUNT(*) WARNINGS"))
-        if count:
-            listed = session.warnings()
-            tolerated = [
-                code == _TRUNCATED and any(f"'{column}'" in text for column in _by_number(target.table))
-                for _, code, text in listed
-            ]
-            if not listed or not all(tolerated) or len(listed) != count:
-                first = listed[0][2] if listed else f"{count} warnings"
-                message = f"{target.name}: values are not stored as they were dumped: {first} ({count} such warnings)"
-                raise RestoreFailedError(message, "restore into a server of the source's version and settings")
-        if loaded != rows:
-            message = f"{target.name}: {loaded} rows were stored of {rows}"
-            raise RestoreFailedError(message, "restore into a server of the source's version and settings")
+        if not count and loaded == load.rows:
+            return
+        warned = f"{count} warnings, the first: {session.warnings()[0][2]}" if count else "the server did not warn"
+        table = self._there(state, load.target)
+        with Session(self.endpoint) as reader:
+            state.sessions.append(reader)
+            for statement in STATEMENTS:
+                reader.execute(statement)
+            back = ReadBack(reader, table, load.parts, int(self.facts.variables["max_allowed_packet"]))
+            if loaded == load.rows and back.is_as_dumped():
+                return
+            lost = back.losses(text(), load.rows - loaded)
+        what = f"{load.target.name}: not stored as dumped: {lost} ({warned})"
+        if not self.accept_losses:
+            remedy = "restore into a server of the source's version and settings, or use --accept-losses for the rest"
+            raise RestoreFailedError(what, remedy)
+        with state.lock:
+            self.losses.append(what)
+
+    def _there(self, state: _State, target: Target) -> TableInfo:
+        """The table on the target; its whole database is read, once, and only where the server warned."""
+        with state.lock:
+            if target.database not in state.there:
+                with Session(self.endpoint) as session:
+                    tables = Catalog(session, self.facts, (target.database,)).tables()
+                state.there[target.database] = {table.name: table for table in tables}
+            return state.there[target.database][target.table.name]
 
     def _stop(self, state: _State, threads: list[threading.Thread]) -> None:
         """End what still runs: without it a cancelled restore would go on building indexes."""
@@ -213,9 +244,3 @@ def _until(stopped: threading.Event, chunks: Iterator[bytes]) -> Iterator[bytes]
         if stopped.is_set():
             raise RestoreFailedError("the restore was stopped", "run it again")
         yield chunk
-
-
-def _by_number(table: Table) -> list[str]:
-    """The ENUM and SET columns that are loaded as numbers."""
-    settings_of = table.load.partition(") SET ")[2]
-    return [column for column in table.columns if f"`{column.replace('`', '``')}` = CAST(@" in settings_of]

@@ -27,7 +27,8 @@ class RestoreRequest:
     """What to restore and how.
 
     `rename` maps a database of the backup to its name on the target; `tables` are `database.table` as in the backup,
-    None means everything; `threads` 0 means one per core; `despite_failed_proof` restores what is known to be damaged.
+    None means everything; `threads` 0 means one per core; `despite_failed_proof` restores what is known to be damaged;
+    with `accept_losses`, what the target cannot store as it was is a warning and not the end.
     """
 
     rename: Mapping[str, str] = field(default_factory=dict)
@@ -36,6 +37,7 @@ class RestoreRequest:
     threads: int = 0
     accounts: bool = False
     despite_failed_proof: bool = False
+    accept_losses: bool = False
 
 
 @dataclass(frozen=True)

@@ -75,8 +75,9 @@ def split_table(statement: bytes) -> SplitTable:
     """Take out what can wait. A key stays where the table needs it from the start.
 
     It needs an AUTO_INCREMENT column's key, and where there is no primary key the unique one that InnoDB clusters by;
-    long unique keys (USING HASH) and periods have hidden columns. Tables of other engines and system-versioned ones,
-    whose history must not be touched by an ALTER, are left whole.
+    long unique keys (USING HASH) and periods have hidden columns, and no other key can wait then: an ALTER would change
+    the order of the keys, and forgets the words USING HASH where they mean nothing. Tables of other engines and
+    system-versioned ones, whose history must not be touched by an ALTER, are left whole.
     """
     lines = table_lines(statement)
     if lines is None:
@@ -87,6 +88,7 @@ def split_table(statement: bytes) -> SplitTable:
     items = lines.items
     primary = next((item for item in items if item.startswith(b"  PRIMARY KEY ")), None)
     counted = [found[1] for item in items if (found := _COUNTED.match(_without_strings(item)))]
+    whole = any(clause in _without_strings(item) for item in items for clause in _READ_BEFORE_INSERT)
     first_of_primary = primary is not None and all(b"(" + column in primary for column in counted)
     kept: list[bytes] = []
     keys: list[bytes] = []
@@ -95,7 +97,7 @@ def split_table(statement: bytes) -> SplitTable:
     for item in items:
         if FOREIGN_KEY.match(item):
             foreign_keys.append(item.strip())
-        elif _KEY.match(item) and _can_wait(item, primary is not None, first_of_primary):
+        elif not whole and _KEY.match(item) and _can_wait(item, primary is not None, first_of_primary):
             (full_text if item.startswith(b"  FULLTEXT") else keys).append(item.strip())
         else:
             kept.append(item)
@@ -109,9 +111,7 @@ def split_table(statement: bytes) -> SplitTable:
 def _can_wait(item: bytes, has_primary: bool, counter_is_served: bool) -> bool:  # noqa: FBT001  (facts of the table)
     if not counter_is_served and not item.startswith(b"  FULLTEXT"):
         return False
-    if item.startswith(b"  UNIQUE") and not has_primary:
-        return False
-    return not any(clause in _without_strings(item) for clause in _READ_BEFORE_INSERT)
+    return has_primary or not item.startswith(b"  UNIQUE")
 
 
 def _without_strings(sql: bytes) -> bytes:

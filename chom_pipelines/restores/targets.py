@@ -97,7 +97,7 @@ def restore_contents(contents: Contents, target: Endpoint, request: RestoreReque
             _read_first(contents, plan, report)
         for statement in (*settings(facts), f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}"):
             session.execute(statement)
-        restore = Restore(contents, found, target, facts, session, request.threads)
+        restore = Restore(contents, found, target, facts, session, request)
         with _explained(restore.begun, target, request):
             return restore.run(report)
 

@@ -130,6 +130,11 @@ class Session:
         """(level, code, message) of the last statement."""
         return [(str(level), int(code), str(message)) for level, code, message in self.rows("SHOW WARNINGS")]
 
+    def interrupt(self) -> None:
+        """End the statement that runs on it, from another connection."""
+        with Session(self.endpoint) as other:
+            other.execute(f"KILL QUERY {self.id}")
+
     def close(self) -> None:
         """Close; harmless when it is closed or the connection broke."""
         with contextlib.suppress(pymysql.MySQLError, OSError):

@@ -219,3 +219,29 @@ def test_a_damaged_backup_is_not_restored(
     taken.flip_a_byte(damaged)
     assert taken.chom("restore", "--as-database", copy, "--user", boss) == 1
     assert str(damaged) in capsys.readouterr().err
+
+
+def test_losses_end_the_restore_unless_they_are_accepted(
+    taken: Setting,
+    boss: str,
+    copy: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with taken.server.connect() as root:
+        root.execute(f"USE {taken.database}")
+        root.execute("CREATE TABLE lossy (id INT, c CHAR(20), n DATE AS (c) STORED, UNIQUE KEY (n)) ENGINE=MyISAM")
+        root.execute("SET SESSION sql_mode = ''")
+        root.execute("INSERT INTO lossy (id, c) VALUES (1, '2024-02-31')")  # which is 0000-00-00 then
+        root.execute("SET SESSION sql_mode = 'ALLOW_INVALID_DATES'")
+        root.execute("INSERT INTO lossy (id, c) VALUES (2, '2024-02-31')")
+    assert taken.chom("backup", "--verification", "none") == 0
+    capsys.readouterr()
+    assert taken.chom("restore", "--as-database", copy, "--user", boss) == 1
+    failed = capsys.readouterr()
+    assert "1 row missing (id 2, c 2024-02-31)" in failed.err
+    assert "--accept-losses" in failed.err
+    assert taken.chom("restore", "--as-database", copy, "--user", boss, "--replace", "--accept-losses") == 0
+    warned = capsys.readouterr()
+    assert "warning: " in warned.err
+    assert "1 row missing (id 2, c 2024-02-31)" in warned.err
+    assert rows(taken.server, copy) == rows(taken.server, taken.database)

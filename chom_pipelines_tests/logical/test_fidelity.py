@@ -126,9 +126,11 @@ def test_every_value_is_the_same(copies: Copies, data: DataSet, way: str) -> Non
 @each_way
 @each_set
 def test_the_servers_own_dump_is_the_same(copies: Copies, data: DataSet, way: str) -> None:
+    # Aria's rows have no order of their own, and come back in another
+    lines = sorted if data.name == "engines" else list[str]
     for database in (data.database, *data.others):
-        wanted = stock_dump(copies.flavour, copies.source, database)
-        assert stock_dump(copies.flavour, copies.restored[way], database) == wanted
+        wanted = stock_dump(copies.flavour, copies.source, database).splitlines()
+        assert lines(stock_dump(copies.flavour, copies.restored[way], database).splitlines()) == lines(wanted)
 
 
 @each_flavour

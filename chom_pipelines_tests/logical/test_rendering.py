@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Iterable
+from random import Random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chom_pipelines.errors import ServerError
 from chom_pipelines.logical.catalog import Catalog, TableInfo
 from chom_pipelines.logical.columns import Escape, load_clause, load_statement
 from chom_pipelines.logical.queries import Reading, reading
@@ -14,6 +19,7 @@ from chom_pipelines.logical.ranges import Range
 from chom_pipelines.logical.snapshot import STATEMENTS
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.wire import Block, ExpectedCounts, UnfitRowError, load, rendered_rows, separate_rows
+from chom_pipelines_tests.logical.taking import filled
 from chom_pipelines_tests.logical.textfile import rows_of
 from chom_pipelines_tests.servers import PrivateServer
 
@@ -167,3 +173,75 @@ def test_the_full_rendering_is_always_the_last(server: PrivateServer) -> None:
         with renderings:
             assert [attempt.counts_separators for attempt in renderings.how.attempts][-1] is False
     assert Escape.FULL.value == ("\\", "\t", "\n")
+
+
+@pytest.mark.parametrize(("kind", "form"), [("FLOAT", "<f"), ("DOUBLE", "<d")])
+def test_every_number_has_one_text_which_is_exact(server: PrivateServer, kind: str, form: str) -> None:
+    random = Random(f"{kind} of any bits")  # noqa: S311  (no secret)
+    numbers = {1.719426439093941e-09, -1.1551457405870449e-26, -0.0, 5e-324, 1e-45, 1e15, 1e16, 1 / 3}
+    while len(numbers) < 5_000:
+        (number,) = struct.unpack(form, random.randbytes(struct.calcsize(form)))
+        numbers |= {number} if math.isfinite(number) else set()
+    database = server.fresh_database()
+    columns = f"id INT PRIMARY KEY, a {kind} NULL, b {kind} NOT NULL, c LONGTEXT NULL"
+    with server.connect() as session:
+        session.execute(f"USE {database}")
+        for name in ("t", "twin"):
+            session.execute(f"CREATE TABLE {name} ({columns})")
+        session.execute(f"INSERT INTO t VALUES {', '.join(f'({at}, {n!r}, {n!r}, 1)' for at, n in enumerate(numbers))}")
+        for statement in STATEMENTS:
+            session.execute(statement)
+        table = next(each for each in Catalog(session, server.facts, (database,)).tables() if each.name == "t")
+        how = reading(table, Range(), PACKET)
+        anything = ExpectedCounts(0, counts_separators=False, counts_backslashes=False)
+        texts = {joined(rendered_rows(session, attempt.sql, anything, never)) for attempt in how.attempts}
+        text = joined(separate_rows(session, how.separate, how.escaped))
+        assert texts == {text}
+        for at, (_, a, b, _) in enumerate(rows_of(text)):
+            assert a == b, at
+        load(session, load_statement("twin", load_clause(table.columns), "x"), iter([text]), lambda _: None)
+        sums = session.rows("CHECKSUM TABLE t, twin EXTENDED")
+        assert sums[0][1] == sums[1][1]
+
+
+def test_rows_without_an_order_are_given_one(mariadb: PrivateServer) -> None:
+    database = mariadb.fresh_database()
+    columns = "a INT NULL, f FLOAT NULL, t TEXT NULL, b LONGBLOB NULL"
+    with mariadb.connect() as session:
+        session.execute(f"USE {database}")
+        for name in ("t", "twin"):
+            session.execute(f"CREATE TABLE {name} ({columns}, UNIQUE KEY (a)) ENGINE=Aria")
+        filled(session, "t", 300, "NULLIF(n, 7), NULLIF(n % 3, 1) / 7, REPEAT('x', (n * 7919) % 900), NULLIF(n % 2, 0)")
+        session.execute("INSERT INTO twin SELECT * FROM t ORDER BY SHA1(a)")
+        for statement in STATEMENTS:
+            session.execute(statement)
+        texts = [
+            joined(separate_rows(session, how.separate, how.escaped))
+            for table in Catalog(session, mariadb.facts, (database,)).tables()
+            for how in [reading(table, Range(), PACKET)]
+        ]
+        assert texts[0] == texts[1]
+        assert texts[0].count(b"\n") == 300
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["(a, b)", "(a DESC, b)", "(b, a DESC)", "(t(4), b)", "(b) USING HASH"],
+)
+@pytest.mark.parametrize("engine", ["InnoDB", "MyISAM", "MEMORY"])
+def test_rows_are_never_sorted(server: PrivateServer, key: str, engine: str) -> None:
+    database = server.fresh_database()
+    text = "VARCHAR(9)" if engine == "MEMORY" else "TEXT"
+    with server.connect() as session:
+        session.execute(f"USE {database}")
+        columns = f"a INT NOT NULL, b INT NOT NULL, t {text} NOT NULL"
+        try:
+            session.execute(f"CREATE TABLE t ({columns}, PRIMARY KEY {key}) ENGINE={engine}")
+        except ServerError:
+            assert not server.facts.is_mariadb
+            assert "DESC" in key  # which MySQL has in InnoDB only
+            return
+        session.execute("INSERT INTO t VALUES (1, 1, 'a'), (2, 2, 'b'), (3, 3, 'c')")
+        (table,) = Catalog(session, server.facts, (database,)).tables()
+        for attempt in reading(table, Range(), PACKET).attempts:
+            assert "filesort" not in str(session.rows(f"EXPLAIN {attempt.sql}"))

@@ -32,7 +32,7 @@ def target(number: int, sizes: list[int], *, meet: bool = False, counts: bool = 
         key_column="id",
         parts=tuple(parts),
     )
-    return Target(table, f"`d`.`t{number}`", SplitTable(b"", ranges_meet=meet, may_count=counts))
+    return Target(table, "d", SplitTable(b"", ranges_meet=meet, may_count=counts))
 
 
 def paths(units: list[Unit]) -> Counter[str]:

@@ -47,6 +47,13 @@ def test_tables_of_other_engines_and_with_history_are_left_whole() -> None:
     assert split_table(history).create == history
 
 
+def test_beside_a_key_with_hidden_columns_no_other_waits() -> None:
+    for clause in (b"UNIQUE KEY `h` (`note`) USING HASH", b"UNIQUE KEY `p` (`id`,`p` WITHOUT OVERLAPS)"):
+        split = split_table(TABLE.replace(b"  KEY `user`", b"  " + clause + b",\n  KEY `user`"))
+        assert (split.keys, split.full_text) == ((), ())
+        assert split.foreign_keys
+
+
 def test_it_is_known_which_tables_several_connections_can_fill() -> None:
     plain = TABLE.replace(b" AUTO_INCREMENT COMMENT", b" COMMENT")
     assert not split_table(plain).may_count
