@@ -76,6 +76,14 @@ def restore(
             show_default=False,
         ),
     ] = False,
+    compare: Annotated[
+        bool | None,
+        typer.Option(
+            "--compare/--no-compare",
+            help="Read the rows back and compare them with the dump. On for --into-directory, else off.",
+            show_default=False,
+        ),
+    ] = None,
     accounts: Annotated[
         bool, typer.Option("--accounts", help="Accounts that are not there, and their grants, too.", show_default=False)
     ] = False,
@@ -118,6 +126,7 @@ def restore(
         threads=source.backup.threads,
         despite_failed_proof=despite_failed_proof,
         accept_losses=accept_losses,
+        compare=compare if compare is not None else into_directory is not None,
     )
     target = into_directory.absolute() if into_directory else _target(inventory, into_server, source, user)
     if dry_run:
@@ -139,7 +148,8 @@ def restore(
         return
     done = f"{result.tables} tables, {result.rows:,} rows, {output.size(result.bytes)}"
     typer.echo(f"{entry.id} is restored into {where}, as {', '.join(result.databases)}")
-    typer.echo(f"  {done} in {output.duration(seconds)}, every row counted")
+    how = "read back and equal to the dump" if result.compared and not result.warnings else "every row counted"
+    typer.echo(f"  {done} in {output.duration(seconds)}, {how}")
     for warning in result.warnings:
         typer.echo(f"  warning: {warning}", err=True)
 

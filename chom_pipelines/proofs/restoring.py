@@ -14,17 +14,14 @@ from chom_pipelines.errors import (
     RestoreRefusedError,
     ServerError,
 )
-from chom_pipelines.logical.catalog import Catalog, TableInfo
+from chom_pipelines.logical.catalog import Catalog
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
-from chom_pipelines.logical.pool import Setup, pool
-from chom_pipelines.logical.ranges import Range
-from chom_pipelines.logical.snapshot import NO_SQL_MODE, STATEMENTS
-from chom_pipelines.logical.work import Work
+from chom_pipelines.logical.snapshot import NO_SQL_MODE
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
-from chom_pipelines.repository.payloads import Table
 from chom_pipelines.repository.proof import Comparison, Means, Subject
+from chom_pipelines.restores.comparison import difference, read_back
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import birth_options, restore_contents
 from chom_pipelines.server.connection import Session
@@ -103,7 +100,7 @@ def _compare(contents: Contents, server: ScratchServer, threads: int, report: Re
             result.failures.append(f"table {table.label}: its columns are others in the restored copy")
         else:
             pairs.append((table, copy))
-    again = _dumped(pairs, server, packet, threads, report)
+    again = read_back(pairs, server.endpoint, packet, threads, report)
     counts = {
         Subject.TABLES: len(pairs),
         Subject.ROWS: sum(read.rows for read in again),
@@ -117,40 +114,7 @@ def _compare(contents: Contents, server: ScratchServer, threads: int, report: Re
     ]
     for (table, _), read in zip(pairs, again, strict=True):
         if (read.rows, read.digest) != (table.rows, table.digest):
-            result.failures.append(f"table {table.label}: {_difference(table, read)}")
-
-
-def _dumped(
-    pairs: list[tuple[Table, TableInfo]],
-    server: ScratchServer,
-    packet: int,
-    threads: int,
-    report: Report,
-) -> tuple[Table, ...]:
-    """The restored tables read by the manifest's own ranges; nothing is stored."""
-    work = Work(
-        tables=[copy for _, copy in pairs],
-        ranges=[[Range(part.lower, part.upper) for part in table.parts] for table, _ in pairs],
-        packet=packet,
-    )
-    done, total = 0, sum(table.bytes for table, _ in pairs)
-
-    def progress(size: int, _rows: int) -> None:
-        nonlocal done
-        done += size
-        report(done, total, "compare the restored copy")
-
-    with pool(threads, Setup(server.endpoint, STATEMENTS)) as workers:
-        for task, answer in workers.run(work.tasks(), progress):
-            work.add(task, answer)
-    return work.result()
-
-
-def _difference(table: Table, copy: Table) -> str:
-    if copy.rows != table.rows:
-        return f"{copy.rows} rows in the restored copy, {table.rows} in the backup"
-    ranges = [number for number, (a, b) in enumerate(zip(table.parts, copy.parts, strict=True)) if a.digest != b.digest]
-    return f"rows of the restored copy differ, in range {', '.join(map(str, ranges))} of {len(table.parts)}"
+            result.failures.append(f"table {table.label}: {difference(table, read)}")
 
 
 def _definitions(backup: list[Definition], restored: list[Definition]) -> list[str]:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from chom_pipelines.errors import LockNotObtainedError, ServerError
+from chom_pipelines.errors import LockNotObtainedError, RestoreFailedError, ServerError
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
+from chom_pipelines.restores.comparison import compared
 from chom_pipelines.restores.load_units import Target
 from chom_pipelines.restores.loading import Loader, Progress
 from chom_pipelines.restores.operations import Operation, Operations
@@ -29,6 +30,8 @@ class RestoreResult:
     bytes: int
     phases: dict[str, float]
     warnings: tuple[str, ...]
+    compared: bool
+    """The rows were read back and compared with the digests of the dump."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,9 @@ class Restore:
             seconds = loader.run(targets, progress)
             self.warnings.extend(loader.losses)
         phases["indexes"] = seconds["indexes"]
+        if self.request.compare:
+            with timed(phases, "compare"):
+                self._compare(threads, report)
         with timed(phases, "programs"):
             self._perform(self.operations.after)
         return RestoreResult(
@@ -74,7 +80,15 @@ class Restore:
             bytes=sum(each.table.bytes for each in tables),
             phases=phases,
             warnings=(*self.operations.warnings, *self.warnings),
+            compared=self.request.compare,
         )
+
+    def _compare(self, threads: int, report: Report) -> None:
+        """Read the rows back, while nobody else has them; raises RestoreFailedError where they are not the backup's."""
+        failures = list(compared(self.operations.tables, self.target, self.facts, threads, report))
+        if failures and not self.request.accept_losses:
+            raise RestoreFailedError(f"rows are not what was dumped: {'; '.join(failures)}", "restore another backup")
+        self.warnings.extend(failures)
 
     def _perform(self, operations: Iterable[Operation]) -> None:
         for each in operations:

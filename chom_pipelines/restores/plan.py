@@ -28,7 +28,8 @@ class RestoreRequest:
 
     `rename` maps a database of the backup to its name on the target; `tables` are `database.table` as in the backup,
     None means everything; `threads` 0 means one per core; `despite_failed_proof` restores what is known to be damaged;
-    with `accept_losses`, what the target cannot store as it was is a warning and not the end.
+    with `accept_losses`, what the target cannot store as it was is a warning and not the end; with `compare`, rows are
+    read back and compared with what was dumped, before triggers and events are there.
     """
 
     rename: Mapping[str, str] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class RestoreRequest:
     accounts: bool = False
     despite_failed_proof: bool = False
     accept_losses: bool = False
+    compare: bool = False
 
 
 @dataclass(frozen=True)
