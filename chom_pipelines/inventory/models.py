@@ -52,8 +52,15 @@ class RepositoryConfig(ConfigModel):
     """Where backups live."""
 
     path: Annotated[ConfigPath, BeforeValidator(_no_url)]
+    mount: ConfigPath | None = None
     offsite: Offsite | None = None
     encryption: Encryption | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> "RepositoryConfig":
+        if self.mount and not self.path.is_relative_to(self.mount):
+            raise AtKeyError(("mount",), f"path is not below it: {self.path}")
+        return self
 
 
 class TlsConfig(ConfigModel):

@@ -9,7 +9,7 @@ from chom_pipelines.repository.repository import Repository
 
 def repository_of(config: RepositoryConfig) -> Repository:
     """Where the backups are; whether it is there is not asked."""
-    return Repository(LocalStore(config.path))
+    return Repository(LocalStore(config.path, config.mount))
 
 
 def existing_repository(config: RepositoryConfig) -> Repository:

@@ -37,7 +37,11 @@ def check_server(server: Server) -> ServerAnswers:
 def check_repository(repository: RepositoryConfig, data_bytes: int | None) -> list[Finding]:
     """What concerns all servers alike; `data_bytes`: of them all, None where not every one is known."""
     try:
-        found = [*_directory(repository.path), *_disk(repository.path, data_bytes)]
+        if repository.mount and not repository.mount.is_mount():
+            message = f"nothing is mounted at {repository.mount}"
+            found = [failed("repository", message, "mount the repository's file system there")]
+        else:
+            found = [*_directory(repository.path), *_disk(repository.path, data_bytes)]
     except OSError as error:
         remedy = f"let {_user()} enter every folder above repository.path"
         found = [failed("repository", f"{error.filename}: {error.strerror}", remedy)]

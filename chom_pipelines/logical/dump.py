@@ -22,6 +22,7 @@ from chom_pipelines.logical.pool import Pool, Setup, pool
 from chom_pipelines.logical.ranges import cut
 from chom_pipelines.logical.restore_guide import restore_guide
 from chom_pipelines.logical.snapshot import BEGIN, NO_SQL_MODE, POSITION, STATEMENTS, definitions_locked, frozen
+from chom_pipelines.logical.uncovered import uncovered
 from chom_pipelines.logical.work import Work
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.encryption import DataKey
@@ -108,7 +109,7 @@ class _Run:
             self._refuse_changes(definitions, numbers, catalog)
         accounts = self._accounts(catalog)
         objects = work.objects + self._store_schema([*definitions, *accounts], tables, work)
-        self.warnings += _warnings(definitions, tables)
+        self.warnings += [*_warnings(definitions, tables), *uncovered(self.session, self.facts)]
         manifest = Manifest(
             tool=f"chom_pipelines {__version__}",
             id=self.draft.id,

@@ -41,9 +41,10 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 @dataclass(frozen=True)
 class LocalStore:
-    """A directory as a store; `root` is where it is."""
+    """A directory as a store; `root` is where it is, and `mount` what has to be mounted, or it is not there at all."""
 
     root: Path
+    mount: Path | None = None
 
     @property
     def address(self) -> StoreAddress:
@@ -60,13 +61,18 @@ class LocalStore:
         return str(self._path(name))
 
     def create(self) -> None:
-        """Make the directory, and what is missing above it."""
+        """Make the directory, and what is missing above it; nothing where a file system has yet to be mounted."""
+        if not self._is_mounted():
+            raise RepositoryError(f"nothing is mounted at {self.mount}", "mount the repository's file system there")
         with reported(self.root):
             make_directory(self.root)
 
     def is_there(self) -> bool:
-        """Whether the directory is."""
-        return self.root.is_dir()
+        """Whether the directory is, and on the file system that it belongs to."""
+        return self._is_mounted() and self.root.is_dir()
+
+    def _is_mounted(self) -> bool:
+        return self.mount is None or self.mount.is_mount()
 
     def put(self, name: str) -> LocalUpload:
         """Begin a file beside its place; directories on the way are made, but never the root itself."""

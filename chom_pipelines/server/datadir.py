@@ -16,7 +16,7 @@ from chom_pipelines.cache import cache_directory
 from chom_pipelines.errors import ProgramMissingError, ScratchServerError
 from chom_pipelines.server.directories import claimed_directory
 from chom_pipelines.server.facts import Flavour
-from chom_pipelines.server.process import supervised
+from chom_pipelines.server.process import harmless_environment, supervised
 from chom_pipelines.server.programs import Program
 
 _TAIL_LINES = 15
@@ -74,7 +74,7 @@ def _initialise(program: Program, birth: Sequence[str], data: Path, log: Path) -
             *(str(program.path), "--no-defaults", *run_as(), "--initialize-insecure"),
             *("--loose-innodb-redo-log-capacity=8M", f"--datadir={data}", *birth),
         ]
-    with supervised(command, log=log) as process:
+    with supervised(command, log=log, environment=harmless_environment()) as process:
         code = process.wait(_INITIALISE_SECONDS)
     if code != 0:
         what = f"{program.path} could not make an empty data directory in {data} (exit {code}):\n{tail(log)}"

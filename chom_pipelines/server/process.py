@@ -14,6 +14,14 @@ _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _END_SECONDS = 60  # a killed server holds its memory and files a moment longer; a large directory takes time to remove
 
 
+_HARMLESS = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+
+
+def harmless_environment() -> dict[str, str]:
+    """Of this process's variables those that a database server needs: the others may hold passwords and keys."""
+    return {name: os.environ[name] for name in _HARMLESS if name in os.environ}
+
+
 @contextmanager
 def supervised(
     command: Sequence[str],

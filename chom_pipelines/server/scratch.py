@@ -16,7 +16,7 @@ from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.datadir import create_datadir, run_as, tail
 from chom_pipelines.server.directories import MEMORY, MIB, available_memory, claimed_directory, roomy_base
 from chom_pipelines.server.facts import Flavour, ServerFacts, Version, read_facts
-from chom_pipelines.server.process import supervised
+from chom_pipelines.server.process import harmless_environment, supervised
 from chom_pipelines.server.programs import Program, server_program
 
 _EMPTY_START_SECONDS = 300.0  # measured 0.4 s (MariaDB) and 1 s (MySQL): this long, it hangs
@@ -154,6 +154,7 @@ def start_scratch_server(
                 log=place.log,
                 remove=[home.path, store.path],
                 hold=[home.descriptor, store.descriptor],
+                environment=harmless_environment(),
             ),
         )
         facts = _first_answer(process, program, place, None if data_directory else _EMPTY_START_SECONDS)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import subprocess
 from typing import Any
 
 import pytest
+import yaml
 
 from chom_pipelines.errors import DiskFullError
 from chom_pipelines.outcome import Outcome
@@ -185,3 +187,26 @@ def test_outcomes_have_their_exit_codes() -> None:
     from chom_pipelines.cli.output import EXIT_CODES
 
     assert EXIT_CODES == {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.NOT_VERIFIED: 3}
+
+
+def test_where_the_repositorys_mount_is_missing_nothing_is_written_below_it(
+    on_mariadb: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mount = on_mariadb.folder / "mount"
+    mount.mkdir()
+    body = yaml.safe_load(on_mariadb.config.read_text())
+    body["repository"] |= {"path": str(mount / "chom"), "mount": str(mount)}
+    on_mariadb.config.write_text(yaml.safe_dump(body))
+    for command in ("backup", "check"):
+        assert on_mariadb.chom(command) == 1
+        told = capsys.readouterr()
+        assert f"nothing is mounted at {mount}" in told.out + told.err
+        assert list(mount.iterdir()) == []
+    subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(mount)], check=True)
+    try:
+        assert on_mariadb.chom("backup") == 0
+        assert (mount / "chom").is_dir()
+    finally:
+        subprocess.run(["/bin/umount", str(mount)], check=True)
+    assert on_mariadb.chom("verify") == 1
+    assert "there is no repository at" in capsys.readouterr().err

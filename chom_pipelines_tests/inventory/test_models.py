@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from chom_pipelines.errors import ConfigurationError
@@ -64,3 +66,9 @@ def test_the_password_is_read_only_when_an_endpoint_is_asked_for(monkeypatch: py
     assert endpoint.tls is not None
     assert (endpoint.tls.ca, endpoint.tls.verify) == ("/ca.pem", "ca")
     assert "s3cret" not in f"{endpoint!r}{server!r}{endpoint.where}"
+
+
+def test_a_repository_lies_on_the_mount_that_it_needs() -> None:
+    assert inventory(SERVER, mount="/backups").repository.mount == Path("/backups")
+    with pytest.raises(ValueError, match="path is not below it: /backups"):
+        inventory(SERVER, mount="/mnt")

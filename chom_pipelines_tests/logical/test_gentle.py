@@ -11,17 +11,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 import pytest
 
-from chom_pipelines.errors import SnapshotTooSlowError
+from chom_pipelines.errors import RepositoryError, SnapshotTooSlowError
 from chom_pipelines.logical import dump, snapshot
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.logical.samples import library
-from chom_pipelines_tests.logical.taking import Backups
+from chom_pipelines_tests.logical.taking import Backups, filled
 from chom_pipelines_tests.servers import PrivateServer
 
 BOUND = 3.0  # seconds: what the lock may be held for, and what a busy machine adds
@@ -143,3 +144,31 @@ def test_a_stalled_client_holds_up_writers_for_a_moment(server: PrivateServer, b
         stalled.stdout.close()
     assert writer.longest < BOUND
     assert backups.entries() == []
+
+
+@contextmanager
+def small_disk(at: Path, size: str) -> Iterator[Path]:
+    """A file system of this size."""
+    at.mkdir()
+    subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(at)], check=True)
+    try:
+        yield at
+    finally:
+        subprocess.run(["/bin/umount", str(at)], check=True)
+
+
+def test_a_full_disk_holds_up_writers_for_a_moment_and_is_named(server: PrivateServer, tmp_path: Path) -> None:
+    database = library(server)
+    with server.connect() as session:
+        session.execute(f"CREATE TABLE {quote(database)}.large (id INT PRIMARY KEY, t TEXT NOT NULL)")
+        filled(session, f"{quote(database)}.large", 20_000, "n, REPEAT(SHA2(n, 512), 10)")
+    with small_disk(tmp_path / "disk", "8m") as disk, writing(server, database) as writer:
+        backups = Backups(disk)
+        with pytest.raises(RepositoryError) as refused:
+            backups.take(server, database)
+        assert "No space left on device" in refused.value.what
+        before = writer.commits
+        time.sleep(0.5)
+        assert writer.commits > before
+        assert backups.entries() == []
+    assert writer.longest < BOUND

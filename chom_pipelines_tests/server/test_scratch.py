@@ -12,19 +12,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from chom_pipelines.errors import AccessDeniedError, ProgramMissingError, ScratchServerError
-from chom_pipelines.server import directories
+from chom_pipelines.server import datadir, directories
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.datadir import create_datadir
 from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.process import supervised
 from chom_pipelines.server.programs import server_program
 from chom_pipelines.server.scratch import (
     ScratchServer,
@@ -295,6 +297,47 @@ def test_data_that_fit_nowhere_are_refused_before_anything_starts(tmp_path: Path
         ),
     ):
         pass
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """The variables that a process was started with."""
+    pairs = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return dict(pair.split("=", 1) for pair in pairs if pair)
+
+
+@pytest.mark.parametrize("flavour", Flavour)
+def test_no_secret_of_the_environment_reaches_it(flavour: Flavour, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHOM_PASSWORD", "secret")
+    monkeypatch.setenv("TZ", "UTC")
+    with scratch_server(flavour) as server:
+        pid = int((server.log.parent / "pid").read_text())
+        supervisor = psutil.Process(pid).ppid()
+        for found in (environment_of(pid), environment_of(supervisor)):
+            named = {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH"}
+            # Python adds LC_CTYPE in the C locale, and a shell the rest, where the program is started by a script
+            assert found.keys() <= named | {"LC_CTYPE", "PWD", "OLDPWD", "SHLVL", "_"}
+            assert (found["TZ"], found["PATH"]) == ("UTC", os.environ["PATH"])
+
+
+@pytest.mark.parametrize("flavour", Flavour)
+def test_no_secret_of_the_environment_reaches_what_initialises_it(
+    flavour: Flavour, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    program = server_program(flavour)
+
+    def telling(
+        command: Sequence[str], *, log: Path, environment: Mapping[str, str]
+    ) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        noted = ["/bin/sh", "-c", f'env > {told}; exec "$@"', "sh", *command]
+        return supervised(noted, log=log, environment=environment)
+
+    monkeypatch.setattr(datadir, "supervised", telling)
+    monkeypatch.setenv("CHOM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CHOM_PASSWORD", "secret")
+    create_datadir(program, (), tmp_path / "data")
+    assert "PATH=" in told.read_text()
+    assert "secret" not in told.read_text()
 
 
 def test_without_the_program_there_is_no_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
