@@ -17,7 +17,7 @@ from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.logical.catalog import Catalog, TableInfo
 from chom_pipelines.logical.columns import load_statement
-from chom_pipelines.logical.definitions import INVALID_VIEW, SCHEMA_FILES, Definition, written
+from chom_pipelines.logical.definitions import INVALID_VIEW, SCHEMA_FILES, Definition, standing, written
 from chom_pipelines.logical.pool import Pool, Setup, pool
 from chom_pipelines.logical.ranges import cut
 from chom_pipelines.logical.restore_guide import restore_guide
@@ -104,6 +104,8 @@ class _Run:
             workers.connected()  # before the lock, not under it
             moment = frozen(self.session, self.facts, lambda seconds: workers.ask(BEGIN, POSITION, seconds))
             snapshot = datetime.now(UTC)
+            counters = catalog.counters(definitions)
+            definitions = standing(definitions, counters)
             self._read(workers, work, report)
             self._refuse_changes(definitions, numbers, catalog)
         accounts = self._accounts(catalog)
@@ -130,6 +132,7 @@ class _Run:
                     for each in [*definitions, *accounts]
                 ),
                 non_transactional=_not_covered(tables),
+                sequences=tuple(counters.values()),
             ),
             objects=tuple(sorted(objects, key=lambda stored: stored.path)),
             warnings=tuple(self.warnings),

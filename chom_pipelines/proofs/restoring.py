@@ -23,6 +23,7 @@ from chom_pipelines.logical.snapshot import NO_SQL_MODE, STATEMENTS
 from chom_pipelines.logical.work import Work
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
+from chom_pipelines.proofs.sequences import used_again
 from chom_pipelines.repository.payloads import Table
 from chom_pipelines.repository.proof import Comparison, Means, Subject
 from chom_pipelines.restores.plan import RestoreRequest
@@ -92,6 +93,9 @@ def _compare(contents: Contents, server: ScratchServer, threads: int, report: Re
         catalog = Catalog(session, server.facts, logical.databases)
         wanted, found = contents.definitions(), catalog.definitions()
         result.failures += _definitions(wanted, found)
+        result.failures += used_again(
+            session, catalog.counted_by_sequences(), logical.sequences, catalog.counters(found)
+        )
         there = {table.identity: table for table in catalog.tables()}
         packet = int(server.facts.variables["max_allowed_packet"])
     pairs = []
