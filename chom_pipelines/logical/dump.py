@@ -111,6 +111,8 @@ class _Run:
         accounts = self._accounts(catalog)
         objects = work.objects + self._store_schema([*definitions, *accounts], tables, work)
         self.warnings += _warnings(definitions, tables)
+        if moment.replication.warning:
+            self.warnings.append(moment.replication.warning)
         manifest = Manifest(
             tool=f"chom_pipelines {__version__}",
             id=self.draft.id,
@@ -121,6 +123,7 @@ class _Run:
             finished=datetime.now(UTC),
             source=_source(self.facts),
             coordinates=moment.coordinates,
+            sources=moment.replication.sources,
             key=wrapped,
             payload=LogicalPayload(
                 databases=catalog.databases,

@@ -130,6 +130,13 @@ class Session:
         """(level, code, message) of the last statement."""
         return [(str(level), int(code), str(message)) for level, code, message in self.rows("SHOW WARNINGS")]
 
+    def give_up_after(self, seconds: float) -> None:
+        """Wait for each part of an answer no longer than this.
+
+        Then the connection is closed, and ConnectionFailedError raised.
+        """
+        cast("Any", self.raw)._read_timeout = seconds  # noqa: SLF001
+
     def close(self) -> None:
         """Close; harmless when it is closed or the connection broke."""
         with contextlib.suppress(pymysql.MySQLError, OSError):
