@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chom_pipelines.errors import ServerError, UnknownDatabaseError
+from chom_pipelines.errors import DefinitionChangedError, ServerError, UnknownDatabaseError
 from chom_pipelines.logical.columns import Column
 from chom_pipelines.logical.definitions import INVALID_VIEW, Context, Definition, in_dependency_order, in_one_charset
 from chom_pipelines.repository.payloads import SequenceCounter
@@ -25,6 +25,7 @@ _DEFAULT_ROLES = re.compile(
 _EXPIRED = re.compile(rb" PASSWORD EXPIRE(?= ACCOUNT | PASSWORD |$)")
 _NEXT_VALUE = re.compile(r"nextval\(`(?P<database>(?:[^`]|``)+)`\.`(?P<name>(?:[^`]|``)+)`\)")
 _WHOLE_NUMBERS = "'tinyint', 'smallint', 'mediumint', 'int', 'bigint'"
+_AGAIN = "run again when no migration is running"
 _VIEW_INVALID = 1356
 _NOT_IN_EFFECT = frozenset({1133, 1141})
 """No such user or grant: skip-name-resolve ignores accounts with host names, which stay in mysql.user."""
@@ -247,10 +248,15 @@ class Catalog:
         yield from in_dependency_order([view for view in views if view.kind == INVALID_VIEW])
 
     def _shown(self, sql: str) -> tuple[Any, ...]:
-        row = self.session.row(sql)
+        """What the server has just named. Raises DefinitionChangedError where it is not there any more."""
+        try:
+            row = self.session.row(sql)
+        except UnknownDatabaseError as error:
+            message = f"{error.what} ({sql}): it was dropped or renamed while it was read"
+            raise DefinitionChangedError(message, _AGAIN) from error
         if row is None:
             message = f"{self.session.endpoint.where}: {sql} answered nothing"
-            raise UnknownDatabaseError(message, "it was dropped meanwhile, or the user may not see it; run again")
+            raise DefinitionChangedError(message, f"it was dropped meanwhile, or the user may not see it; {_AGAIN}")
         return row
 
     def _view(self, database: str, name: str) -> Definition:
@@ -273,7 +279,7 @@ class Catalog:
         """Where each sequence stands now, by its identity.
 
         Counters only go forward: those that are read after a snapshot are ahead of every row in it. Raises
-        UnknownDatabaseError where one is no longer there.
+        DefinitionChangedError where one is no longer there.
         """
         found = (self._counter(each.database, each.name) for each in definitions if each.kind == "sequence")
         return {counter.identity: counter for counter in found}

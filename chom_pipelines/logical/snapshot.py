@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from chom_pipelines.errors import BackupFailedError, LockNotObtainedError, ServerError
 from chom_pipelines.logical.replication import Replication
 from chom_pipelines.repository.manifest import Coordinates, Position
-from chom_pipelines.server.connection import IDLE_SECONDS, Session
+from chom_pipelines.server.connection import IDLE_SECONDS, Session, error_number
+from chom_pipelines.server.driver_errors import DEADLOCK
 from chom_pipelines.server.facts import ServerFacts
 
 LOCK_SECONDS = 10
@@ -140,7 +141,8 @@ def _bounded(session: Session, statement: str) -> None:
         blockers = (
             f"Running: {running}" if running else f"Nobody runs a statement; idle, perhaps in LOCK TABLES: {idle}"
         )
-        message = f"{session.endpoint.where}: {statement} was not granted within {LOCK_SECONDS} s. {blockers}"
+        refused = "met a deadlock" if error_number(error) == DEADLOCK else f"was not granted within {LOCK_SECONDS} s"
+        message = f"{session.endpoint.where}: {statement} {refused}. {blockers}"
         remedy = "let it end, or KILL it, and run again; nothing is locked any more"
         raise LockNotObtainedError(message, remedy) from error
 
