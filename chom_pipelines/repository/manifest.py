@@ -70,7 +70,7 @@ class ReplicationSource(BaseModel):
     port: NonNegativeInt
     file: str = Field(description="of the source's binary log; empty until something of it was executed")
     position: NonNegativeInt = Field(
-        description="all before it is in the backup; where several threads apply, more may be, and only GTIDs are exact"
+        description="all before it is in the backup; MySQL notes it down late, so that more may be: GTIDs are exact"
     )
     gtid: str | None = Field(default=None, description="what was executed of all sources; None: without")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
 
+from chom_pipelines.logical import snapshot
 from chom_pipelines.logical.replication import Replication
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.server.connection import Session
@@ -29,6 +31,7 @@ FOLLOW = {
     " FOR CHANNEL {name}",
 }
 START = {Flavour.MARIADB: "START SLAVE {name}", Flavour.MYSQL: "START REPLICA FOR CHANNEL {name}"}
+STOP = {Flavour.MARIADB: "STOP SLAVE {name}", Flavour.MYSQL: "STOP REPLICA FOR CHANNEL {name}"}
 STATUS = {Flavour.MARIADB: "SHOW MASTER STATUS", Flavour.MYSQL: "SHOW BINARY LOG STATUS"}
 GTIDS = {Flavour.MARIADB: "SELECT @@gtid_binlog_pos", Flavour.MYSQL: "SELECT @@gtid_executed"}
 OPTIONS = {
@@ -114,6 +117,32 @@ def settled(followed: Pair, backups: Backups, position: int) -> Manifest:
             break
         time.sleep(0.02)
     return backups.manifest(backups.take(followed.replica, "followed"))
+
+
+def test_a_replica_that_is_stopped_under_the_lock_holds_up_nobody(followed: Pair) -> None:
+    """Its applier waits for the lock with a transaction that is not in the snapshot, and STOP waits for the applier."""
+    replica = followed.replica
+    with replica.connect() as session, replica.connect() as other, ThreadPoolExecutor(1) as aside:
+        stopped: list[Future[int]] = []
+
+        def begin(_seconds: float) -> list[list[list[str]]]:
+            followed.leader.execute("INSERT INTO followed.t VALUES ()")
+            time.sleep(0.3)
+            stopped.append(aside.submit(other.execute, STOP[replica.flavour].format(name="'north'")))
+            time.sleep(0.3)
+            return []  # no worker, no snapshot
+
+        before = int(followed.leader.value("SELECT COUNT(*) FROM followed.t"))
+        executed = Replication()
+        executed.read(session, replica.facts, time.monotonic() + PATIENCE)
+        moment = snapshot.frozen(session, replica.facts, begin)
+        stopped[0].result(PATIENCE)
+        session.execute(START[replica.flavour].format(name="'north'"))
+    assert moment.held_seconds < snapshot.HELD_SECONDS
+    assert moment.replication.warning is None
+    (source,) = moment.replication.sources
+    assert source.gtid == executed.sources[0].gtid
+    followed.await_rows(before + 1)
 
 
 def test_a_status_that_may_not_be_read_is_a_warning_and_check_names_the_privilege(backups: Backups) -> None:
