@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chom_pipelines.errors import ServerError, UnknownDatabaseError
+from chom_pipelines.errors import DefinitionChangedError, ServerError, UnknownDatabaseError
 from chom_pipelines.logical.columns import Column
 from chom_pipelines.logical.definitions import INVALID_VIEW, Context, Definition, in_dependency_order, in_one_charset
+from chom_pipelines.repository.payloads import SequenceCounter
 from chom_pipelines.server.connection import Row, Session, error_number
 from chom_pipelines.server.facts import SYSTEM_DATABASES, ServerFacts
-from chom_pipelines.server.identifiers import account, literal, quote
+from chom_pipelines.server.identifiers import account, literal, qualified, quote
 
 _BORROWING = frozenset({"mrg_myisam", "federated", "spider"})
 _INTERNAL_ACCOUNTS = frozenset({"mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys", "PUBLIC", ""})
@@ -22,6 +23,9 @@ _DEFAULT_ROLES = re.compile(
     rb" DEFAULT ROLE (?P<names>`(?:[^`]|``)*`@`(?:[^`]|``)*`(?:,`(?:[^`]|``)*`@`(?:[^`]|``)*`)*)"
 )
 _EXPIRED = re.compile(rb" PASSWORD EXPIRE(?= ACCOUNT | PASSWORD |$)")
+_NEXT_VALUE = re.compile(r"nextval\(`(?P<database>(?:[^`]|``)+)`\.`(?P<name>(?:[^`]|``)+)`\)")
+_WHOLE_NUMBERS = "'tinyint', 'smallint', 'mediumint', 'int', 'bigint'"
+_AGAIN = "run again when no migration is running"
 _VIEW_INVALID = 1356
 _NOT_IN_EFFECT = frozenset({1133, 1141})
 """No such user or grant: skip-name-resolve ignores accounts with host names, which stay in mysql.user."""
@@ -72,6 +76,17 @@ class TableInfo:
     def label(self) -> str:
         """`database.table`, for people."""
         return f"{self.database}.{self.name}"
+
+
+@dataclass(frozen=True)
+class CountedColumn:
+    """A column of whole numbers that a sequence, perhaps of another database, gives its values."""
+
+    database: str
+    table: str
+    column: str
+    sequence: tuple[str, str]
+    """Its database and name."""
 
 
 class Catalog:
@@ -258,10 +273,15 @@ class Catalog:
         yield from in_dependency_order([view for view in views if view.kind == INVALID_VIEW])
 
     def _shown(self, sql: str) -> tuple[Any, ...]:
-        row = self.session.row(sql)
+        """What the server has just named. Raises DefinitionChangedError where it is not there any more."""
+        try:
+            row = self.session.row(sql)
+        except UnknownDatabaseError as error:
+            message = f"{error.what} ({sql}): it was dropped or renamed while it was read"
+            raise DefinitionChangedError(message, _AGAIN) from error
         if row is None:
             message = f"{self.session.endpoint.where}: {sql} answered nothing"
-            raise UnknownDatabaseError(message, "it was dropped meanwhile, or the user may not see it; run again")
+            raise DefinitionChangedError(message, f"it was dropped meanwhile, or the user may not see it; {_AGAIN}")
         return row
 
     def _view(self, database: str, name: str) -> Definition:
@@ -273,10 +293,37 @@ class Catalog:
 
     def _sequence(self, database: str, name: str) -> Definition:
         (_, statement, *_) = self._shown(f"SHOW CREATE SEQUENCE {quote(name)}")
-        values = self._shown(f"SELECT next_not_cached_value, cycle_count FROM {quote(name)}")
-        following, cycle = (int(value) for value in values)
-        value = f"DO SETVAL({quote(name)}, {following}, 0, {cycle})"
-        return Definition("sequence", database, name, _bytes(statement), value=value)
+        return Definition("sequence", database, name, _bytes(statement)).standing(self._counter(database, name))
+
+    def _counter(self, database: str, name: str) -> SequenceCounter:
+        values = self._shown(f"SELECT next_not_cached_value, cycle_count, increment FROM {qualified(database, name)}")
+        following, cycle, increment = (int(value) for value in values)  # 0 means auto_increment_increment
+        return SequenceCounter(database=database, name=name, following=following, cycle=cycle, down=increment < 0)
+
+    def counters(self, definitions: Sequence[Definition]) -> dict[tuple[str, str], SequenceCounter]:
+        """Where each sequence stands now, by its identity.
+
+        Counters only go forward: those that are read after a snapshot are ahead of every row in it. Raises
+        DefinitionChangedError where one is no longer there.
+        """
+        found = (self._counter(each.database, each.name) for each in definitions if each.kind == "sequence")
+        return {counter.identity: counter for counter in found}
+
+    def counted_by_sequences(self) -> list[CountedColumn]:
+        """Every column whose default is the next value of a sequence, and nothing more than that."""
+        if not self.facts.has_sequences:
+            return []
+        return [
+            CountedColumn(database, table, column, (_unquoted(found["database"]), _unquoted(found["name"])))
+            for database in self.databases
+            for table, column, default in self._described(
+                database,
+                "TABLE_NAME, COLUMN_NAME, COLUMN_DEFAULT",
+                f"COLUMNS AND COLUMN_DEFAULT LIKE 'nextval(%' AND DATA_TYPE IN ({_WHOLE_NUMBERS}) "
+                "ORDER BY TABLE_NAME, ORDINAL_POSITION",
+            )
+            if (found := _NEXT_VALUE.fullmatch(str(default)))
+        ]
 
     def _routines(self, database: str) -> Iterator[Definition]:
         kinds = ["PROCEDURE", "FUNCTION"] + (["PACKAGE", "PACKAGE BODY"] if self.facts.has_packages else [])
@@ -379,3 +426,7 @@ def _bytes(value: str | bytes) -> bytes:
 
 def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _unquoted(name: str) -> str:
+    return name.replace("``", "`")

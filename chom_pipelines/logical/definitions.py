@@ -11,13 +11,14 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 
 from pymysql.charset import charset_by_name
 
 from chom_pipelines.errors import DamagedError
+from chom_pipelines.repository.payloads import SequenceCounter
 from chom_pipelines.server.identifiers import quote
 
 INVALID_VIEW = "invalid view"
@@ -120,6 +121,11 @@ class Definition:
         found = _COUNTER.search(self.statement) if self.kind == "table" else None
         return int(found["counter"]) if found else 0
 
+    def standing(self, counter: SequenceCounter) -> Definition:
+        """A sequence with the SQL that brings its counter to there."""
+        value = f"DO SETVAL({quote(self.name)}, {counter.following}, 0, {counter.cycle})"
+        return replace(self, value=value)
+
     @property
     def identity(self) -> tuple[str, str, str]:
         """What tells it from all others: kind, database, name. Names may hold dots, so that labels may be alike."""
@@ -129,6 +135,15 @@ class Definition:
     def label(self) -> str:
         """For messages: `trigger chom.orders_audit`."""
         return f"{self.kind} {self.database}.{self.name}" if self.database else f"{self.kind} {self.name}"
+
+
+def standing(
+    definitions: Iterable[Definition], counters: Mapping[tuple[str, str], SequenceCounter]
+) -> list[Definition]:
+    """The same, each sequence where its counter says."""
+    return [
+        each.standing(counters[each.database, each.name]) if each.kind == "sequence" else each for each in definitions
+    ]
 
 
 def without_places(statement: bytes) -> bytes:

@@ -12,14 +12,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chom_pipelines import __version__
-from chom_pipelines.errors import ConfigurationError, DefinitionChangedError, MissingPrivilegeError
+from chom_pipelines.errors import (
+    ConfigurationError,
+    DefinitionChangedError,
+    MissingPrivilegeError,
+    UnknownDatabaseError,
+)
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.logical.catalog import Catalog, TableInfo
 from chom_pipelines.logical.columns import load_statement
-from chom_pipelines.logical.definitions import INVALID_VIEW, SCHEMA_FILES, Definition, written
+from chom_pipelines.logical.definitions import INVALID_VIEW, SCHEMA_FILES, Definition, standing, written
 from chom_pipelines.logical.pool import Pool, Setup, pool
-from chom_pipelines.logical.ranges import cut
+from chom_pipelines.logical.ranges import Range, cut
 from chom_pipelines.logical.restore_guide import restore_guide
 from chom_pipelines.logical.snapshot import BEGIN, NO_SQL_MODE, POSITION, STATEMENTS, definitions_locked, frozen
 from chom_pipelines.logical.uncovered import uncovered
@@ -101,15 +106,19 @@ class _Run:
             tables = catalog.tables()
             self._refuse_disagreement(definitions, tables)
             # ranges are cut before the snapshot: they hold every row whatever the bounds are
-            work = Work(tables, [cut(self.session, table) for table in tables], self._packet)
+            work = Work(tables, [self._cut(table) for table in tables], self._packet)
             workers.connected()  # before the lock, not under it
             moment = frozen(self.session, self.facts, lambda seconds: workers.ask(BEGIN, POSITION, seconds))
             snapshot = datetime.now(UTC)
+            counters = catalog.counters(definitions)
+            definitions = standing(definitions, counters)
             self._read(workers, work, report)
             self._refuse_changes(definitions, numbers, catalog)
         accounts = self._accounts(catalog)
         objects = work.objects + self._store_schema([*definitions, *accounts], tables, work)
         self.warnings += [*_warnings(definitions, tables), *uncovered(self.session, self.facts)]
+        if moment.replication.warning:
+            self.warnings.append(moment.replication.warning)
         manifest = Manifest(
             tool=f"chom_pipelines {__version__}",
             id=self.draft.id,
@@ -120,6 +129,7 @@ class _Run:
             finished=datetime.now(UTC),
             source=_source(self.facts),
             coordinates=moment.coordinates,
+            sources=moment.replication.sources,
             key=wrapped,
             payload=LogicalPayload(
                 databases=catalog.databases,
@@ -131,6 +141,7 @@ class _Run:
                     for each in [*definitions, *accounts]
                 ),
                 non_transactional=_not_covered(tables),
+                sequences=tuple(counters.values()),
             ),
             objects=tuple(sorted(objects, key=lambda stored: stored.path)),
             warnings=tuple(self.warnings),
@@ -156,6 +167,13 @@ class _Run:
             names = ", ".join(sorted(f"{database}.{name}" for database, name in defined ^ listed))
             message = f"{self.server.name}: SHOW TABLES and information_schema disagree on: {names}"
             raise DefinitionChangedError(message, "run again when no migration is running; report it if it stays so")
+
+    def _cut(self, table: TableInfo) -> list[Range]:
+        try:
+            return cut(self.session, table)
+        except UnknownDatabaseError as error:
+            message = f"{self.session.endpoint.where}: table {table.label} was dropped or renamed while it was dumped"
+            raise DefinitionChangedError(message, "run again when no migration is running") from error
 
     @property
     def _packet(self) -> int:

@@ -17,8 +17,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from chom_pipelines.errors import BackupFailedError, LockNotObtainedError, ServerError
+from chom_pipelines.logical.replication import Replication
 from chom_pipelines.repository.manifest import Coordinates, Position
-from chom_pipelines.server.connection import IDLE_SECONDS, Session
+from chom_pipelines.server.connection import IDLE_SECONDS, Session, error_number
+from chom_pipelines.server.driver_errors import DEADLOCK
 from chom_pipelines.server.facts import ServerFacts
 
 LOCK_SECONDS = 10
@@ -67,10 +69,11 @@ Begin = Callable[[float], list[list[list[str]]]]
 
 @dataclass(frozen=True)
 class Frozen:
-    """Where the snapshots stand, and for how many seconds commits were held up for that."""
+    """Where the snapshots stand, in the logs of sources too, and for how many seconds commits were held up for that."""
 
     coordinates: Coordinates
     held_seconds: float
+    replication: Replication
 
 
 def frozen(session: Session, facts: ServerFacts, begin: Begin) -> Frozen:
@@ -84,19 +87,24 @@ def frozen(session: Session, facts: ServerFacts, begin: Begin) -> Frozen:
         lock, unlock = ("BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"), "BACKUP STAGE END"
     else:
         lock, unlock = ("FLUSH TABLES WITH READ LOCK",), "UNLOCK TABLES"
-    try:
-        session.execute(f"SET SESSION wait_timeout = {HELD_SECONDS}")  # a session that is closed holds no lock
-        for statement in lock:
-            _bounded(session, statement)
-        began = time.monotonic()
-        answers = begin(HELD_SECONDS)
-        end = _position(session, facts)
-        purged = _variable(session, facts.purged_gtid_variable)
-    finally:
-        with suppress(ServerError):  # the lock ends with the connection as well
-            session.execute(unlock)
-            session.execute(f"SET SESSION wait_timeout = {IDLE_SECONDS}")
-    held = time.monotonic() - began
+    replication = Replication()
+    with Session(session.endpoint) as beside:
+        replication.read(beside, facts, time.monotonic() + LOCK_SECONDS)  # a server without sources is not asked again
+        try:
+            session.execute(f"SET SESSION wait_timeout = {HELD_SECONDS}")  # a session that is closed holds no lock
+            for statement in lock:
+                _bounded(session, statement)
+            began = time.monotonic()
+            answers = begin(HELD_SECONDS)
+            end = _position(session, facts)
+            purged = _variable(session, facts.purged_gtid_variable)
+            if replication.sources:
+                replication.read(beside, facts, began + HELD_SECONDS)
+        finally:
+            with suppress(ServerError):  # the lock ends with the connection as well
+                session.execute(unlock)
+                session.execute(f"SET SESSION wait_timeout = {IDLE_SECONDS}")
+        held = time.monotonic() - began
     if facts.has_backup_stages and end is not None:
         for rows in answers:
             snapshot = {name.lower(): value for name, value in rows}
@@ -104,7 +112,7 @@ def frozen(session: Session, facts: ServerFacts, begin: Begin) -> Frozen:
             if found != (end.file, str(end.position)):
                 message = f"a snapshot stands at {found[0]}:{found[1]}, not at {end.file}:{end.position}"
                 raise BackupFailedError(message, "run again; report it if it happens again")
-    return Frozen(Coordinates(end=end, purged=purged), held)
+    return Frozen(Coordinates(end=end, purged=purged), held, replication)
 
 
 def _position(session: Session, facts: ServerFacts) -> Position | None:
@@ -133,7 +141,8 @@ def _bounded(session: Session, statement: str) -> None:
         blockers = (
             f"Running: {running}" if running else f"Nobody runs a statement; idle, perhaps in LOCK TABLES: {idle}"
         )
-        message = f"{session.endpoint.where}: {statement} was not granted within {LOCK_SECONDS} s. {blockers}"
+        refused = "met a deadlock" if error_number(error) == DEADLOCK else f"was not granted within {LOCK_SECONDS} s"
+        message = f"{session.endpoint.where}: {statement} {refused}. {blockers}"
         remedy = "let it end, or KILL it, and run again; nothing is locked any more"
         raise LockNotObtainedError(message, remedy) from error
 

@@ -21,14 +21,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from chom_pipelines.errors import ChomError
+from chom_pipelines.errors import (
+    ChomError,
+    DefinitionChangedError,
+    LockNotObtainedError,
+    ServerError,
+    UnknownDatabaseError,
+)
 from chom_pipelines.logical.queries import Reading
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
 from chom_pipelines.repository.store import Folder, StoreAddress
 from chom_pipelines.repository.stores import open_store
-from chom_pipelines.server.connection import Endpoint, Session
+from chom_pipelines.server.connection import Endpoint, Session, error_number
+from chom_pipelines.server.driver_errors import DEADLOCK
 from chom_pipelines.server.wire import Block, ExpectedCounts, UnfitRowError, rendered_rows, separate_rows
 
 OBJECT_BYTES = 96 << 20
@@ -38,6 +45,7 @@ MEMBER_BYTES = 4 << 20
 """A table in a bundle is held in memory; one that turns out larger than this gets objects of its own."""
 
 _TELL_SECONDS = 0.5
+_AGAIN = "run again when no migration is running; nothing was published"
 
 Message = dict[str, Any]
 
@@ -205,7 +213,13 @@ class Worker:
         return sink
 
     def _rendered(self, task: Message, *, buffered: bool) -> _Sink:
-        """Read a range by the first rendering that fits it."""
+        """Read a range by the first rendering that fits it; what the server refuses is told with the table's name."""
+        try:
+            return self._first_fitting(task, buffered=buffered)
+        except (UnknownDatabaseError, DefinitionChangedError, LockNotObtainedError) as error:
+            raise _of_table(error, f"{self.endpoint.where}: table {task['table']}") from error
+
+    def _first_fitting(self, task: Message, *, buffered: bool) -> _Sink:
         how = Reading.from_json(task["reading"])
         tried = self.unfit.get(task["table"], 0)
         for number, attempt in enumerate(how.attempts[tried:], tried + 1):
@@ -232,6 +246,16 @@ class Worker:
         except BaseException:
             sink.abort()
             raise
+
+
+def _of_table(error: ServerError, table: str) -> ServerError:
+    """The same of a table that was there when the dump began."""
+    if isinstance(error, UnknownDatabaseError):
+        return DefinitionChangedError(f"{table} was dropped or renamed while it was dumped", _AGAIN)
+    if isinstance(error, DefinitionChangedError):
+        return DefinitionChangedError(f"{table} was altered, emptied or replaced while it was dumped", _AGAIN)
+    met = "a deadlock with another session" if error_number(error) == DEADLOCK else "the lock of another session"
+    return LockNotObtainedError(f"{table} could not be read: {met} ({error.what})", error.remedy)
 
 
 def _send(message: Message) -> None:

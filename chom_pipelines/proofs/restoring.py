@@ -20,6 +20,7 @@ from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
 from chom_pipelines.logical.snapshot import NO_SQL_MODE
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
+from chom_pipelines.proofs.sequences import used_again
 from chom_pipelines.repository.proof import Comparison, Means, Subject
 from chom_pipelines.restores.comparison import difference, read_back
 from chom_pipelines.restores.plan import RestoreRequest
@@ -89,6 +90,9 @@ def _compare(contents: Contents, server: ScratchServer, threads: int, report: Re
         catalog = Catalog(session, server.facts, logical.databases)
         wanted, found = contents.definitions(), catalog.definitions()
         result.failures += _definitions(wanted, found)
+        result.failures += used_again(
+            session, catalog.counted_by_sequences(), logical.sequences, catalog.counters(found)
+        )
         there = {table.identity: table for table in catalog.tables()}
         packet = int(server.facts.variables["max_allowed_packet"])
     pairs = []

@@ -60,6 +60,21 @@ class Coordinates(BaseModel):
     purged: str | None = Field(default=None, description="GTIDs that the server's own binary log no longer has")
 
 
+class ReplicationSource(BaseModel):
+    """Up to where a replica has executed the binary log of the server that it follows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="of the channel or connection; usually empty")
+    host: str
+    port: NonNegativeInt
+    file: str = Field(description="of the source's binary log; empty until something of it was executed")
+    position: NonNegativeInt = Field(
+        description="all before it is in the backup; MySQL notes it down late, so that more may be: GTIDs are exact"
+    )
+    gtid: str | None = Field(default=None, description="what was executed of all sources; None: without")
+
+
 class Manifest(BaseModel):
     """A complete backup's description, `manifest.json`."""
 
@@ -76,6 +91,7 @@ class Manifest(BaseModel):
     finished: AwareDatetime
     source: SourceServer
     coordinates: Coordinates
+    sources: tuple[ReplicationSource, ...] = Field(default=(), description="whom the server replicates, at `as_of`")
     key: KeySource | None = None
     payload: Payload
     objects: tuple[StoredObject, ...]

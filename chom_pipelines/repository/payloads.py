@@ -85,6 +85,27 @@ class SchemaObject(BaseModel):
     digest: Hex
 
 
+class SequenceCounter(BaseModel):
+    """Where a sequence stood just after the snapshot."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database: str
+    name: str
+    following: int = Field(description="the first value that nobody can have been given yet")
+    cycle: NonNegativeInt = Field(description="how often it has begun again")
+    down: bool = Field(default=False, description="its values become smaller")
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What tells it from all others; names may hold dots, so that labels may be alike."""
+        return (self.database, self.name)
+
+    def is_beyond(self, value: int) -> bool:
+        """It gives this value only after it has begun again, if ever."""
+        return self.following < value if self.down else self.following > value
+
+
 class LogicalPayload(BaseModel):
     """Rows as tab-separated text and definitions as SQL, as of one snapshot."""
 
@@ -97,6 +118,7 @@ class LogicalPayload(BaseModel):
     tables: tuple[Table, ...]
     schema_objects: tuple[SchemaObject, ...]
     non_transactional: tuple[str, ...] = Field(default=(), description="tables that no snapshot covers")
+    sequences: tuple[SequenceCounter, ...] = Field(default=(), description="their counters, as of after the snapshot")
 
     @property
     def rows(self) -> int:

@@ -135,6 +135,13 @@ class Session:
         with Session(self.endpoint) as other:
             other.execute(f"KILL QUERY {self.id}")
 
+    def give_up_after(self, seconds: float) -> None:
+        """Wait for each part of an answer no longer than this.
+
+        Then the connection is closed, and ConnectionFailedError raised.
+        """
+        cast("Any", self.raw)._read_timeout = seconds  # noqa: SLF001
+
     def close(self) -> None:
         """Close; harmless when it is closed or the connection broke."""
         with contextlib.suppress(pymysql.MySQLError, OSError):

@@ -17,12 +17,15 @@ from chom_pipelines.errors import (
 )
 from chom_pipelines.server.endpoint import Endpoint
 
+DEADLOCK = 1213
+"""Of locks on rows, or on names of tables: the server does not wait where two would wait for each other."""
+
 _KINDS: dict[type[ServerError], frozenset[int]] = {
     AccessDeniedError: frozenset({1045, 1130, 1698, 1820, 1862, 3118, 4151}),
     MissingPrivilegeError: frozenset({1044, 1142, 1143, 1227, 1370}),
     UnknownDatabaseError: frozenset({1049, 1051, 1146}),
     DefinitionChangedError: frozenset({1412}),
-    LockNotObtainedError: frozenset({1205}),
+    LockNotObtainedError: frozenset({1205, DEADLOCK}),
     NoRoomError: frozenset({5, 1021, 1037, 1038, 1041, 1114, 1135}),
     ConnectionFailedError: frozenset(
         {1040, 1053, 1129, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 1927, 2002, 2003, 2006, 2012, 2013, 2026, 3159},

@@ -77,6 +77,7 @@ _VARIABLES = (
     "gtid_mode",
     "enforce_gtid_consistency",
     "gtid_domain_id",
+    "gtid_slave_pos",
     "gtid_strict_mode",
     # where and who
     "datadir",
@@ -186,6 +187,21 @@ class ServerFacts:
         """Tells the binary log's file and position now."""
         renamed = not self.is_mariadb and self.version >= (8, 2, 0)
         return "SHOW BINARY LOG STATUS" if renamed else "SHOW MASTER STATUS"
+
+    @property
+    def replica_status_statement(self) -> str:
+        """Tells of every source that this server replicates, and up to where; no row: it replicates none."""
+        if self.is_mariadb:
+            return "SHOW ALL SLAVES STATUS"
+        return "SHOW REPLICA STATUS" if self.version >= (8, 0, 22) else "SHOW SLAVE STATUS"
+
+    @property
+    def replicates(self) -> bool:
+        """A MariaDB that has executed events of another server, and perhaps goes on with it.
+
+        Without a privilege that few accounts have this is all that it tells. MySQL asks for none that a backup lacks.
+        """
+        return self.is_mariadb and bool(self.variables.get("gtid_slave_pos"))
 
     @property
     def binlog_retention_seconds(self) -> float | None:

@@ -10,7 +10,7 @@ from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import SYSTEM_DATABASES, ServerFacts, read_facts
 from chom_pipelines.server.findings import Finding, failed, not_verified, passed, warning
 from chom_pipelines.server.identifiers import literal
-from chom_pipelines.server.privileges import Need, create_user, has_roles, missing_privileges
+from chom_pipelines.server.privileges import Need, create_user, has_roles, missing_of_replica, missing_privileges
 from chom_pipelines.server.programs import server_program
 from chom_pipelines.server.settings import binary_log_finding, local_infile_finding, version_finding
 
@@ -54,6 +54,7 @@ def _asked(session: Session, databases: Sequence[str] | None, *, proved: bool) -
         _tls(session),
         version_finding(facts),
         *_privileges(missing, current, roles=has_roles(grants)),
+        *_replica(missing_of_replica(facts, grants), current),
         binary_log_finding(facts),
         *_databases(session, databases),
         *_engines(session, databases, everything_is_seen=not missing),
@@ -105,6 +106,13 @@ def _privileges(missing: Sequence[Need], current: str, *, roles: bool) -> Iterat
         yield failed("privileges", message, need.grant(user, host))
     if not missing:
         yield passed("privileges", "all that a backup takes")
+
+
+def _replica(missing: Sequence[Need], current: str) -> Iterator[Finding]:
+    user, _, host = current.rpartition("@")
+    for need in missing:
+        message = f"{need.privilege} on {need.scope} is missing: it {need.why}, which is then in no backup"
+        yield warning("privileges", message, need.grant(user, host))
 
 
 def _databases(session: Session, databases: Sequence[str] | None) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ MariaDB                MySQL              what fails without it
 RELOAD                 RELOAD             BACKUP STAGE; FLUSH TABLES WITH READ LOCK; FLUSH BINARY LOGS: error 1227
 PROCESS                PROCESS            naming who holds up a lock; other sessions are invisible, silently
 BINLOG MONITOR         REPLICATION CLIENT the binary log's position and files: error 1227
+SLAVE MONITOR          REPLICATION CLIENT a replica's position in its source's binary log: error 1227
 (none)                 BACKUP_ADMIN       LOCK INSTANCE FOR BACKUP: error 1227
 SELECT                 SELECT             rows, sequences; columns and view texts are missing, silently
 SHOW VIEW              SHOW VIEW          SHOW CREATE VIEW: error 1142; view texts are empty, silently
@@ -19,7 +20,8 @@ SELECT ON mysql.*      SELECT ON mysql.*  SHOW CREATE USER and SHOW GRANTS FOR o
 
 SELECT, SHOW VIEW, TRIGGER and EVENT are needed on the databases that are backed up: on those that chom.yaml names, else
 on *.*, where SELECT includes mysql.* and, on MySQL, the routines. Before MySQL 8.0.20, which has no SHOW_ROUTINE, only
-SELECT ON *.* shows routines. The silent ones are why a backup refuses to start without all of them.
+SELECT ON *.* shows routines. SLAVE MONITOR is for replicas only, whose backup says that it lacks the coordinates and is
+taken all the same. The silent ones are why a backup refuses to start without all of them.
 """
 
 import re
@@ -36,7 +38,13 @@ _ROWS_AND_DEFINITIONS = {
     "EVENT": "sees events",
 }
 _OLDEST_SHOW_ROUTINE = (8, 0, 20)
-_INSTEAD = {"BINLOG MONITOR": "SUPER", "REPLICATION CLIENT": "SUPER", "SHOW_ROUTINE": "SELECT"}  # as good, on *.*
+_INSTEAD = {
+    "BINLOG MONITOR": "SUPER",
+    "REPLICATION CLIENT": "SUPER",
+    "SLAVE MONITOR": "SUPER",
+    "SHOW_ROUTINE": "SELECT",
+}
+"""As good, on *.*."""
 
 _QUOTED = r"(?:`(?:[^`]|``)*`|\"(?:[^\"]|\"\")*\")"
 _PRIVILEGE = rf"[A-Z_ ]+?(?: \({_QUOTED}(?:, ?{_QUOTED})*\))?"
@@ -93,7 +101,7 @@ def grants_for_backup(
 ) -> list[str]:
     """The GRANT statements, one a scope."""
     privileges: dict[str, list[str]] = {}
-    for need in needs(facts, databases):
+    for need in [*needs(facts, databases), *_replicas(facts)]:
         privileges.setdefault(need.scope, []).append(need.privilege)
     return [Need(", ".join(held), scope, "").grant(user, host) for scope, held in privileges.items()]
 
@@ -109,9 +117,20 @@ def missing_privileges(
     return [_need(facts, lack) for want in wanted for lack in _lacking(want, grants)]
 
 
+def missing_of_replica(facts: ServerFacts, show_grants: Iterable[str]) -> list[Need]:
+    """What else the account of a replica lacks, without which its backup has not the source's coordinates."""
+    grants = list(_parsed(show_grants, patterns=facts.grants_are_patterns))
+    return [need for need in _replicas(facts) if list(_lacking(_Wanted(need.privilege, None, need.why), grants))]
+
+
 def has_roles(show_grants: Iterable[str]) -> bool:
     """Roles are granted; they count only while they are active, so only as default roles."""
     return any(_ROLE.match(line) for line in show_grants)
+
+
+def _replicas(facts: ServerFacts) -> list[Need]:
+    reads = "reads up to where a replica has executed its source's binary log"
+    return [Need("SLAVE MONITOR", "*.*", reads)] if facts.replicates else []
 
 
 def _wanted(facts: ServerFacts, databases: Sequence[str] | None) -> Iterator[_Wanted]:

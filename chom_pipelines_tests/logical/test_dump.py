@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from chom_pipelines.errors import (
     UnknownDatabaseError,
 )
 from chom_pipelines.logical import dump, snapshot
+from chom_pipelines.logical.catalog import TableInfo
+from chom_pipelines.logical.ranges import Range, cut
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
@@ -196,6 +199,49 @@ def test_tables_that_are_swapped_or_emptied_after_the_snapshot_fail_the_dump(
     with pytest.raises(DefinitionChangedError):
         backups.take(mariadb, database)
     assert backups.entries() == []
+
+
+@pytest.mark.parametrize("ddl", ["DROP TABLE a", "RENAME TABLE a TO z", "DROP SEQUENCE s"])
+@pytest.mark.parametrize("early", [True, False], ids=["before the snapshot", "after it"])
+def test_what_is_dropped_or_renamed_during_a_dump_is_named(
+    mariadb: PrivateServer,
+    backups: Backups,
+    monkeypatch: pytest.MonkeyPatch,
+    ddl: str,
+    early: bool,  # noqa: FBT001
+) -> None:
+    database = made(mariadb, "CREATE TABLE a (id INT PRIMARY KEY)", "INSERT INTO a VALUES (1)", "CREATE SEQUENCE s")
+
+    def around(session: Session, facts: ServerFacts, begin: snapshot.Begin) -> snapshot.Frozen:
+        moment = None if early else snapshot.frozen(session, facts, begin)
+        with mariadb.connect() as other:
+            other.execute(f"USE {database}")
+            other.execute(ddl)
+        return moment or snapshot.frozen(session, facts, begin)
+
+    monkeypatch.setattr(dump, "frozen", around)
+    name = rf"{database}[.`']*s\b" if "SEQUENCE" in ddl else rf"table {database}\.a "
+    with pytest.raises(DefinitionChangedError, match=rf"{name}.*was dropped or renamed while it was") as caught:
+        backups.take(mariadb, database)
+    assert caught.value.retryable
+    assert "check the name" not in str(caught.value)
+    assert backups.entries() == []
+
+
+def test_a_table_that_is_dropped_before_its_ranges_are_cut_is_named(
+    server: PrivateServer, backups: Backups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = made(server, "CREATE TABLE a (id INT PRIMARY KEY)")
+
+    def late(session: Session, table: TableInfo) -> list[Range]:
+        return cut(session, replace(table, name="gone"), 1)
+
+    monkeypatch.setattr(dump, "cut", late)
+    with server.connect() as session:
+        session.execute(f"INSERT INTO {database}.a VALUES (1), (2), (1000)")
+        session.execute(f"ANALYZE TABLE {database}.a")
+    with pytest.raises(DefinitionChangedError, match=rf"table {database}\.a was dropped or renamed"):
+        backups.take(server, database)
 
 
 def test_ddl_of_other_databases_fails_no_dump(

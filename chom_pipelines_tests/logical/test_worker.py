@@ -10,13 +10,22 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chom_pipelines.errors import AccessDeniedError, BackupFailedError, RepositoryError, ServerError
+from chom_pipelines.errors import (
+    AccessDeniedError,
+    BackupFailedError,
+    DefinitionChangedError,
+    LockNotObtainedError,
+    RepositoryError,
+    ServerError,
+)
 from chom_pipelines.logical import worker
 from chom_pipelines.logical.catalog import Catalog, TableInfo
 from chom_pipelines.logical.pool import Setup, pool
@@ -270,6 +279,53 @@ def test_an_error_of_a_worker_is_raised_as_what_it_is(server: PrivateServer, dat
         session.execute(f"DROP TABLE {database}.little")
     with pool(2, pooled(server)) as workers, pytest.raises(ServerError, match="little"):
         list(workers.run([task], lambda *_: None))
+
+
+@pytest.mark.parametrize("ddl", ["DROP TABLE {0}.little", "RENAME TABLE {0}.little TO {0}.large", "DROP DATABASE {0}"])
+def test_a_table_that_is_gone_was_dropped_or_renamed(server: PrivateServer, database: str, ddl: str) -> None:
+    task = {**a_task(table(server, database, "little")), "key": [0, 0]}
+    with pool(1, pooled(server)) as workers, server.connect() as session:
+        workers.ask(BEGIN, "SELECT 1", 60)
+        session.execute(ddl.format(quote(database)))
+        with pytest.raises(DefinitionChangedError, match=rf"table {database}\.little was dropped or renamed while"):
+            list(workers.run([task], lambda *_: None))
+
+
+def test_a_table_that_is_another_since_the_snapshot_is_named(server: PrivateServer, database: str) -> None:
+    task = {**a_task(table(server, database, "little")), "key": [0, 0]}
+    with pool(1, pooled(server)) as workers, server.connect() as session:
+        workers.ask(BEGIN, "SELECT 1", 60)
+        session.execute(f"ALTER TABLE {quote(database)}.little FORCE")
+        with pytest.raises(DefinitionChangedError, match=rf"table {database}\.little was altered"):
+            list(workers.run([task], lambda *_: None))
+
+
+def test_a_table_that_stays_locked_is_named_and_may_be_tried_again(server: PrivateServer, database: str) -> None:
+    task = {**a_task(table(server, database, "little")), "key": [0, 0]}
+    setup = replace(pooled(server), statements=(*STATEMENTS, "SET SESSION lock_wait_timeout = 1"))
+    with pool(1, setup) as workers, server.connect() as session:
+        session.execute(f"LOCK TABLES {quote(database)}.little WRITE")
+        with pytest.raises(LockNotObtainedError, match=rf"table {database}\.little .* lock of .* 1205") as caught:
+            list(workers.run([task], lambda *_: None))
+    assert caught.value.retryable
+
+
+def test_a_deadlock_is_named_and_may_be_tried_again(server: PrivateServer, database: str) -> None:
+    """A DDL has the lock on one table and waits for another, which the reader holds."""
+    task = {**a_task(table(server, database, "little")), "key": [0, 0]}
+    reads = f"SELECT 1 FROM {quote(database)}.plain LIMIT 1"
+    with pool(1, pooled(server)) as workers, server.connect() as session, ThreadPoolExecutor(1) as aside:
+        workers.ask(BEGIN, reads, 60)
+        drops = f"DROP TABLE {quote(database)}.little, {quote(database)}.plain"
+        dropped = aside.submit(session.execute, drops)
+        with server.connect() as other:
+            waits = "SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE LIKE '%%metadata lock' AND ID = %s"
+            assert until(lambda: bool(other.rows(waits, (session.id,))))
+        with pytest.raises(LockNotObtainedError, match=rf"table {database}\.little .* deadlock .* 1213") as caught:
+            list(workers.run([task], lambda *_: None))
+        workers._processes[0].end()
+        dropped.result(30)
+    assert caught.value.retryable
 
 
 def test_a_wrong_password_is_an_access_error(server: PrivateServer) -> None:

@@ -15,7 +15,7 @@ from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.keys import KeyKind, Keyring
 from chom_pipelines.repository.layout import BackupId, Kind, timed_id
 from chom_pipelines.repository.local_store import LocalStore
-from chom_pipelines.repository.manifest import Coordinates, Manifest, Position, SourceServer
+from chom_pipelines.repository.manifest import Coordinates, Manifest, Position, ReplicationSource, SourceServer
 from chom_pipelines.repository.objects import StoredObject
 from chom_pipelines.repository.payloads import (
     BinlogPayload,
@@ -78,6 +78,7 @@ def a_manifest(
         finished=NOON,
         source=SOURCE,
         coordinates=Coordinates(end=Position(file="bin.000001", position=4, gtid="0-1-2")),
+        sources=(ReplicationSource(name="", host="h", port=3306, file="log.000001", position=4, gtid="0-1-2"),),
         key=key,
         payload=LogicalPayload(
             databases=("d",),
