@@ -22,10 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from chom_pipelines.errors import ChomError
-from chom_pipelines.logical.queries import Reading
+from chom_pipelines.logical.losses import Losses
+from chom_pipelines.logical.queries import LossReading, Reading
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
+from chom_pipelines.repository.payloads import Loss
 from chom_pipelines.repository.store import Folder, StoreAddress
 from chom_pipelines.repository.stores import open_store
 from chom_pipelines.server.connection import Endpoint, Session
@@ -45,21 +47,23 @@ Message = dict[str, Any]
 class _Sink:
     """Where the rows of one range go: hashed, and stored where there is a writer."""
 
-    def __init__(self, worker: Worker, name: str, *, buffered: bool) -> None:
-        self.worker, self.name, self.buffered = worker, name, buffered
+    def __init__(self, worker: Worker, name: str, *, buffered: bool, folder: Folder | None) -> None:
+        self.worker, self.name, self.buffered, self.folder = worker, name, buffered, folder
         self.hash = hashlib.sha256()
         self.rows = self.bytes = 0
         self.held: list[bytes] = []
         self.writer: ObjectWriter | None = None
         self.stored: list[StoredObject] = []
         self.at_row_end = True
+        self.losses: tuple[Loss, ...] = ()
+        self.restored: str | None = None
 
     def add(self, block: Block) -> None:
         self.hash.update(block.data)
         self.rows += block.rows
         self.bytes += len(block.data)
         self.worker.count(len(block.data), block.rows)
-        folder = self.worker.folder
+        folder = self.folder
         if folder is None:
             return
         if self.buffered:
@@ -91,12 +95,19 @@ class _Sink:
     def abort(self) -> None:
         if self.writer:
             self.writer.abort()
-        if self.worker.folder:
+        if self.folder:
             for stored in self.stored:
-                self.worker.folder.delete(stored.path)
+                self.folder.delete(stored.path)
 
     def part(self, objects: list[str]) -> Message:
-        return {"rows": self.rows, "bytes": self.bytes, "digest": self.hash.hexdigest(), "objects": objects}
+        return {
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "digest": self.hash.hexdigest(),
+            "restored": self.restored,
+            "objects": objects,
+            "losses": [loss.model_dump() for loss in self.losses],
+        }
 
 
 class Worker:
@@ -197,20 +208,34 @@ class Worker:
         MariaDB lets go only where the session writes no binary log; with one, the ALTER waits until the dump has ended.
         """
         if not self.in_snapshot:
-            return self._rendered(task, buffered=buffered)
+            return self._rendered(task, Reading.from_json(task["reading"]), self.folder, buffered=buffered)
         self.session.execute("SAVEPOINT chom")
-        sink = self._rendered(task, buffered=buffered)
+        sink = self._rendered(task, Reading.from_json(task["reading"]), self.folder, buffered=buffered)
+        try:
+            self._find_losses(task, sink)
+        except BaseException:
+            sink.abort()
+            raise
         # the snapshot stays; the metadata locks that were taken since the savepoint do not
         self.session.execute("ROLLBACK TO SAVEPOINT chom")
         return sink
 
-    def _rendered(self, task: Message, *, buffered: bool) -> _Sink:
+    def _find_losses(self, task: Message, sink: _Sink) -> None:
+        """What the text of these rows does not carry; where a copy's text will be another, also what it will be."""
+        if task["losses"] is None or not sink.rows:
+            return
+        how = LossReading.from_json(task["losses"])
+        by_column = [Losses.of(column, self.session.rows(query)) for column, query in how.queries.items()]
+        sink.losses = tuple(loss for losses in by_column for loss in losses.found)
+        if any(losses.change_text for losses in by_column):
+            sink.restored = self._rendered(task, how.restored, None, buffered=False).hash.hexdigest()
+
+    def _rendered(self, task: Message, how: Reading, folder: Folder | None, *, buffered: bool) -> _Sink:
         """Read a range by the first rendering that fits it."""
-        how = Reading.from_json(task["reading"])
         tried = self.unfit.get(task["table"], 0)
         for number, attempt in enumerate(how.attempts[tried:], tried + 1):
             expected = ExpectedCounts(attempt.tabs_a_row, attempt.counts_separators, attempt.counts_backslashes)
-            sink = _Sink(self, task["name"], buffered=buffered)
+            sink = _Sink(self, task["name"], buffered=buffered, folder=folder)
             try:
                 self._fill(sink, rendered_rows(self.session, attempt.sql, expected, self._interrupt))
             except UnfitRowError:
@@ -218,7 +243,7 @@ class Worker:
                 self.unfit[task["table"]] = number
                 continue
             return sink
-        sink = _Sink(self, task["name"], buffered=buffered)
+        sink = _Sink(self, task["name"], buffered=buffered, folder=folder)
         self._fill(sink, separate_rows(self.session, how.separate, how.escaped))
         return sink
 

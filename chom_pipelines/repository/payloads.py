@@ -29,7 +29,18 @@ class Part(BaseModel):
     rows: NonNegativeInt
     bytes: NonNegativeInt = Field(description="bytes of tab-separated text")
     digest: Hex
+    restored: Hex | None = Field(default=None, description="of a restored copy's text where it is another: see losses")
     objects: tuple[str, ...] = Field(description="stored objects in order; a bundle's is path#member")
+
+
+class Loss(BaseModel):
+    """Values that a restore brings back as another type, as text cannot carry theirs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: str
+    type: str = Field(description="what it was, by JSON_TYPE(): DECIMAL, DATETIME, BLOB, UNSIGNED INTEGER")
+    rows: NonNegativeInt = Field(description="that hold such a value")
 
 
 class Table(BaseModel):
@@ -45,6 +56,12 @@ class Table(BaseModel):
     load: str = Field(description="the part of LOAD DATA after its LINES clause: columns, and SET where one needs it")
     key_column: str | None = Field(default=None, description="the column that ranges cut")
     parts: tuple[Part, ...]
+    losses: tuple[Loss, ...] = ()
+
+    @property
+    def said_losses(self) -> tuple[str, ...]:
+        """The losses, for people: `database.table.column (DECIMAL in 3 rows)`."""
+        return tuple(f"{self.label}.{loss.column} ({loss.type} in {loss.rows:,} rows)" for loss in self.losses)
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -70,6 +87,12 @@ class Table(BaseModel):
     def digest(self) -> str:
         """SHA-256 over the digests of the parts in order."""
         return hashlib.sha256("".join(part.digest for part in self.parts).encode()).hexdigest()
+
+    @property
+    def as_restored(self) -> Table:
+        """The same table as a restored copy has it."""
+        parts = tuple(part.model_copy(update={"digest": part.restored or part.digest}) for part in self.parts)
+        return self.model_copy(update={"parts": parts})
 
 
 class SchemaObject(BaseModel):
