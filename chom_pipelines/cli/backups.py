@@ -51,7 +51,7 @@ def _print_table(server: str, found: list[OpenedEntry]) -> None:
         proved = typer.style(entries.proved(one), fg=_COLOURS[one.outcome])
         typer.echo(f"    {proved}" + (f"; {entries.position(one.manifest.coordinates)}" if one.manifest else ""))
         for loss in entries.losses(one.manifest):
-            typer.echo(f"    JSON values come back as another type: {loss}")
+            typer.echo(f"    lost in JSON by any restore: {loss}")
         for complaint in _complaints(one):
             typer.echo(f"    {complaint}")
 

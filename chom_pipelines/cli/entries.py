@@ -53,7 +53,7 @@ def _manifest_json(manifest: Manifest) -> dict[str, Any]:
     if isinstance(payload, LogicalPayload):
         counts = {"databases": payload.databases, "tables": len(payload.tables), "rows": payload.rows}
         counts["losses"] = [
-            {"database": table.database, "table": table.name, **loss.model_dump()}
+            {"database": table.database, "table": table.name, **loss.model_dump(mode="json")}
             for table in payload.tables
             for loss in table.losses
         ]

@@ -65,4 +65,4 @@ def _print(proof: Proof) -> None:
     for failure in proof.failures:
         typer.echo(f"  {failure}")
     for loss in proof.losses:
-        typer.echo(f"  JSON values come back as another type: {loss}")
+        typer.echo(f"  lost in JSON by any restore: {loss}")

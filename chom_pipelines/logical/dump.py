@@ -237,7 +237,7 @@ def _warnings(definitions: list[Definition], tables: list[TableInfo], dumped: tu
         "defined, but without rows, which belong to other tables": tuple(
             table.label for table in tables if table.borrows
         ),
-        "JSON values whose type a restore loses, as text cannot carry it": tuple(
+        "lost in JSON by any restore, as text cannot carry it": tuple(
             said for table in dumped for said in table.said_losses
         ),
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from chom_pipelines.logical.catalog import TableInfo
 from chom_pipelines.logical.columns import EMPTY, Column, Escape, cheapest_escape, may_exceed, row_expression
-from chom_pipelines.logical.losses import as_restored, losses_query, may_lose
+from chom_pipelines.logical.losses import as_restored, losses_query, may_lose, whole_query
 from chom_pipelines.logical.ranges import Range, range_key
 from chom_pipelines.server.identifiers import qualified, quote
 
@@ -46,19 +46,24 @@ class Reading:
 
 @dataclass(frozen=True)
 class LossReading:
-    """How to find what text cannot carry of a range: a query for each such column, and how a copy will read."""
+    """How to find what text cannot carry of a range.
 
-    queries: dict[str, str]
+    Whether whole documents are such values; then, by column, how many rows lose what; and how a copy will read.
+    """
+
+    columns: tuple[str, ...]
+    whole: str
+    counts: str
     restored: Reading
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
-        return {"queries": self.queries, "restored": self.restored.to_json()}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> LossReading:
         """The reverse of to_json."""
-        return cls(body["queries"], Reading.from_json(body["restored"]))
+        return cls(tuple(body["columns"]), body["whole"], body["counts"], Reading.from_json(body["restored"]))
 
 
 def loss_reading(table: TableInfo, part: Range, packet: int) -> LossReading | None:
@@ -68,7 +73,7 @@ def loss_reading(table: TableInfo, part: Range, packet: int) -> LossReading | No
         return None
     source = _scanned(table, part)
     restored = _reading(table, part, packet, as_restored(table.columns))
-    return LossReading({column: losses_query(column, source) for column in columns}, restored)
+    return LossReading(columns, whole_query(columns, source), losses_query(columns, source), restored)
 
 
 def reading(table: TableInfo, part: Range, packet: int) -> Reading:

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from chom_pipelines.errors import ChomError
-from chom_pipelines.logical.losses import Losses
+from chom_pipelines.logical.losses import LONGEST_SUSPECT, losses, suspect
 from chom_pipelines.logical.queries import LossReading, Reading
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
-from chom_pipelines.repository.payloads import Loss
+from chom_pipelines.repository.payloads import Loss, Lost
 from chom_pipelines.repository.store import Folder, StoreAddress
 from chom_pipelines.repository.stores import open_store
 from chom_pipelines.server.connection import Endpoint, Session
@@ -47,8 +47,8 @@ Message = dict[str, Any]
 class _Sink:
     """Where the rows of one range go: hashed, and stored where there is a writer."""
 
-    def __init__(self, worker: Worker, name: str, *, buffered: bool, folder: Folder | None) -> None:
-        self.worker, self.name, self.buffered, self.folder = worker, name, buffered, folder
+    def __init__(self, worker: Worker, task: Message, *, buffered: bool, folder: Folder | None) -> None:
+        self.worker, self.name, self.buffered, self.folder = worker, task["name"], buffered, folder
         self.hash = hashlib.sha256()
         self.rows = self.bytes = 0
         self.held: list[bytes] = []
@@ -57,9 +57,14 @@ class _Sink:
         self.at_row_end = True
         self.losses: tuple[Loss, ...] = ()
         self.restored: str | None = None
+        self.seeks_losses, self.suspect = task["losses"] is not None, False
+        self.tail = b""
 
     def add(self, block: Block) -> None:
         self.hash.update(block.data)
+        if self.seeks_losses and not self.suspect:
+            self.suspect = suspect(self.tail + block.data)
+            self.tail = block.data[-LONGEST_SUSPECT:]  # a long row comes in pieces
         self.rows += block.rows
         self.bytes += len(block.data)
         self.worker.count(len(block.data), block.rows)
@@ -106,7 +111,7 @@ class _Sink:
             "digest": self.hash.hexdigest(),
             "restored": self.restored,
             "objects": objects,
-            "losses": [loss.model_dump() for loss in self.losses],
+            "losses": [loss.model_dump(mode="json") for loss in self.losses],
         }
 
 
@@ -222,12 +227,14 @@ class Worker:
 
     def _find_losses(self, task: Message, sink: _Sink) -> None:
         """What the text of these rows does not carry; where a copy's text will be another, also what it will be."""
-        if task["losses"] is None or not sink.rows:
+        if not sink.seeks_losses:
             return
         how = LossReading.from_json(task["losses"])
-        by_column = [Losses.of(column, self.session.rows(query)) for column, query in how.queries.items()]
-        sink.losses = tuple(loss for losses in by_column for loss in losses.found)
-        if any(losses.change_text for losses in by_column):
+        if not sink.suspect and not self.session.value(how.whole):
+            return
+        counts = self.session.row(how.counts) or ()
+        sink.losses = losses(how.columns, [int(count) for count in counts])
+        if any(loss.lost is Lost.DIGITS for loss in sink.losses):
             sink.restored = self._rendered(task, how.restored, None, buffered=False).hash.hexdigest()
 
     def _rendered(self, task: Message, how: Reading, folder: Folder | None, *, buffered: bool) -> _Sink:
@@ -235,7 +242,7 @@ class Worker:
         tried = self.unfit.get(task["table"], 0)
         for number, attempt in enumerate(how.attempts[tried:], tried + 1):
             expected = ExpectedCounts(attempt.tabs_a_row, attempt.counts_separators, attempt.counts_backslashes)
-            sink = _Sink(self, task["name"], buffered=buffered, folder=folder)
+            sink = _Sink(self, task, buffered=buffered, folder=folder)
             try:
                 self._fill(sink, rendered_rows(self.session, attempt.sql, expected, self._interrupt))
             except UnfitRowError:
@@ -243,7 +250,7 @@ class Worker:
                 self.unfit[task["table"]] = number
                 continue
             return sink
-        sink = _Sink(self, task["name"], buffered=buffered, folder=folder)
+        sink = _Sink(self, task, buffered=buffered, folder=folder)
         self._fill(sink, separate_rows(self.session, how.separate, how.escaped))
         return sink
 

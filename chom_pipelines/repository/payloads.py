@@ -33,13 +33,23 @@ class Part(BaseModel):
     objects: tuple[str, ...] = Field(description="stored objects in order; a bundle's is path#member")
 
 
+class Lost(StrEnum):
+    """What text cannot carry of a value in JSON: digits of a number (12.50 becomes 12.5), or the type of a value."""
+
+    DIGITS = "digits"
+    TYPE = "type"
+
+
+_LOST = {Lost.DIGITS: "digits of numbers, as 12.50 becomes 12.5", Lost.TYPE: "types, as a date becomes a string"}
+
+
 class Loss(BaseModel):
-    """Values that a restore brings back as another type, as text cannot carry theirs."""
+    """Values within JSON that no restore brings back as they were."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     column: str
-    type: str = Field(description="what it was, by JSON_TYPE(): DECIMAL, DATETIME, BLOB, UNSIGNED INTEGER")
+    lost: Lost
     rows: NonNegativeInt = Field(description="that hold such a value")
 
 
@@ -60,8 +70,8 @@ class Table(BaseModel):
 
     @property
     def said_losses(self) -> tuple[str, ...]:
-        """The losses, for people: `database.table.column (DECIMAL in 3 rows)`."""
-        return tuple(f"{self.label}.{loss.column} ({loss.type} in {loss.rows:,} rows)" for loss in self.losses)
+        """The losses, for people: `shop.orders.receipt (digits of numbers, in 3 rows)`."""
+        return tuple(f"{self.label}.{loss.column} ({_LOST[loss.lost]}, in {loss.rows:,} rows)" for loss in self.losses)
 
     @property
     def identity(self) -> tuple[str, str]:
