@@ -2,9 +2,9 @@
 
 A document that was made by SQL (`JSON_OBJECT('total', total)`) keeps the types of its values, which its text does not
 show: parsed again, DECIMAL 12.50 is the DOUBLE 12.5, and DATE, DATETIME, TIME, BIT and BLOB are strings. The server
-finds that by parsing every document again, which takes as long as two to three dumps of it (7 s for the text of a
-million documents of 400 bytes, 12 s to 22 s for a comparison; asking for the type of every value, 45 s to 66 s). So it
-is asked only about ranges whose text has something that looks like such a value; what has not, cannot lose any.
+finds that by parsing every document again, which takes five times as long as their text (4.6 s for that of 250,000
+documents of 400 bytes, 20.5 s to count; to ask for the type of every value takes seven times as long). So it is asked
+only about ranges whose text has something that looks like such a value; what has not, cannot lose any.
 
 What keeps its text and compares equal is no loss here: a DECIMAL 12.25 that becomes a DOUBLE, an UNSIGNED INTEGER that
 becomes an INTEGER. JSON_TYPE() alone tells them apart.
@@ -27,16 +27,19 @@ _SUSPECT = (
     # numbers that a DOUBLE shows in another way: trailing zeros, many digits; and microseconds, which TIME always has.
     # 14 digits are always kept; numbers end at a comma or bracket, as those that are a whole document are asked for
     re.compile(rb"\.(?:\d+0[,}\]]|\d{8}|0000|\d{6}\"|(?<=\d{7}\.)\d)"),
-    re.compile(rb"\d{19}"),  # whole numbers beyond BIGINT
     re.compile(rb"-\d\d-\d\d\""),  # DATE
     re.compile(rb"\"base64:type"),  # BIT, BLOB
 )
+_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+_BEYOND_BIGINT = b"0" * 19
+"""As many digits, once all are zeros: found six times as fast as by a pattern that begins with any digit."""
+
 _WHOLE = "'OBJECT', 'ARRAY', 'STRING', 'INTEGER', 'UNSIGNED INTEGER', 'DOUBLE', 'BOOLEAN', 'NULL'"
 
 
 def suspect(text: bytes) -> bool:
     """Whether some of this may be the text of a value, within a document, that text cannot carry."""
-    return any(pattern.search(text) for pattern in _SUSPECT)
+    return any(pattern.search(text) for pattern in _SUSPECT) or _BEYOND_BIGINT in text.translate(_ZEROS)
 
 
 def may_lose(columns: Iterable[Column]) -> tuple[str, ...]:
