@@ -70,8 +70,8 @@ class Table(BaseModel):
 
     @property
     def said_losses(self) -> tuple[str, ...]:
-        """The losses, for people: `shop.orders.receipt (digits of numbers, in 3 rows)`."""
-        return tuple(f"{self.label}.{loss.column} ({_LOST[loss.lost]}, in {loss.rows:,} rows)" for loss in self.losses)
+        """The losses, for people: `shop.orders.receipt (digits of numbers, as 12.50 becomes 12.5; rows: 3)`."""
+        return tuple(f"{self.label}.{loss.column} ({_LOST[loss.lost]}; rows: {loss.rows:,})" for loss in self.losses)
 
     @property
     def identity(self) -> tuple[str, str]:
