@@ -58,6 +58,8 @@ def _print_table(server: str, found: list[OpenedEntry]) -> None:
         typer.echo(_described(one.entry.id, one.manifest))
         proved = typer.style(entries.proved(one), fg=_COLOURS[one.outcome])
         typer.echo(f"    {proved}" + (f"; {entries.position(one.manifest.coordinates)}" if one.manifest else ""))
+        for loss in entries.losses(one.manifest):
+            typer.echo(f"    lost in JSON by any restore: {loss}")
         for complaint in _complaints(one):
             typer.echo(f"    {complaint}")
 

@@ -49,9 +49,14 @@ def _entry_json(entry: BackupEntry, manifest: Manifest | None) -> dict[str, Any]
 
 def _manifest_json(manifest: Manifest) -> dict[str, Any]:
     payload = manifest.payload
-    counts = {}
+    counts: dict[str, Any] = {}
     if isinstance(payload, LogicalPayload):
         counts = {"databases": payload.databases, "tables": len(payload.tables), "rows": payload.rows}
+        counts["losses"] = [
+            {"database": table.database, "table": table.name, **loss.model_dump(mode="json")}
+            for table in payload.tables
+            for loss in table.losses
+        ]
     return {
         "kind": manifest.kind.value,
         "method": manifest.method.value,
@@ -68,6 +73,13 @@ def _manifest_json(manifest: Manifest) -> dict[str, Any]:
         "coordinates": manifest.coordinates.model_dump(),
         "warnings": manifest.warnings,
     }
+
+
+def losses(manifest: Manifest | None) -> tuple[str, ...]:
+    """What no restore of it brings back as it was, by table and column."""
+    payload = manifest.payload if manifest else None
+    tables = payload.tables if isinstance(payload, LogicalPayload) else ()
+    return tuple(said for table in tables for said in table.said_losses)
 
 
 def proof_json(proof: Proof) -> dict[str, Any]:

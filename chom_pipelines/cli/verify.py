@@ -64,3 +64,5 @@ def _print(proof: Proof) -> None:
     typer.echo(f"{proof.backup}: {entries.verdict(proof)}")
     for failure in proof.failures:
         typer.echo(f"  {failure}")
+    for loss in proof.losses:
+        typer.echo(f"  lost in JSON by any restore: {loss}")

@@ -72,6 +72,8 @@ class Column:
     """It is AUTO_INCREMENT."""
     nothing_for_null: bool = False
     """The server stores an empty value here only where it is given NULL: MariaDB, in a geometry that is NOT NULL."""
+    as_restored: bool = False
+    """Rendered as a restored copy of it will be: see `logical/losses.py`."""
 
     @property
     def most_bytes(self) -> int:
@@ -117,16 +119,21 @@ class Column:
         if self.data_type == "vector":
             return f"HEX({name})"
         if self.is_json:
-            return f"CAST(CAST({name} AS CHAR) AS BINARY)"
+            return f"CAST(CAST({self._document} AS CHAR) AS BINARY)"
         return f"CAST({name} AS BINARY)"
 
     @property
     def bare(self) -> str:
         """Like `value`, without any function whose result the server limits to max_allowed_packet."""
         if self.data_type in _LONG - {"vector"} or self.data_type in _MOST_BYTES or self.is_geometry or self.is_json:
-            return quote(self.name) if self.data_type not in {"uuid", "inet4", "inet6"} else self.value
+            return self._document if self.data_type not in {"uuid", "inet4", "inet6"} else self.value
         # MySQL writes some numbers otherwise on their own than in a text: 0.00000000171 there, 1.71e-9 here
         return f"CONCAT({self.value})" if self.data_type in {"float", "double"} else self.value
+
+    @property
+    def _document(self) -> str:
+        name = quote(self.name)
+        return f"CAST(CAST({name} AS CHAR) AS JSON)" if self.as_restored else name
 
     @property
     def loaded(self) -> str | None:

@@ -106,7 +106,7 @@ class _Run:
             tables = catalog.tables()
             self._refuse_disagreement(definitions, tables)
             # ranges are cut before the snapshot: they hold every row whatever the bounds are
-            work = Work(tables, [self._cut(table) for table in tables], self._packet)
+            work = Work(tables, [self._cut(table) for table in tables], self._packet, finds_losses=True)
             workers.connected()  # before the lock, not under it
             moment = frozen(self.session, self.facts, lambda seconds: workers.ask(BEGIN, POSITION, seconds))
             snapshot = datetime.now(UTC)
@@ -116,7 +116,7 @@ class _Run:
             self._refuse_changes(definitions, numbers, catalog)
         accounts = self._accounts(catalog)
         objects = work.objects + self._store_schema([*definitions, *accounts], tables, work)
-        self.warnings += [*_warnings(definitions, tables), *uncovered(self.session, self.facts)]
+        self.warnings += [*_warnings(definitions, tables, work.result()), *uncovered(self.session, self.facts)]
         if moment.replication.warning:
             self.warnings.append(moment.replication.warning)
         manifest = Manifest(
@@ -243,7 +243,7 @@ def _not_covered(tables: list[TableInfo]) -> tuple[str, ...]:
     return tuple(table.label for table in tables if not table.transactional and not table.borrows)
 
 
-def _warnings(definitions: list[Definition], tables: list[TableInfo]) -> Iterator[str]:
+def _warnings(definitions: list[Definition], tables: list[TableInfo], dumped: tuple[Table, ...]) -> Iterator[str]:
     """What a person should know of this backup, each with the names that it is about."""
     said = {
         "no snapshot covers tables of engines without transactions": _not_covered(tables),
@@ -255,6 +255,9 @@ def _warnings(definitions: list[Definition], tables: list[TableInfo]) -> Iterato
         ),
         "defined, but without rows, which belong to other tables": tuple(
             table.label for table in tables if table.borrows
+        ),
+        "lost in JSON by any restore, as text cannot carry it": tuple(
+            said for table in dumped for said in table.said_losses
         ),
     }
     return (f"{what}: {', '.join(names)}" for what, names in said.items() if names)

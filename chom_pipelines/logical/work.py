@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 from chom_pipelines.logical.catalog import TableInfo
 from chom_pipelines.logical.columns import load_clause
+from chom_pipelines.logical.losses import summed
 from chom_pipelines.logical.pool import Message
-from chom_pipelines.logical.queries import reading
+from chom_pipelines.logical.queries import loss_reading, reading
 from chom_pipelines.logical.ranges import Range, range_key
 from chom_pipelines.repository.objects import StoredObject
-from chom_pipelines.repository.payloads import Part, Table
+from chom_pipelines.repository.payloads import Loss, Part, Table
 
 _SMALL_TABLE = 1 << 20
 _BUNDLE_BYTES = 32 << 20
@@ -27,7 +28,10 @@ class Work:
     tables: list[TableInfo]
     ranges: list[list[Range]]
     packet: int
+    finds_losses: bool = False
+    """Whether what text cannot carry is looked for; of a restored copy it is gone."""
     parts: dict[tuple[int, int], Part] = field(default_factory=dict)
+    losses: dict[tuple[int, int], tuple[Loss, ...]] = field(default_factory=dict)
     objects: list[StoredObject] = field(default_factory=list)
 
     def tasks(self) -> list[Message]:
@@ -46,11 +50,13 @@ class Work:
 
     def _task(self, number: int, cut: int) -> Message:
         table = self.tables[number]
+        losses = loss_reading(table, self.ranges[number][cut], self.packet) if self.finds_losses else None
         return {
             "key": [number, cut],
             "name": f"data/{number:05d}-{slug(table.label)}.{cut:04d}",
             "table": table.label,
             "reading": reading(table, self.ranges[number][cut], self.packet).to_json(),
+            "losses": losses.to_json() if losses else None,
         }
 
     def add(self, task: Message, result: Message) -> None:
@@ -59,6 +65,7 @@ class Work:
         for member, part in zip(tasks, result["parts"], strict=True):
             number, cut = member["key"]
             bounds = self.ranges[number][cut]
+            self.losses[number, cut] = tuple(Loss(**loss) for loss in part.pop("losses"))
             self.parts[number, cut] = Part(lower=bounds.lower, upper=bounds.upper, **part)
         self.objects += [StoredObject.from_json(stored) for stored in result["objects"]]
 
@@ -74,6 +81,7 @@ class Work:
                 load=load_clause(table.columns),
                 key_column=range_key(table),
                 parts=tuple(self.parts[number, cut] for cut in range(len(self.ranges[number]))),
+                losses=summed(self.losses[number, cut] for cut in range(len(self.ranges[number]))),
             )
             for number, table in enumerate(self.tables)
         )

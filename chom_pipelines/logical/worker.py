@@ -28,10 +28,12 @@ from chom_pipelines.errors import (
     ServerError,
     UnknownDatabaseError,
 )
-from chom_pipelines.logical.queries import Reading
+from chom_pipelines.logical.losses import LONGEST_SUSPECT, losses, suspect
+from chom_pipelines.logical.queries import LossReading, Reading
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
+from chom_pipelines.repository.payloads import Loss, Lost
 from chom_pipelines.repository.store import Folder, StoreAddress
 from chom_pipelines.repository.stores import open_store
 from chom_pipelines.server.connection import Endpoint, Session, error_number
@@ -53,21 +55,28 @@ Message = dict[str, Any]
 class _Sink:
     """Where the rows of one range go: hashed, and stored where there is a writer."""
 
-    def __init__(self, worker: Worker, name: str, *, buffered: bool) -> None:
-        self.worker, self.name, self.buffered = worker, name, buffered
+    def __init__(self, worker: Worker, task: Message, *, buffered: bool, folder: Folder | None) -> None:
+        self.worker, self.name, self.buffered, self.folder = worker, task["name"], buffered, folder
         self.hash = hashlib.sha256()
         self.rows = self.bytes = 0
         self.held: list[bytes] = []
         self.writer: ObjectWriter | None = None
         self.stored: list[StoredObject] = []
         self.at_row_end = True
+        self.losses: tuple[Loss, ...] = ()
+        self.restored: str | None = None
+        self.seeks_losses, self.suspect = task["losses"] is not None, False
+        self.tail = b""
 
     def add(self, block: Block) -> None:
         self.hash.update(block.data)
+        if self.seeks_losses and not self.suspect:
+            self.suspect = suspect(self.tail + block.data)
+            self.tail = block.data[-LONGEST_SUSPECT:]  # a long row comes in pieces
         self.rows += block.rows
         self.bytes += len(block.data)
         self.worker.count(len(block.data), block.rows)
-        folder = self.worker.folder
+        folder = self.folder
         if folder is None:
             return
         if self.buffered:
@@ -99,12 +108,19 @@ class _Sink:
     def abort(self) -> None:
         if self.writer:
             self.writer.abort()
-        if self.worker.folder:
+        if self.folder:
             for stored in self.stored:
-                self.worker.folder.delete(stored.path)
+                self.folder.delete(stored.path)
 
     def part(self, objects: list[str]) -> Message:
-        return {"rows": self.rows, "bytes": self.bytes, "digest": self.hash.hexdigest(), "objects": objects}
+        return {
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "digest": self.hash.hexdigest(),
+            "restored": self.restored,
+            "objects": objects,
+            "losses": [loss.model_dump(mode="json") for loss in self.losses],
+        }
 
 
 class Worker:
@@ -205,26 +221,42 @@ class Worker:
         MariaDB lets go only where the session writes no binary log; with one, the ALTER waits until the dump has ended.
         """
         if not self.in_snapshot:
-            return self._rendered(task, buffered=buffered)
+            return self._rendered(task, Reading.from_json(task["reading"]), self.folder, buffered=buffered)
         self.session.execute("SAVEPOINT chom")
-        sink = self._rendered(task, buffered=buffered)
+        sink = self._rendered(task, Reading.from_json(task["reading"]), self.folder, buffered=buffered)
+        try:
+            self._find_losses(task, sink)
+        except BaseException:
+            sink.abort()
+            raise
         # the snapshot stays; the metadata locks that were taken since the savepoint do not
         self.session.execute("ROLLBACK TO SAVEPOINT chom")
         return sink
 
-    def _rendered(self, task: Message, *, buffered: bool) -> _Sink:
+    def _find_losses(self, task: Message, sink: _Sink) -> None:
+        """What the text of these rows does not carry; where a copy's text will be another, also what it will be."""
+        if not sink.seeks_losses:
+            return
+        how = LossReading.from_json(task["losses"])
+        if not sink.suspect and not self.session.value(how.whole):
+            return
+        counts = self.session.row(how.counts) or ()
+        sink.losses = losses(how.columns, [int(count) for count in counts])
+        if any(loss.lost is Lost.DIGITS for loss in sink.losses):
+            sink.restored = self._rendered(task, how.restored, None, buffered=False).hash.hexdigest()
+
+    def _rendered(self, task: Message, how: Reading, folder: Folder | None, *, buffered: bool) -> _Sink:
         """Read a range by the first rendering that fits it; what the server refuses is told with the table's name."""
         try:
-            return self._first_fitting(task, buffered=buffered)
+            return self._first_fitting(task, how, folder, buffered=buffered)
         except (UnknownDatabaseError, DefinitionChangedError, LockNotObtainedError) as error:
             raise _of_table(error, f"{self.endpoint.where}: table {task['table']}") from error
 
-    def _first_fitting(self, task: Message, *, buffered: bool) -> _Sink:
-        how = Reading.from_json(task["reading"])
+    def _first_fitting(self, task: Message, how: Reading, folder: Folder | None, *, buffered: bool) -> _Sink:
         tried = self.unfit.get(task["table"], 0)
         for number, attempt in enumerate(how.attempts[tried:], tried + 1):
             expected = ExpectedCounts(attempt.tabs_a_row, attempt.counts_separators, attempt.counts_backslashes)
-            sink = _Sink(self, task["name"], buffered=buffered)
+            sink = _Sink(self, task, buffered=buffered, folder=folder)
             try:
                 self._fill(sink, rendered_rows(self.session, attempt.sql, expected, self.session.interrupt))
             except UnfitRowError:
@@ -232,7 +264,7 @@ class Worker:
                 self.unfit[task["table"]] = number
                 continue
             return sink
-        sink = _Sink(self, task["name"], buffered=buffered)
+        sink = _Sink(self, task, buffered=buffered, folder=folder)
         self._fill(sink, separate_rows(self.session, how.separate, how.escaped))
         return sink
 

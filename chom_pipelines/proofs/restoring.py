@@ -116,7 +116,8 @@ def _compare(contents: Contents, server: ScratchServer, threads: int, report: Re
         Comparison(subject=subject, means=Means.RESTORED, against="what is in the backup", count=count)
         for subject, count in counts.items()
     ]
-    for (table, _), read in zip(pairs, again, strict=True):
+    for (dumped, _), read in zip(pairs, again, strict=True):
+        table = dumped.as_restored
         if (read.rows, read.digest) != (table.rows, table.digest):
             result.failures.append(f"table {table.label}: {difference(table, read)}")
 

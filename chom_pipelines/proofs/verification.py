@@ -19,6 +19,7 @@ from chom_pipelines.proofs.restoring import restore_and_compare
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.payloads import LogicalPayload
 from chom_pipelines.repository.proof import Comparison, Level, Means, Proof
 
 _UNKNOWN = "unknown: the manifest cannot be believed"
@@ -66,7 +67,14 @@ class _Findings:
             phases=self.phases,
             comparisons=tuple(self.comparisons),
             failures=tuple(self.failures),
+            losses=_losses(manifest),
         )
+
+
+def _losses(manifest: Manifest | None) -> tuple[str, ...]:
+    payload = manifest.payload if manifest else None
+    tables = payload.tables if isinstance(payload, LogicalPayload) else ()
+    return tuple(said for table in tables for said in table.said_losses)
 
 
 def verify(

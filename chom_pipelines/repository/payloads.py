@@ -29,7 +29,28 @@ class Part(BaseModel):
     rows: NonNegativeInt
     bytes: NonNegativeInt = Field(description="bytes of tab-separated text")
     digest: Hex
+    restored: Hex | None = Field(default=None, description="of a restored copy's text where it is another: see losses")
     objects: tuple[str, ...] = Field(description="stored objects in order; a bundle's is path#member")
+
+
+class Lost(StrEnum):
+    """What text cannot carry of a value in JSON: digits of a number (12.50 becomes 12.5), or the type of a value."""
+
+    DIGITS = "digits"
+    TYPE = "type"
+
+
+_LOST = {Lost.DIGITS: "digits of numbers, as 12.50 becomes 12.5", Lost.TYPE: "types, as a date becomes a string"}
+
+
+class Loss(BaseModel):
+    """Values within JSON that no restore brings back as they were."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: str
+    lost: Lost
+    rows: NonNegativeInt = Field(description="that hold such a value")
 
 
 class Table(BaseModel):
@@ -45,6 +66,12 @@ class Table(BaseModel):
     load: str = Field(description="the part of LOAD DATA after its LINES clause: columns, and SET where one needs it")
     key_column: str | None = Field(default=None, description="the column that ranges cut")
     parts: tuple[Part, ...]
+    losses: tuple[Loss, ...] = ()
+
+    @property
+    def said_losses(self) -> tuple[str, ...]:
+        """The losses, for people: `shop.orders.receipt (digits of numbers, as 12.50 becomes 12.5; rows: 3)`."""
+        return tuple(f"{self.label}.{loss.column} ({_LOST[loss.lost]}; rows: {loss.rows:,})" for loss in self.losses)
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -70,6 +97,12 @@ class Table(BaseModel):
     def digest(self) -> str:
         """SHA-256 over the digests of the parts in order."""
         return hashlib.sha256("".join(part.digest for part in self.parts).encode()).hexdigest()
+
+    @property
+    def as_restored(self) -> Table:
+        """The same table as a restored copy has it."""
+        parts = tuple(part.model_copy(update={"digest": part.restored or part.digest}) for part in self.parts)
+        return self.model_copy(update={"parts": parts})
 
 
 class SchemaObject(BaseModel):

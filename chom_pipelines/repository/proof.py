@@ -79,6 +79,7 @@ class Proof(BaseModel):
     phases: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict, description="seconds of each phase")
     comparisons: tuple[Comparison, ...] = ()
     failures: tuple[str, ...] = Field(default=(), description="objects and tables that are not what they should be")
+    losses: tuple[str, ...] = Field(default=(), description="what no restore brings back as it was, by column")
 
     @model_validator(mode="after")
     def _no_false_green(self) -> Proof:

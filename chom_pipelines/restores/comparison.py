@@ -34,7 +34,8 @@ def compared(
         else:
             pairs.append((each.table, copy))
     again = read_back(pairs, target, int(facts.variables["max_allowed_packet"]), threads, report)
-    for (table, copy), read in zip(pairs, again, strict=True):
+    for (dumped, copy), read in zip(pairs, again, strict=True):
+        table = dumped.as_restored
         if (read.rows, read.digest) != (table.rows, table.digest):
             yield f"table {copy.label}: {difference(table, read)}"
 

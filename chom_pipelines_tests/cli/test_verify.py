@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from chom_pipelines.repository.keys import KeyKind, Keyring
-from chom_pipelines_tests.cli.setting import ROWS, Setting
+from chom_pipelines.server.identifiers import quote
+from chom_pipelines_tests.cli.setting import PASSWORD, ROWS, Setting, setting
 from chom_pipelines_tests.places import path_of
+from chom_pipelines_tests.servers import PrivateServer
 
 
 @pytest.fixture
@@ -75,3 +79,27 @@ def test_what_is_not_there_cannot_pass(taken: Setting, capsys: pytest.CaptureFix
 def test_one_and_all_is_refused(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
     assert taken.chom("verify", "latest", "--all") == 2
     assert "--all" in capsys.readouterr().err
+
+
+def test_what_any_restore_loses_is_named_wherever_the_backup_is(
+    tmp_path: Path, mysql: PrivateServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(PASSWORD, mysql.backup.password)
+    on_mysql = setting(tmp_path, mysql)
+    with mysql.connect() as session:
+        session.execute(f"CREATE TABLE {quote(on_mysql.database)}.bills (id INT PRIMARY KEY, doc JSON)")
+        session.execute(f"INSERT INTO {quote(on_mysql.database)}.bills VALUES (1, JSON_OBJECT('total', 12.50))")
+    loss = f"{on_mysql.database}.bills.doc (digits of numbers, as 12.50 becomes 12.5; rows: 1)"
+    assert on_mysql.chom("backup", "--verification", "none") == 0
+    assert loss in "".join(capsys.readouterr())
+    for level in ("basic", "full"):
+        assert on_mysql.chom("verify", "--level", level) == 0
+        assert f"  lost in JSON by any restore: {loss}" in capsys.readouterr().out
+    assert on_mysql.chom("backups") == 0
+    assert f"    lost in JSON by any restore: {loss}" in capsys.readouterr().out
+    _, body = on_mysql.document(capsys, "backups")
+    (backup,) = body["backups"]
+    assert backup["losses"] == [
+        {"database": on_mysql.database, "table": "bills", "column": "doc", "lost": "digits", "rows": 1}
+    ]
+    assert [proof["losses"] for proof in backup["proofs"]] == [[loss], [loss]]

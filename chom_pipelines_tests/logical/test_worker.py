@@ -69,7 +69,12 @@ def table(server: PrivateServer, database: str, name: str) -> TableInfo:
 
 
 def a_task(info: TableInfo, part: Range | None = None, name: str = "data/t.0000") -> Message:
-    return {"name": name, "table": info.label, "reading": reading(info, part or Range(), 1 << 24).to_json()}
+    return {
+        "name": name,
+        "table": info.label,
+        "reading": reading(info, part or Range(), 1 << 24).to_json(),
+        "losses": None,
+    }
 
 
 def folder_of(root: Path) -> Folder:

@@ -14,6 +14,7 @@ def described(proof: Proof) -> dict[str, str | int | float]:
         "backup": proof.backup,
         "source": proof.source,
         "restored_on": proof.scratch or "nothing",
+        **({"losses": "; ".join(proof.losses)} if proof.losses else {}),
         **({"unproved": proof.version_differs} if proof.version_differs else {}),
         **({"restore_seconds": round(proof.restore_seconds, 2)} if proof.restore_seconds is not None else {}),
         "seconds": round(proof.seconds, 2),
