@@ -24,12 +24,14 @@ def backups(config: ConfigOption = None, server: ServerOption = None, json: Json
     """List backups, oldest first: what each is, and how it was last proved.
 
     Of every server, unless one is named. Objects are not read: `chom verify` does that. Exit code 1 where a manifest
-    is damaged or a proof failed, else 3 where one was never proved or cannot be read for want of its key, else 0.
+    is damaged or plain and should be encrypted, or a proof failed, else 3 where one was never proved or cannot be read
+    for want of its key, else 0.
     """
     inventory = load_inventory(config)
     servers = inventory.servers if server is None else (inventory.server(server),)
-    repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository)
-    found = {one.name: [opened(entry, keyring) for entry in repository.backups(one.name)] for one in servers}
+    repository = existing_repository(inventory.repository)
+    keyrings = {one.name: keyring_of(inventory.repository, one.backup) for one in servers}
+    found = {name: [opened(entry, keyring) for entry in repository.backups(name)] for name, keyring in keyrings.items()}
     if json:
         everything = [entries.as_json(one) for several in found.values() for one in several]
         output.document("backups", {"repository": repository.where, "backups": everything})

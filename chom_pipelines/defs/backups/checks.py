@@ -39,8 +39,9 @@ def _ask(context: dg.AssetCheckExecutionContext, chom: Chom) -> Iterator[dg.Asse
     wanted = sorted(context.selected_asset_check_keys)
     with failures():
         inventory = chom.inventory()
-        server = server_of(wanted[0].asset_key)
-        found = answers(repository_of(inventory.repository), server, keyring_of(inventory.repository))
+        server = inventory.server(server_of(wanted[0].asset_key))
+        keyring = keyring_of(inventory.repository, server.backup)
+        found = answers(repository_of(inventory.repository), server.name, keyring)
     for key in wanted:
         yield check_result(key.asset_key, key.name, found[key.name])
 
@@ -50,7 +51,8 @@ def report_checks(instance: dg.DagsterInstance, server: Server, inventory: Inven
 
     Raises RepositoryError, ConfigurationError.
     """
-    found = answers(repository_of(inventory.repository), server.name, keyring_of(inventory.repository))
+    keyring = keyring_of(inventory.repository, server.backup)
+    found = answers(repository_of(inventory.repository), server.name, keyring)
     for name in _names(server):
         evaluation = check_evaluation(asset_key(server.name, FULL_BACKUP), name, found[name])
         instance.report_runless_asset_event(evaluation)
