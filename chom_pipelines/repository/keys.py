@@ -130,7 +130,7 @@ class Keyring:
 
     active: str = ""
     keys: tuple[_MasterKey, ...] = field(default=(), repr=False)
-    accepts_plain: bool = False
+    accepts_plain: bool = field(default=False, repr=False)
 
     @classmethod
     def load(cls, path: Path) -> "Keyring":

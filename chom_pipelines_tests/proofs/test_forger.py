@@ -360,7 +360,8 @@ IN_THE_MANIFEST = (
 IN_THE_PROOFS = (replayed_proof, proof_of_another_backup, plain_proof, edited_proof, manifest_as_a_proof)
 IN_THE_OBJECTS = (
     swapped_between_tables, swapped_between_definitions, swapped_between_backups, flipped, truncated, appended,
-    deleted_object, plain_object, pipe, directory, edited_definitions, deleted_definitions, linked_object, linked_folder,
+    deleted_object, plain_object, pipe, directory, edited_definitions, deleted_definitions, linked_object,
+    linked_folder,
 )  # fmt: skip
 NOT_USED_BY_A_RESTORE = (edited_guide, edited_load_file)
 """They are for who restores with stock tools."""
