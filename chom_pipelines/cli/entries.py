@@ -134,5 +134,5 @@ def proved(found: OpenedEntry) -> str:
         return "damaged" if found.outcome is Outcome.FAILED else "not verified: it cannot be read"
     newest = sorted(found.latest.values(), key=lambda proof: proof.started, reverse=True)
     said = [f"{proof.level.value} {_WORDS[proof.outcome]} {age(proof.started)}" for proof in newest]
-    said += ["with a proof that is not believed"] if any(record.problem for record in found.proofs) else []
-    return ", ".join(said) or "never proved"
+    disbelieved = "; not every proof is believed" if any(record.problem for record in found.proofs) else ""
+    return (", ".join(said) or "never proved") + disbelieved

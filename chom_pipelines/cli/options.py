@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from chom_pipelines.errors import ConfigurationError
-from chom_pipelines.repository.streams import LATEST
+from chom_pipelines.repository.layout import parse_id
 
 ConfigOption = Annotated[
     Path | None,
@@ -32,6 +32,6 @@ JsonOption = Annotated[
 
 def refuse_unnamed(backup: str | None, *, allow_unencrypted: bool) -> None:
     """Raise ConfigurationError where --allow-unencrypted would hold for whichever backup is the latest, or for all."""
-    if allow_unencrypted and backup in {None, LATEST}:
+    if allow_unencrypted and parse_id(backup or "") is None:
         what = "--allow-unencrypted is for one backup, and none is named"
         raise ConfigurationError(what, "name it by its id, as `chom backups` lists it")

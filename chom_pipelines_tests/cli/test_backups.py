@@ -87,7 +87,7 @@ def test_an_edited_proof_is_not_believed(taken: Setting, capsys: pytest.CaptureF
     path_of(record).write_text(path_of(record).read_text().replace('"basic"', '"full"'))
     assert taken.chom("backups") == 1
     out = capsys.readouterr().out
-    assert "never proved" in out
+    assert "never proved; not every proof is believed" in out
     assert str(path_of(record)) in out
 
 

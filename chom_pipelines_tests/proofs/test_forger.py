@@ -454,6 +454,16 @@ def test_what_is_forged_for_a_restore_by_hand_is_named(place: Place, forge: Call
     assert named in answered(place)
 
 
+def test_a_sound_backup_beside_a_forged_proof_is_restored_where_that_is_said(scene: Scene, place: Place) -> None:
+    plain_proof(place)
+    entry = place.repository.find(NAME, "latest")
+    (database,) = entry.manifest(KEYRING).logical.databases
+    with scene.server.scope() as server:
+        rename = {database: server.fresh_database()}
+        request = RestoreRequest(rename=rename, threads=2, despite_failed_proof=True)
+        assert restore_into_server(entry, KEYRING, server.root, request, unreported).tables == 5
+
+
 def test_a_backup_that_was_moved_to_another_server_is_named(scene: Scene, place: Place) -> None:
     shutil.copytree(place.newest, place.root / "other" / "backups" / place.newest.name)
     entry = place.repository.find("other", "latest")
