@@ -142,6 +142,12 @@ class UnknownFormatError(RepositoryError):
     """A manifest of a format that this version does not know: refused, not guessed."""
 
 
+class UnencryptedError(RepositoryError):
+    """A backup is plain where only encrypted ones are believed: whoever can write there may have made it."""
+
+    outcome = Outcome.FAILED
+
+
 class KeyUnavailableError(RepositoryError):
     """The master key that a backup names is not in the key file, or is not the one that wrapped it."""
 

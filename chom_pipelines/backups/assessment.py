@@ -34,7 +34,7 @@ def answers(inventory: Inventory, server: Server, now: datetime) -> Mapping[str,
     Raises RepositoryError where the directory of backups cannot be listed; what cannot be read in it leaves a question
     open, and what was changed in it fails.
     """
-    repository, keyring = repository_of(inventory.repository), keyring_of(inventory.repository)
+    repository, keyring = repository_of(inventory.repository), keyring_of(inventory.repository, server.backup)
     if not repository.store.is_there():
         reason = f"there is no repository at {repository.where}: is it mounted?"
         return dict.fromkeys(QUESTIONS, Verdict(Outcome.NOT_VERIFIED, reason))
@@ -76,7 +76,7 @@ def read_again(inventory: Inventory, server: Server, report: Report) -> None:
         entry = repository.find(server.name, LATEST)
     except BackupNotFoundError:
         return
-    verify(entry, Level.BASIC, keyring_of(inventory.repository), report, threads=server.backup.threads)
+    verify(entry, Level.BASIC, keyring_of(inventory.repository, server.backup), report, threads=server.backup.threads)
 
 
 def _oldest_proof(server: Server) -> timedelta:

@@ -57,7 +57,7 @@ def take_and_prove(
     with nothing listed. What goes wrong afterwards takes no backup away: it is in the result.
     """
     refuse_unbuilt(kind, policy)
-    keyring = keyring_of(inventory.repository) if policy.encrypt else None
+    keyring = keyring_of(inventory.repository, policy) if policy.encrypt else None
     repository = repository_of(inventory.repository)
     repository.create()
     entry, manifest = take_backup(server, policy, repository, keyring, report)

@@ -26,13 +26,14 @@ def backups(config: ConfigOption = None, server: ServerOption = None, json: Json
     """List backups, oldest first: what each is, and how it was last proved.
 
     Of every server, unless one is named. Objects are not read: `chom verify` does that. Exit code 1 where a manifest is
-    damaged, a proof failed, or a server is overdue by its backup_age_hours, else 3 where one was never proved or cannot
-    be read for want of its key, else 0.
+    damaged or plain and should be encrypted, a proof failed, or a server is overdue by its backup_age_hours, else 3
+    where one was never proved or cannot be read for want of its key, else 0.
     """
     inventory = load_inventory(config)
     servers = inventory.servers if server is None else (inventory.server(server),)
-    repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository)
-    found = {one.name: [opened(entry, keyring) for entry in repository.backups(one.name)] for one in servers}
+    repository = existing_repository(inventory.repository)
+    keyrings = {one.name: keyring_of(inventory.repository, one.backup) for one in servers}
+    found = {name: [opened(entry, keyring) for entry in repository.backups(name)] for name, keyring in keyrings.items()}
     now = datetime.now(UTC)
     verdicts = {one.name: recent(repository, one, now) for one in servers}
     late = {name: verdict.outcome for name, verdict in verdicts.items()}

@@ -133,7 +133,8 @@ def _performed(stack: ExitStack, place: Place, steps: _Steps) -> _Seen:
         before = customers.orders
         orchestration.materialize(place, _BACKUP, day)
         ordered = customers.orders - before
-        repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository)
+        repository = existing_repository(inventory.repository)
+        keyring = keyring_of(inventory.repository, inventory.server().backup)
         entry = evidence.backup_since(repository, began)
         basic = evidence.passed_proof(entry, keyring, Level.BASIC)
         say(entry.id)

@@ -6,7 +6,7 @@ from typing import Any
 from chom_pipelines.backups.listing import OpenedEntry
 from chom_pipelines.backups.taking import Taken
 from chom_pipelines.cli.output import duration, size
-from chom_pipelines.errors import ChomError, KeyUnavailableError
+from chom_pipelines.errors import ChomError, KeyUnavailableError, UnencryptedError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.manifest import Coordinates, Manifest
@@ -140,8 +140,11 @@ def proved(found: OpenedEntry) -> str:
     """The last proof of each level and its age, newest first."""
     if isinstance(found.problem, KeyUnavailableError):
         return "not verified: no key"
+    if isinstance(found.problem, UnencryptedError):
+        return "not encrypted, and not believed"
     if found.problem:
         return "damaged" if found.outcome is Outcome.FAILED else "not verified: it cannot be read"
     newest = sorted(found.latest.values(), key=lambda proof: proof.started, reverse=True)
     said = [f"{proof.level.value} {_WORDS[proof.outcome]} {age(proof.started)}" for proof in newest]
-    return ", ".join(said) or "never proved"
+    disbelieved = "; not every proof is believed" if any(record.problem for record in found.proofs) else ""
+    return (", ".join(said) or "never proved") + disbelieved

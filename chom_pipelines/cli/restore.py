@@ -12,7 +12,7 @@ import typer
 
 from chom_pipelines.backups.listing import opened
 from chom_pipelines.cli import entries, output
-from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption, refuse_unnamed
 from chom_pipelines.errors import ConfigurationError, MissingPrivilegeError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Inventory, Server
@@ -98,6 +98,7 @@ def restore(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be done; change nothing.", show_default=False)
     ] = False,
+    allow_unencrypted: AllowUnencryptedOption = False,
     config: ConfigOption = None,
     server: ServerOption = None,
     json: JsonOption = False,
@@ -114,9 +115,11 @@ def restore(
         raise ConfigurationError("it is not said where to restore to", remedy)
     if user and into_directory:
         raise ConfigurationError("--user names an account of a server; a directory has none", "leave --user out")
+    refuse_unnamed(backup, allow_unencrypted=allow_unencrypted)
     inventory = load_inventory(config)
     source = inventory.server(server)
-    repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository)
+    repository = existing_repository(inventory.repository)
+    keyring = keyring_of(inventory.repository, source.backup, allow_plain=allow_unencrypted)
     entry = repository.find(source.name, backup)
     request = _request(entry.manifest(keyring), as_database or (), tables)
     request = replace(

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from chom_pipelines.cli import entries, output
-from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption, refuse_unnamed
 from chom_pipelines.errors import BackupNotFoundError, ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
@@ -29,6 +29,7 @@ def verify(
         Level,
         typer.Option(help="basic: every byte authenticated and decoded; full: also restored and compared."),
     ] = Level.BASIC,
+    allow_unencrypted: AllowUnencryptedOption = False,
     config: ConfigOption = None,
     server: ServerOption = None,
     json: JsonOption = False,
@@ -39,9 +40,11 @@ def verify(
     """
     if backup and everything:
         raise ConfigurationError(f"both {backup} and --all were given", "give one of them")
+    refuse_unnamed(backup, allow_unencrypted=allow_unencrypted)
     inventory = load_inventory(config)
     chosen = inventory.server(server)
-    repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository)
+    repository = existing_repository(inventory.repository)
+    keyring = keyring_of(inventory.repository, chosen.backup, allow_plain=allow_unencrypted)
     wanted = repository.backups(chosen.name) if everything else [repository.find(chosen.name, backup or LATEST)]
     if not wanted:
         raise BackupNotFoundError(f"{repository.where} has no backup of {chosen.name}", "take one with `chom backup`")

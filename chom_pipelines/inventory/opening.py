@@ -2,6 +2,7 @@
 
 from chom_pipelines.errors import RepositoryError
 from chom_pipelines.inventory.models import Encryption, RepositoryConfig
+from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.repository import Repository
@@ -21,9 +22,16 @@ def existing_repository(config: RepositoryConfig) -> Repository:
     return repository
 
 
-def keyring_of(config: RepositoryConfig) -> Keyring | None:
-    """The configured keys; None where encryption is not configured. Raises what `read_keyring` raises."""
-    return read_keyring(config.encryption) if config.encryption else None
+def keyring_of(config: RepositoryConfig, policy: BackupPolicy, *, allow_plain: bool = False) -> Keyring | None:
+    """The configured keys, as they are to be used for a server of this policy; None where there are none.
+
+    With keys only encrypted backups are believed, unless the policy says that they are not encrypted, or the caller
+    allows it for the one backup that was named. Raises what `read_keyring` raises.
+    """
+    if config.encryption is None:
+        return None
+    keyring = read_keyring(config.encryption)
+    return keyring if policy.encrypt and not allow_plain else keyring.accepting_plain()
 
 
 def read_keyring(encryption: Encryption) -> Keyring:

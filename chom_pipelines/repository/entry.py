@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from chom_pipelines.errors import DamagedError, ObjectExistsError, ObjectMissingError, RepositoryError
+from chom_pipelines.errors import DamagedError, ObjectExistsError, ObjectMissingError, RepositoryError, UnencryptedError
 from chom_pipelines.repository import proof as proofs
 from chom_pipelines.repository.data_keys import opened_key, parsed_key
 from chom_pipelines.repository.encryption import DataKey
@@ -71,7 +71,8 @@ class BackupEntry:
     def data_key(self, keyring: Keyring | None) -> DataKey | None:
         """The data key that its manifest names; None where it is not encrypted.
 
-        Raises KeyUnavailableError where the keyring is missing or has not its master key; as `peek`.
+        Raises KeyUnavailableError where the keyring is missing or has not its master key; UnencryptedError where there
+        are keys, and no `accepts_plain`, and it has none; as `peek`.
         """
         return self._opened_key(self.peek(), keyring)
 
@@ -106,14 +107,14 @@ class BackupEntry:
             raise RepositoryError(what, "report this as a bug")
         if not self.folder.exists(MANIFEST):  # or the proof would be all that there is of it
             raise DamagedError(f"{self.folder.where(MANIFEST)}: No such file or directory")
-        sealed, moment = proofs.DOCUMENT.seal(proof, key.mac if key else None), proof.started
         while True:
+            name = proof_name(proof.started)
             try:
-                self.folder.write(proof_name(moment), sealed)
-            except ObjectExistsError:
-                moment += timedelta(microseconds=1)
+                self.folder.write(name, proofs.DOCUMENT.seal(proof, key.mac if key else None))
+            except ObjectExistsError:  # its name is part of what is sealed
+                proof = proof.model_copy(update={"started": proof.started + timedelta(microseconds=1)})
             else:
-                return self.folder.where(proof_name(moment))
+                return self.folder.where(name)
 
     def proofs(self, keyring: Keyring | None) -> list[ProofRecord]:
         """What was kept by `add_proof`, oldest first; one that cannot be believed is there with its problem.
@@ -126,7 +127,16 @@ class BackupEntry:
 
     def _opened_key(self, peeked: dict[str, Any], keyring: Keyring | None) -> DataKey | None:
         key = parsed_key(peeked.get("key"), self.where)
-        return opened_key(key, self.stream, keyring, self.where) if key else None
+        if key:
+            return opened_key(key, self.stream, keyring, self.where)
+        if keyring and not keyring.accepts_plain:
+            what = f"{self.where} is not encrypted, so that whoever can write there may have made it"
+            remedy = (
+                f"restore another one; if you know that {self.id} was taken so, allow it with --allow-unencrypted; if "
+                f"no backup of {self.server} is to be encrypted, set backup.encrypt: false for it in chom.yaml"
+            )
+            raise UnencryptedError(what, remedy)
+        return None
 
     def _record(self, name: str, key: DataKey | None) -> ProofRecord:
         where = self.folder.where(name)
@@ -136,6 +146,9 @@ class BackupEntry:
             return ProofRecord(where, None, error)
         if (proof.server, proof.backup) != (self.server, self.id):
             what = f"{where} is the proof of the backup {proof.backup} of the server {proof.server!r}"
+            return ProofRecord(where, None, DamagedError(what, "remove it, and verify this backup"))
+        if proof_name(proof.started) != name:
+            what = f"{where} is the proof of {proof.started:%Y-%m-%d %H:%M:%S} UTC under another name"
             return ProofRecord(where, None, DamagedError(what, "remove it, and verify this backup"))
         return ProofRecord(where, proof, None)
 

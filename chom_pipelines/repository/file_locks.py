@@ -53,12 +53,12 @@ def file_lock(path: Path, top: Path, where: str, purpose: str, *, shared: bool, 
 def _opened(path: Path, top: Path, *, shared: bool) -> int | None:
     try:
         make_directory(path.parent, top)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_APPEND, 0o600)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         if error.errno not in _NOTHING_TO_WRITE_ON or not shared:
             raise
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except (FileNotFoundError, PermissionError) as error:
         _log.warning("%s: %s: nothing keeps what is read now from being deleted meanwhile", path, error.strerror)
         return None

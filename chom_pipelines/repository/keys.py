@@ -123,10 +123,14 @@ _MasterKey = _AesKey | _RsaKey
 
 @dataclass(frozen=True)
 class Keyring:
-    """The master keys of a key file; `active` names the one that wraps. What adds a key gives a new ring."""
+    """The master keys of a key file; `active` names the one that wraps. What adds a key gives a new ring.
+
+    Who has keys believes only what one of them authenticates, unless `accepts_plain` says that a backup may be plain.
+    """
 
     active: str = ""
     keys: tuple[_MasterKey, ...] = field(default=(), repr=False)
+    accepts_plain: bool = field(default=False, repr=False)
 
     @classmethod
     def load(cls, path: Path) -> "Keyring":
@@ -189,6 +193,10 @@ class Keyring:
         """
         body = {"format": FORMAT, "active": self.active, "keys": [key.to_json() for key in self.keys]}
         write_file(path, (json.dumps(body, indent=1) + "\n").encode())
+
+    def accepting_plain(self) -> "Keyring":
+        """The same keys, for backups that need not be encrypted: nobody can tell whether those were forged."""
+        return replace(self, accepts_plain=True)
 
     @property
     def names(self) -> tuple[str, ...]:

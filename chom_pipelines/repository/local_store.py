@@ -58,7 +58,7 @@ class LocalStore:
 
     def where(self, name: str) -> str:
         """The path."""
-        return str(self._path(name))
+        return str(self.root / name)
 
     def create(self) -> None:
         """Make the directory, and what is missing above it; nothing where a file system has yet to be mounted."""
@@ -159,7 +159,16 @@ class LocalStore:
         return file_lock(file, self.root, where, purpose, shared=shared, patience=patience)
 
     def _path(self, name: str) -> Path:
-        return self.root / name
+        """The path of a name; raises DamagedError where a symbolic link is on the way, which this never makes."""
+        path = self.root
+        for part in filter(None, name.split("/")):
+            path /= part
+            with reported(path):
+                linked = path.is_symlink()
+            if linked:
+                what = f"{path} is a symbolic link, and may lead anywhere"
+                raise DamagedError(what, "put there what belongs there; another disk is mounted there, not linked")
+        return path
 
 
 class LocalUpload:

@@ -79,8 +79,9 @@ def restore_into_server(
     unfinished copy that the message names.
     """
     with entry.reading("restore"):
+        contents = Contents.of(entry, keyring)
         _refuse_failed(entry, keyring, request)
-        return restore_contents(Contents.of(entry, keyring), target, request, report)
+        return restore_contents(contents, target, request, report)
 
 
 def restore_contents(contents: Contents, target: Endpoint, request: RestoreRequest, report: Report) -> RestoreResult:
@@ -124,8 +125,9 @@ def restore_into_directory(
     """
     refuse_directory(directory, replace=request.replace)
     with entry.reading("restore"):
+        contents = Contents.of(entry, keyring)
         _refuse_failed(entry, keyring, request)
-        return _made(Contents.of(entry, keyring), directory, request, report)
+        return _made(contents, directory, request, report)
 
 
 def _made(contents: Contents, directory: Path, request: RestoreRequest, report: Report) -> RestoreResult:
@@ -151,8 +153,13 @@ def _made(contents: Contents, directory: Path, request: RestoreRequest, report: 
 
 
 def _refuse_failed(entry: BackupEntry, keyring: Keyring | None, request: RestoreRequest) -> None:
-    """Raise RestoreRefusedError where the last proof of the backup that came to an answer is that it failed."""
-    proofs = [record.proof for record in entry.proofs(keyring) if record.proof]
+    """Raise RestoreRefusedError where its last proof that came to an answer is that it failed, or one was forged."""
+    records = entry.proofs(keyring)
+    forged = next((record.problem for record in records if record.problem), None)
+    if forged and not request.despite_failed_proof:
+        what = f"{entry.id} has a proof that cannot be believed, which may have said that it failed: {forged.what}"
+        raise RestoreRefusedError(what, "find out who writes there; to restore it all the same, --despite-failed-proof")
+    proofs = [record.proof for record in records if record.proof]
     answered = [proof for proof in proofs if proof.outcome is not Outcome.NOT_VERIFIED]
     last = max(answered, key=lambda proof: proof.started, default=None)
     if last and last.outcome is Outcome.FAILED and not request.despite_failed_proof:

@@ -55,7 +55,7 @@ def test_an_option_wins_over_a_variable_and_that_over_the_file(
 
     def taken(*arguments: str) -> tuple[Codec, bool]:
         assert on_mariadb.chom("backup", *arguments) == 0
-        manifest = on_mariadb.latest.manifest(on_mariadb.keyring)
+        manifest = on_mariadb.latest.manifest(on_mariadb.keyring.accepting_plain())
         (codec,) = {stored.codec for stored in manifest.objects}
         return codec, manifest.key is not None
 

@@ -26,15 +26,22 @@ def test_backups_are_listed_with_what_they_are_and_how_they_were_proved(
     assert on_both.chom("backup") == 0
     assert on_both.chom("backup", "--verification", "none", "--no-encrypt") == 0
     capsys.readouterr()
-    assert on_both.chom("backups") == 3
-    name, _, first, proved, second, unproved = capsys.readouterr().out.splitlines()
+    assert on_both.chom("backups") == 1
+    name, _, first, proved, second, disbelieved, why, remedy = capsys.readouterr().out.splitlines()
     assert name == "chom"
     assert first.split()[1:4] == ["logical", "just", "now"]
     assert "basic passed just now; mysql-bin." in proved
     assert second.startswith(on_both.latest.id)
-    assert "never proved; mysql-bin." in unproved
+    assert disbelieved.strip() == "not encrypted, and not believed"
+    assert f"{on_both.latest.where} is not encrypted" in why
+    assert "--allow-unencrypted" in remedy
+    code, body = on_both.document(capsys, "backups")
+    assert (code, [backup["outcome"] for backup in body["backups"]]) == (1, ["passed", "failed"])
+    on_both.write(backup={"encrypt": False})
     code, body = on_both.document(capsys, "backups")
     assert (code, [backup["outcome"] for backup in body["backups"]]) == (3, ["passed", "not_verified"])
+    assert on_both.chom("backups") == 3
+    assert "never proved; mysql-bin." in capsys.readouterr().out
 
 
 def test_the_document_has_everything_of_every_backup(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,7 +89,7 @@ def test_an_edited_proof_is_not_believed(taken: Setting, capsys: pytest.CaptureF
     path_of(record).write_text(path_of(record).read_text().replace('"basic"', '"full"'))
     assert taken.chom("backups") == 1
     out = capsys.readouterr().out
-    assert "never proved" in out
+    assert "never proved; not every proof is believed" in out
     assert str(path_of(record)) in out
 
 

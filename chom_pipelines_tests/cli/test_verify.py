@@ -103,3 +103,23 @@ def test_what_any_restore_loses_is_named_wherever_the_backup_is(
         {"database": on_mysql.database, "table": "bills", "column": "doc", "lost": "digits", "rows": 1}
     ]
     assert [proof["losses"] for proof in backup["proofs"]] == [[loss], [loss]]
+
+
+def test_a_plain_backup_is_taken_and_proved_when_asked_for_and_later_believed_only_by_name(
+    on_mariadb: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert on_mariadb.chom("backup", "--no-encrypt") == 0
+    plain = on_mariadb.latest.id
+    capsys.readouterr()
+    assert on_mariadb.chom("verify") == 1
+    assert f"{plain}: FAILED (basic): {on_mariadb.latest.where} is not encrypted" in capsys.readouterr().out
+    assert on_mariadb.chom("restore", plain, "--as-database", "copy", "--dry-run", "--user", "root") == 1
+    assert "--allow-unencrypted" in capsys.readouterr().err
+    for unnamed in ([], ["latest"], ["--all"]):
+        assert on_mariadb.chom("verify", *unnamed, "--allow-unencrypted") == 2
+    assert on_mariadb.chom("restore", "--as-database", "copy", "--dry-run", "--allow-unencrypted") == 2
+    assert on_mariadb.chom("verify", plain, "--allow-unencrypted") == 0
+    assert on_mariadb.chom("restore", plain, "--as-database", "copy", "--dry-run", "--allow-unencrypted") == 0
+    assert on_mariadb.chom("verify") == 1
+    on_mariadb.write(backup={"encrypt": False})
+    assert on_mariadb.chom("verify") == 0

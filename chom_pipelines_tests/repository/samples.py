@@ -183,6 +183,17 @@ manifests = st.one_of(
 
 
 @contextmanager
+def no_more_files() -> Iterator[None]:
+    """Let this process open nothing more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@contextmanager
 def files_limited_to(size: int) -> Iterator[None]:
     """Let no file of this process grow beyond `size` bytes, as a disk quota would."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.errors import DamagedError, KeyUnavailableError, RepositoryError, UnknownFormatError
+from chom_pipelines.errors import (
+    DamagedError,
+    KeyUnavailableError,
+    RepositoryError,
+    UnencryptedError,
+    UnknownFormatError,
+)
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import KeyKind, Keyring
@@ -13,7 +20,7 @@ from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.manifest import seal
 from chom_pipelines.repository.repository import Repository
-from chom_pipelines_tests.repository.samples import AES, KEY, NOON, a_manifest, a_proof, files_limited_to
+from chom_pipelines_tests.repository.samples import AES, KEY, NOON, a_manifest, a_proof, files_limited_to, no_more_files
 
 NO_KEYS: list[Keyring | None] = [
     None,
@@ -58,17 +65,37 @@ def test_an_encrypted_backup_without_its_key_can_be_peeked_at_but_not_read(
     assert isinstance(encrypted.problem(keyring), KeyUnavailableError)
 
 
-def test_a_backup_that_was_not_encrypted_is_read_by_a_host_that_has_keys(plain: BackupEntry) -> None:
-    assert plain.manifest(AES) == plain.manifest(None)
-    assert plain.data_key(AES) is None
-    assert plain.problem(AES) is None
+def test_a_host_that_has_keys_believes_a_plain_backup_only_where_that_is_said(plain: BackupEntry) -> None:
+    plain.add_proof(a_proof(), None)
+    for read in (plain.manifest, plain.data_key, plain.proofs):
+        with pytest.raises(UnencryptedError, match=f"{plain.where} is not encrypted") as refused:
+            read(AES)
+        assert refused.value.outcome is Outcome.FAILED
+        assert "--allow-unencrypted" in refused.value.remedy
+    said = AES.accepting_plain()
+    assert plain.manifest(said) == plain.manifest(None)
+    assert plain.data_key(said) is None
+    assert (plain.problem(said), len(plain.proofs(said))) == (None, 1)
+
+
+def test_an_encrypted_backup_is_read_where_plain_ones_are_believed_too(encrypted: BackupEntry) -> None:
+    assert encrypted.manifest(AES.accepting_plain()) == encrypted.manifest(AES)
+
+
+def test_a_proof_of_an_earlier_time_under_a_later_name_is_not_believed(encrypted: BackupEntry) -> None:
+    earlier = Path(encrypted.add_proof(a_proof(), KEY))
+    shutil.copy(earlier, earlier.with_name("20990101T000000.000000Z.json"))
+    first, replayed = encrypted.proofs(AES)
+    assert (first.proof, first.problem) == (a_proof(), None)
+    assert replayed.proof is None
+    assert "is the proof of 2026-01-02 12:00:00 UTC under another name" in str(replayed.problem)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}', FULL + "}", FULL + ', "key": {"key_name": 7}}'])
 def test_a_damaged_manifest_is_listed_with_its_problem(repository: Repository, plain: BackupEntry, text: str) -> None:
     (path_of(plain) / "manifest.json").write_text(text)
     (entry,) = repository.backups("chom")
-    problem = entry.problem(AES)
+    problem = entry.problem(AES.accepting_plain())
     assert isinstance(problem, DamagedError)
     assert plain.where in problem.what
 
@@ -111,7 +138,8 @@ def test_proofs_are_kept_in_order(
     later, sooner = a_proof(started=NOON + timedelta(days=1)), a_proof()
     for proof in (later, sooner, sooner):
         entry.add_proof(proof, key)
-    assert [record.proof for record in entry.proofs(keyring)] == [sooner, sooner, later]
+    again = sooner.model_copy(update={"started": NOON + timedelta(microseconds=1)})
+    assert [record.proof for record in entry.proofs(keyring)] == [sooner, again, later]
     assert entry.problem(keyring) is None
 
 
@@ -154,9 +182,8 @@ def test_a_proof_of_a_backup_that_was_removed_meanwhile_leaves_nothing(plain: Ba
 
 
 def test_a_manifest_that_cannot_be_opened_is_not_called_damaged(plain: BackupEntry) -> None:
-    (path_of(plain) / "manifest.json").unlink()
-    (path_of(plain) / "manifest.json").symlink_to("manifest.json")
-    problem = plain.problem(None)
+    with no_more_files():
+        problem = plain.problem(None)
     assert isinstance(problem, RepositoryError)
     assert not isinstance(problem, DamagedError)
 

@@ -199,3 +199,16 @@ def test_where_nothing_can_be_written_who_reads_needs_no_file_and_who_writes_is_
         a_file_lock(tmp_path / "lock"),
     ):
         pass
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_link_in_place_of_a_lock_does_not_empty_what_it_leads_to(tmp_path: Path, *, shared: bool) -> None:
+    keys, lock = tmp_path / "keys.json", tmp_path / ".writing.lock"
+    keys.write_bytes(b"all that there is")
+    lock.symlink_to(keys)
+    with (
+        pytest.raises(RepositoryError, match="symbolic links"),
+        file_lock(lock, tmp_path, "chom", "backup", shared=shared, patience=0),
+    ):
+        pass
+    assert keys.read_bytes() == b"all that there is"

@@ -16,6 +16,7 @@ from chom_pipelines.errors import DamagedError, DiskFullError, ObjectExistsError
 from chom_pipelines.repository import local_store
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.store import Folder, uploading
+from chom_pipelines_tests.repository.samples import no_more_files
 
 DIES_WHILE_IT_PUTS = """
 import os, signal, sys
@@ -182,8 +183,8 @@ def test_a_disk_that_cannot_read_what_it_has_makes_it_damaged(
 
 
 def test_what_may_not_be_opened_is_not_called_damaged_or_missing(store: LocalStore) -> None:
-    (store.root / "a").symlink_to("a")
-    with pytest.raises(RepositoryError, match="symbolic links") as caught:
+    Folder(store).write("a", b"it")
+    with no_more_files(), pytest.raises(RepositoryError, match="open files") as caught:
         next(store.open("a"))
     assert type(caught.value) is RepositoryError
 
@@ -218,3 +219,26 @@ def test_nothing_else_in_the_directory_is_touched(store: LocalStore) -> None:
     with suppress(RepositoryError):
         store.delete_folder("")
     assert every_file(store) == [".snapshots/hourly/file", "a/b"]
+
+
+@pytest.mark.parametrize("linked", ["chom", "chom/full", "chom/full/manifest.json"])
+def test_a_symbolic_link_leads_nowhere(tmp_path: Path, linked: str) -> None:
+    store, outside = LocalStore(tmp_path / "repository"), tmp_path / "outside"
+    store.create()
+    Folder(store, "chom/full").write("manifest.json", b"it")
+    (tmp_path / "repository" / linked).rename(outside)
+    (tmp_path / "repository" / linked).symlink_to(outside)
+    before = sorted(outside.rglob("*"))
+    name = "chom/full/manifest.json"
+    for act in (
+        lambda: b"".join(store.open(name)),
+        lambda: store.put(name),
+        lambda: store.replace(name, b"forged"),
+        lambda: store.exists(name),
+        lambda: store.delete(name),
+        lambda: store.below(linked),
+        lambda: store.delete_folder(linked),
+    ):
+        with pytest.raises(DamagedError, match=f"{linked} is a symbolic link"):
+            act()
+    assert sorted(outside.rglob("*")) == before

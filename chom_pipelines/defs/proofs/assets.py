@@ -54,7 +54,7 @@ def _restore(
         server = inventory.server(name)
         entries = existing_repository(inventory.repository).backups(name)
         entry = newest_of_day(entries, context.partition_key, window.start, window.end)
-        keyring = keyring_of(inventory.repository)
+        keyring = keyring_of(inventory.repository, server.backup)
         context.log.info("restoring %s on a private server", entry.where)
         proof = verify(entry, Level.FULL, keyring, LogLines(context.log.info), threads=config.threads)
         report_checks(context.instance, server, inventory)

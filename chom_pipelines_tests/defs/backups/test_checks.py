@@ -5,13 +5,14 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.errors import DiskFullError
 from chom_pipelines.progress import Report
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.keys import KeyKind, Keyring
 from chom_pipelines.repository.proof import Level, Proof
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.deployments import NAME, Deployment, back_up, check_outcomes, metadata
@@ -140,6 +141,29 @@ def test_in_the_run_that_took_the_backup_it_is_read_once(deployed: Deployment) -
     back_up(deployed)
     (entry,) = deployed.entries()
     assert len(entry.proofs(None)) == 1
+
+
+def test_a_plain_backup_fails_where_there_are_keys_unless_the_server_takes_plain_ones(
+    mariadb: PrivateServer, database: str, tmp_path: Path
+) -> None:
+    deployed = Deployment.of(tmp_path, mariadb, (database,))
+    server = yaml.safe_load(deployed.config.read_text())["servers"][0]
+    assert server.pop("name") == NAME
+    Keyring().generate("first", KeyKind.AES_256).save(tmp_path / "keys.json")
+    deployed.write(server, encryption={"keys": {"file": "keys.json"}})
+    result = back_up(deployed, encrypt=False)
+    assert metadata(result)["verification"] == "basic: passed"  # of what this run was asked for; the next will not know
+    for found in (
+        check_outcomes(result),
+        {each.check_name: each.metadata["outcome"].value for each in asked(deployed)},
+    ):
+        assert found["archive_integrity"] in {FAILED, "failed"}
+    (refused,) = asked(deployed, "archive_integrity")
+    assert "is not encrypted" in str(refused.description)
+    server["backup"]["encrypt"] = False
+    deployed.write(server, encryption={"keys": {"file": "keys.json"}})
+    (believed,) = asked(deployed, "archive_integrity")
+    assert believed.passed
 
 
 def test_without_any_backup_nothing_is_verified_and_the_server_is_overdue(deployed: Deployment) -> None:
