@@ -13,22 +13,15 @@ from chom_pipelines.errors import DefinitionChangedError, ServerError, UnknownDa
 from chom_pipelines.logical.columns import Column
 from chom_pipelines.logical.definitions import INVALID_VIEW, Context, Definition, in_dependency_order, in_one_charset
 from chom_pipelines.repository.payloads import SequenceCounter
-from chom_pipelines.server.connection import Row, Session, error_number
+from chom_pipelines.server.connection import Row, Session
 from chom_pipelines.server.facts import SYSTEM_DATABASES, ServerFacts
-from chom_pipelines.server.identifiers import account, literal, qualified, quote
+from chom_pipelines.server.identifiers import literal, qualified, quote
 
 _BORROWING = frozenset({"mrg_myisam", "federated", "spider"})
-_INTERNAL_ACCOUNTS = frozenset({"mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys", "PUBLIC", ""})
-_DEFAULT_ROLES = re.compile(
-    rb" DEFAULT ROLE (?P<names>`(?:[^`]|``)*`@`(?:[^`]|``)*`(?:,`(?:[^`]|``)*`@`(?:[^`]|``)*`)*)"
-)
-_EXPIRED = re.compile(rb" PASSWORD EXPIRE(?= ACCOUNT | PASSWORD |$)")
 _NEXT_VALUE = re.compile(r"nextval\(`(?P<database>(?:[^`]|``)+)`\.`(?P<name>(?:[^`]|``)+)`\)")
 _WHOLE_NUMBERS = "'tinyint', 'smallint', 'mediumint', 'int', 'bigint'"
 _AGAIN = "run again when no migration is running"
 _VIEW_INVALID = 1356
-_NOT_IN_EFFECT = frozenset({1133, 1141})
-"""No such user or grant: skip-name-resolve ignores accounts with host names, which stay in mysql.user."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +88,8 @@ class Catalog:
     def __init__(self, session: Session, facts: ServerFacts, databases: Sequence[str] | None) -> None:
         self.session = session
         self.facts = facts
-        self.ignored_accounts: list[str] = []
         if facts.caches_statistics:
             session.execute("SET SESSION information_schema_stats_expiry = 0")
-        if not facts.is_mariadb:
-            # hashes of caching_sha2_password hold any byte
-            session.execute("SET SESSION print_identified_with_as_hex = ON")
         self.databases = self._databases(databases)
 
     def _databases(self, wanted: Sequence[str] | None) -> tuple[str, ...]:
@@ -368,56 +357,6 @@ class Catalog:
             context = Context(_text(mode), _text(client), _text(collation), _text(database_collation), _text(zone))
             body = in_one_charset(_bytes(statement), _text(client), [name])
             yield Definition("event", database, name, body, context)
-
-    def accounts(self) -> list[Definition]:
-        """Accounts and roles with their grants, but for those that a server makes for itself.
-
-        One that the server does not know, though its tables do, is named in `ignored_accounts`. Raises
-        MissingPrivilegeError where the user may not read them.
-        """
-        found: list[Definition] = []
-        grants: list[Definition] = []
-        for user, host, is_role in self._account_names():
-            name = account(user, None if is_role else host)
-            label = user if is_role else f"{user}@{host}"
-            try:
-                made, late = self._account(name, label, is_role=is_role)
-            except ServerError as error:
-                if error_number(error) not in _NOT_IN_EFFECT:
-                    raise
-                self.ignored_accounts.append(label)
-                continue
-            found.append(made)
-            grants += [
-                Definition("grant", "", f"{label} #{number}", _bytes(grant))
-                for number, (grant, *_) in enumerate(self.session.rows(f"SHOW GRANTS FOR {name}"))
-            ]
-            grants += late
-        # roles first: MariaDB's accounts are granted them
-        return sorted(found, key=lambda definition: definition.kind != "role") + grants
-
-    def _account(self, name: str, label: str, *, is_role: bool) -> tuple[Definition, list[Definition]]:
-        """What makes it, and what can only be said of it after everybody's are made and its own grants are given."""
-        if is_role:
-            return Definition("role", "", label, f"CREATE ROLE IF NOT EXISTS {name}".encode()), []
-        (created,) = self._shown(f"SHOW CREATE USER {name}")[:1]
-        statement = _bytes(created).replace(b"CREATE USER ", b"CREATE USER IF NOT EXISTS ", 1)
-        late: list[bytes] = []
-        if roles := _DEFAULT_ROLES.search(statement):  # MySQL's roles are accounts like others
-            statement = statement.replace(roles[0], b"", 1)
-            late.append(b"SET DEFAULT ROLE " + roles["names"] + f" TO {name}".encode())
-        if _EXPIRED.search(statement):  # MariaDB's GRANT sets the password again
-            late.append(f"ALTER USER {name} PASSWORD EXPIRE".encode())
-        after = [Definition("grant", "", f"{label} late {number}", sql) for number, sql in enumerate(late)]
-        return Definition("account", "", label, statement), after
-
-    def _account_names(self) -> list[tuple[str, str, bool]]:
-        role = "is_role = 'Y'" if self.facts.is_mariadb else "FALSE"
-        return [
-            (str(user), str(host), bool(is_role))
-            for user, host, is_role in self.session.rows(f"SELECT User, Host, {role} FROM mysql.user ORDER BY 1, 2")
-            if user not in _INTERNAL_ACCOUNTS
-        ]
 
 
 def _bytes(value: str | bytes) -> bytes:

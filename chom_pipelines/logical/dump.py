@@ -20,6 +20,7 @@ from chom_pipelines.errors import (
 )
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy
+from chom_pipelines.logical.accounts import read_accounts
 from chom_pipelines.logical.catalog import Catalog, TableInfo
 from chom_pipelines.logical.columns import load_statement
 from chom_pipelines.logical.definitions import INVALID_VIEW, SCHEMA_FILES, Definition, standing, written
@@ -114,7 +115,7 @@ class _Run:
             definitions = standing(definitions, counters)
             self._read(workers, work, report)
             self._refuse_changes(definitions, numbers, catalog)
-        accounts = self._accounts(catalog)
+        accounts = self._accounts()
         objects = work.objects + self._store_schema([*definitions, *accounts], tables, work)
         self.warnings += [*_warnings(definitions, tables, work.result()), *uncovered(self.session, self.facts)]
         if moment.replication.warning:
@@ -210,16 +211,16 @@ class _Run:
             message = f"{self.server.name}: changed while it was dumped: {', '.join(changed)}"
             raise DefinitionChangedError(message, "run again when no migration is running; nothing was published")
 
-    def _accounts(self, catalog: Catalog) -> list[Definition]:
+    def _accounts(self) -> tuple[Definition, ...]:
         try:
-            accounts = catalog.accounts()
+            accounts = read_accounts(self.session, self.facts)
         except MissingPrivilegeError as error:
             self.warnings.append(f"accounts and grants are not in this backup: {error.what}")
-            return []
-        if catalog.ignored_accounts:
-            names = ", ".join(catalog.ignored_accounts)
+            return ()
+        if accounts.ignored:
+            names = ", ".join(accounts.ignored)
             self.warnings.append(f"accounts that the server itself ignores are not in this backup: {names}")
-        return accounts
+        return accounts.definitions
 
     def _store_schema(self, definitions: list[Definition], tables: list[TableInfo], work: Work) -> list[StoredObject]:
         files: list[tuple[str, Iterable[bytes]]] = [

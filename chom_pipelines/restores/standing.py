@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from chom_pipelines.errors import RestoreRefusedError, UnsupportedServerError
+from chom_pipelines.logical.accounts import account_label, account_names
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.restores.plan import RestorePlan
 from chom_pipelines.server.connection import Endpoint, Session
@@ -66,10 +67,8 @@ def read_standing(session: Session, facts: ServerFacts, plan: RestorePlan) -> St
     found = {name: _database(session, name) for name in sorted(touched & there)}
     if not plan.accounts:
         return Standing(found)
-    role = "is_role = 'Y'" if facts.is_mariadb else "FALSE"
-    users = session.rows(f"SELECT User, Host, {role} FROM mysql.user")
-    accounts = frozenset(str(user) if is_role else f"{user}@{host}" for user, host, is_role in users)
-    return Standing(found, accounts)
+    accounts = account_names(session, facts)
+    return Standing(found, frozenset(account_label(user, host, is_role=is_role) for user, host, is_role in accounts))
 
 
 def _database(session: Session, name: str) -> DatabaseStanding:
