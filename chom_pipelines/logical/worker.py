@@ -8,7 +8,6 @@ A process and not a thread: parsing holds the interpreter's lock while another c
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import queue
@@ -28,99 +27,23 @@ from chom_pipelines.errors import (
     ServerError,
     UnknownDatabaseError,
 )
-from chom_pipelines.logical.losses import LONGEST_SUSPECT, losses, suspect
+from chom_pipelines.logical.losses import losses
 from chom_pipelines.logical.queries import LossReading, Reading
+from chom_pipelines.logical.sink import Sink
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.encryption import DataKey
-from chom_pipelines.repository.objects import ObjectWriter, StoredObject
-from chom_pipelines.repository.payloads import Loss, Lost
+from chom_pipelines.repository.objects import ObjectWriter
+from chom_pipelines.repository.payloads import Lost
 from chom_pipelines.repository.store import Folder, StoreAddress
 from chom_pipelines.repository.stores import open_store
 from chom_pipelines.server.connection import Endpoint, Session, error_number
 from chom_pipelines.server.driver_errors import DEADLOCK
 from chom_pipelines.server.wire import Block, ExpectedCounts, UnfitRowError, rendered_rows, separate_rows
 
-OBJECT_BYTES = 96 << 20
-"""A range whose rows outgrow this goes on in another object."""
-
-MEMBER_BYTES = 4 << 20
-"""A table in a bundle is held in memory; one that turns out larger than this gets objects of its own."""
-
 _TELL_SECONDS = 0.5
 _AGAIN = "run again when no migration is running; nothing was published"
 
 Message = dict[str, Any]
-
-
-class _Sink:
-    """Where the rows of one range go: hashed, and stored where there is a writer."""
-
-    def __init__(self, worker: Worker, task: Message, *, buffered: bool, folder: Folder | None) -> None:
-        self.worker, self.name, self.buffered, self.folder = worker, task["name"], buffered, folder
-        self.hash = hashlib.sha256()
-        self.rows = self.bytes = 0
-        self.held: list[bytes] = []
-        self.writer: ObjectWriter | None = None
-        self.stored: list[StoredObject] = []
-        self.at_row_end = True
-        self.losses: tuple[Loss, ...] = ()
-        self.restored: str | None = None
-        self.seeks_losses, self.suspect = task["losses"] is not None, False
-        self.tail = b""
-
-    def add(self, block: Block) -> None:
-        self.hash.update(block.data)
-        if self.seeks_losses and not self.suspect:
-            self.suspect = suspect(self.tail + block.data)
-            self.tail = block.data[-LONGEST_SUSPECT:]  # a long row comes in pieces
-        self.rows += block.rows
-        self.bytes += len(block.data)
-        self.worker.count(len(block.data), block.rows)
-        folder = self.folder
-        if folder is None:
-            return
-        if self.buffered:
-            self.held.append(block.data)
-            if self.bytes > MEMBER_BYTES:
-                self.buffered = False
-                for data in self.held:
-                    self._write(folder, data)
-                self.held.clear()
-        else:
-            if self.writer and self.writer.raw_bytes >= OBJECT_BYTES and self.at_row_end:
-                self._close()
-            self._write(folder, block.data)
-        self.at_row_end = block.rows > 0
-
-    def _write(self, folder: Folder, data: bytes) -> None:
-        if self.writer is None:
-            self.writer = self.worker.writer(folder, f"{self.name}.{len(self.stored):04d}.tsv")
-        self.writer.write(data)
-
-    def _close(self) -> None:
-        if self.writer:
-            self.stored.append(self.writer.close())
-            self.writer = None
-
-    def finish(self) -> None:
-        self._close()
-
-    def abort(self) -> None:
-        if self.writer:
-            self.writer.abort()
-        if self.folder:
-            for stored in self.stored:
-                self.folder.delete(stored.path)
-
-    def part(self, objects: list[str]) -> Message:
-        return {
-            "rows": self.rows,
-            "bytes": self.bytes,
-            "digest": self.hash.hexdigest(),
-            "restored": self.restored,
-            "objects": objects,
-            "losses": [loss.model_dump(mode="json") for loss in self.losses],
-        }
 
 
 class Worker:
@@ -215,7 +138,7 @@ class Worker:
             parts[number]["objects"] = [f"{path}#{name}"]
         return {"parts": parts, "objects": objects}
 
-    def _read(self, task: Message, *, buffered: bool) -> _Sink:
+    def _read(self, task: Message, *, buffered: bool) -> Sink:
         """Read a range, and let go of its table: an ALTER that waits for us would hold up everyone behind it.
 
         MariaDB lets go only where the session writes no binary log; with one, the ALTER waits until the dump has ended.
@@ -233,7 +156,7 @@ class Worker:
         self.session.execute("ROLLBACK TO SAVEPOINT chom")
         return sink
 
-    def _find_losses(self, task: Message, sink: _Sink) -> None:
+    def _find_losses(self, task: Message, sink: Sink) -> None:
         """What the text of these rows does not carry; where a copy's text will be another, also what it will be."""
         if not sink.seeks_losses:
             return
@@ -245,18 +168,18 @@ class Worker:
         if any(loss.lost is Lost.DIGITS for loss in sink.losses):
             sink.restored = self._rendered(task, how.restored, None, buffered=False).hash.hexdigest()
 
-    def _rendered(self, task: Message, how: Reading, folder: Folder | None, *, buffered: bool) -> _Sink:
+    def _rendered(self, task: Message, how: Reading, folder: Folder | None, *, buffered: bool) -> Sink:
         """Read a range by the first rendering that fits it; what the server refuses is told with the table's name."""
         try:
             return self._first_fitting(task, how, folder, buffered=buffered)
         except (UnknownDatabaseError, DefinitionChangedError, LockNotObtainedError) as error:
             raise _of_table(error, f"{self.endpoint.where}: table {task['table']}") from error
 
-    def _first_fitting(self, task: Message, how: Reading, folder: Folder | None, *, buffered: bool) -> _Sink:
+    def _first_fitting(self, task: Message, how: Reading, folder: Folder | None, *, buffered: bool) -> Sink:
         tried = self.unfit.get(task["table"], 0)
         for number, attempt in enumerate(how.attempts[tried:], tried + 1):
             expected = ExpectedCounts(attempt.tabs_a_row, attempt.counts_separators, attempt.counts_backslashes)
-            sink = _Sink(self, task, buffered=buffered, folder=folder)
+            sink = Sink(self, task, buffered=buffered, folder=folder)
             try:
                 self._fill(sink, rendered_rows(self.session, attempt.sql, expected, self.session.interrupt))
             except UnfitRowError:
@@ -264,12 +187,12 @@ class Worker:
                 self.unfit[task["table"]] = number
                 continue
             return sink
-        sink = _Sink(self, task, buffered=buffered, folder=folder)
+        sink = Sink(self, task, buffered=buffered, folder=folder)
         self._fill(sink, separate_rows(self.session, how.separate, how.escaped))
         return sink
 
     @staticmethod
-    def _fill(sink: _Sink, blocks: Iterator[Block]) -> None:
+    def _fill(sink: Sink, blocks: Iterator[Block]) -> None:
         try:
             for block in blocks:
                 sink.add(block)

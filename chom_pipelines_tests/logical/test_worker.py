@@ -26,7 +26,7 @@ from chom_pipelines.errors import (
     RepositoryError,
     ServerError,
 )
-from chom_pipelines.logical import worker
+from chom_pipelines.logical import sink
 from chom_pipelines.logical.catalog import Catalog, TableInfo
 from chom_pipelines.logical.pool import Setup, pool
 from chom_pipelines.logical.queries import reading
@@ -102,7 +102,7 @@ def text_of(root: Path, answer: Message, key: DataKey | None = None) -> bytes:
 def test_a_range_becomes_objects_of_bounded_size_that_end_with_a_row(
     server: PrivateServer, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "OBJECT_BYTES", 1)
+    monkeypatch.setattr(sink, "OBJECT_BYTES", 1)
     with working(server, tmp_path) as opened:
         answer = opened.answer({"task": a_task(table(server, database, "plain"))})
     (part,) = answer["result"]["parts"]
@@ -151,7 +151,7 @@ def test_small_tables_are_members_of_a_tar_file(server: PrivateServer, database:
 def test_a_member_that_outgrows_its_memory_gets_objects_of_its_own(
     server: PrivateServer, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "MEMBER_BYTES", 1 << 20)
+    monkeypatch.setattr(sink, "MEMBER_BYTES", 1 << 20)
     names = ("plain", "little")
     members = [a_task(table(server, database, name), name=f"data/{name}.0000") for name in names]
     with working(server, tmp_path) as opened:
@@ -172,7 +172,7 @@ def test_a_member_that_outgrows_its_memory_gets_objects_of_its_own(
 def test_a_separator_makes_the_worker_render_the_range_again_and_leaves_nothing_of_the_first_try(
     server: PrivateServer, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
-    monkeypatch.setattr(worker, "OBJECT_BYTES", 1)
+    monkeypatch.setattr(sink, "OBJECT_BYTES", 1)
     with server.connect() as session:
         session.execute(f"UPDATE {database}.plain SET v = 'a\\tb\\nc\\\\d' WHERE id = {place}")
     with working(server, tmp_path) as opened:
