@@ -25,13 +25,12 @@ from chom_pipelines.repository.repository import Repository
 from chom_pipelines_tests.cli.setting import Setting
 
 CHOM = str(Path(sys.executable).with_name("chom"))
-_MARK = "CHOM_TEST_DEMONSTRATION"
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """As a person's, with a mark that every process of this demonstration inherits."""
+    """As a person's, with a PATH that marks every process of this demonstration, private servers too."""
     inherited = {name: value for name, value in os.environ.items() if name != "CI"}
-    return inherited | {"TERM": "xterm", "COLUMNS": "100", _MARK: str(folder)}
+    return inherited | {"TERM": "xterm", "COLUMNS": "100", "PATH": f"{os.environ['PATH']}:{folder}"}
 
 
 def processes(folder: Path) -> list[str]:
@@ -42,7 +41,7 @@ def processes(folder: Path) -> list[str]:
             variables, command = (process / "environ").read_bytes(), (process / "cmdline").read_bytes()
         except OSError:
             continue  # ended meanwhile
-        if f"{_MARK}={folder}".encode() in variables.split(b"\0"):
+        if any(each.startswith(b"PATH=") and each.endswith(f":{folder}".encode()) for each in variables.split(b"\0")):
             found.append(command.replace(b"\0", b" ").decode())
     return found
 

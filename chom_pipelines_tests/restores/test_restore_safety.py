@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -104,6 +105,11 @@ def _cut_off(target: Endpoint, after: float | None) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
+        with Session(target) as session:  # what was being executed when it was cut off is first ended
+            while session.value(
+                "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND USER = 'root'"
+            ):
+                time.sleep(0.01)
 
 
 several = settings(
