@@ -137,9 +137,16 @@ def repeated(verdict: Verdict, proof: Proof | None, now: datetime, limit: timede
 
 
 def newest(proofs: Sequence[Proof], level: Level = Level.BASIC) -> Proof | None:
-    """The last proof of that level or more that came to an answer; else the last: what was found is not forgotten."""
+    """The last proof of that level or more; one that failed is not forgotten for a later one without an answer.
+
+    One that passed is: whoever has just tried to read a backup and could not is not told that it is sound.
+    """
     enough = [proof for proof in proofs if level is Level.BASIC or proof.level is Level.FULL]
-    return max(enough, key=lambda proof: (proof.outcome is not Outcome.NOT_VERIFIED, proof.started), default=None)
+    answered = [proof for proof in enough if proof.outcome is not Outcome.NOT_VERIFIED]
+    last = max(answered, key=lambda proof: proof.started, default=None)
+    if last and last.outcome is Outcome.FAILED:
+        return last
+    return max(enough, key=lambda proof: proof.started, default=None)
 
 
 def _age(time: timedelta) -> str:

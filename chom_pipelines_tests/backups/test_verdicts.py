@@ -106,6 +106,12 @@ def test_a_failure_is_not_forgotten_by_a_later_proof_that_came_to_no_answer() ->
     assert newest([later]) is later
 
 
+def test_a_pass_is_not_repeated_after_a_later_proof_that_came_to_no_answer() -> None:
+    later = NO_KEY.model_copy(update={"started": NOON + timedelta(days=1)})
+    assert newest([READ_WELL, later]) is later
+    assert integrity(newest([READ_WELL, later])).outcome is OPEN
+
+
 def sized(manifest: Manifest, raw_bytes: int) -> Manifest:
     return manifest.model_copy(update={"objects": (stored("data/a", raw_bytes),)})
 
