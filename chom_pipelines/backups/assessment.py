@@ -38,7 +38,7 @@ def answers(inventory: Inventory, server: Server, now: datetime) -> Mapping[str,
     if not repository.store.is_there():
         reason = f"there is no repository at {repository.where}: is it mounted?"
         return dict.fromkeys(QUESTIONS, Verdict(Outcome.NOT_VERIFIED, reason))
-    late = recent(repository, server, now)
+    late = recent(repository, server, keyring, now)
     try:
         entry = repository.find(server.name, LATEST)
     except BackupNotFoundError as error:
@@ -61,10 +61,20 @@ def answers(inventory: Inventory, server: Server, now: datetime) -> Mapping[str,
     }
 
 
-def recent(repository: Repository, server: Server, now: datetime) -> Verdict:
-    """Whether the newest backup is young enough; raises RepositoryError."""
-    times = [entry.time for entry in repository.backups(server.name) if entry.time]
-    return verdicts.recent(max(times, default=None), now, server.thresholds.backup_age_hours)
+def recent(repository: Repository, server: Server, keyring: Keyring | None, now: datetime) -> Verdict:
+    """Whether the newest backup with an authentic manifest is young enough: anybody can make a folder of any date.
+
+    Raises RepositoryError where the directory of backups cannot be listed.
+    """
+    problems = []
+    for entry in reversed([each for each in repository.backups(server.name) if each.time]):
+        problem = entry.problem(keyring)
+        if problem is None:
+            return verdicts.recent(entry.time, now, server.thresholds.backup_age_hours)
+        problems.append(problem)
+    if problems:
+        return Verdict(problems[0].outcome, f"no backup of this server can be believed: {problems[0].what}")
+    return verdicts.recent(None, now, server.thresholds.backup_age_hours)
 
 
 def read_again(inventory: Inventory, server: Server, report: Report) -> None:

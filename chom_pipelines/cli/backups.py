@@ -35,7 +35,7 @@ def backups(config: ConfigOption = None, server: ServerOption = None, json: Json
     keyrings = {one.name: keyring_of(inventory.repository, one.backup) for one in servers}
     found = {name: [opened(entry, keyring) for entry in repository.backups(name)] for name, keyring in keyrings.items()}
     now = datetime.now(UTC)
-    verdicts = {one.name: recent(repository, one, now) for one in servers}
+    verdicts = {one.name: recent(repository, one, keyrings[one.name], now) for one in servers}
     late = {name: verdict.outcome for name, verdict in verdicts.items()}
     if json:
         everything = [entries.as_json(one) for several in found.values() for one in several]

@@ -11,7 +11,7 @@ from chom_pipelines.defs.backups.assets import FULL_BACKUP
 from chom_pipelines.defs.checks import check_evaluation
 from chom_pipelines.defs.kinds import asset_key
 from chom_pipelines.defs.resources import Chom
-from chom_pipelines.inventory.opening import repository_of
+from chom_pipelines.inventory.opening import keyring_of, repository_of
 
 _SECONDS = 600
 
@@ -33,7 +33,8 @@ def overdue_sensor(status: dg.DefaultScheduleStatus) -> dg.SensorDefinition:
         before: dict[str, str] = json.loads(context.cursor or "{}")
         now = {}
         for server in inventory.servers:
-            verdict = recent(repository, server, datetime.now(UTC))
+            keyring = keyring_of(inventory.repository, server.backup)
+            verdict = recent(repository, server, keyring, datetime.now(UTC))
             now[server.name] = verdict.outcome.value
             if before.get(server.name) != verdict.outcome.value:  # else every tick would be an event of each server
                 evaluation = check_evaluation(asset_key(server.name, FULL_BACKUP), RECENT, verdict)

@@ -108,7 +108,7 @@ def test_a_manifest_that_was_changed_fails(deployed: Deployment) -> None:
     manifest = path_of(entry) / "manifest.json"
     manifest.write_bytes(manifest.read_bytes().replace(b'"rows": 3', b'"rows": 4', 1))
     found = {each.check_name: each.metadata["outcome"].value for each in asked(deployed)}
-    assert (found.pop("archive_integrity"), found.pop("recent_enough")) == ("failed", "passed")
+    assert (found.pop("archive_integrity"), found.pop("recent_enough")) == ("failed", "failed")
     assert set(found.values()) == {"not_verified"}
 
 
@@ -172,6 +172,16 @@ def test_without_any_backup_nothing_is_verified_and_the_server_is_overdue(deploy
     assert found.pop("recent_enough") == "failed"
     assert set(found.values()) == {"not_verified"}
     assert len(found) == 3
+
+
+def test_a_folder_of_a_later_date_makes_no_server_recent(deployed: Deployment) -> None:
+    deployed.repository.create()
+    planted = deployed.directory / "repository" / NAME / "backups" / "full_20990101_000000"
+    planted.mkdir(parents=True)
+    (planted / "manifest.json").write_text("{}")
+    (found,) = asked(deployed, "recent_enough")
+    assert found.metadata["outcome"].value == "failed"
+    assert "can be believed" in str(found.description)
 
 
 def test_each_check_can_be_asked_alone(deployed: Deployment) -> None:
