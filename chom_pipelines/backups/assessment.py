@@ -55,7 +55,7 @@ def answers(inventory: Inventory, server: Server, now: datetime) -> Mapping[str,
     return {
         INTEGRITY: verdicts.repeated(verdicts.integrity(last), last, now, limit),
         TABLES: verdicts.repeated(verdicts.tables(last, expected), last, now, limit),
-        CONTENT: verdicts.repeated(verdicts.content(full), full, now, limit),
+        CONTENT: verdicts.repeated(verdicts.content_now(full, last), full, now, limit),
         SIZE: verdicts.size(manifest, _before(repository, entry, keyring)),
         RECENT: late,
     }

@@ -98,6 +98,13 @@ def content(proof: Proof | None) -> Verdict:
     return Verdict(Outcome.PASSED, f"{count} tables identical on {proof.scratch}{note}", _of(proof))
 
 
+def content_now(proof: Proof | None, last: Proof | None) -> Verdict:
+    """Of the newest full proof, and the last of any level: what is damaged now is not what was restored then."""
+    if proof and last and last.outcome is Outcome.FAILED and last.started > proof.started:
+        return _open(f"it was restored, and failed its {last.level.value} verification since: {last.reason}", _of(last))
+    return content(proof)
+
+
 def size(manifest: Manifest, before: Sequence[Manifest | None]) -> Verdict:
     """Against backups before it that hold the same databases by the same method; None is one that could not be read."""
     read = [each for each in before if each]
@@ -120,6 +127,10 @@ def recent(newest_backup: datetime | None, now: datetime, hours: float) -> Verdi
     if newest_backup is None:
         return Verdict(Outcome.FAILED, "this server was never backed up")
     age, allowed = now - newest_backup, timedelta(hours=hours) + LATE
+    if age < -LATE:
+        return Verdict(
+            Outcome.NOT_VERIFIED, f"the newest backup is of {newest_backup:%Y-%m-%d %H:%M} UTC, in the future"
+        )
     reason = f"the newest backup is {_age(age)} old, and may be {_age(allowed)}"
     return Verdict(Outcome.PASSED if age <= allowed else Outcome.FAILED, reason)
 

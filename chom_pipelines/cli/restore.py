@@ -151,7 +151,7 @@ def restore(
         return
     done = f"{result.tables} tables, {result.rows:,} rows, {output.size(result.bytes)}"
     typer.echo(f"{entry.id} is restored into {where}, as {', '.join(result.databases)}")
-    how = "read back and equal to the dump" if result.compared and not result.warnings else "every row counted"
+    how = "read back and equal to the dump" if result.equal else "every row counted"
     typer.echo(f"  {done} in {output.duration(seconds)}, {how}")
     for warning in result.warnings:
         typer.echo(f"  warning: {warning}", err=True)
@@ -208,7 +208,7 @@ def _print_plan(
 ) -> None:
     if isinstance(target, Path):
         refuse_directory(target, replace=request.replace)
-    found, refused = plan_restore(entry, keyring, None if isinstance(target, Path) else target, request)
+    found, refused = plan_restore(entry, keyring, target, request)
     known = opened(entry, keyring)
     proved, measured = entries.proved(known), known.restored_in
     where = str(target) if isinstance(target, Path) else target.where
@@ -241,8 +241,8 @@ def _print_plan(
         typer.echo(f"  {each.line}")
     rows, size = sum(each.table.rows for each in found.tables), sum(each.table.bytes for each in found.tables)
     gone = len(found.destructive)
-    lost = f"{gone} objects that are there go" if gone else "nothing that is there goes"
-    typer.echo(f"{len(found.tables)} tables with {rows:,} rows, {output.size(size)}; {lost}")
+    lost = f"lost by it: {gone} of the above" if gone else "nothing that is there is lost"
+    typer.echo(f"tables: {len(found.tables)}, with {rows:,} rows, {output.size(size)}; {lost}")
     for warning in found.warnings:
         typer.echo(f"warning: {warning}")
     typer.echo(f"{entry.id}: {proved}")

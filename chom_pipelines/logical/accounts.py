@@ -22,10 +22,10 @@ _NOT_IN_EFFECT = frozenset({1133, 1141})
 
 @dataclass(frozen=True)
 class Accounts:
-    """What there is: roles, accounts, then all grants; and who is ignored by the server, though its tables have him."""
+    """What there is: roles, accounts, then all grants; and warnings of what is left out."""
 
     definitions: tuple[Definition, ...]
-    ignored: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def account_label(user: str, host: str, *, is_role: bool) -> str:
@@ -51,7 +51,10 @@ def read_accounts(session: Session, facts: ServerFacts) -> Accounts:
     found: list[Definition] = []
     grants: list[Definition] = []
     ignored: list[str] = []
+    warnings: list[str] = []
     for user, host, is_role in account_names(session, facts):
+        if user == "PUBLIC" and session.rows("SHOW GRANTS FOR PUBLIC"):
+            warnings.append("what is granted to PUBLIC is not in this backup")
         if user in _INTERNAL_ACCOUNTS:
             continue
         name, label = account(user, None if is_role else host), account_label(user, host, is_role=is_role)
@@ -70,7 +73,9 @@ def read_accounts(session: Session, facts: ServerFacts) -> Accounts:
         grants += late
     # roles first: MariaDB's accounts are granted them
     makers = sorted(found, key=lambda definition: definition.kind != "role")
-    return Accounts((*makers, *grants), tuple(ignored))
+    if ignored:
+        warnings.append(f"accounts that the server itself ignores are not in this backup: {', '.join(ignored)}")
+    return Accounts((*makers, *grants), tuple(warnings))
 
 
 def _account(session: Session, name: str, label: str, *, is_role: bool) -> tuple[Definition, list[Definition]]:

@@ -17,6 +17,12 @@ from chom_pipelines.server.connection import Row, Session
 from chom_pipelines.server.facts import SYSTEM_DATABASES, ServerFacts
 from chom_pipelines.server.identifiers import literal, qualified, quote
 
+RESTORE_MARKER = "_chom_restore_in_progress"
+"""A table that stands in a database while something is restored there, and names it.
+
+It only explains what a restore that was cut off has left: it authorises nobody to remove anything. No backup has it.
+"""
+
 _BORROWING = frozenset({"mrg_myisam", "federated", "spider"})
 _NEXT_VALUE = re.compile(r"nextval\(`(?P<database>(?:[^`]|``)+)`\.`(?P<name>(?:[^`]|``)+)`\)")
 _WHOLE_NUMBERS = "'tinyint', 'smallint', 'mediumint', 'int', 'bigint'"
@@ -109,6 +115,13 @@ class Catalog:
         engines = {str(row[0]).lower(): row[3] == "YES" for row in self.session.rows("SHOW ENGINES")}
         return [table for database in self.databases for table in self._tables(database, engines)]
 
+    def unfinished(self) -> Iterator[str]:
+        """`database: tables` of what a restore that was cut off has left, or of one that is at work."""
+        for database in self.databases:
+            if any(_text(row[0]) == RESTORE_MARKER for row in self.session.rows(f"SHOW TABLES FROM {quote(database)}")):
+                names = self.session.rows(f"SELECT name FROM {qualified(database, RESTORE_MARKER)} ORDER BY name")
+                yield f"{database}: {', '.join(_text(name) for (name,) in names)}"
+
     def _described(self, database: str, columns: str, of: str) -> list[Row]:
         """Rows of an information_schema table about one database, which they do not name.
 
@@ -129,6 +142,8 @@ class Catalog:
             "TABLE_NAME, TABLE_TYPE, ENGINE, DATA_LENGTH, TABLE_ROWS, TABLE_COMMENT",
             "TABLES AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME",
         ):
+            if name == RESTORE_MARKER:
+                continue
             if engine is None:
                 message = f"{self.session.endpoint.where}: {database}.{name} cannot be read: {comment}"
                 raise ServerError(message, "repair or drop the table, or leave its database out of `databases`")
@@ -244,6 +259,8 @@ class Catalog:
             self.session.execute(f"USE {quote(database)}")
             default = _text(self.session.value("SELECT @@collation_database"))
             for name, kind in [(_text(name), _text(kind)) for name, kind in self.session.rows("SHOW FULL TABLES")]:
+                if name == RESTORE_MARKER:
+                    continue
                 if kind == "VIEW":
                     views.append(self._view(database, name))
                 elif kind == "SEQUENCE":

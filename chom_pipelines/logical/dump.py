@@ -118,6 +118,7 @@ class _Run:
         accounts = self._accounts()
         objects = work.objects + self._store_schema([*definitions, *accounts], tables, work)
         self.warnings += [*_warnings(definitions, tables, work.result()), *uncovered(self.session, self.facts)]
+        self.warnings += [f"a restore was cut off, or is at work, in {each}" for each in catalog.unfinished()]
         if moment.replication.warning:
             self.warnings.append(moment.replication.warning)
         manifest = Manifest(
@@ -217,9 +218,7 @@ class _Run:
         except MissingPrivilegeError as error:
             self.warnings.append(f"accounts and grants are not in this backup: {error.what}")
             return ()
-        if accounts.ignored:
-            names = ", ".join(accounts.ignored)
-            self.warnings.append(f"accounts that the server itself ignores are not in this backup: {names}")
+        self.warnings += accounts.warnings
         return accounts.definitions
 
     def _store_schema(self, definitions: list[Definition], tables: list[TableInfo], work: Work) -> list[StoredObject]:

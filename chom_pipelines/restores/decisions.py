@@ -8,12 +8,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from chom_pipelines.errors import RestoreRefusedError
+from chom_pipelines.logical.catalog import RESTORE_MARKER
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
 from chom_pipelines.restores.loading import VALUES_AS_THEY_ARE
 from chom_pipelines.restores.operations import Action, Operation, Operations
 from chom_pipelines.restores.plan import PlannedTable, RestorePlan
-from chom_pipelines.restores.standing import MARKER, DatabaseStanding, Standing
-from chom_pipelines.server.identifiers import literal, qualified, quote
+from chom_pipelines.restores.standing import DatabaseStanding, Standing
+from chom_pipelines.server.identifiers import account, literal, qualified, quote
 
 _DROPPED = ("table", "sequence", "event", "view", "procedure", "function", "package body", "package")
 """Kinds in the order in which they go: first what has to be waited for, where somebody uses it."""
@@ -70,6 +71,10 @@ def refusal(found: Operations, plan: RestorePlan, standing: Standing, where: str
 
 
 def _refuse_what_is_in_the_way(plan: RestorePlan, standing: Standing) -> None:
+    for each in plan.sequences:
+        if each.database not in standing.databases and each.database not in plan.databases:
+            what = f"{each.label} is needed, and there is no database {each.database}"
+            raise RestoreRefusedError(what, f"create it, or restore tables of {each.database} as well")
     if plan.whole:
         return
     tables = {(each.database, each.table.name) for each in plan.tables}
@@ -96,7 +101,7 @@ def _drops(plan: RestorePlan, standing: Standing) -> Iterator[Operation]:
                 *wanted,
                 *(each.name for each in (*plan.sequences, *plan.programs) if each.database == database),
             }
-            found = [*((kind, name) for name, kind in there.objects.items()), *there.programs]
+            found = [*((kind, name) for name, kind in there.objects.items() if name != RESTORE_MARKER), *there.programs]
         else:
             known = wanted
             found = [(kind, name) for name, kind in there.objects.items() if name in wanted]
@@ -126,9 +131,7 @@ def _unchecked(drops: Iterable[Operation], standing: Standing) -> Iterator[str]:
 def _drop(database: str, there: DatabaseStanding, kind: str, name: str, *, is_known: bool) -> Operation:
     triggers = sorted(trigger for trigger, table in there.triggers.items() if table == name and kind == "table")
     notes = []
-    if name == MARKER:
-        notes.append("the mark of a restore that was cut off")
-    elif not is_known:
+    if not is_known:
         notes.append("the backup does not have it")
     if name in there.unfinished:
         notes.append(f"of a restore of {there.unfinished[name]} that was cut off")
@@ -174,18 +177,20 @@ def _marks(plan: RestorePlan, standing: Standing, now: datetime) -> Iterator[Ope
         if not names:
             continue
         there = standing.databases.get(database)
-        marker = qualified(database, MARKER)
+        marker = qualified(database, RESTORE_MARKER)
         rows = ", ".join(f"({literal(name)}, {literal(plan.backup)}, '{now:%Y-%m-%d %H:%M:%S}')" for name in names)
         create = (
             f"CREATE TABLE {marker} (name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, "
             "backup VARCHAR(64) NOT NULL, since DATETIME NOT NULL)"
         )
-        stands = not plan.whole and there is not None and MARKER in there.objects
-        fill = f"REPLACE INTO {marker} VALUES {rows}"
-        statements = (fill.encode(), b"COMMIT") if stands else (create.encode(), fill.encode(), b"COMMIT")
+        stands = there is not None and RESTORE_MARKER in there.objects
+        again = [name for name in names if there and (plan.whole or name in there.unfinished)]
+        removed = f"DELETE FROM {marker}" + ("" if plan.whole else f" WHERE name IN ({', '.join(map(literal, again))})")
+        begin = (removed.encode(),) if stands and again else () if stands else (create.encode(),)
+        statements = (*begin, f"INSERT INTO {marker} VALUES {rows}".encode(), b"COMMIT")
         action = Action.ALTER if stands else Action.CREATE
         note = "names what is being restored, until it is"
-        yield Operation(action, "table", database, MARKER, note, statements=statements)
+        yield Operation(action, "table", database, RESTORE_MARKER, note, statements=statements)
 
 
 def _marks_removed(plan: RestorePlan, standing: Standing) -> Iterator[Operation]:
@@ -194,15 +199,19 @@ def _marks_removed(plan: RestorePlan, standing: Standing) -> Iterator[Operation]
         if not names:
             continue
         there = standing.databases.get(database)
-        marker = qualified(database, MARKER)
+        marker = qualified(database, RESTORE_MARKER)
         others = set() if plan.whole or there is None else set(there.unfinished) - set(names)
         if others:
             listed = ", ".join(map(literal, names))
             statement = f"DELETE FROM {marker} WHERE name IN ({listed})"
             note = f"what an earlier restore left unfinished stays named: {', '.join(sorted(others))}"
-            yield Operation(Action.ALTER, "table", database, MARKER, note, statements=(statement.encode(), b"COMMIT"))
+            yield Operation(
+                Action.ALTER, "table", database, RESTORE_MARKER, note, statements=(statement.encode(), b"COMMIT")
+            )
         else:
-            yield Operation(Action.DROP, "table", database, MARKER, statements=(f"DROP TABLE {marker}".encode(),))
+            yield Operation(
+                Action.DROP, "table", database, RESTORE_MARKER, statements=(f"DROP TABLE {marker}".encode(),)
+            )
 
 
 def _sequence(sequence: Definition, plan: RestorePlan, standing: Standing) -> Operation:
@@ -282,7 +291,13 @@ def _accounts(plan: RestorePlan, standing: Standing) -> tuple[list[Operation], l
             found.append(Operation(Action.CREATE, each.kind, "", each.name, statements=(create,)))
     for name, statements in grants.items():
         if name in kinds:
-            note = _number(len(statements), "grant")
-            found.append(Operation(Action.ALTER, kinds[name], "", name, note, statements=tuple(statements)))
+            note = f"{_number(len(statements), 'grant')}; where one is refused, the account goes again"
+            undo = (_drop_account(kinds[name], name),)
+            found.append(Operation(Action.ALTER, kinds[name], "", name, note, statements=tuple(statements), undo=undo))
     left = ", ".join(sorted({each.name for each in plan.accounts} & standing.accounts))
     return found, [f"left as they are there, with their passwords and grants: {left}"] if left else []
+
+
+def _drop_account(kind: str, label: str) -> bytes:
+    user, _, host = label.rpartition("@")
+    return (f"DROP ROLE {quote(label)}" if kind == "role" else f"DROP USER {account(user, host)}").encode()

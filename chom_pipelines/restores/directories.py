@@ -21,6 +21,7 @@ def refuse_directory(directory: Path, *, replace: bool) -> None:
 
     Allowed are a name that is not taken, an empty directory, and with `replace` the data directory of a stopped server.
     """
+    _refuse_name(directory)
     if directory.is_symlink():
         raise RestoreRefusedError(f"{directory} is a symbolic link", "name the directory that it leads to")
     if not os.path.lexists(directory):
@@ -39,6 +40,18 @@ def refuse_directory(directory: Path, *, replace: bool) -> None:
     refuse_served(directory)
 
 
+def _refuse_name(directory: Path) -> None:
+    """Raise RestoreRefusedError where no directory can come to stand there."""
+    try:
+        with suppress(FileNotFoundError):
+            directory.lstat()
+    except OSError as error:
+        raise RestoreRefusedError(f"{directory}: {error.strerror}", _ELSEWHERE) from error
+    above = next(each for each in directory.parents if os.path.lexists(each))
+    if not above.is_dir():
+        raise RestoreRefusedError(f"{above} is no directory", _ELSEWHERE)
+
+
 def refuse_served(directory: Path) -> None:
     """Raise RestoreRefusedError where a server runs on this data directory.
 
@@ -52,6 +65,16 @@ def refuse_served(directory: Path) -> None:
         raise RestoreRefusedError(what, "end them first; a server is shut down")
 
 
+def contained(directory: Path) -> str:
+    """What goes when this directory is replaced, for people; empty where nothing is in it."""
+    if not directory.is_dir():
+        return ""
+    names = sorted(path.name for path in directory.iterdir())
+    files = [path for path in directory.rglob("*") if path.is_file() and not path.is_symlink()]
+    size = sum(path.stat().st_size for path in files)
+    return f"{len(files):,} files, {size:,} bytes, in {', '.join(names)}" if names else ""
+
+
 def put_in_place(new: Path, directory: Path, *, replace: bool) -> None:
     """Give the new data directory its name; what it replaces is set aside first, and removed last.
 
@@ -59,6 +82,7 @@ def put_in_place(new: Path, directory: Path, *, replace: bool) -> None:
     where it cannot be renamed: in either case what was there stands there again.
     """
     refuse_directory(directory, replace=replace)
+    _sync(new)
     aside = directory.with_name(f"{directory.name}.replaced-{secrets.token_hex(4)}")
     with suppress(FileNotFoundError):
         directory.rename(aside)
@@ -73,7 +97,24 @@ def put_in_place(new: Path, directory: Path, *, replace: bool) -> None:
             what = f"{directory} cannot be put in its place: {error.strerror}"
             raise RestoreFailedError(what, "mend what the operating system says, and run it again") from error
         raise
+    _sync_one(directory.parent)  # before the old one goes
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _sync(top: Path) -> None:
+    """Have everything below on the medium: the server that made it ran without that."""
+    for folder, _, names in os.walk(top, topdown=False):
+        for name in names:
+            _sync_one(Path(folder) / name)
+        _sync_one(Path(folder))
+
+
+def _sync_one(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_data_directory(directory: Path) -> bool:

@@ -32,6 +32,8 @@ class RestoreResult:
     warnings: tuple[str, ...]
     compared: bool
     """The rows were read back and compared with the digests of the dump."""
+    equal: bool
+    """And all of them were equal."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Restore:
     begun: list[str] = field(default_factory=list)
     """The databases in which something was done."""
     warnings: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    """What could not be restored, where the rest was."""
 
     def run(self, report: Report) -> RestoreResult:
         """Do all of it; raises RestoreFailedError, DamagedError, or the server's error."""
@@ -68,11 +72,16 @@ class Restore:
             seconds = loader.run(targets, progress)
             self.warnings.extend(loader.losses)
         phases["indexes"] = seconds["indexes"]
+        equal = False
         if self.request.compare:
             with timed(phases, "compare"):
-                self._compare(threads, report)
+                equal = self._compare(threads, report)
         with timed(phases, "programs"):
             self._perform(self.operations.after)
+        if self.failures:
+            self.begun.clear()
+            what = f"everything is restored but this: {'; '.join(self.failures)}"
+            raise RestoreFailedError(what, "grant it by hand, or bring back what the grants name and run it again")
         return RestoreResult(
             databases=self.operations.databases,
             tables=len(tables),
@@ -81,14 +90,16 @@ class Restore:
             phases=phases,
             warnings=(*self.operations.warnings, *self.warnings),
             compared=self.request.compare,
+            equal=equal,
         )
 
-    def _compare(self, threads: int, report: Report) -> None:
+    def _compare(self, threads: int, report: Report) -> bool:
         """Read the rows back, while nobody else has them; raises RestoreFailedError where they are not the backup's."""
         failures = list(compared(self.operations.tables, self.target, self.facts, threads, report))
         if failures and not self.request.accept_losses:
             raise RestoreFailedError(f"rows are not what was dumped: {'; '.join(failures)}", "restore another backup")
         self.warnings.extend(failures)
+        return not failures
 
     def _perform(self, operations: Iterable[Operation]) -> None:
         for each in operations:
@@ -97,10 +108,19 @@ class Restore:
             except ServerError as error:
                 if not isinstance(error, LockNotObtainedError):  # which comes before the statement has done anything
                     self._begin(each.database)
+                if each.undo:
+                    self._undo(each, error)
+                    continue
                 if not each.may_fail:
                     raise type(error)(f"{error.what}\n  at: {each.line}", error.remedy) from error
                 self.warnings.append(f"{each.label} was not created; it did not work before: {error.what}")
             self._begin(each.database)
+
+    def _undo(self, operation: Operation, error: ServerError) -> None:
+        """Rather no account than one that lacks what restricts it, or what it needs."""
+        for statement in operation.undo:
+            self.session.statement(statement)
+        self.failures.append(f"{operation.label} is not there, as its grants were refused: {error.what}")
 
     def _begin(self, database: str) -> None:
         if database and database not in self.begun:

@@ -38,6 +38,8 @@ class Operation:
     statements: tuple[bytes, ...] = field(default=(), repr=False)
     endings: tuple[bytes, ...] = field(default=(), repr=False)
     may_fail: bool = False
+    undo: tuple[bytes, ...] = field(default=(), repr=False)
+    """Where it fails, this is done, the rest goes on, and the restore fails in the end."""
     table: PlannedTable | None = field(default=None, repr=False)
 
     @property

@@ -9,16 +9,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chom_pipelines.errors import RestoreRefusedError
-from chom_pipelines.logical.definitions import INVALID_VIEW, Definition, without_places
+from chom_pipelines.logical.definitions import INVALID_VIEW, Definition, encoding_of, without_places
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Table
-from chom_pipelines.restores.renaming import disabled, in_databases, names_database, qualifiers, trigger_in, untied
+from chom_pipelines.restores.renaming import (
+    disabled,
+    in_databases,
+    names_database,
+    qualifiers,
+    trigger_in,
+    untied,
+    view_in,
+)
 from chom_pipelines.restores.table_sql import SplitTable, split_table
 from chom_pipelines.server.facts import SYSTEM_DATABASES
 from chom_pipelines.server.identifiers import qualified, quote
 
 _VIEWS = frozenset({"view", INVALID_VIEW})
 _PROGRAMS = frozenset({"procedure", "function", "package", "package body", "trigger", "event"}) | _VIEWS
+_LONGEST_NAME = 64
 _ACCOUNTS = frozenset({"role", "account", "grant"})
 
 
@@ -82,6 +91,9 @@ def planned(manifest: Manifest, definitions: Sequence[Definition], request: Rest
     dumped = {table.identity: table for table in manifest.logical.tables}
     chosen = set(dumped) if request.tables is None else _chosen(manifest, request.tables)
     databases = set(manifest.logical.databases) if whole else {database for database, _ in chosen}
+    if request.rename and databases - set(request.rename):
+        what = f"no other name is given for {', '.join(sorted(databases - set(request.rename)))}"
+        raise RestoreRefusedError(what, "name another for each database, or for none")
     tables = [each for each in definitions if each.kind == "table" and _key(each) in chosen]
     programs = [
         each
@@ -132,6 +144,11 @@ def _refuse_unknown(manifest: Manifest, request: RestoreRequest) -> None:
     names = [request.rename.get(name, name) for name in manifest.logical.databases]
     if len(set(names)) != len(names):
         raise RestoreRefusedError("two databases would get the same name", "choose names that differ")
+    unfit = sorted(
+        {name for name in request.rename.values() if not 0 < len(name) <= _LONGEST_NAME or name.endswith(" ")}
+    )
+    if unfit:
+        raise RestoreRefusedError(f"{unfit[0]!r} cannot be the name of a database", "choose another name")
     own = sorted({name for name in request.rename.values() if name.lower() in SYSTEM_DATABASES})
     if own:
         raise RestoreRefusedError(f"{', '.join(own)} is the server's own database", "choose another name")
@@ -188,12 +205,22 @@ def _moved(definition: Definition, request: RestoreRequest) -> Definition:
     new = request.rename.get(definition.database, definition.database)
     statement = definition.statement
     if definition.kind in _VIEWS:
-        statement = in_databases(statement, request.rename)
+        statement = view_in(request.rename, statement)
     elif definition.kind == "event" and definition.database in request.rename:
         statement, _ = disabled(statement)
     elif definition.kind == "trigger" and definition.database in request.rename:
-        statement = trigger_in(new, statement)
+        statement = _trigger(definition, new)
     return replace(definition, database=new, statement=statement)
+
+
+def _trigger(trigger: Definition, database: str) -> bytes:
+    encoding = encoding_of(trigger.context.client)
+    name, table = (quote(each).encode(encoding, "replace") for each in (trigger.name, trigger.parent))
+    moved = trigger_in(database, name, table, trigger.statement)
+    if moved is None:
+        what = f"{trigger.label}: its definition is not understood well enough to make it in {database}"
+        raise RestoreRefusedError(what, "restore without another name, or report it with the definition")
+    return moved
 
 
 def _warnings(programs: list[Definition], manifest: Manifest, request: RestoreRequest) -> tuple[str, ...]:

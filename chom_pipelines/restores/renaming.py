@@ -17,9 +17,16 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _HEAD = re.compile(
-    rb"`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'|(?P<start>\bTRIGGER\b)|(?P<end>\bFOR\s+EACH\s+ROW\b)",
-    re.DOTALL | re.IGNORECASE,
+    rb"`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|/\*.*?\*/|(?:#|--\s)[^\n]*"
+    rb"|(?P<word>[\w$\x80-\xff]+)",
+    re.DOTALL,
 )
+_VIEW = re.compile(
+    rb"'(?:[^'\\]|\\.|'')*'|(?P<path>`(?:[^`]|``)*`(?:\.`(?:[^`]|``)*`)*)(?P<call>\()?|(?P<word>[A-Za-z_]\w*)|[^\s(]",
+    re.DOTALL,
+)
+_NAME = re.compile(rb"`(?:[^`]|``)*`")
+_BEFORE_A_TABLE = frozenset({b"from", b"join", b"straight_join", b"nextval", b"lastval", b"setval"})
 _EVENT_STATE = re.compile(
     rb"`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'"
     rb"|(?P<before> ON COMPLETION (?:NOT )?PRESERVE )(?P<state>ENABLE|DISABLE ON SLAVE|DISABLE ON REPLICA|DISABLE)\b",
@@ -28,7 +35,10 @@ _EVENT_STATE = re.compile(
 
 
 def in_databases(statement: bytes, rename: Mapping[str, str]) -> bytes:
-    """The server's own text with databases, where they qualify a name, called anew; literals are left alone."""
+    """A table's definition with databases, where they qualify a name, called anew; literals are left alone.
+
+    The server's own text qualifies no column there.
+    """
     new = {quote(old).encode(): quote(name).encode() for old, name in rename.items()}
     after_dot = False
 
@@ -40,6 +50,30 @@ def in_databases(statement: bytes, rename: Mapping[str, str]) -> bytes:
         return found[0]
 
     return _TOKEN.sub(renamed, statement)
+
+
+def view_in(rename: Mapping[str, str], statement: bytes) -> bytes:
+    """A view's definition, as the server shows it, with databases called anew where a name is that of a database.
+
+    Tables, aliases and columns may be called like it. A database comes first of three names, or first of two where a
+    table is named (after FROM or JOIN) or a function is called.
+    """
+    new = {quote(old).encode(): quote(name).encode() for old, name in rename.items()}
+    pieces, end, word = [], 0, b""
+    for found in _VIEW.finditer(statement):
+        if found["word"]:
+            word = found["word"].lower()
+            continue
+        if not found["path"]:
+            word = b""
+            continue
+        names = _NAME.findall(found["path"])
+        is_table = word in _BEFORE_A_TABLE
+        if names[0] in new and len(names) > 1 and (len(names) > 2 or is_table or found["call"]):  # noqa: PLR2004
+            pieces += [statement[end : found.start("path")], new[names[0]]]
+            end = found.start("path") + len(names[0])
+        word = b""
+    return b"".join([*pieces, statement[end:]])
 
 
 def names_database(statement: bytes, database: str) -> bool:
@@ -69,20 +103,24 @@ def untied(statement: bytes, rename: Mapping[str, str]) -> tuple[bytes, list[str
     return (lines.joined(kept), left) if left else (statement, [])
 
 
-def trigger_in(database: str, statement: bytes) -> bytes:
-    """A trigger's definition with its own name and its table's in this database.
+def trigger_in(database: str, name: bytes, table: bytes, statement: bytes) -> bytes | None:
+    """A trigger's definition with its own name and its table's in this database; None where its head is not understood.
 
     Servers show the head as it was written, with the database where its author named that: under another name the
-    statement would make the trigger of the original.
+    statement would make the trigger of the original. `name` and `table` are quoted, in the statement's encoding.
     """
-    head = next((found for found in _HEAD.finditer(statement) if found["start"] or found["end"]), None)
-    start = head.end() if head and head["start"] else 0
-    end = next((found.start() for found in _HEAD.finditer(statement, start) if found["end"]), len(statement))
-
-    def moved(found: re.Match[bytes]) -> bytes:
-        return quote(database).encode() + b"." if found["dot"] else found[0]
-
-    return statement[:start] + _TOKEN.sub(moved, statement[start:end]) + statement[end:]
+    words = [found for found in _HEAD.finditer(statement) if found["word"]]
+    texts = [found["word"].upper() for found in words]
+    try:
+        start = texts.index(b"TRIGGER")
+        row = next(at for at in range(start, len(texts)) if texts[at : at + 3] == [b"FOR", b"EACH", b"ROW"])
+        timing = next(at for at in range(start, row) if texts[at] in {b"BEFORE", b"AFTER"})
+    except (ValueError, StopIteration):
+        return None
+    where = quote(database).encode()
+    event = b" ".join(texts[timing : timing + 2])
+    head = b"TRIGGER %s.%s %s ON %s.%s FOR EACH ROW" % (where, name, event, where, table)
+    return statement[: words[start].start()] + head + statement[words[row + 2].end() :]
 
 
 def disabled(event: bytes) -> tuple[bytes, bool]:

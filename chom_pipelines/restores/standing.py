@@ -7,17 +7,12 @@ from dataclasses import dataclass, field
 
 from chom_pipelines.errors import RestoreRefusedError, UnsupportedServerError
 from chom_pipelines.logical.accounts import account_label, account_names
+from chom_pipelines.logical.catalog import RESTORE_MARKER
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.restores.plan import RestorePlan
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.identifiers import qualified, quote
-
-MARKER = "_chom_restore_in_progress"
-"""A table that stands in a database while something is restored there, and names it.
-
-It only explains what a restore that was cut off has left: it authorises nobody to remove anything.
-"""
 
 MARKER_COLUMNS = ("name", "backup", "since")
 
@@ -55,9 +50,17 @@ def refuse_unfit(manifest: Manifest, facts: ServerFacts, target: Endpoint) -> No
     if facts.flavour.value != manifest.source.flavour:
         message = f"{target.where} is {facts.label}; the backup is of {manifest.source.flavour}"
         raise UnsupportedServerError(message, "restore into a server of the same family")
+    mixed = [name for name in _names(manifest) if name != name.lower()]
+    if facts.variables.get("lower_case_table_names", "0") != "0" and mixed:
+        message = f"{target.where} keeps names in lower case; the backup has {', '.join(mixed[:3])}"
+        raise RestoreRefusedError(message, "restore into a server with lower_case_table_names=0, or --into-directory")
     if not facts.accepts_local_files:
         message = f"{target.where} does not accept LOAD DATA LOCAL"
         raise RestoreRefusedError(message, "SET GLOBAL local_infile = 1 for the time of the restore")
+
+
+def _names(manifest: Manifest) -> list[str]:
+    return sorted({*manifest.logical.databases, *(table.name for table in manifest.logical.tables)})
 
 
 def read_standing(session: Session, facts: ServerFacts, plan: RestorePlan) -> Standing:
@@ -86,7 +89,7 @@ def _database(session: Session, name: str) -> DatabaseStanding:
             _of(session, name, "EVENT_OBJECT_TABLE, TRIGGER_NAME", "TRIGGERS", "TRIGGER_SCHEMA", swapped=True)
         ),
         referring=tuple(_referring(session, name)) if objects else (),
-        unfinished=_unfinished(session, name) if MARKER in objects else {},
+        unfinished=_unfinished(session, name) if RESTORE_MARKER in objects else {},
     )
 
 
@@ -124,11 +127,11 @@ def _referring(session: Session, database: str) -> Iterable[tuple[str, str, str]
 
 def _unfinished(session: Session, database: str) -> dict[str, str]:
     """What the marker says; raises RestoreRefusedError where a table of that name is somebody else's."""
-    columns = tuple(str(row[0]) for row in session.rows(f"SHOW COLUMNS FROM {qualified(database, MARKER)}"))
+    columns = tuple(str(row[0]) for row in session.rows(f"SHOW COLUMNS FROM {qualified(database, RESTORE_MARKER)}"))
     if columns != MARKER_COLUMNS:
-        what = f"{session.endpoint.where}: the table {database}.{MARKER} was not made by this version of chom"
+        what = f"{session.endpoint.where}: the table {database}.{RESTORE_MARKER} was not made by this version of chom"
         raise RestoreRefusedError(what, "rename or drop that table")
     return {
         str(name): str(backup)
-        for name, backup in session.rows(f"SELECT name, backup FROM {qualified(database, MARKER)}")
+        for name, backup in session.rows(f"SELECT name, backup FROM {qualified(database, RESTORE_MARKER)}")
     }

@@ -21,10 +21,10 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.restores.decisions import decided, refusal
-from chom_pipelines.restores.directories import put_in_place, refuse_directory
+from chom_pipelines.restores.directories import contained, put_in_place, refuse_directory
 from chom_pipelines.restores.execution import Restore, RestoreResult
 from chom_pipelines.restores.loading import settings
-from chom_pipelines.restores.operations import Operations
+from chom_pipelines.restores.operations import Action, Operation, Operations
 from chom_pipelines.restores.plan import RestorePlan, RestoreRequest, planned
 from chom_pipelines.restores.standing import Standing, read_standing, refuse_unfit
 from chom_pipelines.server.connection import Endpoint, Session
@@ -47,10 +47,10 @@ _FAST = ("--innodb-doublewrite=OFF", "--innodb-flush-log-at-trx-commit=0", "--in
 def plan_restore(
     entry: BackupEntry,
     keyring: Keyring | None,
-    target: Endpoint | None,
+    target: Endpoint | Path | None,
     request: RestoreRequest,
 ) -> tuple[Operations, RestoreRefusedError | None]:
-    """What a restore would do on that server, or in a new directory (None); and why it would be refused all the same.
+    """What a restore would do on that server, or in a directory (None: a new one); and why it would be refused.
 
     Raises RestoreRefusedError where there is not even a list, and what reading the backup raises.
     """
@@ -58,12 +58,17 @@ def plan_restore(
         contents = Contents.of(entry, keyring)
         plan = planned(contents.manifest, contents.definitions(), request)
         _refuse_incomplete(contents, plan)
-    if target is None:
-        return decided(plan, Standing(), datetime.now(UTC)), None
+        damaged = _failed(entry, keyring, request)
+    if target is None or isinstance(target, Path):
+        found = decided(plan, Standing(), datetime.now(UTC))
+        gone = contained(target) if target else ""
+        replaced = Operation(Action.DROP, "directory", "", str(target), gone, needs_replace=True)
+        return replace(found, after=(*found.after, replaced)) if gone else found, damaged
     with Session(target) as session:
         facts = read_facts(session)
         refuse_unfit(contents.manifest, facts, target)
-        return _listed(session, facts, plan)
+        found, refused = _listed(session, facts, plan)
+        return found, damaged or refused
 
 
 def restore_into_server(
@@ -96,6 +101,10 @@ def restore_contents(contents: Contents, target: Endpoint, request: RestoreReque
             raise refused
         if found.destructive:
             _read_first(contents, plan, report)
+            again, _ = _listed(session, facts, plan)  # reading may take hours
+            if [each.line for each in again.all] != [each.line for each in found.all]:
+                what = f"{target.where}: what stands there has changed while {plan.backup} was read; nothing was done"
+                raise RestoreRefusedError(what, "look at it with --dry-run, and run it again")
         for statement in (*settings(facts), f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}"):
             session.execute(statement)
         restore = Restore(contents, found, target, facts, session, request)
@@ -153,21 +162,32 @@ def _made(contents: Contents, directory: Path, request: RestoreRequest, report: 
 
 
 def _refuse_failed(entry: BackupEntry, keyring: Keyring | None, request: RestoreRequest) -> None:
-    """Raise RestoreRefusedError where its last proof that came to an answer is that it failed, or one was forged."""
+    if damaged := _failed(entry, keyring, request):
+        raise damaged
+
+
+def _failed(entry: BackupEntry, keyring: Keyring | None, request: RestoreRequest) -> RestoreRefusedError | None:
+    """Why it is not restored: its last proof that came to an answer is that it failed, or one was forged."""
+    if request.despite_failed_proof:
+        return None
     records = entry.proofs(keyring)
     forged = next((record.problem for record in records if record.problem), None)
-    if forged and not request.despite_failed_proof:
+    if forged:
         what = f"{entry.id} has a proof that cannot be believed, which may have said that it failed: {forged.what}"
-        raise RestoreRefusedError(what, "find out who writes there; to restore it all the same, --despite-failed-proof")
+        remedy = "find out who writes there; to restore it all the same, --despite-failed-proof"
+        return RestoreRefusedError(what, remedy)
     proofs = [record.proof for record in records if record.proof]
     answered = [proof for proof in proofs if proof.outcome is not Outcome.NOT_VERIFIED]
     last = max(answered, key=lambda proof: proof.started, default=None)
-    if last and last.outcome is Outcome.FAILED and not request.despite_failed_proof:
-        what = (
-            f"{entry.id} failed its {last.level.value} verification of {last.started:%Y-%m-%d %H:%M} UTC: {last.reason}"
+    if last and last.outcome is Outcome.FAILED:
+        when = f"{last.started:%Y-%m-%d %H:%M} UTC"
+        what = f"{entry.id} failed its {last.level.value} verification of {when}: {last.reason}"
+        remedy = (
+            "restore another backup; to get what can be got out of this one, use --despite-failed-proof, "
+            "with --tables for those that are whole"
         )
-        remedy = "restore another backup; to get what can be got out of this one, use --despite-failed-proof"
-        raise RestoreRefusedError(what, remedy)
+        return RestoreRefusedError(what, remedy)
+    return None
 
 
 def _used(plan: RestorePlan) -> set[str]:

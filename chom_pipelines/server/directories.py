@@ -58,8 +58,10 @@ def remove_abandoned(base: Path) -> None:
             found = path.lstat()  # a link that somebody has put there leads to what is not ours
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
                 continue
+            if any(path.iterdir()) and not (path / _LOCK).exists():
+                continue  # somebody's own, that is called like ours
             descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             continue  # its owner, or another run, was quicker
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

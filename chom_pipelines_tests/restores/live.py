@@ -119,7 +119,12 @@ def _database(session: Session, database: str) -> State:
     for name, kind in session.rows(f"SHOW FULL TABLES FROM {where}"):
         full = f"{where}.{quote(str(name))}"
         if kind == "VIEW":
-            found["view", database, str(name)] = session.row(f"SHOW CREATE VIEW {full}")
+            # not its text: servers show that of a view by what it reads, which may be replaced
+            found["view", database, str(name)] = session.rows(
+                "SELECT DEFINER, SECURITY_TYPE, CHECK_OPTION FROM information_schema.VIEWS "
+                "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+                (database, name),
+            )
         elif kind == "SEQUENCE":
             found["sequence", database, str(name)] = session.row(f"SELECT * FROM {full}")
         else:

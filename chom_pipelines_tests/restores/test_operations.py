@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.errors import DamagedError, LockNotObtainedError, RestoreRefusedError
+from chom_pipelines.errors import DamagedError, LockNotObtainedError, RestoreFailedError, RestoreRefusedError
+from chom_pipelines.logical.catalog import RESTORE_MARKER as MARKER
 from chom_pipelines.progress import unreported
 from chom_pipelines.restores import targets
 from chom_pipelines.restores.operations import Action
 from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.standing import MARKER
 from chom_pipelines.restores.targets import plan_restore, restore_into_server
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.identifiers import quote
+from chom_pipelines.server.identifiers import qualified, quote
 from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.logical.samples import contents, library
 from chom_pipelines_tests.logical.taking import Backups
@@ -47,7 +47,7 @@ def test_what_a_cut_off_restore_of_tables_leaves_lets_nobody_drop_the_live_datab
     with server.connect() as session:
         assert session.rows(f"SELECT name, backup FROM {quote(database)}.{MARKER}") == [("notes", entry.id)]
         before = contents(session, database)
-    with pytest.raises(RestoreRefusedError, match=r"(?s)holds 8 objects.*left that was cut off"):
+    with pytest.raises(RestoreRefusedError, match=r"(?s)holds 7 objects.*left that was cut off"):
         restore_into_server(entry, None, server.root, RestoreRequest(threads=1), unreported)
     with pytest.raises(RestoreRefusedError, match="holds 1 object: notes"):
         restore_into_server(
@@ -119,7 +119,9 @@ def test_what_is_refused_is_listed_all_the_same(server: PrivateServer, backups: 
     assert len(found.destructive) == 6
 
 
-def test_a_table_that_came_after_the_look_is_not_dropped(server: PrivateServer, backups: Backups) -> None:
+def test_where_something_came_while_the_backup_was_read_nothing_is_done(
+    server: PrivateServer, backups: Backups
+) -> None:
     database = library(server)
     entry = backups.take(server, database)
     found: list[bool] = []
@@ -130,10 +132,14 @@ def test_a_table_that_came_after_the_look_is_not_dropped(server: PrivateServer, 
             with server.connect() as session:
                 session.execute(f"CREATE TABLE {quote(database)}.newer (id INT PRIMARY KEY)")
 
-    restore_into_server(entry, None, server.root, RestoreRequest(replace=True, threads=1), meanwhile)
+    with server.connect() as session:
+        before = session.rows(f"SELECT * FROM {quote(database)}.books ORDER BY id")
+    with pytest.raises(RestoreRefusedError, match="has changed while"):
+        restore_into_server(entry, None, server.root, RestoreRequest(replace=True, threads=1), meanwhile)
     assert found
     with server.connect() as session:
-        assert (("newer",)) in session.rows(f"SHOW TABLES FROM {quote(database)}")
+        assert session.rows(f"SELECT * FROM {quote(database)}.books ORDER BY id") == before
+        assert ("newer",) in session.rows(f"SHOW TABLES FROM {quote(database)}")
 
 
 def test_a_trigger_that_belongs_to_another_table_now_is_in_the_way(server: PrivateServer, backups: Backups) -> None:
@@ -271,3 +277,97 @@ def test_a_trigger_that_names_its_database_is_made_in_the_copy_and_not_in_the_or
     with server.connect() as session:
         assert {row[0] for row in session.rows(f"SHOW TRIGGERS FROM {name}")} == {"on_book"}
         assert {row[0] for row in session.rows(f"SHOW TRIGGERS FROM {quote(copy)}")} == {"on_book", "extra"}
+
+
+def test_a_view_whose_names_are_those_of_databases_reads_the_same_columns_in_the_copy(
+    server: PrivateServer, backups: Backups
+) -> None:
+    database, copy = server.fresh_database(), server.fresh_database()
+    with server.connect() as session:
+        session.execute(f"USE {quote(database)}")
+        session.execute(f"CREATE TABLE {quote(database)} (id INT PRIMARY KEY, x INT)")
+        session.execute("CREATE TABLE t1 (id INT PRIMARY KEY, x INT)")
+        session.execute("CREATE TABLE t2 (id INT PRIMARY KEY, x INT)")
+        for table, value in ((database, 50), ("t1", 100), ("t2", 200)):
+            session.execute(f"INSERT INTO {quote(table)} VALUES (1, {value})")
+        aliases = f"t1 {quote(database)} JOIN t2 {quote(copy)} ON {quote(database)}.id = {quote(copy)}.id"
+        session.execute(f"CREATE VIEW v AS SELECT {quote(database)}.x AS ax, {quote(copy)}.x AS bx FROM {aliases}")
+        session.execute(f"CREATE VIEW w AS SELECT {quote(database)}.id, {quote(database)}.x FROM {quote(database)}")
+    entry = backups.take(server, database)
+    restore_into_server(entry, None, server.root, RestoreRequest(rename={database: copy}, threads=1), unreported)
+    with server.connect() as session:
+        session.execute(f"UPDATE {qualified(database, database)} SET x = 51")
+        assert session.rows(f"SELECT * FROM {quote(copy)}.v") == [(100, 200)]
+        assert session.rows(f"SELECT * FROM {quote(copy)}.w") == [(1, 50)]
+
+
+def test_a_trigger_with_quoted_names_is_made_in_the_copy(server: PrivateServer, backups: Backups) -> None:
+    database, copy = library(server), server.fresh_database()
+    with server.connect() as session:
+        session.execute("SET sql_mode = 'ANSI_QUOTES'")
+        session.execute(
+            f'CREATE TRIGGER "{database}".extra BEFORE INSERT ON "{database}"/**/."notes" FOR EACH ROW SET @a = 1'
+        )
+    entry = backups.take(server, database)
+    with server.connect() as session:
+        session.execute(f"DROP TRIGGER {quote(database)}.extra")
+    restore_into_server(entry, None, server.root, RestoreRequest(rename={database: copy}, threads=1), unreported)
+    with server.connect() as session:
+        assert {row[0] for row in session.rows(f"SHOW TRIGGERS FROM {quote(database)}")} == {"on_book"}
+        assert {row[0] for row in session.rows(f"SHOW TRIGGERS FROM {quote(copy)}")} == {"on_book", "extra"}
+
+
+def test_an_account_whose_grants_are_refused_is_not_left_without_them(server: PrivateServer, backups: Backups) -> None:
+    database, other = library(server), server.fresh_database()
+    with server.connect() as root:
+        root.execute(f"CREATE TABLE {quote(other)}.s (id INT)")
+        root.execute("CREATE USER chom_test_app@'%', chom_test_ro@'%'")
+        root.execute(f"GRANT SELECT ON {quote(other)}.s TO chom_test_app@'%'")
+        root.execute(f"GRANT SELECT ON {quote(database)}.* TO chom_test_ro@'%'")
+    try:
+        entry = backups.take(server, database)
+        with scratch_server(server.flavour) as target, Session(target.endpoint) as session:
+            for again in (False, True):
+                request = RestoreRequest(accounts=True, replace=again, threads=1)
+                with pytest.raises(RestoreFailedError, match="account chom_test_app@% is not there"):
+                    restore_into_server(entry, None, target.endpoint, request, unreported)
+                there = {user for (user,) in session.rows("SELECT User FROM mysql.user")}
+                assert {"chom_test_app", "chom_test_ro"} & there == {"chom_test_ro"}
+                assert any(database in str(grant) for grant in session.rows("SHOW GRANTS FOR chom_test_ro@'%'"))
+                assert session.value(f"SELECT COUNT(*) FROM {quote(database)}.books") == 3
+    finally:
+        with server.connect() as root:
+            root.execute("DROP USER chom_test_app@'%', chom_test_ro@'%'")
+
+
+def test_a_backup_of_what_a_cut_off_restore_left_says_so_and_can_be_restored(
+    server: PrivateServer, backups: Backups
+) -> None:
+    database, copy = library(server), server.fresh_database()
+    with server.connect() as session:
+        session.execute(
+            f"CREATE TABLE {quote(database)}.{MARKER} (name VARCHAR(64), backup VARCHAR(64), since DATETIME)"
+        )
+        session.execute(f"INSERT INTO {quote(database)}.{MARKER} VALUES ('books', 'full_x', NOW())")
+    entry = backups.take(server, database)
+    assert f"a restore was cut off, or is at work, in {database}: books" in backups.manifest(entry).warnings
+    restore_into_server(entry, None, server.root, RestoreRequest(rename={database: copy}, threads=1), unreported)
+    with server.connect() as session:
+        assert contents(session, copy) == contents(session, database)
+
+
+def test_a_sequence_of_a_database_that_is_gone_is_asked_for_before_anything_goes(
+    mariadb: PrivateServer, backups: Backups
+) -> None:
+    database, other = mariadb.fresh_database(), mariadb.fresh_database()
+    with mariadb.connect() as session:
+        session.execute(f"CREATE SEQUENCE {quote(other)}.q")
+        session.execute(f"CREATE TABLE {quote(database)}.t (id INT DEFAULT NEXTVAL({quote(other)}.q))")
+    entry = backups.take(mariadb, database, other)
+    with mariadb.connect() as session:
+        session.execute(f"DROP DATABASE {quote(other)}")
+    request = RestoreRequest(tables=(f"{database}.t",), replace=True, threads=1)
+    with pytest.raises(RestoreRefusedError, match=f"there is no database {other}"):
+        restore_into_server(entry, None, mariadb.root, request, unreported)
+    with mariadb.connect() as session:
+        assert session.rows(f"SHOW TABLES FROM {quote(database)}") == [("t",)]

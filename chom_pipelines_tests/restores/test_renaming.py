@@ -1,9 +1,16 @@
-from chom_pipelines.restores.renaming import disabled, in_databases, names_database, qualifiers, trigger_in, untied
+from chom_pipelines.restores.renaming import (
+    disabled,
+    names_database,
+    qualifiers,
+    trigger_in,
+    untied,
+    view_in,
+)
 
 
 def test_a_view_is_renamed_where_it_qualifies_and_nowhere_else() -> None:
     view = b"CREATE VIEW `v` AS select '`old`.x' AS `old`,`old`.`t`.`a` AS `a` from `old`.`t`"
-    assert in_databases(view, {"old": "new"}) == (
+    assert view_in({"old": "new"}, view) == (
         b"CREATE VIEW `v` AS select '`old`.x' AS `old`,`new`.`t`.`a` AS `a` from `new`.`t`"
     )
 
@@ -16,11 +23,16 @@ def test_a_program_that_names_its_database_is_found_quoted_or_not() -> None:
 
 def test_names_that_are_exchanged_are_exchanged_once() -> None:
     sql = b"select `a`.`t`.`x`,`b`.`t`.`x` from (`a`.`t` join `b`.`t`)"
-    assert in_databases(sql, {"a": "b", "b": "c"}) == b"select `b`.`t`.`x`,`c`.`t`.`x` from (`b`.`t` join `c`.`t`)"
+    assert view_in({"a": "b", "b": "c"}, sql) == b"select `b`.`t`.`x`,`c`.`t`.`x` from (`b`.`t` join `c`.`t`)"
 
 
 def test_a_table_that_is_called_like_its_database_keeps_its_name() -> None:
-    assert in_databases(b"select `a`.`a`.`id` from `a`.`a`", {"a": "b"}) == b"select `b`.`a`.`id` from `b`.`a`"
+    rename = {"a": "b"}
+    assert view_in(rename, b"select `a`.`a`.`id` from `a`.`a`") == b"select `b`.`a`.`id` from `b`.`a`"
+    assert view_in(rename, b"select `a`.`id` AS `id` from `a`") == b"select `a`.`id` AS `id` from `a`"
+    assert view_in(rename, b"select `a`.`x`,`a`.`f`(`a`.`x`) from ((`a`.`t` `a` join `a`.`u`) join `c`.`a`)") == (
+        b"select `a`.`x`,`b`.`f`(`a`.`x`) from ((`b`.`t` `a` join `b`.`u`) join `c`.`a`)"
+    )
 
 
 TABLE = b"""CREATE TABLE `c` (
@@ -54,11 +66,14 @@ def test_an_event_is_disabled_where_it_says_so_and_not_in_its_text() -> None:
     )
 
 
-def test_a_trigger_that_was_written_with_its_database_is_made_in_the_copy() -> None:
-    written = b"CREATE DEFINER=`a.b`@`%` TRIGGER shop.`audit` BEFORE INSERT ON `shop` . orders FOR EACH ROW "
-    body = b"INSERT INTO shop.log VALUES (NEW.id)"
-    moved = b"CREATE DEFINER=`a.b`@`%` TRIGGER `copy`.`audit` BEFORE INSERT ON `copy`. orders FOR EACH ROW "
-    assert trigger_in("copy", written + body) == moved + body
-    assert trigger_in("copy", written.replace(b"shop.", b"").replace(b"`shop` . ", b"")) == (
-        written.replace(b"shop.", b"").replace(b"`shop` . ", b"")
-    )
+def test_a_trigger_is_made_in_the_copy_however_its_author_has_written_its_head() -> None:
+    body = b" INSERT INTO shop.log VALUES (NEW.id)"
+    moved = b"CREATE DEFINER=`a.b`@`%` TRIGGER `copy`.`audit` BEFORE INSERT ON `copy`.`orders` FOR EACH ROW" + body
+    for head in (
+        b"TRIGGER shop.`audit` BEFORE INSERT ON `shop` . orders FOR EACH ROW",
+        b'TRIGGER "shop"."audit" before insert ON "shop"."orders" for each row',
+        b"TRIGGER IF NOT EXISTS shop/**/.audit BEFORE INSERT ON shop /* x */ . orders FOR /* for each row */ EACH ROW",
+        b"TRIGGER audit # it's for each row\nBEFORE INSERT ON orders /* don't */ FOR EACH\nROW",
+    ):
+        assert trigger_in("copy", b"`audit`", b"`orders`", b"CREATE DEFINER=`a.b`@`%` " + head + body) == moved
+    assert trigger_in("copy", b"`audit`", b"`orders`", b"CREATE nothing of that kind") is None

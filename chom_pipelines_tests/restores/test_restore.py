@@ -8,6 +8,7 @@ import pytest
 
 from chom_pipelines.errors import DamagedError, RestoreRefusedError, UnsupportedServerError
 from chom_pipelines.logical import dump
+from chom_pipelines.logical.catalog import RESTORE_MARKER as MARKER
 from chom_pipelines.logical.ranges import cut
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
@@ -15,7 +16,6 @@ from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.standing import MARKER
 from chom_pipelines.restores.targets import plan_restore, restore_into_directory, restore_into_server
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour

@@ -1,17 +1,20 @@
 """The sensor of overdue servers: it reports their check, as no run does that for a server that was never backed up."""
 
-import json
 from datetime import UTC, datetime
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
 from chom_pipelines.backups.assessment import recent
-from chom_pipelines.backups.verdicts import RECENT
+from chom_pipelines.backups.verdicts import RECENT, Verdict
 from chom_pipelines.defs.backups.assets import FULL_BACKUP
 from chom_pipelines.defs.checks import check_evaluation
 from chom_pipelines.defs.kinds import asset_key
 from chom_pipelines.defs.resources import Chom
+from chom_pipelines.errors import ChomError
+from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of
+from chom_pipelines.outcome import Outcome
 
 _SECONDS = 600
 
@@ -27,20 +30,38 @@ def overdue_sensor(status: dg.DefaultScheduleStatus) -> dg.SensorDefinition:
     )
     def overdue(context: dg.SensorEvaluationContext, chom: Chom) -> dg.SkipReason:
         inventory = chom.inventory()
-        repository = repository_of(inventory.repository)
-        if not repository.store.is_there():
-            return dg.SkipReason(f"there is no repository at {repository.where}: is it mounted?")
-        before: dict[str, str] = json.loads(context.cursor or "{}")
-        now = {}
-        for server in inventory.servers:
-            keyring = keyring_of(inventory.repository, server.backup)
-            verdict = recent(repository, server, keyring, datetime.now(UTC))
-            now[server.name] = verdict.outcome.value
-            if before.get(server.name) != verdict.outcome.value:  # else every tick would be an event of each server
-                evaluation = check_evaluation(asset_key(server.name, FULL_BACKUP), RECENT, verdict)
-                context.instance.report_runless_asset_event(evaluation)
-        context.update_cursor(json.dumps(now))
-        failed = sorted(name for name, outcome in now.items() if outcome != "passed")
-        return dg.SkipReason(f"overdue: {', '.join(failed)}" if failed else "no server is overdue")
+        found = {server.name: _recent(inventory, server) for server in inventory.servers}
+        keys = {name: dg.AssetCheckKey(asset_key(name, FULL_BACKUP), RECENT) for name in found}
+        before = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
+        for name, verdict in found.items():
+            if _said(before.get(keys[name])) != verdict.outcome.value:  # else each tick were an event of each server
+                context.instance.report_runless_asset_event(check_evaluation(keys[name].asset_key, RECENT, verdict))
+        words = (
+            (Outcome.FAILED, "overdue"),
+            (Outcome.NOT_VERIFIED, "not known to be recent"),
+        )
+        told = [
+            f"{word}: {', '.join(sorted(name for name, verdict in found.items() if verdict.outcome is outcome))}"
+            for outcome, word in words
+            if any(verdict.outcome is outcome for verdict in found.values())
+        ]
+        return dg.SkipReason("; ".join(told) or "no server is overdue")
 
     return overdue
+
+
+def _recent(inventory: Inventory, server: Server) -> Verdict:
+    """Of one server: what is wrong with its backups keeps no other's from being looked at."""
+    repository = repository_of(inventory.repository)
+    if not repository.store.is_there():
+        return Verdict(Outcome.NOT_VERIFIED, f"there is no repository at {repository.where}: is it mounted?")
+    try:
+        return recent(repository, server, keyring_of(inventory.repository, server.backup), datetime.now(UTC))
+    except ChomError as error:
+        return Verdict(error.outcome, error.what)
+
+
+def _said(record: AssetCheckExecutionRecord | None) -> str | None:
+    """The outcome that was reported last, by a run or by this sensor."""
+    evaluation = record.evaluation if record else None
+    return str(evaluation.metadata["outcome"].value) if evaluation else None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines_tests.deployments import NAME, Deployment, back_up
@@ -20,16 +21,13 @@ def deployed(mariadb: PrivateServer, tmp_path: Path) -> Deployment:
     return Deployment.of(tmp_path, mariadb, (library(mariadb),))
 
 
-def ticked(deployed: Deployment, instance: dg.DagsterInstance, cursor: str | None = None) -> tuple[str, str]:
-    """What the sensor says, and its cursor after that."""
+def ticked(deployed: Deployment, instance: dg.DagsterInstance) -> str:
+    """What the sensor says."""
     (sensor,) = deployed.definitions().sensors or ()
     assert isinstance(sensor, dg.SensorDefinition)
-    context = dg.build_sensor_context(
-        instance=instance, cursor=cursor, resources={"chom": Chom(config=str(deployed.config))}
-    )
-    said = sensor(context)
+    said = sensor(dg.build_sensor_context(instance=instance, resources={"chom": Chom(config=str(deployed.config))}))
     assert isinstance(said, dg.SkipReason)
-    return str(said.skip_message), str(context.cursor)
+    return str(said.skip_message)
 
 
 def outcomes(instance: dg.DagsterInstance) -> list[bool]:
@@ -41,17 +39,30 @@ def outcomes(instance: dg.DagsterInstance) -> list[bool]:
 def test_a_server_that_was_never_backed_up_fails_its_check_without_any_run(deployed: Deployment) -> None:
     deployed.repository.create()
     with dg.DagsterInstance.ephemeral() as instance:
-        said, cursor = ticked(deployed, instance)
-        assert said == f"overdue: {NAME}"
+        assert ticked(deployed, instance) == f"overdue: {NAME}"
         assert outcomes(instance) == [False]
-        assert ticked(deployed, instance, cursor)[0] == said
+        assert ticked(deployed, instance) == f"overdue: {NAME}"
         assert outcomes(instance) == [False]  # said once
         back_up(deployed)
-        assert ticked(deployed, instance, cursor)[0] == "no server is overdue"
+        assert ticked(deployed, instance) == "no server is overdue"
         assert outcomes(instance) == [False, True]
 
 
-def test_where_the_repository_is_missing_nothing_is_said_of_any_server(deployed: Deployment) -> None:
+def test_where_the_repository_is_missing_no_green_stays(deployed: Deployment) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        assert "is it mounted?" in ticked(deployed, instance)[0]
-        assert outcomes(instance) == []
+        back_up(deployed)
+        assert ticked(deployed, instance) == "no server is overdue"
+        (deployed.directory / "repository").rename(deployed.directory / "elsewhere")
+        assert ticked(deployed, instance) == f"not known to be recent: {NAME}"
+        assert outcomes(instance) == [True, False]
+
+
+def test_one_server_that_cannot_be_looked_at_hides_no_other(deployed: Deployment) -> None:
+    body = yaml.safe_load(deployed.config.read_text())
+    body["servers"] = [{**body["servers"][0], "name": "first"}, *body["servers"]]
+    deployed.config.write_text(yaml.safe_dump(body))
+    deployed.repository.create()
+    (deployed.directory / "repository" / "first").symlink_to(deployed.directory)
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert ticked(deployed, instance) == f"overdue: {NAME}, first"
+        assert outcomes(instance) == [False]
