@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
 from chom_pipelines.backups.assessment import recent
 from chom_pipelines.backups.verdicts import RECENT, Verdict
@@ -34,7 +33,10 @@ def overdue_sensor(status: dg.DefaultScheduleStatus) -> dg.SensorDefinition:
         keys = {name: dg.AssetCheckKey(asset_key(name, FULL_BACKUP), RECENT) for name in found}
         before = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
         for name, verdict in found.items():
-            if _said(before.get(keys[name])) != verdict.outcome.value:  # else each tick were an event of each server
+            record = before.get(keys[name])
+            evaluation = record.evaluation if record else None
+            said = evaluation.metadata["outcome"].value if evaluation else None
+            if said != verdict.outcome.value:  # else each tick were an event of each server
                 context.instance.report_runless_asset_event(check_evaluation(keys[name].asset_key, RECENT, verdict))
         words = (
             (Outcome.FAILED, "overdue"),
@@ -59,9 +61,3 @@ def _recent(inventory: Inventory, server: Server) -> Verdict:
         return recent(repository, server, keyring_of(inventory.repository, server.backup), datetime.now(UTC))
     except ChomError as error:
         return Verdict(error.outcome, error.what)
-
-
-def _said(record: AssetCheckExecutionRecord | None) -> str | None:
-    """The outcome that was reported last, by a run or by this sensor."""
-    evaluation = record.evaluation if record else None
-    return str(evaluation.metadata["outcome"].value) if evaluation else None
