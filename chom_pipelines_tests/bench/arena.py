@@ -68,7 +68,7 @@ class Arena:
     def chom_before(self, checkout: Path, arguments: str) -> str:
         """The same of another checkout of this project, which has a repository of its own."""
         run = f"{sys.executable} -c 'from chom_pipelines.cli.main import main; main()'"
-        return f"cd {checkout} && CHOM_CONFIG={self.directory / 'before.yaml'} {run} {arguments}"
+        return f"cd {checkout} && PYTHONPATH={checkout} CHOM_CONFIG={self.directory / 'before.yaml'} {run} {arguments}"
 
     def fill(self, scale: float, copies: int) -> None:
         """Make the data."""
