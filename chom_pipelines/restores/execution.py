@@ -33,7 +33,7 @@ class RestoreResult:
     compared: bool
     """The rows were read back and compared with the digests of the dump."""
     equal: bool
-    """And all of them were equal."""
+    """And all of them were equal; False where there were none."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,15 @@ class Restore:
         if failures and not self.request.accept_losses:
             raise RestoreFailedError(f"rows are not what was dumped: {'; '.join(failures)}", "restore another backup")
         self.warnings.extend(failures)
-        return not failures
+        return bool(self.operations.tables) and not failures  # nothing compared is nothing proved
 
     def _perform(self, operations: Iterable[Operation]) -> None:
         for each in operations:
             try:
                 self._execute(each)
             except ServerError as error:
-                if not isinstance(error, LockNotObtainedError):  # which comes before the statement has done anything
+                # a lock that is not granted comes before the statement has done anything, but not before an earlier one
+                if len(each.statements) > 1 or not isinstance(error, LockNotObtainedError):
                     self._begin(each.database)
                 if each.undo:
                     self._undo(each, error)

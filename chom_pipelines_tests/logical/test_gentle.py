@@ -116,7 +116,7 @@ def test_a_stopped_worker_holds_up_writers_for_a_moment_and_fails_the_dump_by_na
         with pytest.raises(SnapshotTooSlowError, match="1 of 2 dump workers did not begin their snapshot in 2 s"):
             backups.take(server, database)
         before = writer.commits
-        time.sleep(0.5)
+        time.sleep(0.5)  # in which writers go on
         assert writer.commits > before
     assert writer.longest < BOUND
     assert backups.entries() == []
@@ -135,9 +135,9 @@ def test_a_stalled_client_holds_up_writers_for_a_moment(server: PrivateServer, b
         )
         assert stalled.stdout
         assert stalled.stdout.readline() == b"stalled\n"
-        time.sleep(BOUND)
+        time.sleep(BOUND)  # the longest that they may be held up
         before = writer.commits
-        time.sleep(0.5)
+        time.sleep(0.5)  # in which writers go on
         assert writer.commits > before
         os.kill(stalled.pid, signal.SIGCONT)
         assert stalled.wait(60) != 0
@@ -168,7 +168,7 @@ def test_a_full_disk_holds_up_writers_for_a_moment_and_is_named(server: PrivateS
             backups.take(server, database)
         assert "No space left on device" in refused.value.what
         before = writer.commits
-        time.sleep(0.5)
+        time.sleep(0.5)  # in which writers go on
         assert writer.commits > before
         assert backups.entries() == []
     assert writer.longest < BOUND

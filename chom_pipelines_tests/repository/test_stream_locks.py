@@ -80,7 +80,7 @@ def test_a_reader_waits_for_a_deletion_that_ends(stream: Stream, monkeypatch: py
 
     def slowly(store: LocalStore, folder: str) -> None:
         begun.set()
-        time.sleep(0.3)
+        time.sleep(0.3)  # longer than a reader that does not wait needs
         deleted(store, folder)
         ended.set()
 

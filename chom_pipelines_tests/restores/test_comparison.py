@@ -22,6 +22,7 @@ def test_rows_that_are_equal_are_said_to_be_compared(server: PrivateServer, back
     request = RestoreRequest(rename={database: copy}, threads=2, compare=True)
     result = restore_into_server(backups.take(server, database), None, server.root, request, unreported)
     assert result.compared
+    assert result.equal
     assert "compare" in result.phases
     assert not [each for each in result.warnings if "rows" in each]
 
@@ -51,3 +52,10 @@ def test_a_row_that_is_not_what_was_dumped_ends_it_and_names_the_table(server: P
         restore_contents(changed, server.root, request, unreported)
     with server.connect() as session:
         assert session.value(f"SELECT COUNT(*) FROM {quote(copy)}._chom_restore_in_progress") == 3
+
+
+def test_where_no_table_was_compared_nothing_is_called_equal(server: PrivateServer, backups: Backups) -> None:
+    database, copy = server.fresh_database(), server.fresh_database()
+    request = RestoreRequest(rename={database: copy}, threads=1, compare=True)
+    result = restore_into_server(backups.take(server, database), None, server.root, request, unreported)
+    assert not result.equal
