@@ -39,6 +39,10 @@ class SecretUnavailableError(ConfigurationError):
     """A secret reference leads nowhere: the variable is unset or the file cannot be read."""
 
 
+class InvalidGtidError(ConfigurationError):
+    """A text is no GTID, no set of GTIDs and no position in GTIDs."""
+
+
 # --- the database server
 
 
@@ -136,6 +140,12 @@ class DamagedError(RepositoryError):
 
     outcome = Outcome.FAILED
     usual_remedy = "restore another backup; this one cannot be trusted"
+
+
+class BinlogDamagedError(DamagedError):
+    """A binary log is not what its server wrote; the message names the file, the position and what is wrong there."""
+
+    usual_remedy = "copy the file from its server again; where it is gone, take a full backup: this log ends the chain"
 
 
 class UnknownFormatError(RepositoryError):

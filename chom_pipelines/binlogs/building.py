@@ -1,0 +1,329 @@
+"""Puts events together to transactions, and keeps what is to be known of the file as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import zstandard
+
+from chom_pipelines.binlogs.counting import RowCounter
+from chom_pipelines.binlogs.events import (
+    QUERY_SIZE,
+    Kind,
+    MysqlGtidEvent,
+    Query,
+    Rotate,
+    lenenc,
+    parse_gtid_list,
+    parse_incident,
+    parse_mariadb_gtid,
+    parse_mysql_gtid,
+    parse_mysql_tagged_gtid,
+    parse_previous_gtids,
+)
+from chom_pipelines.binlogs.gtids import GtidCollector, GtidPosition, Gtids, GtidSet, MariadbGtid
+from chom_pipelines.binlogs.statements import TEXT_BYTES, Statement, understand
+from chom_pipelines.binlogs.stream import EventStream, Handlers, Head, Sink
+from chom_pipelines.binlogs.transactions import Ending, FileEnding, Incident, Transaction, moment
+
+_SECOND = 1_000_000
+_MOST_STATEMENTS = 100
+_PIECE = 256  # bytes of a compressed payload at a time: they may be 8 MB of it decompressed
+_QUERY_BYTES = 1 << 17  # of a QUERY event: more than it may have before its text
+_OF_NO_CONSEQUENCE = (b"SAVEPOINT", b"ROLLBACK TO", b"RELEASE", b"XA START", b"XA BEGIN", b"XA END", b"BEGIN")
+_ZSTD, _UNCOMPRESSED = 0, 255
+_PAYLOAD_END, _PAYLOAD_SIZE, _PAYLOAD_CODEC = 0, 1, 2
+_SKIPPED = frozenset(
+    {
+        *(Kind.INTVAR, Kind.RAND, Kind.USER_VAR, Kind.IGNORABLE, Kind.ROWS_QUERY, Kind.HEARTBEAT, Kind.HEARTBEAT_V2),
+        *(Kind.TRANSACTION_CONTEXT, Kind.VIEW_CHANGE, Kind.BEGIN_LOAD_QUERY, Kind.APPEND_BLOCK, Kind.DELETE_FILE),
+        *(Kind.MARIADB_ANNOTATE_ROWS, Kind.MARIADB_BINLOG_CHECKPOINT),
+    }
+)
+_LOAD_QUERY_EXTRA = 13  # what EXECUTE_LOAD_QUERY has behind the fixed part of a QUERY
+
+
+@dataclass
+class _Open:
+    """A transaction whose end has not been read yet."""
+
+    start: int
+    time: int
+    """In microseconds since 1970."""
+    time_on_source: int = 0
+    mysql: MysqlGtidEvent | None = None
+    mariadb: MariadbGtid | None = None
+    begun: bool = False
+    """It goes on until something ends it; else the next statement is all of it."""
+    statements: list[Statement] = field(default_factory=list)
+    statement_count: int = 0
+
+
+class Builder:
+    """Takes the events of one file and makes transactions, which are in `finished` until someone takes them."""
+
+    def __init__(self, name: str, gtids: Gtids | None) -> None:
+        self._name = name
+        self.finished: list[Transaction] = []
+        self.transactions = 0
+        self.incidents: list[Incident] = []
+        self.ending = FileEnding.OPEN
+        self.next_file: str | None = None
+        self.gtids_before: Gtids | None = None
+        self.first_time = self.last_time = 0
+        self._open: _Open | None = None
+        self._rows = RowCounter()
+        self._uuids: dict[bytes, str] = {}
+        self._collector: GtidCollector | None = None
+        self._last: dict[int, MariadbGtid] | None = None
+        if gtids is not None:
+            self._begin_with(gtids)
+
+    @property
+    def gtids_after(self) -> Gtids | None:
+        """After the last whole transaction."""
+        if self._last is not None:
+            return GtidPosition(dict(sorted(self._last.items())))
+        return self._collector.gtids() if self._collector is not None else None
+
+    @property
+    def open_since(self) -> int | None:
+        """Where the transaction begins that has not ended yet."""
+        return self._open.start if self._open else None
+
+    def handlers(self) -> Handlers:
+        """For the events of the file."""
+        outer: dict[int, Callable[[bytes, int, int, Head], None]] = {
+            Kind.TRANSACTION_PAYLOAD: self._payload,
+            Kind.PREVIOUS_GTIDS: self._previous_gtids,
+            Kind.MARIADB_GTID_LIST: self._gtid_list,
+            Kind.GTID: self._mysql_gtid,
+            Kind.ANONYMOUS_GTID: self._mysql_gtid,
+            Kind.GTID_TAGGED: self._mysql_tagged_gtid,
+            Kind.MARIADB_GTID: self._mariadb_gtid,
+            Kind.ROTATE: self._rotate,
+            Kind.STOP: self._stop,
+        }
+        inner = self._inner_handlers()
+        return replace(
+            inner,
+            other={**inner.other, **outer},
+            large={**inner.large, Kind.TRANSACTION_PAYLOAD: self._opened_payload},
+            last=frozenset({Kind.ROTATE, Kind.STOP}),
+        )
+
+    def _inner_handlers(self) -> Handlers:
+        """For the events of a payload: no transaction begins or file ends in it."""
+        other: dict[int, Callable[[bytes, int, int, Head], None]] = {
+            Kind.QUERY: self._query,
+            Kind.MARIADB_QUERY_COMPRESSED: partial(self._query, compressed=True),
+            Kind.EXECUTE_LOAD_QUERY: self._load_query,
+            Kind.XID: self._xid,
+            Kind.XA_PREPARE: self._xa_prepare,
+            Kind.INCIDENT: self._incident,
+        }
+        statements = (Kind.QUERY, Kind.MARIADB_QUERY_COMPRESSED, Kind.EXECUTE_LOAD_QUERY)
+        large: dict[int, Callable[[bytes, int, int, Head], Sink]] = {
+            kind: partial(_Beginning, other[kind]) for kind in statements
+        }
+        return Handlers(self._rows.handlers(), other, {**large, **self._rows.openers()}, _SKIPPED)
+
+    # --- where a file stands
+
+    def _begin_with(self, gtids: Gtids) -> None:
+        self.gtids_before = gtids
+        if isinstance(gtids, GtidSet):
+            self._collector = GtidCollector.beginning_with(gtids)
+        else:
+            self._last = dict(gtids.last)
+
+    def _previous_gtids(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._nothing_open(head)
+        self._begin_with(parse_previous_gtids(buffer[begin:end]))
+
+    def _gtid_list(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._nothing_open(head)
+        self._begin_with(parse_gtid_list(buffer[begin:end]))
+
+    def _rotate(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._nothing_open(head)
+        self.next_file = Rotate.parse(buffer[begin:end]).file
+        self.ending = FileEnding.ROTATE
+
+    def _stop(self, _buffer: bytes, _begin: int, _end: int, head: Head) -> None:
+        self._nothing_open(head)
+        self.ending = FileEnding.STOP
+
+    def _nothing_open(self, head: Head) -> None:
+        self._seen(head.time)
+        if self._open is not None:
+            raise ValueError(f"the transaction that begins at {self._open.start} has not ended before it")
+
+    def _seen(self, time: int) -> None:
+        self.first_time = min(self.first_time or time, time)
+        self.last_time = max(self.last_time, time)
+
+    # --- how a transaction begins
+
+    def _mysql_gtid(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._begin_mysql(parse_mysql_gtid(buffer[begin:end], self._uuids), head)
+
+    def _mysql_tagged_gtid(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._begin_mysql(parse_mysql_tagged_gtid(buffer[begin:end]), head)
+
+    def _begin_mysql(self, event: MysqlGtidEvent, head: Head) -> None:
+        self._nothing_open(head)
+        self._open = _Open(
+            head.at,
+            event.committed_here or head.time * _SECOND,
+            event.committed_first,
+            mysql=event if head.kind != Kind.ANONYMOUS_GTID else None,
+        )
+
+    def _mariadb_gtid(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._nothing_open(head)
+        event = parse_mariadb_gtid(buffer[begin:end], head.server_id)
+        self._open = _Open(head.at, head.time * _SECOND, mariadb=event.gtid, begun=not event.is_standalone)
+
+    # --- what is in it, and how it ends
+
+    def _query(self, buffer: bytes, begin: int, end: int, head: Head, *, compressed: bool = False) -> None:
+        if not compressed and buffer.endswith(b"\0BEGIN", begin, end):
+            self._opened(head).begun = True
+            return
+        query = Query.parse(buffer[begin : min(end, begin + _QUERY_BYTES)], TEXT_BYTES + 1, compressed=compressed)
+        self._statement(query, head)
+
+    def _load_query(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        fixed = begin + QUERY_SIZE
+        body = buffer[begin:fixed] + buffer[fixed + _LOAD_QUERY_EXTRA : min(end, begin + _QUERY_BYTES)]
+        self._statement(Query.parse(body, TEXT_BYTES + 1), head)
+
+    def _statement(self, query: Query, head: Head) -> None:
+        opened = self._opened(head)
+        first = query.text[:12].upper()
+        if not opened.begun and first.startswith((b"XA START", b"XA BEGIN")):
+            opened.begun = True
+        elif opened.begun and first == b"COMMIT":
+            self._finish(Ending.COMMIT, head)
+        elif opened.begun and first.startswith(b"ROLLBACK") and not first.startswith(b"ROLLBACK TO"):
+            self._finish(Ending.ROLLBACK, head)
+        elif first.startswith((b"XA COMMIT", b"XA ROLLBACK")):
+            self._record(query)
+            self._finish(Ending.XA_COMMIT if first.startswith(b"XA C") else Ending.XA_ROLLBACK, head)
+        elif not (opened.begun and first.startswith(_OF_NO_CONSEQUENCE)):
+            self._record(query)
+            if not opened.begun:
+                self._finish(Ending.STATEMENT, head)
+
+    def _record(self, query: Query) -> None:
+        opened = self._open
+        assert opened is not None  # noqa: S101
+        opened.statement_count += 1
+        if len(opened.statements) < _MOST_STATEMENTS:
+            opened.statements.append(understand(query.text, query.database))
+
+    def _xid(self, _buffer: bytes, _begin: int, _end: int, head: Head) -> None:
+        self._finish(Ending.COMMIT, head)
+
+    def _xa_prepare(self, buffer: bytes, begin: int, _end: int, head: Head) -> None:
+        one_phase = buffer[begin]
+        self._finish(Ending.COMMIT if one_phase else Ending.XA_PREPARE, head)
+
+    def _incident(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self.incidents.append(Incident(head.at, *parse_incident(buffer[begin:end])))
+        if self._open is not None and not self._open.begun:
+            self._finish(Ending.INCIDENT, head)
+
+    def _opened(self, head: Head) -> _Open:
+        if self._open is None:  # a server that writes no GTIDs at all
+            self._open = _Open(head.at, head.time * _SECOND)
+        return self._open
+
+    def _finish(self, ending: Ending, head: Head) -> None:
+        opened = self._opened(head)
+        gtid = None
+        if opened.mysql is not None:
+            gtid = f"{opened.mysql.source}:{opened.mysql.number}"
+            if self._collector is not None:
+                self._collector.add(opened.mysql.source, opened.mysql.number)
+        elif opened.mariadb is not None:
+            gtid = str(opened.mariadb)
+            if self._last is not None:
+                self._last[opened.mariadb.domain] = opened.mariadb
+        self._seen(head.time)
+        self._open = None
+        self.transactions += 1
+        self.finished.append(
+            Transaction(
+                gtid=gtid,
+                start=opened.start,
+                end=head.after,
+                time=moment(opened.time),
+                time_on_source=moment(opened.time_on_source) if opened.time_on_source else None,
+                ending=ending,
+                rows=self._rows.taken(),
+                statements=tuple(opened.statements),
+                statement_count=opened.statement_count,
+            )
+        )
+
+    # --- compressed transactions
+
+    def _payload(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._opened_payload(buffer, begin, end, head).close()
+
+    def _opened_payload(self, buffer: bytes, begin: int, end: int, head: Head) -> _Payload:
+        at, codec = begin, _UNCOMPRESSED
+        while True:
+            field_, at = lenenc(buffer, at)
+            if field_ == _PAYLOAD_END:
+                break
+            size, at = lenenc(buffer, at)
+            if field_ == _PAYLOAD_CODEC:
+                codec, _ = lenenc(buffer, at)
+            at += size
+        if codec not in {_ZSTD, _UNCOMPRESSED}:
+            raise ValueError(f"its payload is compressed by an unknown algorithm, number {codec}")
+        stream = EventStream(self._name, self._inner_handlers(), within=head, position=head.at)
+        payload = _Payload(stream, zstandard.ZstdDecompressor().decompressobj() if codec == _ZSTD else None)
+        payload.feed(memoryview(buffer)[at:end])
+        return payload
+
+
+@dataclass
+class _Payload:
+    """Takes a compressed transaction in pieces."""
+
+    stream: EventStream
+    decompressor: zstandard.ZstdDecompressionObj | None
+
+    def feed(self, data: memoryview) -> None:
+        if self.decompressor is None:
+            self.stream.feed(bytes(data))
+            return
+        for at in range(0, len(data), _PIECE):
+            self.stream.feed(self.decompressor.decompress(data[at : at + _PIECE]))
+
+    def close(self) -> None:
+        if (self.decompressor is not None and not self.decompressor.eof) or self.stream.unread:
+            raise ValueError("its payload is cut off")
+
+
+@dataclass
+class _Beginning:
+    """Takes a large event of which the begin is enough."""
+
+    handler: Callable[[bytes, int, int, Head], None]
+    buffer: bytes
+    begin: int
+    end: int
+    head: Head
+
+    def feed(self, data: memoryview) -> None:
+        """Let it go."""
+
+    def close(self) -> None:
+        self.handler(self.buffer, self.begin, self.end, self.head)

@@ -1,0 +1,197 @@
+"""How many rows there are in a row event: it does not say, so that the rows' widths have to be added up.
+
+A row is a bitmap of the columns that are NULL, and then the values of the others. What is the same for all rows with
+the same bitmap is worked out once, as steps: so many bytes on, then a length of so many bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+from chom_pipelines.binlogs.events import lenenc
+from chom_pipelines.binlogs.tables import Table, Width
+
+_MOST_KNOWN = 4096  # bitmaps of NULLs whose steps are kept
+_BITS = tuple(tuple(byte >> bit & 1 for bit in range(8)) for byte in range(256))
+
+
+class RowsDamagedError(ValueError):
+    """The rows of an event are not as wide as its table map says."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The way through one row: pairs of (bytes on, bytes of a length), then `tail` bytes more."""
+
+    lengths: tuple[tuple[int, int], ...]
+    tail: int
+
+
+@dataclass(frozen=True)
+class Image:
+    """The columns of a row that are in an event; of an update there are two, before and after."""
+
+    widths: tuple[Width, ...]
+    json_columns: int = 0
+    """Of an image that may have parts of JSON values only: how many such columns the table has."""
+    _known: dict[bytes, Steps] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def null_bytes(self) -> int:
+        """The size of the bitmap."""
+        return (len(self.widths) + 7) // 8
+
+    def steps(self, nulls: bytes) -> Steps:
+        """The way through a row with these columns NULL, from the bitmap's begin."""
+        steps = self._known.get(nulls)
+        if steps is None:
+            if len(nulls) != self.null_bytes:
+                raise RowsDamagedError("its last row is cut off")
+            if len(self._known) > _MOST_KNOWN:
+                self._known.clear()
+            steps = self._known[nulls] = self._compiled(nulls)
+        return steps
+
+    def _compiled(self, nulls: bytes) -> Steps:
+        lengths = []
+        on = self.null_bytes
+        absent = (bit for byte in nulls for bit in _BITS[byte])
+        for width, null in zip(self.widths, absent, strict=False):
+            if null:
+                continue
+            if width.prefix:
+                lengths.append((on, width.prefix))
+                on = 0
+            else:
+                on += width.fixed
+        return Steps(tuple(lengths), on)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to count the rows of events with the same table and the same columns in it."""
+
+    images: tuple[Image, ...]
+    constant: int
+    """Bytes of a row (of an update: of both images) where all have the same, else 0."""
+
+    def count(self, data: bytes, at: int, end: int) -> int:
+        """Count the rows between two offsets. Raises RowsDamagedError where they do not end at `end`."""
+        if self.constant:
+            rows, rest = divmod(end - at, self.constant)
+        else:
+            rows, at = self._walk(data, at, end)
+            rest = end - at
+        if rest:
+            raise RowsDamagedError("its rows are not as wide as its table map says")
+        return rows
+
+    def _walk(self, data: bytes, at: int, end: int) -> tuple[int, int]:
+        rows = 0
+        images = [(image, image._known, image.null_bytes) for image in self.images]  # noqa: SLF001
+        while at < end:
+            for image, known, null_bytes in images:
+                if image.json_columns:
+                    at = _behind_partial_bits(data, at, image.json_columns)
+                nulls = data[at : at + null_bytes]
+                steps = known.get(nulls) or image.steps(nulls)
+                for on, prefix in steps.lengths:
+                    at += on
+                    if prefix == 1:
+                        at += data[at] + 1
+                    elif prefix == 2:  # noqa: PLR2004
+                        at += (data[at] | data[at + 1] << 8) + 2
+                    else:
+                        at += int.from_bytes(data[at : at + prefix], "little") + prefix
+                at += steps.tail
+            rows += 1
+        return rows, at
+
+    def counting(self) -> Generator[int, bytes, None]:
+        """Count rows that come in pieces, for `RowStream`: ask for n bytes (n), or to skip them (-n); 0 after a row."""
+        while True:
+            for image in self.images:
+                if image.json_columns:
+                    options = yield 1
+                    if options[0] > 1:
+                        raise RowsDamagedError(f"its rows have unknown options, {options[0]}")
+                    if options[0]:
+                        yield -((image.json_columns + 7) // 8)
+                nulls = (yield image.null_bytes) if image.null_bytes else b""
+                steps = image.steps(nulls)
+                on = -image.null_bytes
+                for skipped, prefix in steps.lengths:
+                    if on + skipped:
+                        yield -(on + skipped)
+                    length = yield prefix
+                    on = int.from_bytes(length, "little")
+                if on + steps.tail:
+                    yield -(on + steps.tail)
+            yield 0
+
+
+def _behind_partial_bits(data: bytes, at: int, json_columns: int) -> int:
+    options, at = lenenc(data, at)
+    if options > 1:
+        raise RowsDamagedError(f"its rows have unknown options, {options}")
+    return at + (json_columns + 7) // 8 if options else at
+
+
+class RowStream:
+    """Counts rows that come in pieces of any size, and holds none of them."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.rows = 0
+        self._counting = plan.counting()
+        self._wanted = next(self._counting)
+        self._held = b""
+        self._between = True
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take the next bytes."""
+        at, end = 0, len(data)
+        while True:
+            wanted = self._wanted
+            if wanted > 0:
+                missing = wanted - len(self._held)
+                self._held += bytes(data[at : at + missing])
+                at += missing
+                if at > end:
+                    return
+                self._between = False
+                given, self._held = self._held, b""
+                self._wanted = self._counting.send(given)
+            elif wanted < 0:
+                step = min(-wanted, end - at)
+                at += step
+                self._wanted += step
+                if self._wanted:
+                    return
+                self._wanted = next(self._counting)
+            else:
+                self.rows += 1
+                self._between = True
+                self._wanted = next(self._counting)
+
+    def close(self) -> int:
+        """Return the number of rows. Raises RowsDamagedError where the last one is cut off."""
+        if not self._between or self._held:
+            raise RowsDamagedError("its last row is cut off")
+        return self.rows
+
+
+def plan_for(table: Table, bitmaps: Sequence[bytes], *, partial: bool) -> Plan:
+    """The plan for a table's events with these columns present, in one image or in two.
+
+    `partial` is that of PARTIAL_UPDATE_ROWS, whose second image may have parts of JSON values.
+    """
+    images: list[Image] = []
+    for bitmap in bitmaps:
+        present = [bit for byte in bitmap for bit in _BITS[byte]][: len(table.widths)]
+        widths = tuple(width for width, there in zip(table.widths, present, strict=True) if there)
+        images.append(Image(widths, table.json_columns if partial and images else 0))
+    varying = table.nullable or any(width.prefix for image in images for width in image.widths)
+    varying |= any(image.json_columns for image in images)
+    constant = 0 if varying else sum(image.null_bytes + sum(w.fixed for w in image.widths) for image in images)
+    return Plan(tuple(images), constant)

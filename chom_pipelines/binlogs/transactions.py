@@ -1,0 +1,125 @@
+"""What a scan of a binary log finds: transactions, and what is to be known of the file as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from chom_pipelines.binlogs.events import Checksum, FormatDescription
+from chom_pipelines.binlogs.gtids import Gtids
+from chom_pipelines.binlogs.statements import Statement
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def moment(microseconds: int) -> datetime:
+    """The time so many microseconds after the beginning of 1970, UTC."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+class Ending(StrEnum):
+    """How a transaction ends in the log."""
+
+    COMMIT = "commit"
+    ROLLBACK = "rollback"
+    """It is logged all the same, where it changed what cannot be rolled back."""
+    STATEMENT = "statement"
+    """One statement by itself, as DDL is."""
+    XA_PREPARE = "xa prepare"
+    """Nothing of it is to be seen before an XA_COMMIT, which is a transaction of its own in the log."""
+    XA_COMMIT = "xa commit"
+    XA_ROLLBACK = "xa rollback"
+    INCIDENT = "incident"
+    """The server lost events, and says so here."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRows:
+    """How many rows of a table a transaction inserted, updated and deleted, by row events."""
+
+    database: str
+    table: str
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction, or a statement by itself: what replicas apply whole or not at all.
+
+    `start` is the position of its first event, `end` that behind its last one. `time` is that of its commit by the
+    clock of the server that wrote the log, in microseconds, on MySQL. On MariaDB, and where MySQL wrote none, it is the
+    time in the first event's header, in whole seconds, which of a replicated transaction is its source's.
+    `time_on_source` is that of its commit where it was committed first, if the log has it.
+    `statements` are those that were logged as text; of more than a hundred, the first ones, and `statement_count` is
+    the number of all.
+    """
+
+    gtid: str | None
+    start: int
+    end: int
+    time: datetime
+    time_on_source: datetime | None
+    ending: Ending
+    rows: tuple[TableRows, ...]
+    statements: tuple[Statement, ...]
+    statement_count: int
+
+
+@dataclass(frozen=True)
+class Incident:
+    """A server's note that it lost events before this position."""
+
+    position: int
+    number: int
+    message: str
+
+
+class FileEnding(StrEnum):
+    """How a file ends."""
+
+    ROTATE = "rotate"
+    """With the name of the next one."""
+    STOP = "stop"
+    """The server was shut down; the next file has the next number."""
+    OPEN = "open"
+    """With neither: the server still writes it, crashed, or not all of it was read."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is to be known of a file, or of the part of it that was scanned.
+
+    `end` is the position behind the last whole event, `transactions_end` that behind the last whole transaction (or
+    behind what no transaction has to do with): a reader may resume at either. `unread` is the number of bytes of an
+    event that was not there as a whole. `gtids_before` and `gtids_after` are None where nobody said them: neither the
+    file, in the part that was read, nor who began in its middle.
+    `first_time` and `last_time` are the earliest and the latest in the events' headers, in whole seconds.
+    """
+
+    file: str
+    format: FormatDescription
+    start: int
+    end: int
+    transactions_end: int
+    unread: int
+    gtids_before: Gtids | None
+    gtids_after: Gtids | None
+    first_time: datetime | None
+    last_time: datetime | None
+    transactions: int
+    incidents: tuple[Incident, ...]
+    ending: FileEnding
+    next_file: str | None
+
+    @property
+    def checksum(self) -> Checksum:
+        """What ends each event."""
+        return self.format.checksum
+
+    @property
+    def server_id(self) -> int:
+        """That of the server that wrote the file; events that it replicated have others."""
+        return self.format.server_id
