@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from chom_pipelines.restores.operations import Action, Operations
 from chom_pipelines.restores.plan import PlannedTable
 from chom_pipelines.server.facts import ServerFacts
+from chom_pipelines.server.wire import UPLOAD
 
 _OFF = {"OFF", "0", ""}
 _ALL = (
@@ -100,11 +101,14 @@ def _unsafe(found: Operations, facts: ServerFacts) -> Iterator[Obstacle]:
 
 def _large(found: Operations, facts: ServerFacts) -> Iterator[Obstacle]:
     packet = int(facts.variables["max_allowed_packet"])
-    longest, label = max(
-        ((len(statement), each.label) for each in found.all for statement in each.statements), default=(0, "")
-    )
+    sizes = [(len(statement), f"the definition of {each.label}") for each in found.all for statement in each.statements]
+    for each in found.tables:
+        keys = f"the keys of table {each.database}.{each.table.name}"
+        sizes += [(len(statement), keys) for statement in each.split.additions(each.name)]
+        sizes.append((UPLOAD, "a packet of rows"))
+    longest, label = max(sizes, default=(0, ""))
     if longest + _PACKET_ROOM > packet:
-        what = f"max_allowed_packet is {packet:,}, and the definition of {label} has {longest:,} bytes"
+        what = f"max_allowed_packet is {packet:,}, and {label} has {longest:,} bytes"
         yield Obstacle(what, f"SET GLOBAL max_allowed_packet = {longest + (1 << 20)};")
 
 

@@ -16,6 +16,7 @@ ALTER                      building keys, foreign keys; ALTER DATABASE, also aro
 INSERT                     LOAD DATA; SETVAL; naming what is unfinished
 SELECT                     reading back where the server warned, or to compare; views; SETVAL; DEFAULT NEXTVAL
 DELETE                     naming what is unfinished, where an earlier restore has left its own
+UPDATE, DELETE, SELECT     CREATE TABLE ENGINE=MERGE, on the databases of its tables
 CREATE VIEW                CREATE VIEW; and SELECT on every database that the view reads
 EXECUTE                    CREATE VIEW that calls a function which this restore does not make, or whose maker is not
                            given EXECUTE on it (automatic_sp_privileges = OFF)
@@ -44,6 +45,7 @@ from chom_pipelines.logical.catalog import RESTORE_MARKER
 from chom_pipelines.logical.definitions import INVALID_VIEW
 from chom_pipelines.restores.authority import Authority
 from chom_pipelines.restores.operations import Action, Operation, Operations
+from chom_pipelines.restores.plan import PlannedTable
 from chom_pipelines.restores.renaming import qualifiers, view_in
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.grants import Need, Wanted, missing
@@ -70,6 +72,8 @@ _ON_ITS_DATABASE: dict[tuple[Action, str], tuple[str, ...]] = {
     (Action.CREATE, "trigger"): ("TRIGGER",),
     (Action.CREATE, "event"): ("EVENT",),
 }
+_MERGES = "mrg_myisam"
+_LITERAL = re.compile(r"(?P<name>`(?:[^`]|``)*`)|'(?:[^'\\]|\\.|'')*'", re.DOTALL)
 _NAME = r"`((?:[^`]|``)*)`"
 _QUOTED = r"(?:`(?:[^`]|``)*`|\"(?:[^\"]|\"\")*\")"
 _DEFINER = re.compile(rf"CREATE [^`\"']*?\bDEFINER ?= ?({_QUOTED})(?:@({_QUOTED}))?")
@@ -141,19 +145,27 @@ def _of_table(operation: Operation, facts: ServerFacts, why: str) -> Iterator[Wa
         return  # ours
     if operation.table and (operation.table.split.keys or operation.table.split.full_text):
         yield Wanted("ALTER", operation.database, f"{why}, whose keys are built when it is full")
-    for statement in map(_text, operation.statements):
+    for statement in map(_without_literals, operation.statements):
         if facts.checks_references:
             for first, second in _REFERENCES.findall(statement):
                 yield Wanted("REFERENCES", _unquoted(first) if second else operation.database, why)
-        elif operation.table:  # sequences of other databases
-            for other in sorted(qualifiers(_REFERENCES.sub("", statement).encode())):
-                yield Wanted("SELECT", other, why)
+        if operation.table:
+            yield from _of_others(operation.table, _REFERENCES.sub("", statement), why)
+
+
+def _of_others(planned: PlannedTable, statement: str, why: str) -> Iterator[Wanted]:
+    """For what a definition names besides foreign keys: sequences, or the tables whose rows it shows."""
+    others = qualifiers(statement.encode())
+    merges = planned.table.engine.lower() == _MERGES
+    for database in sorted({planned.database, *others} if merges else others):
+        for privilege in ("SELECT", "UPDATE", "DELETE") if merges else ("SELECT",):
+            yield Wanted(privilege, database, f"{why}, which names what is there")
 
 
 def _of_view(operation: Operation, functions: frozenset[tuple[str, str]], why: str) -> Iterator[Wanted]:
     if operation.kind == INVALID_VIEW:
         return  # it may fail, and names what is perhaps not there
-    statement = _text(operation.statements[-1])
+    statement = _without_literals(operation.statements[-1])
     for names in _CALL.findall(statement):
         database, name = map(_unquoted, names)
         if (database, name) not in functions:
@@ -211,6 +223,10 @@ def _bare(quoted: str) -> str:
 
 def _text(statement: bytes) -> str:
     return statement.decode("utf-8", "replace")
+
+
+def _without_literals(statement: bytes) -> str:
+    return _LITERAL.sub(lambda found: found["name"] or "''", _text(statement))
 
 
 def _unquoted(name: str) -> str:

@@ -50,6 +50,8 @@ EVERYTHING = (
     ),
     # a generated column whose expression warns: the rows are read back
     f"CREATE TABLE {A}.plain (id INT PRIMARY KEY, v VARCHAR(20), n INT AS (CAST(v AS SIGNED)))",
+    f"CREATE TABLE {A}.merged (id INT PRIMARY KEY COMMENT 'no REFERENCES `x`.`y`') ENGINE=MyISAM",
+    f"CREATE TABLE {A}.merging (id INT PRIMARY KEY) ENGINE=MERGE UNION=({A}.merged)",
     f"INSERT INTO {OUTSIDE}.kept VALUES (1), (2)",
     f"INSERT INTO {B}.parents (v) VALUES ('one'), ('two')",
     f"INSERT INTO {A}.children (parent, v) VALUES (1, 'a'), (2, 'b')",
@@ -57,7 +59,10 @@ EVERYTHING = (
     f"CREATE DEFINER={{0}}@'%' FUNCTION {A}.one() RETURNS INT DETERMINISTIC RETURN 1",
     f"CREATE DEFINER={{1}}@'%' PROCEDURE {A}.run() SELECT 1",
     f"CREATE DEFINER={{0}}@'%' VIEW {A}.seen AS SELECT id, {A}.one() AS called FROM {A}.plain",
-    f"CREATE DEFINER={{2}}@'%' VIEW {A}.others AS SELECT {B}.id, {OUTSIDE}.two() AS called FROM {OUTSIDE}.kept {B}",
+    (
+        f"CREATE DEFINER={{2}}@'%' VIEW {A}.others AS "
+        f"SELECT {B}.id, {OUTSIDE}.two() AS called, '`x`.`y`(' AS text FROM {OUTSIDE}.kept {B}"
+    ),
     f"CREATE DEFINER={{0}}@'%' TRIGGER {A}.checked BEFORE INSERT ON {A}.children FOR EACH ROW SET NEW.v = TRIM(NEW.v)",
     f"CREATE DEFINER={{0}}@'%' TRIGGER {B}.tidy BEFORE INSERT ON {B}.parents FOR EACH ROW SET NEW.v = TRIM(NEW.v)",
     f"CREATE DEFINER={{0}}@'%' EVENT {B}.daily ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01 00:00:00' DO SELECT 1",
@@ -384,5 +389,41 @@ def test_an_engine_that_is_not_there_and_a_definition_that_is_too_long_are_named
         found, replace(trusted, variables={**trusted.variables, "disabled_storage_engines": "MyISAM,InnoDB"}), there
     )
     assert "makes no tables in the engine InnoDB" in missing.what
-    [long] = obstacles(found, replace(trusted, variables={**trusted.variables, "max_allowed_packet": "1024"}), there)
-    assert "max_allowed_packet is 1,024" in long.what
+    [small] = obstacles(found, replace(trusted, variables={**trusted.variables, "max_allowed_packet": "65536"}), there)
+    assert small.what == "max_allowed_packet is 65,536, and a packet of rows has 524,288 bytes"
+    long = replace(found.after[-1], statements=(b" " * (2 << 20),))
+    [large] = obstacles(
+        replace(found, after=(long,)),
+        replace(trusted, variables={**trusted.variables, "max_allowed_packet": "1048576"}),
+        there,
+    )
+    assert large.what.startswith("max_allowed_packet is 1,048,576, and the definition of ")
+
+
+def test_a_packet_that_is_too_small_for_rows_is_named(server: PrivateServer, backups: Backups) -> None:
+    database = library(server)
+    target = Target(server, backups.take(server, database))
+    with account_with(server, [LOOK, *target.grants(target.wants())]), setting(server, "max_allowed_packet", "65536"):
+        refused = target.is_refused()
+        assert "max_allowed_packet is 65,536" in refused.what
+        with server.connect() as root:
+            root.execute(refused.remedy.splitlines()[1])
+        target.restore()
+
+
+@pytest.mark.parametrize(
+    ("flavour", "version", "named"),
+    [
+        (Flavour.MARIADB, (10, 6, 0), ("SET USER", "SUPER")),
+        (Flavour.MARIADB, (11, 4, 0), ("SET USER",)),
+        (Flavour.MYSQL, (8, 0, 11), ("SET_USER_ID", "SUPER")),
+        (Flavour.MYSQL, (8, 4, 0), ("SET_ANY_DEFINER", "SUPER")),
+    ],
+)
+def test_what_another_definer_takes_goes_by_the_version(
+    server: PrivateServer, flavour: Flavour, version: tuple[int, int, int], named: tuple[str, ...]
+) -> None:
+    facts = replace(server.facts, flavour=flavour, version=version)
+    assert facts.definer_privileges == named
+    newer = flavour is Flavour.MYSQL and version >= (8, 2, 0)
+    assert (facts.refuses_missing_definers, facts.protects_system_users) == (newer, newer)
