@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chom_pipelines.errors import RestoreRefusedError
-from chom_pipelines.restores.authority import Authority
+from chom_pipelines.restores.authority import WHO_ELSE, Authority
 from chom_pipelines.restores.obstacles import obstacles
 from chom_pipelines.restores.operations import Operations
 from chom_pipelines.restores.permissions import lacking
@@ -27,6 +27,5 @@ def not_allowed(found: Operations, facts: ServerFacts, authority: Authority, whe
         lines.append("a role counts only where it is a default role")
     what = f"{where}: as {authority.label} this would stop midway, with something lost; nothing was done"
     statements = [*grants(needs, authority.user, authority.host), *(each.remedy for each in barred)]
-    other = ", or name another account with --user" if needs else ""
-    remedy = "\n".join((f"do this first{other}:", *statements))
+    remedy = "\n".join((WHO_ELSE if needs else "do this first:", *statements))
     return RestoreRefusedError("\n  ".join((what, *lines)), remedy)

@@ -13,6 +13,9 @@ from chom_pipelines.server.facts import ServerFacts
 Thing = tuple[str, str, str]
 """Kind, database and name."""
 
+WHO_ELSE = "name with --user an account that may (the one that takes backups should not), or do this first:"
+"""What to do where a privilege is missing; the statements follow, one a line."""
+
 _DEFINERS = (
     "SELECT LOWER(ROUTINE_TYPE), ROUTINE_SCHEMA, ROUTINE_NAME, DEFINER FROM information_schema.ROUTINES",
     "SELECT 'event', EVENT_SCHEMA, EVENT_NAME, DEFINER FROM information_schema.EVENTS",

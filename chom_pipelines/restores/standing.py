@@ -10,6 +10,7 @@ from chom_pipelines.errors import MissingPrivilegeError, RestoreRefusedError, Un
 from chom_pipelines.logical.accounts import account_label, account_names
 from chom_pipelines.logical.catalog import RESTORE_MARKER
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.restores.authority import WHO_ELSE
 from chom_pipelines.restores.plan import RestorePlan
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts
@@ -86,8 +87,7 @@ def _granted(session: Session, facts: ServerFacts, database: str) -> Iterator[No
         user, _, host = str(session.value("SELECT CURRENT_USER()")).rpartition("@")
         need = spelled(facts, Wanted("SELECT", database, ""))
         what = f"{error.what}; {need.privilege} on {need.scope} is missing; nothing was done"
-        remedy = f"do this first, or name another account with --user:\n{need.grant(user, host)}"
-        raise RestoreRefusedError(what, remedy) from error
+        raise RestoreRefusedError(what, f"{WHO_ELSE}\n{need.grant(user, host)}") from error
 
 
 def _database(session: Session, facts: ServerFacts, name: str) -> DatabaseStanding:
