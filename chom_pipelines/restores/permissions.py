@@ -33,7 +33,8 @@ CONNECTION_ADMIN           MySQL: the same. SUPER is as good
 =========================  =========================================================================================
 
 Not needed on either: INDEX and SHOW VIEW; privileges on what triggers and routines name in their bodies; any for the
-history of MariaDB's tables, or for sql_mode, character sets and time zones of programs.
+history of MariaDB's tables, or for sql_mode, character sets and time zones of programs. What is said here of other
+versions was not tried.
 """
 
 from __future__ import annotations

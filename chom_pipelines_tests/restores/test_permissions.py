@@ -232,6 +232,18 @@ def test_each_privilege_that_is_taken_away_is_named_before_anything_is_dropped_a
             target.restore()
 
 
+def test_what_is_as_good_as_a_privilege_is_enough(target: Target) -> None:
+    with setting(target.server, "read_only", "1"):
+        wants = target.wants()
+        several = [want for want in wants if want.instead]
+        assert len(several) >= 2
+        for want in several:
+            for instead in want.instead:
+                others = [each for each in wants if each is not want]
+                with account_with(target.server, [LOOK, *target.grants([*others, replace(want, privilege=instead)])]):
+                    target.restore()
+
+
 def test_who_cannot_look_at_accounts_is_told_what_a_definer_may_take(mysql: PrivateServer, backups: Backups) -> None:
     database = library(mysql)
     entry = backups.take(mysql, database)
