@@ -18,6 +18,9 @@ from chom_pipelines.server.identifiers import account, literal, qualified, quote
 
 _DROPPED = ("table", "sequence", "event", "view", "procedure", "function", "package body", "package")
 """Kinds in the order in which they go: first what has to be waited for, where somebody uses it."""
+_PACKAGES = frozenset({"package", "package body"})
+_AS_ORACLE = b"SET SESSION sql_mode = 'ORACLE'"
+"""MariaDB 10.11 knows DROP PACKAGE in no other mode."""
 _DATABASE = re.compile(r"CREATE DATABASE `(?:[^`]|``)*` ?")
 _GRANTED = re.compile(r" (?:#|late )\d+$")
 _BACK_TO_OURS = (b"SET NAMES utf8mb4", b"SET time_zone = '+00:00'", VALUES_AS_THEY_ARE.encode())
@@ -137,9 +140,17 @@ def _drop(database: str, there: DatabaseStanding, kind: str, name: str, *, is_kn
         notes.append(f"of a restore of {there.unfinished[name]} that was cut off")
     if triggers:
         notes.append(f"with its triggers {', '.join(triggers)}")
-    sql = f"DROP {kind.upper()} IF EXISTS {qualified(database, name)}"
+    sql = f"DROP {kind.upper()} IF EXISTS {qualified(database, name)}".encode()
+    packaged = kind in _PACKAGES
     return Operation(
-        Action.DROP, kind, database, name, "; ".join(notes), needs_replace=True, statements=(sql.encode(),)
+        Action.DROP,
+        kind,
+        database,
+        name,
+        "; ".join(notes),
+        needs_replace=True,
+        statements=(_AS_ORACLE, sql) if packaged else (sql,),
+        endings=_BACK_TO_OURS if packaged else (),
     )
 
 

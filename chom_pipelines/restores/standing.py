@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from chom_pipelines.errors import RestoreRefusedError, UnsupportedServerError
+from chom_pipelines.errors import MissingPrivilegeError, RestoreRefusedError, UnsupportedServerError
 from chom_pipelines.logical.accounts import account_label, account_names
 from chom_pipelines.logical.catalog import RESTORE_MARKER
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.restores.authority import WHO_ELSE
 from chom_pipelines.restores.plan import RestorePlan
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts
+from chom_pipelines.server.grants import Wanted, spelled
 from chom_pipelines.server.identifiers import qualified, quote
 
 MARKER_COLUMNS = ("name", "backup", "since")
@@ -67,19 +70,34 @@ def read_standing(session: Session, facts: ServerFacts, plan: RestorePlan) -> St
     """Look at the databases that the plan touches, and at accounts where it has some. Raises the server's errors."""
     touched = {*plan.databases, *(each.database for each in plan.sequences)}
     there = {str(name) for (name,) in session.rows("SHOW DATABASES")}
-    found = {name: _database(session, name) for name in sorted(touched & there)}
+    found = {name: _database(session, facts, name) for name in sorted(touched & there)}
     if not plan.accounts:
         return Standing(found)
-    accounts = account_names(session, facts)
+    with _granted(session, facts, "mysql"):
+        accounts = account_names(session, facts)
     return Standing(found, frozenset(account_label(user, host, is_role=is_role) for user, host, is_role in accounts))
 
 
-def _database(session: Session, name: str) -> DatabaseStanding:
+@contextmanager
+def _granted(session: Session, facts: ServerFacts, database: str) -> Iterator[None]:
+    """Raise RestoreRefusedError with the GRANT where nothing of this database may be read."""
+    try:
+        yield
+    except MissingPrivilegeError as error:
+        user, _, host = str(session.value("SELECT CURRENT_USER()")).rpartition("@")
+        need = spelled(facts, Wanted("SELECT", database, ""))
+        what = f"{error.what}; {need.privilege} on {need.scope} is missing; nothing was done"
+        raise RestoreRefusedError(what, f"{WHO_ELSE}\n{need.grant(user, host)}") from error
+
+
+def _database(session: Session, facts: ServerFacts, name: str) -> DatabaseStanding:
     shown = session.row(f"SHOW CREATE DATABASE {quote(name)}")
     objects = {
         str(table): _KINDS.get(str(kind), "table")
         for table, kind in session.rows(f"SHOW FULL TABLES FROM {quote(name)}")
     }
+    with _granted(session, facts, name):
+        unfinished = _unfinished(session, name) if RESTORE_MARKER in objects else {}
     return DatabaseStanding(
         statement=str(shown[1]) if shown else "",
         collation=_collation(session, name),
@@ -89,7 +107,7 @@ def _database(session: Session, name: str) -> DatabaseStanding:
             _of(session, name, "EVENT_OBJECT_TABLE, TRIGGER_NAME", "TRIGGERS", "TRIGGER_SCHEMA", swapped=True)
         ),
         referring=tuple(_referring(session, name)) if objects else (),
-        unfinished=_unfinished(session, name) if RESTORE_MARKER in objects else {},
+        unfinished=unfinished,
     )
 
 

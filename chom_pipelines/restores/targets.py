@@ -20,6 +20,8 @@ from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.restores.allowance import not_allowed
+from chom_pipelines.restores.authority import read_authority
 from chom_pipelines.restores.decisions import decided, refusal
 from chom_pipelines.restores.directories import contained, put_in_place, refuse_directory
 from chom_pipelines.restores.execution import Restore, RestoreResult
@@ -101,7 +103,9 @@ def restore_contents(contents: Contents, target: Endpoint, request: RestoreReque
             raise refused
         if found.destructive:
             _read_first(contents, plan, report)
-            again, _ = _listed(session, facts, plan)  # reading may take hours
+            again, refused = _listed(session, read_facts(session), plan)  # reading may take hours
+            if refused:
+                raise refused
             if [each.line for each in again.all] != [each.line for each in found.all]:
                 what = f"{target.where}: what stands there has changed while {plan.backup} was read; nothing was done"
                 raise RestoreRefusedError(what, "look at it with --dry-run, and run it again")
@@ -116,7 +120,10 @@ def _listed(session: Session, facts: ServerFacts, plan: RestorePlan) -> tuple[Op
     """The list of operations, and why it is refused where it is."""
     standing = read_standing(session, facts, plan)
     found = decided(plan, standing, datetime.now(UTC))
-    return found, refusal(found, plan, standing, session.endpoint.where)
+    refused = refusal(found, plan, standing, session.endpoint.where)
+    if found.destructive and not refused:
+        refused = not_allowed(found, facts, read_authority(session, facts), session.endpoint.where)
+    return found, refused
 
 
 def restore_into_directory(

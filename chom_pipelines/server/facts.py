@@ -56,6 +56,14 @@ _VARIABLES = (
     "event_scheduler",
     "read_only",
     "super_read_only",
+    "transaction_read_only",
+    "tx_read_only",
+    "innodb_read_only",
+    "innodb_force_recovery",
+    "innodb_force_primary_key",
+    "disabled_storage_engines",
+    "automatic_sp_privileges",
+    "log_bin_trust_function_creators",
     # the binary log
     "log_bin",
     "log_bin_basename",
@@ -220,6 +228,56 @@ class ServerFacts:
     def locks_counters(self) -> bool:
         """A statement of unknown many rows, as LOAD DATA is, keeps the table's AUTO_INCREMENT counter to its end."""
         return self.variables.get("innodb_autoinc_lock_mode") != "2"
+
+    @property
+    def is_read_only(self) -> bool:
+        """Only some accounts may write: on MariaDB from 12 on read_only has more values than two."""
+        return self.variables.get("read_only", "OFF") not in {"OFF", "0"}
+
+    @property
+    def read_only_privileges(self) -> tuple[str, ...]:
+        """Who has one of these may write all the same; the first is the least."""
+        if not self.is_mariadb:
+            return ("CONNECTION_ADMIN", "SUPER")
+        spelled = ("READ_ONLY ADMIN", "READ ONLY ADMIN")  # both are granted, and the first is what 10.11 shows
+        return spelled if self.version >= (10, 11, 0) else (*spelled, "SUPER")
+
+    @property
+    def definer_privileges(self) -> tuple[str, ...]:
+        """Who has one of these may name another account as DEFINER; the first is the least."""
+        if self.is_mariadb:
+            return ("SET USER",) if self.version >= (11, 0, 0) else ("SET USER", "SUPER")
+        return ("SET_ANY_DEFINER" if self.version >= (8, 2, 0) else "SET_USER_ID", "SUPER")
+
+    @property
+    def refuses_missing_definers(self) -> bool:
+        """A DEFINER that does not exist takes a privilege of its own."""
+        return not self.is_mariadb and self.version >= (8, 2, 0)
+
+    @property
+    def protects_system_users(self) -> bool:
+        """What belongs to an account with SYSTEM_USER is made and dropped by such accounts only."""
+        return not self.is_mariadb and self.version >= (8, 0, 16)
+
+    @property
+    def checks_references(self) -> bool:
+        """A foreign key takes REFERENCES on the table that it leads to."""
+        return not self.is_mariadb
+
+    @property
+    def restricts_error_counts(self) -> bool:
+        """SET max_error_count takes a privilege."""
+        return not self.is_mariadb and self.version >= (8, 0, 14)
+
+    @property
+    def distrusts_creators(self) -> bool:
+        """Functions must say that they are safe for the binary log, and they and triggers take SUPER to be created."""
+        return self.logs_binary and not _on(self.variables.get("log_bin_trust_function_creators"))
+
+    @property
+    def has_automatic_routine_privileges(self) -> bool:
+        """Who creates a routine is granted EXECUTE on it."""
+        return _on(self.variables.get("automatic_sp_privileges"))
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""

@@ -9,8 +9,9 @@ from chom_pipelines.errors import AccessDeniedError, ChomError, ProgramMissingEr
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import SYSTEM_DATABASES, ServerFacts, read_facts
 from chom_pipelines.server.findings import Finding, failed, not_verified, passed, warning
+from chom_pipelines.server.grants import Need, has_roles
 from chom_pipelines.server.identifiers import literal
-from chom_pipelines.server.privileges import Need, create_user, has_roles, missing_of_replica, missing_privileges
+from chom_pipelines.server.privileges import create_user, missing_of_replica, missing_privileges
 from chom_pipelines.server.programs import server_program
 from chom_pipelines.server.settings import binary_log_finding, local_infile_finding, version_finding
 

@@ -32,7 +32,8 @@ _END = 0xFE
 _ERROR = 0xFF
 _SHORT_END = 9  # an end packet is shorter than this; a value that starts with 0xfe is longer
 _HEADER = struct.Struct("<I").unpack_from
-_UPLOAD = 1 << 19  # below any server's max_allowed_packet (1 MiB at least in every supported default)
+UPLOAD = 1 << 19
+"""Bytes of a packet of rows: below any server's max_allowed_packet (1 MiB at least in every supported default)."""
 
 
 @dataclass(frozen=True)
@@ -327,8 +328,8 @@ def load(session: Session, sql: str, chunks: Iterable[bytes], sent: Callable[[in
             raise ConnectionFailedError(message, "SET GLOBAL local_infile = 1 on the target")
         for chunk in chunks:
             view = memoryview(chunk)
-            for start in range(0, len(view), _UPLOAD):
-                raw.write_packet(view[start : start + _UPLOAD])
+            for start in range(0, len(view), UPLOAD):
+                raw.write_packet(view[start : start + UPLOAD])
             sent(len(chunk))
         raw.write_packet(b"")
         answer: Any = pymysql.connections.MySQLResult(raw)

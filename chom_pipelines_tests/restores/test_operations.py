@@ -371,3 +371,19 @@ def test_a_sequence_of_a_database_that_is_gone_is_asked_for_before_anything_goes
         restore_into_server(entry, None, mariadb.root, request, unreported)
     with mariadb.connect() as session:
         assert session.rows(f"SHOW TABLES FROM {quote(database)}") == [("t",)]
+
+
+def test_a_package_is_replaced(mariadb: PrivateServer, backups: Backups) -> None:
+    database = mariadb.fresh_database()
+    with mariadb.connect() as session:
+        session.execute("SET SESSION sql_mode = 'ORACLE'")
+        session.execute(f"CREATE PACKAGE {database}.parcel AS FUNCTION f RETURN INT; END")
+        session.execute(
+            f"CREATE PACKAGE BODY {database}.parcel AS FUNCTION f RETURN INT AS BEGIN RETURN 1; END; END",
+        )
+        entry = backups.take(mariadb, database)
+        session.execute(
+            f"CREATE OR REPLACE PACKAGE BODY {database}.parcel AS FUNCTION f RETURN INT AS BEGIN RETURN 2; END; END",
+        )
+        restore_into_server(entry, None, mariadb.root, RestoreRequest(replace=True, threads=1), unreported)
+        assert session.value(f"SELECT {database}.parcel.f()") == 1

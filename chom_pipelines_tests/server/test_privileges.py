@@ -9,11 +9,11 @@ import pytest
 from chom_pipelines.errors import ServerError
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour, ServerFacts
+from chom_pipelines.server.grants import has_roles
 from chom_pipelines.server.identifiers import account, literal, quote
 from chom_pipelines.server.privileges import (
     create_user,
     grants_for_backup,
-    has_roles,
     missing_privileges,
     needs,
 )
