@@ -16,7 +16,7 @@ DOCUMENTED = {
     r"only in AUTO_INCREMENT, of a partitioned table at the greatest": "the counter is at the greatest number",
     r"AUTO_INCREMENT is (0 .*|\d+ .* not \d{20})\n(?s:.*)PARTITION": "the counter is at the greatest number",
     r"only in stored generated columns .*\](?!, and not)": "stored generated columns are computed anew",
-    r"rows? missing(?s:.*) STORED(?s:.*)UNIQUE KEY k\d \(.*`g\d`": "stored generated columns, computed anew, meet",
+    r"rows? missing(?s:.*) STORED(?s:.*)(?:UNIQUE KEY k\d|PRIMARY KEY) \(.*`g\d`": "stored columns meet",
     r"only in the last digit of DOUBLE": "a value beyond DOUBLE(M,D) was cut to a limit that its text is not",
 }
 """A pattern of what is found, and the reason."""
