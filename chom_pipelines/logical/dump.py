@@ -110,7 +110,6 @@ class _Run:
             work = Work(tables, [self._cut(table) for table in tables], self._packet, finds_losses=True)
             workers.connected()  # before the lock, not under it
             moment = frozen(self.session, self.facts, lambda seconds: workers.ask(BEGIN, POSITION, seconds))
-            snapshot = datetime.now(UTC)
             counters = catalog.counters(definitions)
             definitions = standing(definitions, counters)
             self._read(workers, work, report)
@@ -127,9 +126,9 @@ class _Run:
             server=self.server.name,
             kind=Kind.FULL,
             started=self.started,
-            as_of=snapshot,
+            as_of=moment.as_of,
             finished=datetime.now(UTC),
-            source=_source(self.facts),
+            source=source_of(self.facts),
             coordinates=moment.coordinates,
             sources=moment.replication.sources,
             key=wrapped,

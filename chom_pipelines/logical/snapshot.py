@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from chom_pipelines.errors import BackupFailedError, LockNotObtainedError, ServerError
 from chom_pipelines.logical.replication import Replication
@@ -72,6 +73,8 @@ class Frozen:
     """Where the snapshots stand, in the logs of sources too, and for how many seconds commits were held up for that."""
 
     coordinates: Coordinates
+    as_of: datetime
+    """By the server's clock, which the times in its binary log are of."""
     held_seconds: float
     replication: Replication
 
@@ -97,6 +100,7 @@ def frozen(session: Session, facts: ServerFacts, begin: Begin) -> Frozen:
             began = time.monotonic()
             answers = begin(HELD_SECONDS)
             end = _position(session, facts)
+            as_of = session.value("SELECT SYSDATE(6)").replace(tzinfo=UTC)
             purged = _variable(session, facts.purged_gtid_variable)
             if replication.sources:
                 replication.read(beside, facts, began + HELD_SECONDS)
@@ -112,7 +116,7 @@ def frozen(session: Session, facts: ServerFacts, begin: Begin) -> Frozen:
             if found != (end.file, str(end.position)):
                 message = f"a snapshot stands at {found[0]}:{found[1]}, not at {end.file}:{end.position}"
                 raise BackupFailedError(message, "run again; report it if it happens again")
-    return Frozen(Coordinates(end=end, purged=purged), held, replication)
+    return Frozen(Coordinates(end=end, purged=purged), as_of, held, replication)
 
 
 def _position(session: Session, facts: ServerFacts) -> Position | None:
