@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 import typer
 
 from chom_pipelines.backups.assessment import recent
-from chom_pipelines.backups.listing import OpenedEntry, opened
 from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.outcome import Outcome, worst
+from chom_pipelines.repository.listing import OpenedEntry, opened
 from chom_pipelines.repository.manifest import Manifest
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)

@@ -18,7 +18,6 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from chom_pipelines.backups.listing import OpenedEntry, opened
 from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.options import JsonOption
 from chom_pipelines.demo import evidence, orchestration
@@ -28,6 +27,7 @@ from chom_pipelines.demo.workload import Workload, workload
 from chom_pipelines.errors import DemonstrationFailedError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
+from chom_pipelines.repository.listing import OpenedEntry, opened
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.proof import Level, Proof
 

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from chom_pipelines.backups.listing import OpenedEntry
 from chom_pipelines.backups.taking import Taken
 from chom_pipelines.cli.output import duration, size
 from chom_pipelines.errors import ChomError, KeyUnavailableError, UnencryptedError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.listing import OpenedEntry
 from chom_pipelines.repository.manifest import Coordinates, Manifest
 from chom_pipelines.repository.payloads import LogicalPayload
 from chom_pipelines.repository.proof import Level, Means, Proof, Subject

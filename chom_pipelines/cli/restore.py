@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from chom_pipelines.backups.listing import opened
 from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption, refuse_unnamed
 from chom_pipelines.errors import ConfigurationError, MissingPrivilegeError
@@ -19,6 +18,7 @@ from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.streams import LATEST
 from chom_pipelines.restores.directories import refuse_directory

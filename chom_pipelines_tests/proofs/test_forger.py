@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.backups.assessment import answers, read_again
-from chom_pipelines.backups.listing import opened
 from chom_pipelines.backups.verdicts import INTEGRITY, Verdict
 from chom_pipelines.errors import ChomError, DamagedError, KeyUnavailableError
 from chom_pipelines.inventory.models import Encryption, Inventory, RepositoryConfig, Server
@@ -31,6 +30,7 @@ from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import KeyKind, Keyring
 from chom_pipelines.repository.layout import Kind
+from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.manifest import Manifest, seal, unauthenticated
 from chom_pipelines.repository.proof import Level
