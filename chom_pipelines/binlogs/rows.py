@@ -35,6 +35,7 @@ class Image:
     widths: tuple[Width, ...]
     json_columns: int = 0
     """Of an image that may have parts of JSON values only: how many such columns the table has."""
+    uncertain: bool = False
     _known: dict[bytes, Steps] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -54,6 +55,9 @@ class Image:
         return steps
 
     def _compiled(self, nulls: bytes) -> Steps:
+        unused = self.null_bytes * 8 - len(self.widths) if self.uncertain else 0
+        if unused and nulls[-1] + (1 << 8 - unused) < 1 << 8:  # MariaDB sets the bits of no column
+            raise RowsDamagedError("its rows are not as wide as its table map says")
         lengths = []
         on = self.null_bytes
         absent = (bit for byte in nulls for bit in _BITS[byte])
@@ -81,7 +85,10 @@ class Plan:
         if self.constant:
             rows, rest = divmod(end - at, self.constant)
         else:
-            rows, at = self._walk(data, at, end)
+            try:
+                rows, at = self._walk(data, at, end)
+            except IndexError:
+                raise RowsDamagedError("its last row is cut off") from None
             rest = end - at
         if rest:
             raise RowsDamagedError("its rows are not as wide as its table map says")
@@ -190,8 +197,8 @@ def plan_for(table: Table, bitmaps: Sequence[bytes], *, partial: bool) -> Plan:
     for bitmap in bitmaps:
         present = [bit for byte in bitmap for bit in _BITS[byte]][: len(table.widths)]
         widths = tuple(width for width, there in zip(table.widths, present, strict=True) if there)
-        images.append(Image(widths, table.json_columns if partial and images else 0))
-    varying = table.nullable or any(width.prefix for image in images for width in image.widths)
+        images.append(Image(widths, table.json_columns if partial and images else 0, table.uncertain))
+    varying = table.nullable or table.uncertain or any(width.prefix for image in images for width in image.widths)
     varying |= any(image.json_columns for image in images)
     constant = 0 if varying else sum(image.null_bytes + sum(w.fixed for w in image.widths) for image in images)
     return Plan(tuple(images), constant)

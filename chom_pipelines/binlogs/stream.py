@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from zstandard import ZstdError
 
-from chom_pipelines.binlogs.events import CRC_RESIDUE, HEADER, HEADER_SIZE, Checksum
+from chom_pipelines.binlogs.events import CRC_RESIDUE, HEADER, HEADER_SIZE, Checksum, Kind
 from chom_pipelines.errors import BinlogDamagedError, UnknownFormatError
 
 HELD = 1 << 20
@@ -101,8 +101,8 @@ class EventStream:
     ) -> None:
         self.position = position
         """That behind the last whole event."""
-        self.unnoted = 0
-        """Bytes before the next event that the events' own notes of their positions leave out."""
+        self.repeated = 0
+        """Bytes of events that are not in the file at this place: see `_elsewhere`."""
         self._ended = False
         self._name = name
         self._handlers = handlers
@@ -155,8 +155,8 @@ class EventStream:
             stop = begin + size
             at = self.position
             after = at if within else at + size
-            if size < smallest or self._ended or not (within or noted == (after - self.unnoted) & _POSITIONS):
-                raise self._misplaced(at, size, noted)
+            if size < smallest or self._ended or not (within or noted == after & _POSITIONS):
+                after = self._elsewhere(at, kind, size, noted)
             if stop > end:
                 return self._unfinished(buffer, begin, Head(time, kind, server_id, at, after), size)
             if checksum and zlib.crc32(view[begin:stop]) != CRC_RESIDUE:
@@ -227,15 +227,26 @@ class EventStream:
         self._passing = None
         return data[own:]
 
-    def _misplaced(self, at: int, size: int, noted: int) -> BinlogDamagedError:
+    def _elsewhere(self, at: int, kind: int, size: int, noted: int) -> int:
+        """Where the next event is, behind one that is not where it says.
+
+        That is so of one: a server that encrypts its logs repeats START_ENCRYPTION, without a position, for who begins
+        to read in mid-file.
+        """
         if self._ended:
-            return self.damaged(at, "there is an event behind that which ends the file")
+            raise self.damaged(at, "there is an event behind that which ends the file")
         if size < HEADER_SIZE + self._checksum:
-            return self.damaged(at, f"an event of {size} bytes cannot be")
-        after = at + size - self.unnoted
-        return self.damaged(at, f"the event of {size} bytes says that the next one is at {noted}, not at {after}")
+            raise self.damaged(at, f"an event of {size} bytes cannot be")
+        if kind != Kind.MARIADB_START_ENCRYPTION or noted:
+            what = f"the event of {size} bytes says that the next one is at {noted}, not at {at + size}"
+            raise self.damaged(at, what)
+        self.repeated += size
+        return at
 
     def _unknown(self, at: int, kind: int) -> UnknownFormatError:
+        if kind == Kind.MARIADB_START_ENCRYPTION:  # what the server has decrypted has the flag of what may be ignored
+            what = f"{self._name}, position {at}: what follows is encrypted by its server"
+            return UnknownFormatError(what, "read the log through the server, which decrypts it")
         return UnknownFormatError(
             f"{self._name}, position {at}: events of kind {kind} are not known",
             "a newer version of this program may know them",

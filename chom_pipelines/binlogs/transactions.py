@@ -36,13 +36,17 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TableRows:
-    """How many rows of a table a transaction inserted, updated and deleted, by row events."""
+    """How many rows of a table a transaction inserted, updated and deleted, by row events.
+
+    `uncounted` is the number of row events whose rows could not be counted: see `Table.uncertain`.
+    """
 
     database: str
     table: str
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
+    uncounted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,8 @@ class FileEnding(StrEnum):
 class Summary:
     """What is to be known of a file, or of the part of it that was scanned.
 
+    `prefix` is the number of bytes that were fed before the one at `start`: the magic number, or what a client program
+    puts before what it copies from the middle of a file.
     `end` is the position behind the last whole event, `transactions_end` that behind the last whole transaction (or
     behind what no transaction has to do with): a reader may resume at either. `unread` is the number of bytes of an
     event that was not there as a whole. `gtids_before` and `gtids_after` are None where nobody said them: neither the
@@ -101,6 +107,7 @@ class Summary:
 
     file: str
     format: FormatDescription
+    prefix: int
     start: int
     end: int
     transactions_end: int
