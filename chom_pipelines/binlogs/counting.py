@@ -87,13 +87,14 @@ class RowCounter:
         self._tables.clear()
         if not self._counts:
             return ()
-        rows = tuple(TableRows(*key, *counts) for key, counts in self._counts.items())
+        rows = tuple([TableRows(*key, *counts) for key, counts in self._counts.items()])
         self._counts.clear()
         return rows
 
     def handlers(self) -> dict[int, Callable[[bytes, int, int], None]]:
         """For whole events."""
-        return {Kind.TABLE_MAP: self._table_map, **{kind: self._handler(form) for kind, form in _FORMS.items()}}
+        rows = {int(kind): self._handler(form) for kind, form in _FORMS.items()}
+        return {int(Kind.TABLE_MAP): self._table_map, **rows}
 
     def openers(self) -> dict[int, Callable[[bytes, int, int, Head], Sink]]:
         """For large events."""

@@ -146,34 +146,36 @@ class EventStream:
     def _events(self, buffer: bytes) -> int:
         """Take the whole events of a buffer, and return how much of it has been used."""
         begin, end, view = 0, len(buffer), memoryview(buffer)
-        unpack, checksum = HEADER.unpack_from, self._checksum
+        unpack, checksum, crc32 = HEADER.unpack_from, self._checksum, zlib.crc32
         within, smallest = self._within, HEADER_SIZE + checksum
-        handlers = self._handlers
-        content, other = handlers.content, handlers.other
-        while end - begin >= HEADER_SIZE:
-            time, kind, server_id, size, noted, flags = unpack(buffer, begin)
-            stop = begin + size
-            at = self.position
-            after = at if within else at + size
-            if size < smallest or self._ended or not (within or noted == after & _POSITIONS):
-                after = self._elsewhere(at, kind, size, noted)
-            if stop > end:
-                return self._unfinished(buffer, begin, Head(time, kind, server_id, at, after), size)
-            if checksum and zlib.crc32(view[begin:stop]) != CRC_RESIDUE:
-                raise self.damaged(at, f"the checksum of the event ({_described(kind, size)}) is wrong")
-            try:
-                if kind in content:
-                    content[kind](buffer, begin + HEADER_SIZE, stop - checksum)
+        content, other = self._handlers.content, self._handlers.other
+        at, kind, size = self.position, 0, 0
+        try:
+            while end - begin >= HEADER_SIZE:
+                time, kind, server_id, size, noted, flags = unpack(buffer, begin)
+                stop = begin + size
+                after = at if within else at + size
+                if size < smallest or self._ended or (noted != after & _POSITIONS and not within):
+                    after = self._elsewhere(at, kind, size, noted)
+                if stop > end:
+                    return self._unfinished(buffer, begin, Head(time, kind, server_id, at, after), size)
+                if checksum and crc32(view[begin:stop]) != CRC_RESIDUE:
+                    raise self.damaged(at, f"the checksum of the event ({_described(kind, size)}) is wrong")
+                counting = content.get(kind)
+                if counting is not None:
+                    counting(buffer, begin + HEADER_SIZE, stop - checksum)
                 elif kind in other:
                     head = within or Head(time, kind, server_id, at, after)
                     other[kind](buffer, begin + HEADER_SIZE, stop - checksum, head)
-                    self._ended = kind in handlers.last
-                elif kind not in handlers.skipped and not flags & _IGNORABLE:
+                    self._ended = kind in self._handlers.last
+                elif kind not in self._handlers.skipped and not flags & _IGNORABLE:
                     raise self._unknown(at, kind)
-            except UNREADABLE as error:
-                raise self.damaged(at, f"the event ({_described(kind, size)}) makes no sense: {error}") from error
-            self.position = after
-            begin = stop
+                at = after
+                begin = stop
+        except UNREADABLE as error:
+            raise self.damaged(at, f"the event ({_described(kind, size)}) makes no sense: {error}") from error
+        finally:
+            self.position = at
         self._wanted = HEADER_SIZE
         return begin
 
