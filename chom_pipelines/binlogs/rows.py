@@ -6,7 +6,7 @@ the same bitmap is worked out once, as steps: so many bytes on, then a length of
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -29,7 +29,18 @@ class Steps(NamedTuple):
     lengths: tuple[tuple[int, int], ...]
     """From the first longer length on: bytes on, and bytes of the length."""
     tail: int
-    """Bytes behind the last length's value."""
+    """Bytes behind the last length's value, or, where that is among the short ones, from the length on."""
+
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """All of them alike: bytes behind the last value, and bytes of the length that follows; 0 at the end."""
+        length = 0
+        for on in self.short:
+            yield on - length, 1
+            length = 1
+        for on, prefix in self.lengths:
+            yield on - length, prefix
+            length = 0
+        yield self.tail - length, 0
 
 
 @dataclass(frozen=True)
@@ -141,15 +152,11 @@ class Plan:
                     if options[0]:
                         yield -((image.json_columns + 7) // 8)
                 nulls = (yield image.null_bytes) if image.null_bytes else b""
-                steps = image.steps(nulls)
                 on = -image.null_bytes
-                for skipped, prefix in (*((skipped, 1) for skipped in steps.short), *steps.lengths):
+                for skipped, prefix in image.steps(nulls).pairs():
                     if on + skipped:
                         yield -(on + skipped)
-                    length = yield prefix
-                    on = int.from_bytes(length, "little")
-                if on + steps.tail:
-                    yield -(on + steps.tail)
+                    on = int.from_bytes((yield prefix), "little") if prefix else 0
             yield 0
 
 
