@@ -26,7 +26,7 @@ from chom_pipelines.binlogs.events import (
 from chom_pipelines.binlogs.gtids import GtidCollector, GtidPosition, Gtids, GtidSet, MariadbGtid
 from chom_pipelines.binlogs.statements import TEXT_BYTES, Statement, understand
 from chom_pipelines.binlogs.stream import EventStream, Handlers, Head, Sink
-from chom_pipelines.binlogs.transactions import Ending, FileEnding, Incident, Transaction, moment
+from chom_pipelines.binlogs.transactions import Ending, FileEnding, Incident, Transaction
 
 _SECOND = 1_000_000
 _MOST_STATEMENTS = 100
@@ -45,7 +45,7 @@ _SKIPPED = frozenset(
 _LOAD_QUERY_EXTRA = 13  # what EXECUTE_LOAD_QUERY has behind the fixed part of a QUERY
 
 
-@dataclass
+@dataclass(slots=True)
 class _Open:
     """A transaction whose end has not been read yet."""
 
@@ -162,8 +162,9 @@ class Builder:
             raise ValueError(f"the transaction that begins at {self._open.start} has not ended before it")
 
     def _seen(self, time: int) -> None:
-        self.first_time = min(self.first_time or time, time)
         self.last_time = max(self.last_time, time)
+        if time < self.first_time or not self.first_time:
+            self.first_time = time
 
     # --- how a transaction begins
 
@@ -261,8 +262,8 @@ class Builder:
                 gtid=gtid,
                 start=opened.start,
                 end=head.after,
-                time=moment(opened.time),
-                time_on_source=moment(opened.time_on_source) if opened.time_on_source else None,
+                microseconds=opened.time,
+                microseconds_on_source=opened.time_on_source,
                 ending=ending,
                 rows=self._rows.taken(),
                 statements=tuple(opened.statements),

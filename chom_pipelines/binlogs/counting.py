@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from chom_pipelines.binlogs.events import Kind, lenenc, mariadb_compressed_start
-from chom_pipelines.binlogs.rows import Plan, RowStream, plan_for
+from chom_pipelines.binlogs.rows import Plan, RowsDamagedError, RowStream, plan_for
 from chom_pipelines.binlogs.stream import Head, Sink
 from chom_pipelines.binlogs.tables import Table, parse_table_map
 from chom_pipelines.binlogs.transactions import TableRows
 
-_INSERTED, _UPDATED, _DELETED = range(3)
+_INSERTED, _UPDATED, _DELETED, _UNCOUNTED = range(4)
 _MOST_TABLES = 10_000  # table maps that are kept for the next time
 _DUMMY = b"\xff\xff\xff\x00\x00\x00"
 """The number of no table: events that only end a statement refer to it."""
@@ -87,13 +87,14 @@ class RowCounter:
         self._tables.clear()
         if not self._counts:
             return ()
-        rows = tuple(TableRows(*key, *counts) for key, counts in self._counts.items())
+        rows = tuple([TableRows(*key, *counts) for key, counts in self._counts.items()])
         self._counts.clear()
         return rows
 
     def handlers(self) -> dict[int, Callable[[bytes, int, int], None]]:
         """For whole events."""
-        return {Kind.TABLE_MAP: self._table_map, **{kind: self._handler(form) for kind, form in _FORMS.items()}}
+        rows = {int(kind): self._handler(form) for kind, form in _FORMS.items()}
+        return {int(Kind.TABLE_MAP): self._table_map, **rows}
 
     def openers(self) -> dict[int, Callable[[bytes, int, int, Head], Sink]]:
         """For large events."""
@@ -123,11 +124,17 @@ class RowCounter:
             start = at + layouts.heads[images]
             head = buffer[at:start]
             plan = layouts.plans[partial].get(head) or layouts.plan(head, form)
-            rows = _compressed_rows(plan, buffer, start, end) if compressed else plan.count(buffer, start, end)
             counted = counts.get(layouts.table.key)
             if counted is None:
-                counted = counts[layouts.table.key] = [0, 0, 0]
-            counted[does] += rows
+                counted = counts[layouts.table.key] = [0, 0, 0, 0]
+            try:
+                rows = _compressed_rows(plan, buffer, start, end) if compressed else plan.count(buffer, start, end)
+            except RowsDamagedError:
+                if not layouts.table.uncertain:
+                    raise
+                counted[_UNCOUNTED] += 1
+            else:
+                counted[does] += rows
 
         return count
 
@@ -141,8 +148,8 @@ class RowCounter:
                 at += buffer[at] | buffer[at + 1] << 8
             start = at + layouts.heads[form.images]
             stream = RowStream(layouts.plan(buffer[at:start], form))
-            counted = self._counts.setdefault(layouts.table.key, [0, 0, 0])
-            sink = _LargeRows(stream, counted, form.does)
+            counted = self._counts.setdefault(layouts.table.key, [0, 0, 0, 0])
+            sink = _LargeRows(stream, counted, form.does, uncertain=layouts.table.uncertain)
             if form.compressed:
                 start = mariadb_compressed_start(buffer, start)
                 sink.decompressor = zlib.decompressobj()
@@ -185,9 +192,18 @@ class _LargeRows:
     stream: RowStream
     counted: list[int]
     does: int
+    uncertain: bool
     decompressor: zlib._Decompress | None = None
 
     def feed(self, data: memoryview) -> None:
+        if self.does == _UNCOUNTED:
+            return
+        try:
+            self._take(data)
+        except RowsDamagedError:
+            self._give_up()
+
+    def _take(self, data: memoryview) -> None:
         if self.decompressor is None:
             self.stream.feed(data)
             return
@@ -199,4 +215,14 @@ class _LargeRows:
     def close(self) -> None:
         if self.decompressor is not None and not self.decompressor.eof:
             raise ValueError("its compressed rows are cut off")
-        self.counted[self.does] += self.stream.close()
+        try:
+            rows = 1 if self.does == _UNCOUNTED else self.stream.close()
+        except RowsDamagedError:
+            self._give_up()
+            rows = 1
+        self.counted[self.does] += rows
+
+    def _give_up(self) -> None:
+        if not self.uncertain:
+            raise  # noqa: PLE0704  (it is called while the error is handled)
+        self.does, self.decompressor = _UNCOUNTED, None

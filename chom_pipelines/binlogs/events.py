@@ -12,6 +12,7 @@ import zlib
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from struct import Struct
+from typing import NamedTuple
 from uuid import UUID
 
 from chom_pipelines.binlogs.gtids import GtidPosition, GtidSet, Interval, MariadbGtid
@@ -41,6 +42,7 @@ QUERY_SIZE = _QUERY.size
 _MARIADB_GTID = Struct("<QIB")
 _MARIADB_LISTED = Struct("<IIQ")
 _INTERVAL = Struct("<qq")
+_STANDALONE = 0x01
 _LOGICAL_CLOCK = 2  # the kind of the timestamps in a GTID event; the only one that there is
 
 
@@ -204,8 +206,7 @@ class Query:
         return Query(database, text, error)
 
 
-@dataclass(frozen=True)
-class MysqlGtidEvent:
+class MysqlGtidEvent(NamedTuple):
     """What precedes each transaction on MySQL. Times are in microseconds since 1970, 0 where the server wrote none."""
 
     source: str
@@ -309,12 +310,8 @@ def parse_previous_gtids(body: bytes) -> GtidSet:
     return GtidSet(dict(sorted(found.items())))
 
 
-@dataclass(frozen=True)
-class MariadbGtidEvent:
+class MariadbGtidEvent(NamedTuple):
     """What begins each transaction on MariaDB."""
-
-    STANDALONE = 0x01
-    DDL = 0x20
 
     gtid: MariadbGtid
     flags: int
@@ -322,7 +319,7 @@ class MariadbGtidEvent:
     @property
     def is_standalone(self) -> bool:
         """One statement follows, with nothing that ends it."""
-        return bool(self.flags & MariadbGtidEvent.STANDALONE)
+        return bool(self.flags & _STANDALONE)
 
 
 def parse_mariadb_gtid(body: bytes, server_id: int) -> MariadbGtidEvent:

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import NamedTuple
 
 from chom_pipelines.errors import InvalidGtidError
 
@@ -183,8 +184,7 @@ class GtidCollector:
         return GtidSet({source: tuple(intervals) for source, intervals in sorted(self._intervals.items())})
 
 
-@dataclass(frozen=True, order=True)
-class MariadbGtid:
+class MariadbGtid(NamedTuple):
     """One transaction of MariaDB's."""
 
     domain: int

@@ -6,8 +6,9 @@ the same bitmap is worked out once, as steps: so many bytes on, then a length of
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from chom_pipelines.binlogs.events import lenenc
 from chom_pipelines.binlogs.tables import Table, Width
@@ -20,12 +21,26 @@ class RowsDamagedError(ValueError):
     """The rows of an event are not as wide as its table map says."""
 
 
-@dataclass(frozen=True)
-class Steps:
-    """The way through one row: pairs of (bytes on, bytes of a length), then `tail` bytes more."""
+class Steps(NamedTuple):
+    """The way through one row."""
 
+    short: tuple[int, ...]
+    """Bytes on to a length of one byte; behind the first one, that byte is among them."""
     lengths: tuple[tuple[int, int], ...]
+    """From the first longer length on: bytes on, and bytes of the length."""
     tail: int
+    """Bytes behind the last length's value, or, where that is among the short ones, from the length on."""
+
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """All of them alike: bytes behind the last value, and bytes of the length that follows; 0 at the end."""
+        length = 0
+        for on in self.short:
+            yield on - length, 1
+            length = 1
+        for on, prefix in self.lengths:
+            yield on - length, prefix
+            length = 0
+        yield self.tail - length, 0
 
 
 @dataclass(frozen=True)
@@ -35,7 +50,8 @@ class Image:
     widths: tuple[Width, ...]
     json_columns: int = 0
     """Of an image that may have parts of JSON values only: how many such columns the table has."""
-    _known: dict[bytes, Steps] = field(default_factory=dict, compare=False, repr=False)
+    uncertain: bool = False
+    known: dict[bytes, Steps] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def null_bytes(self) -> int:
@@ -44,28 +60,35 @@ class Image:
 
     def steps(self, nulls: bytes) -> Steps:
         """The way through a row with these columns NULL, from the bitmap's begin."""
-        steps = self._known.get(nulls)
+        steps = self.known.get(nulls)
         if steps is None:
             if len(nulls) != self.null_bytes:
                 raise RowsDamagedError("its last row is cut off")
-            if len(self._known) > _MOST_KNOWN:
-                self._known.clear()
-            steps = self._known[nulls] = self._compiled(nulls)
+            if len(self.known) > _MOST_KNOWN:
+                self.known.clear()
+            steps = self.known[nulls] = self._compiled(nulls)
         return steps
 
     def _compiled(self, nulls: bytes) -> Steps:
-        lengths = []
+        unused = self.null_bytes * 8 - len(self.widths) if self.uncertain else 0
+        if unused and nulls[-1] + (1 << 8 - unused) < 1 << 8:  # MariaDB sets the bits of no column
+            raise RowsDamagedError("its rows are not as wide as its table map says")
+        short: list[int] = []
+        lengths: list[tuple[int, int]] = []
         on = self.null_bytes
         absent = (bit for byte in nulls for bit in _BITS[byte])
         for width, null in zip(self.widths, absent, strict=False):
             if null:
                 continue
-            if width.prefix:
+            if width.prefix == 1 and not lengths:
+                short.append(on)
+                on = 1
+            elif width.prefix:
                 lengths.append((on, width.prefix))
                 on = 0
             else:
                 on += width.fixed
-        return Steps(tuple(lengths), on)
+        return Steps(tuple(short), tuple(lengths), on)
 
 
 @dataclass(frozen=True)
@@ -75,13 +98,25 @@ class Plan:
     images: tuple[Image, ...]
     constant: int
     """Bytes of a row (of an update: of both images) where all have the same, else 0."""
+    _prepared: tuple[tuple[dict[bytes, Steps], int, Image], ...]
+
+    @staticmethod
+    def of(images: Sequence[Image], *, varying: bool) -> Plan:
+        """Make it; `varying` says that rows may differ in their widths."""
+        if not any(image.widths for image in images):
+            raise RowsDamagedError("there are no columns in it")
+        constant = 0 if varying else sum(image.null_bytes + sum(w.fixed for w in image.widths) for image in images)
+        return Plan(tuple(images), constant, tuple((image.known, image.null_bytes, image) for image in images))
 
     def count(self, data: bytes, at: int, end: int) -> int:
         """Count the rows between two offsets. Raises RowsDamagedError where they do not end at `end`."""
         if self.constant:
             rows, rest = divmod(end - at, self.constant)
         else:
-            rows, at = self._walk(data, at, end)
+            try:
+                rows, at = self._walk(data, at, end)
+            except IndexError:
+                raise RowsDamagedError("its last row is cut off") from None
             rest = end - at
         if rest:
             raise RowsDamagedError("its rows are not as wide as its table map says")
@@ -89,22 +124,20 @@ class Plan:
 
     def _walk(self, data: bytes, at: int, end: int) -> tuple[int, int]:
         rows = 0
-        images = [(image, image._known, image.null_bytes) for image in self.images]  # noqa: SLF001
+        prepared = self._prepared
         while at < end:
-            for image, known, null_bytes in images:
+            for known, null_bytes, image in prepared:
                 if image.json_columns:
                     at = _behind_partial_bits(data, at, image.json_columns)
                 nulls = data[at : at + null_bytes]
-                steps = known.get(nulls) or image.steps(nulls)
-                for on, prefix in steps.lengths:
+                short, lengths, tail = known.get(nulls) or image.steps(nulls)
+                for on in short:
                     at += on
-                    if prefix == 1:
-                        at += data[at] + 1
-                    elif prefix == 2:  # noqa: PLR2004
-                        at += (data[at] | data[at + 1] << 8) + 2
-                    else:
-                        at += int.from_bytes(data[at : at + prefix], "little") + prefix
-                at += steps.tail
+                    at += data[at]
+                for on, prefix in lengths:
+                    at += on
+                    at += int.from_bytes(data[at : at + prefix], "little") + prefix
+                at += tail
             rows += 1
         return rows, at
 
@@ -119,15 +152,11 @@ class Plan:
                     if options[0]:
                         yield -((image.json_columns + 7) // 8)
                 nulls = (yield image.null_bytes) if image.null_bytes else b""
-                steps = image.steps(nulls)
                 on = -image.null_bytes
-                for skipped, prefix in steps.lengths:
+                for skipped, prefix in image.steps(nulls).pairs():
                     if on + skipped:
                         yield -(on + skipped)
-                    length = yield prefix
-                    on = int.from_bytes(length, "little")
-                if on + steps.tail:
-                    yield -(on + steps.tail)
+                    on = int.from_bytes((yield prefix), "little") if prefix else 0
             yield 0
 
 
@@ -190,8 +219,7 @@ def plan_for(table: Table, bitmaps: Sequence[bytes], *, partial: bool) -> Plan:
     for bitmap in bitmaps:
         present = [bit for byte in bitmap for bit in _BITS[byte]][: len(table.widths)]
         widths = tuple(width for width, there in zip(table.widths, present, strict=True) if there)
-        images.append(Image(widths, table.json_columns if partial and images else 0))
-    varying = table.nullable or any(width.prefix for image in images for width in image.widths)
+        images.append(Image(widths, table.json_columns if partial and images else 0, table.uncertain))
+    varying = table.nullable or table.uncertain or any(width.prefix for image in images for width in image.widths)
     varying |= any(image.json_columns for image in images)
-    constant = 0 if varying else sum(image.null_bytes + sum(w.fixed for w in image.widths) for image in images)
-    return Plan(tuple(images), constant)
+    return Plan.of(images, varying=varying)

@@ -16,9 +16,11 @@ _SECOND = 1_000_000
 class Scanner:
     """Takes the bytes of one file, in chunks of any size, and holds no more of them than one event of a megabyte.
 
-    It begins at the file's first byte; or, where `start` is a position behind a whole transaction, there: then it needs
-    the bytes of the file's format description event (`Summary.format.event`), and knows GTIDs as sets or positions
-    only where it is told those before `start`. `file` is what errors call the file.
+    It begins at the file's first byte; or, where `start` is a position behind a whole transaction, there. Then it takes
+    the file's bytes from there on, and the bytes of its format description event (`Summary.format.event`); or, without
+    `format_description`, what the servers' client programs write when they begin at that position: they put the magic
+    number and a format description first. GTIDs as sets or positions are then known only where those before `start`
+    are told. `file` is what errors call the file.
     """
 
     def __init__(
@@ -38,9 +40,10 @@ class Scanner:
         self._format: FormatDescription | None = None
         self._stream: EventStream | None = None
         self._damage: ChomError | None = None
-        if start:
-            if format_description is None:
-                raise ValueError("a scan from the middle of a file needs its format description")
+        self._prefix = 0
+        if format_description is not None:
+            if start <= len(MAGIC):
+                raise ValueError("a scan from a file's begin finds the format description there")
             self._begin(format_description, start)
 
     def feed(self, data: bytes) -> list[Transaction]:
@@ -75,6 +78,7 @@ class Scanner:
         return Summary(
             file=self._file,
             format=self._format,
+            prefix=self._prefix + self._stream.repeated,
             start=self._start,
             end=end,
             transactions_end=end if builder.open_since is None else builder.open_since,
@@ -97,7 +101,9 @@ class Scanner:
                 return
             event, data = self._head[len(MAGIC) : size], self._head[size:]
             self._head = b""
-            self._begin(event, size)
+            is_whole = self._start == len(MAGIC)
+            self._prefix = len(MAGIC) if is_whole else size
+            self._begin(event, size if is_whole else self._start)
         assert self._stream is not None  # noqa: S101  (_begin made it)
         self._stream.feed(data)
 
@@ -114,8 +120,9 @@ class Scanner:
         _, kind, _, size, noted, _ = HEADER.unpack_from(head, len(MAGIC))
         if kind != Kind.FORMAT_DESCRIPTION or not HEADER_SIZE < size <= _MOST_FORMAT_BYTES:
             raise self._no_format(f"the first event is of kind {kind} and has {size} bytes")
-        if noted != len(MAGIC) + size:
-            raise self._no_format(f"it says that the next event is at {noted}, not at {len(MAGIC) + size}")
+        expected = len(MAGIC) + size if self._start == len(MAGIC) else 0
+        if noted != expected:
+            raise self._no_format(f"it says that the next event is at {noted}, not at {expected}")
         return len(MAGIC) + size if len(head) >= len(MAGIC) + size else None
 
     def _begin(self, event: bytes, position: int) -> None:

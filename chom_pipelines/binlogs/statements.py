@@ -21,7 +21,11 @@ _HEAD = re.compile(
 )
 _EXISTS = re.compile(r"\s*(?:IF\s+(?:NOT\s+)?EXISTS\s+)?", re.IGNORECASE)
 _LIST = re.compile(rf"\s*{_QUALIFIED}(?:\s+TO\s+{_NAME}(?:\s*\.\s*{_NAME})?)?\s*(,)?", re.IGNORECASE)
+_ON = re.compile(r"\sON\s", re.IGNORECASE)
 _OF_TABLES = {"TABLE", "TABLES", "VIEW", "SEQUENCE"}
+_OF_DATABASES = {"DATABASE", "SCHEMA"}
+_ON_TABLES = {"INDEX", "TRIGGER"}
+_SYNONYMS = {"TABLES": "TABLE", "SCHEMA": "DATABASE"}
 _SECRET = re.compile(r"\b(?:IDENTIFIED|PASSWORD)\b.*", re.IGNORECASE | re.DOTALL)
 _HOLDS_SECRETS = re.compile(
     r"(?:CREATE|ALTER)\s+(?:OR\s+REPLACE\s+)?(?:USER|SERVER)\b|GRANT\b|SET\s+PASSWORD\b", re.IGNORECASE
@@ -48,7 +52,8 @@ class Does(StrEnum):
 class Statement:
     """A statement that was logged as text.
 
-    `database` is the default one; `tables` are those it names, with their databases, where they are cheaply known;
+    `database` is the default one; `tables` are those it names, with their databases, where they are cheaply known (a
+    database itself has no table's name);
     `object` is what kind of thing it creates, alters or drops, in lower case. Of statements that set passwords, the
     text ends before those.
     """
@@ -84,7 +89,11 @@ def understand(text: bytes, database: str) -> Statement:
     tables: tuple[tuple[str, str], ...] = ()
     if thing in _OF_TABLES:
         tables = tuple(_tables(bare, end, database, many=does in {Does.DROP, Does.RENAME}))
-        thing = "TABLE" if thing == "TABLES" else thing
+    elif thing in _OF_DATABASES:
+        tables = tuple((name, "") for _, name in _tables(bare, end, database, many=False))
+    elif thing in _ON_TABLES and (on := _ON.search(bare, end)) is not None:
+        tables = tuple(_tables(bare, on.end(), database, many=False))
+    thing = _SYNONYMS.get(thing, thing)
     return Statement(does, whole, database, thing.lower(), tables, temporary)
 
 

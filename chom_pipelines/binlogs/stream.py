@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from zstandard import ZstdError
 
-from chom_pipelines.binlogs.events import CRC_RESIDUE, HEADER, HEADER_SIZE, Checksum
+from chom_pipelines.binlogs.events import CRC_RESIDUE, HEADER, HEADER_SIZE, Checksum, Kind
 from chom_pipelines.errors import BinlogDamagedError, UnknownFormatError
 
 HELD = 1 << 20
@@ -101,8 +101,8 @@ class EventStream:
     ) -> None:
         self.position = position
         """That behind the last whole event."""
-        self.unnoted = 0
-        """Bytes before the next event that the events' own notes of their positions leave out."""
+        self.repeated = 0
+        """Bytes of events that are not in the file at this place: see `_elsewhere`."""
         self._ended = False
         self._name = name
         self._handlers = handlers
@@ -146,34 +146,36 @@ class EventStream:
     def _events(self, buffer: bytes) -> int:
         """Take the whole events of a buffer, and return how much of it has been used."""
         begin, end, view = 0, len(buffer), memoryview(buffer)
-        unpack, checksum = HEADER.unpack_from, self._checksum
+        unpack, checksum, crc32 = HEADER.unpack_from, self._checksum, zlib.crc32
         within, smallest = self._within, HEADER_SIZE + checksum
-        handlers = self._handlers
-        content, other = handlers.content, handlers.other
-        while end - begin >= HEADER_SIZE:
-            time, kind, server_id, size, noted, flags = unpack(buffer, begin)
-            stop = begin + size
-            at = self.position
-            after = at if within else at + size
-            if size < smallest or self._ended or not (within or noted == (after - self.unnoted) & _POSITIONS):
-                raise self._misplaced(at, size, noted)
-            if stop > end:
-                return self._unfinished(buffer, begin, Head(time, kind, server_id, at, after), size)
-            if checksum and zlib.crc32(view[begin:stop]) != CRC_RESIDUE:
-                raise self.damaged(at, f"the checksum of the event ({_described(kind, size)}) is wrong")
-            try:
-                if kind in content:
-                    content[kind](buffer, begin + HEADER_SIZE, stop - checksum)
+        content, other = self._handlers.content, self._handlers.other
+        at, kind, size = self.position, 0, 0
+        try:
+            while end - begin >= HEADER_SIZE:
+                time, kind, server_id, size, noted, flags = unpack(buffer, begin)
+                stop = begin + size
+                after = at if within else at + size
+                if size < smallest or self._ended or (noted != after & _POSITIONS and not within):
+                    after = self._elsewhere(at, kind, size, noted)
+                if stop > end:
+                    return self._unfinished(buffer, begin, Head(time, kind, server_id, at, after), size)
+                if checksum and crc32(view[begin:stop]) != CRC_RESIDUE:
+                    raise self.damaged(at, f"the checksum of the event ({_described(kind, size)}) is wrong")
+                counting = content.get(kind)
+                if counting is not None:
+                    counting(buffer, begin + HEADER_SIZE, stop - checksum)
                 elif kind in other:
                     head = within or Head(time, kind, server_id, at, after)
                     other[kind](buffer, begin + HEADER_SIZE, stop - checksum, head)
-                    self._ended = kind in handlers.last
-                elif kind not in handlers.skipped and not flags & _IGNORABLE:
+                    self._ended = kind in self._handlers.last
+                elif kind not in self._handlers.skipped and not flags & _IGNORABLE:
                     raise self._unknown(at, kind)
-            except UNREADABLE as error:
-                raise self.damaged(at, f"the event ({_described(kind, size)}) makes no sense: {error}") from error
-            self.position = after
-            begin = stop
+                at = after
+                begin = stop
+        except UNREADABLE as error:
+            raise self.damaged(at, f"the event ({_described(kind, size)}) makes no sense: {error}") from error
+        finally:
+            self.position = at
         self._wanted = HEADER_SIZE
         return begin
 
@@ -227,15 +229,26 @@ class EventStream:
         self._passing = None
         return data[own:]
 
-    def _misplaced(self, at: int, size: int, noted: int) -> BinlogDamagedError:
+    def _elsewhere(self, at: int, kind: int, size: int, noted: int) -> int:
+        """Where the next event is, behind one that is not where it says.
+
+        That is so of one: a server that encrypts its logs repeats START_ENCRYPTION, without a position, for who begins
+        to read in mid-file.
+        """
         if self._ended:
-            return self.damaged(at, "there is an event behind that which ends the file")
+            raise self.damaged(at, "there is an event behind that which ends the file")
         if size < HEADER_SIZE + self._checksum:
-            return self.damaged(at, f"an event of {size} bytes cannot be")
-        after = at + size - self.unnoted
-        return self.damaged(at, f"the event of {size} bytes says that the next one is at {noted}, not at {after}")
+            raise self.damaged(at, f"an event of {size} bytes cannot be")
+        if kind != Kind.MARIADB_START_ENCRYPTION or noted:
+            what = f"the event of {size} bytes says that the next one is at {noted}, not at {at + size}"
+            raise self.damaged(at, what)
+        self.repeated += size
+        return at
 
     def _unknown(self, at: int, kind: int) -> UnknownFormatError:
+        if kind == Kind.MARIADB_START_ENCRYPTION:  # what the server has decrypted has the flag of what may be ignored
+            what = f"{self._name}, position {at}: what follows is encrypted by its server"
+            return UnknownFormatError(what, "read the log through the server, which decrypts it")
         return UnknownFormatError(
             f"{self._name}, position {at}: events of kind {kind} are not known",
             "a newer version of this program may know them",

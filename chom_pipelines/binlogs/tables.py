@@ -64,6 +64,7 @@ _FIXED = {
     Type.NEWDATE: 3,
     Type.BOOL: 1,
 }
+_UNCERTAIN = {Type.TIME, Type.DATETIME, Type.TIMESTAMP}
 _FRACTIONAL = {Type.TIMESTAMP2: 4, Type.DATETIME2: 5, Type.TIME2: 3}
 """Bytes of whole seconds; two digits of the fraction take one more each."""
 _LENGTH_IN_METADATA = {
@@ -103,13 +104,15 @@ class Width:
 class Table:
     """A table as row events refer to it: `key` has its database and name.
 
-    `json_columns` counts those that may be updated in part.
+    `json_columns` counts those that may be updated in part. Widths are `uncertain` where a column may be of one of the
+    temporal types that MariaDB made with fractions before it took over MySQL's: their width is said nowhere.
     """
 
     key: tuple[str, str]
     widths: tuple[Width, ...]
     nullable: bool
     json_columns: int
+    uncertain: bool = False
 
 
 def parse_table_map(body: bytes) -> Table:
@@ -140,7 +143,8 @@ def parse_table_map(body: bytes) -> Table:
         at = end
     if at != size:
         raise ValueError("it says more of its columns than there is to be said")
-    return Table((database, name), tuple(widths), any(nulls), types.count(Type.JSON))
+    uncertain = not _UNCERTAIN.isdisjoint(types)
+    return Table((database, name), tuple(widths), any(nulls), types.count(Type.JSON), uncertain)
 
 
 def _name(body: bytes, at: int) -> tuple[str, int]:

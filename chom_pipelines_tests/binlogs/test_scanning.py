@@ -32,7 +32,7 @@ def test_transactions_are_where_the_server_shows_them(logs: list[Log]) -> None:
         transactions, summary = scanned(log.data)
         assert [(each.start, each.gtid) for each in transactions] == _starts(log)
         between = [event for event in log.shown if event.kind == "Binlog_checkpoint"]
-        ends = {each.start for each in (*transactions[1:], *between)} | {transactions[-1].end}
+        ends = {each.start for each in transactions[1:]} | {each.start for each in between} | {transactions[-1].end}
         assert all(each.end in ends for each in transactions)  # they leave no gap
         assert summary.transactions == len(transactions)
         assert summary.end == summary.transactions_end == log.shown[-1].end == len(log.data)

@@ -45,7 +45,7 @@ INSERT INTO m VALUES (1), (2)
 DELETE t, u FROM t INNER JOIN u ON t.id = u.id
 TRUNCATE TABLE u
 RENAME TABLE u TO w
-DROP TABLE w, m
+DROP TABLE w
 """
 _MYSQL = """
 SET gtid_next = 'AUTOMATIC:my_tag'
@@ -64,7 +64,7 @@ ALTER TABLE v ADD b INT COMMENT 'ccccccccccccccccccccccccccccccccccccccccccccccc
 SET GLOBAL log_bin_compress = OFF
 BEGIN
 INSERT INTO t (a) VALUES ('gone')
-CREATE TEMPORARY TABLE tmp (a INT)
+INSERT INTO m VALUES (3)
 ROLLBACK
 SET SESSION gtid_domain_id = 7
 INSERT INTO t (a) VALUES ('another domain')

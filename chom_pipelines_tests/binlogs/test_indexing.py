@@ -1,0 +1,121 @@
+import pytest
+
+from chom_pipelines.binlogs.indexing import SegmentIndex
+from chom_pipelines.binlogs.statements import TEXT_BYTES, Does, understand
+from chom_pipelines.binlogs.transactions import Ending
+from chom_pipelines_tests.binlogs.logs import logs_since, new_log, scanned
+from chom_pipelines_tests.servers import PrivateServer
+
+
+@pytest.mark.parametrize(
+    ("text", "does", "thing", "tables"),
+    [
+        ("CREATE TABLE a (b INT)", Does.CREATE, "table", [("d", "a")]),
+        ("create table if not exists `x`.`a``b` like c", Does.CREATE, "table", [("x", "a`b")]),
+        ("CREATE OR REPLACE TABLE a (b INT)", Does.CREATE, "table", [("d", "a")]),
+        ("CREATE UNIQUE INDEX i ON t (a)", Does.CREATE, "index", [("d", "t")]),
+        ("CREATE DEFINER=`a`@`%` TRIGGER g BEFORE INSERT ON x.t FOR EACH ROW DO 1", Does.CREATE, "trigger", [("x", "t")]),
+        ("CREATE ALGORITHM=MERGE DEFINER=`r`@`%` SQL SECURITY INVOKER VIEW v AS SELECT 1", Does.CREATE, "view", [("d", "v")]),
+        ("ALTER TABLE x . a ADD c INT", Does.ALTER, "table", [("x", "a")]),
+        ("ALTER ONLINE TABLE a ADD c INT", Does.ALTER, "table", [("d", "a")]),
+        ("DROP TABLE IF EXISTS a,`b`, x.c /* note */", Does.DROP, "table", [("d", "a"), ("d", "b"), ("x", "c")]),
+        ("DROP DATABASE IF EXISTS shop", Does.DROP, "database", [("shop", "")]),
+        ("ALTER SCHEMA `shop` CHARACTER SET utf8mb4", Does.ALTER, "database", [("shop", "")]),
+        ("DROP INDEX i ON t", Does.DROP, "index", [("d", "t")]),
+        ("DROP PROCEDURE p", Does.DROP, "procedure", []),
+        ("TRUNCATE a", Does.TRUNCATE, "table", [("d", "a")]),
+        ("TRUNCATE TABLE\n\t`x`.`a`", Does.TRUNCATE, "table", [("x", "a")]),
+        ("truncate table", Does.TRUNCATE, "table", []),
+        ("RENAME TABLE a TO b, x.c TO y.d", Does.RENAME, "table", [("d", "a"), ("x", "c")]),
+        ("/* a note */ -- another\n # and one more\nDROP TABLE a", Does.DROP, "table", [("d", "a")]),
+        ("/*!50003 DROP TABLE a */", Does.DROP, "table", [("d", "a")]),
+        ("DROP TABLE größe", Does.DROP, "table", [("d", "größe")]),
+        ("DELETE FROM users", Does.ROWS, "", []),
+        ("(INSERT INTO a VALUES (1))", Does.ROWS, "", []),
+        ("WITH r AS (SELECT 1) DELETE FROM users", Does.ROWS, "", []),
+        ("ANALYZE TABLE a", Does.OTHER, "", []),
+        ("", Does.OTHER, "", []),
+    ],
+)  # fmt: skip
+def test_what_a_statement_does_is_told_from_its_first_words(
+    text: str, does: Does, thing: str, tables: list[tuple[str, str]]
+) -> None:
+    statement = understand(text.encode(), "d")
+    assert (statement.does, statement.object, list(statement.tables)) == (does, thing, tables)
+    assert (statement.text, statement.temporary) == (text, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE TEMPORARY TABLE a (b INT)",
+        "CREATE OR REPLACE TEMPORARY TABLE a (b INT)",
+        "DROP TEMPORARY TABLE IF EXISTS a",
+        "DROP /*!40005 TEMPORARY */ TABLE IF EXISTS `a`",
+    ],
+)
+def test_temporary_tables_are_told_from_others(text: str) -> None:
+    statement = understand(text.encode(), "d")
+    assert statement.temporary
+    assert statement.tables == (("d", "a"),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE USER a IDENTIFIED BY 'secret'",
+        "/* x */ ALTER USER a IDENTIFIED WITH p AS 'secret'",
+        "GRANT ALL ON *.* TO a IDENTIFIED BY PASSWORD 'secret'",
+        "SET PASSWORD FOR a = 'secret'",
+        "set password = PASSWORD('secret')",
+        "CREATE SERVER s FOREIGN DATA WRAPPER mysql OPTIONS (HOST 'h', PASSWORD 'secret')",
+        "CREATE OR REPLACE USER a IDENTIFIED VIA ed25519 USING 'secret'",
+    ],
+)
+def test_passwords_are_left_out(text: str) -> None:
+    statement = understand(text.encode(), "")
+    assert "secret" not in statement.text
+    assert statement.text[:3] == text[:3]
+
+
+def test_long_statements_are_cut_off_between_characters() -> None:
+    statement = understand(("INSERT INTO a VALUES ('" + "é" * 600).encode(), "d")
+    assert len(statement.text.encode()) in {TEXT_BYTES - 1, TEXT_BYTES}
+    assert statement.text.endswith("é")
+
+
+def test_the_index_has_statements_and_many_rows_and_nothing_else(server: PrivateServer) -> None:
+    database = server.fresh_database()
+    many = ", ".join(f"({number})" for number in range(150))
+    first = new_log(server)
+    with server.connect() as session:
+        for statement in (
+            f"CREATE TABLE {database}.users (id INT PRIMARY KEY)",
+            f"CREATE TABLE {database}.others (id INT PRIMARY KEY)",
+            f"INSERT INTO {database}.users VALUES {many}",
+            f"INSERT INTO {database}.others VALUES (1), (2)",
+            "BEGIN",
+            f"DELETE FROM {database}.users WHERE id < 120",
+            f"DELETE FROM {database}.others",
+            "COMMIT",
+            f"DELETE FROM {database}.users WHERE id < 130",
+            "SET SESSION binlog_format = 'STATEMENT'",
+            f"DELETE FROM {database}.users",
+            f"DROP TABLE {database}.users",
+        ):
+            session.execute(statement)
+    [log] = logs_since(server, first)
+    transactions, _ = scanned(log.data)
+    index = SegmentIndex.of(transactions)
+    assert SegmentIndex.model_validate_json(index.model_dump_json()) == index
+    assert [[(each.table, each.inserted, each.deleted) for each in entry.rows] for entry in index.transactions] == [
+        *([], [], [("users", 150, 0)], [("users", 0, 120)], [], []),
+    ]
+    does = [[each.does for each in entry.statements] for entry in index.transactions]
+    assert does == [[Does.CREATE], [Does.CREATE], [], [], [Does.ROWS], [Does.DROP]]
+    deleted, dropped = index.transactions[-2:]
+    assert deleted.statements[0].text == f"DELETE FROM {database}.users"
+    assert dropped.statements[0].tables == ((database, "users"),)
+    assert [dropped] == [each for each in index.transactions if each.ending is Ending.STATEMENT][2:]
+    whole = {(each.gtid, each.start, each.end, each.time) for each in transactions}
+    assert all((each.gtid, each.start, each.end, each.time) in whole for each in index.transactions)
