@@ -80,6 +80,10 @@ class DefinitionChangedError(ServerError):
     retryable = True
 
 
+class BinlogMissingError(ServerError):
+    """The server has no longer, or never had, the file of the binary log that is asked for."""
+
+
 class NoRoomError(ServerError):
     """The server has no more room: its disk, its memory, or a table that may not grow."""
 

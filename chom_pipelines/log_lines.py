@@ -12,6 +12,7 @@ _ROUNDS_UP = 999.5
 _THREE_DIGITS = 99.95
 _MINUTE = 60
 _HOUR = 3600
+_DAY = 24 * _HOUR
 
 
 def size(count: float) -> str:
@@ -24,13 +25,15 @@ def size(count: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Time for people: `4.2 s`, `3 min 20 s`, `1 h 02 min`."""
+    """Time for people: `4.2 s`, `3 min 20 s`, `1 h 02 min`, `2 d 07 h`."""
     if round(seconds, 1) < _MINUTE:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < _HOUR:
         return f"{whole // _MINUTE} min {whole % _MINUTE:02d} s"
-    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02d} min"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02d} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR:02d} h"
 
 
 class LogLines:

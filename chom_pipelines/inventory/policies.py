@@ -91,6 +91,7 @@ class Thresholds(ConfigModel):
     """Beyond these a check fails."""
 
     backup_age_hours: float = Field(default=24, gt=0)
+    exposure_minutes: float = Field(default=120, gt=0, description="what may be lost where binary logs are archived")
     slow_queries_per_second: float = Field(default=10, ge=0)
     buffer_pool_hit_rate: float = Field(default=95, ge=0, le=100, description="percent")
 

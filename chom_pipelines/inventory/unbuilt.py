@@ -8,7 +8,6 @@ from chom_pipelines.repository.payloads import Method
 from chom_pipelines.server.findings import Finding, failed, warning
 
 _WITHOUT_EFFECT = (
-    ("schedules", {"binlogs"}, "this version archives no binary logs"),
     ("retention", set(Retention.model_fields), "this version deletes nothing"),
     ("thresholds", {"slow_queries_per_second", "buffer_pool_hit_rate"}, "this version does not watch servers"),
 )

@@ -287,7 +287,8 @@ def decoded_name(path: str) -> str:
     return f"data/{inside}" if inside else re.sub(r"\.tsv(\.[a-z0-9]+)*$", ".tsv", path)
 
 
-def _source(facts: ServerFacts) -> SourceServer:
+def source_of(facts: ServerFacts) -> SourceServer:
+    """What the manifest says of the server."""
     kept: dict[str, Any] = dict(facts.variables)
     return SourceServer(
         flavour=facts.flavour.value,

@@ -180,12 +180,19 @@ class BinlogPayload(BaseModel):
 
     method: Literal[Method.BINLOG] = Method.BINLOG
     complete: bool = Field(description="it ends where the server closed the file, and not in the middle")
+    following: str | None = Field(default=None, description="the next file, where the last event names it")
     version: int = Field(description="of the binary log's format, as its first event says: 4")
     checksum: str = Field(description="what protects each event: CRC32, NONE")
+    head: Hex = Field(description="SHA-256 of the first event of the file, which no two files have in common")
+    server_bytes: NonNegativeInt = Field(description="size of the whole file by its server, when this was read")
+    opened: AwareDatetime = Field(description="when the server began the file, to the second, by its own clock")
     first_event: AwareDatetime | None = Field(default=None, description="time of the first transaction; None: none")
     last_event: AwareDatetime | None = None
     transactions: NonNegativeInt
-    digest: Hex = Field(description="SHA-256 of the bytes as the server wrote them")
+    incidents: NonNegativeInt = Field(default=0, description="how often the server says in it that it lost events")
+    digest: Hex = Field(description="SHA-256 of the bytes as the server sent them")
+    log: str = Field(description="the stored object that holds them")
+    index: str = Field(description="the stored object that names large changes and changes of definitions")
 
 
 Payload = Annotated[LogicalPayload | PhysicalPayload | BinlogPayload, Field(discriminator="method")]

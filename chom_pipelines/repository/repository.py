@@ -29,9 +29,20 @@ class Repository:
         """The full and incremental backups of a server; raises ConfigurationError for a name that is no folder's."""
         return Stream(server, Folder(self.store, stream_name(server, BACKUPS)))
 
-    def binlogs(self, server: str, server_id: int) -> Stream:
-        """The archived binary log of the server with that id; raises ConfigurationError."""
-        return Stream(server, Folder(self.store, stream_name(server, BINLOGS, str(server_id))))
+    def binlogs(self, server: str, history: str) -> Stream:
+        """One history of the server's binary log, in which no number of a file comes twice; raises ConfigurationError.
+
+        It is called by the server's id, and `11.2` where that server began to count its files anew.
+        """
+        return Stream(server, Folder(self.store, stream_name(server, BINLOGS, history)))
+
+    def binlogs_of(self, server: str) -> Folder:
+        """The folder of all of them; raises ConfigurationError."""
+        return Folder(self.store, stream_name(server, BINLOGS))
+
+    def histories(self, server: str) -> list[str]:
+        """What there is of `binlogs`, by name; raises ConfigurationError, RepositoryError."""
+        return self.binlogs_of(server).folders()
 
     def backups(self, server: str) -> list[BackupEntry]:
         """The entries of the stream of backups."""

@@ -77,8 +77,8 @@ class Draft:
             where = self.folder.where()
             what = f"the manifest of {manifest.id} of {manifest.server} is not the one of {where}, or of its key"
             raise RepositoryError(what, "report this as a bug")
-        for lacking in _lacking(self.folder, manifest):
-            raise RepositoryError(lacking, "find out what removes or changes files of the repository")
+        for missing in lacking(self.folder, manifest):
+            raise RepositoryError(missing, "find out what removes or changes files of the repository")
 
 
 @dataclass(frozen=True)
@@ -229,13 +229,13 @@ def _end(folder: Folder, *, everybody: bool) -> bool:
 
 def _is_whole(folder: Folder, sealed: bytes) -> bool:
     try:
-        return not any(_lacking(folder, unauthenticated(peek(sealed, folder.where(INCOMPLETE)))))
+        return not any(lacking(folder, unauthenticated(peek(sealed, folder.where(INCOMPLETE)))))
     except (DamagedError, ValidationError):
         return False
 
 
-def _lacking(folder: Folder, manifest: Manifest) -> Iterator[str]:
-    """Each object of the manifest that is not there in full."""
+def lacking(folder: Folder, manifest: Manifest) -> Iterator[str]:
+    """Say of each object of the manifest that is not there in full; nothing is read of them."""
     there = {each.name: each.bytes for each in folder.below()}
     for stored in manifest.objects:
         if there.get(stored.path) != stored.bytes:

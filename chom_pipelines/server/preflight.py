@@ -11,7 +11,7 @@ from chom_pipelines.server.facts import SYSTEM_DATABASES, ServerFacts, read_fact
 from chom_pipelines.server.findings import Finding, failed, not_verified, passed, warning
 from chom_pipelines.server.grants import Need, has_roles
 from chom_pipelines.server.identifiers import literal
-from chom_pipelines.server.privileges import create_user, missing_of_replica, missing_privileges
+from chom_pipelines.server.privileges import create_user, missing_of_archive, missing_of_replica, missing_privileges
 from chom_pipelines.server.programs import server_program
 from chom_pipelines.server.settings import binary_log_finding, local_infile_finding, version_finding
 
@@ -56,6 +56,7 @@ def _asked(session: Session, databases: Sequence[str] | None, *, proved: bool) -
         version_finding(facts),
         *_privileges(missing, current, roles=has_roles(grants)),
         *_replica(missing_of_replica(facts, grants), current),
+        *_archive(missing_of_archive(facts, grants), current, roles=has_roles(grants)),
         binary_log_finding(facts),
         *_databases(session, databases),
         *_engines(session, databases, everything_is_seen=not missing),
@@ -113,6 +114,15 @@ def _replica(missing: Sequence[Need], current: str) -> Iterator[Finding]:
     user, _, host = current.rpartition("@")
     for need in missing:
         message = f"{need.privilege} on {need.scope} is missing: it {need.why}, which is then in no backup"
+        yield warning("privileges", message, need.grant(user, host))
+
+
+def _archive(missing: Sequence[Need], current: str, *, roles: bool) -> Iterator[Finding]:
+    user, _, host = current.rpartition("@")
+    hint = "; a role counts only where it is a default role" if roles else ""
+    for need in missing:
+        why = f"it {need.why}, without which restores reach the moments of full backups only"
+        message = f"{need.privilege} on {need.scope} is missing: {why}{hint}"
         yield warning("privileges", message, need.grant(user, host))
 
 

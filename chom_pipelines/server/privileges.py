@@ -9,6 +9,7 @@ RELOAD                 RELOAD             BACKUP STAGE; FLUSH TABLES WITH READ L
 PROCESS                PROCESS            naming who holds up a lock; other sessions are invisible, silently
 BINLOG MONITOR         REPLICATION CLIENT the binary log's position and files: error 1227
 SLAVE MONITOR          REPLICATION CLIENT a replica's position in its source's binary log: error 1227
+REPLICATION SLAVE      REPLICATION SLAVE  the binary log itself, for its archive: the client's error 1227
 (none)                 BACKUP_ADMIN       LOCK INSTANCE FOR BACKUP: error 1227
 SELECT                 SELECT             rows, sequences; columns and view texts are missing, silently
 SHOW VIEW              SHOW VIEW          SHOW CREATE VIEW: error 1142; view texts are empty, silently
@@ -21,7 +22,8 @@ SELECT ON mysql.*      SELECT ON mysql.*  SHOW CREATE USER and SHOW GRANTS FOR o
 SELECT, SHOW VIEW, TRIGGER and EVENT are needed on the databases that are backed up: on those that chom.yaml names, else
 on *.*, where SELECT includes mysql.* and, on MySQL, the routines. Before MySQL 8.0.20, which has no SHOW_ROUTINE, only
 SELECT ON *.* shows routines. SLAVE MONITOR is for replicas only, whose backup says that it lacks the coordinates and is
-taken all the same. The silent ones are why a backup refuses to start without all of them.
+taken all the same; REPLICATION SLAVE is for the archive of the binary log. The silent ones are why a backup refuses to
+start without all of them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -56,7 +58,8 @@ def grants_for_backup(
     databases: Sequence[str] | None = None,
 ) -> list[str]:
     """The GRANT statements, one a scope."""
-    return grants([*needs(facts, databases), *(spelled(facts, each) for each in _replicas(facts))], user, host)
+    further = (spelled(facts, each) for each in [*_archives(facts), *_replicas(facts)])
+    return grants([*needs(facts, databases), *further], user, host)
 
 
 def missing_privileges(
@@ -71,6 +74,15 @@ def missing_privileges(
 def missing_of_replica(facts: ServerFacts, show_grants: Iterable[str]) -> list[Need]:
     """What else the account of a replica lacks, without which its backup has not the source's coordinates."""
     return missing(facts, show_grants, _replicas(facts))
+
+
+def missing_of_archive(facts: ServerFacts, show_grants: Iterable[str]) -> list[Need]:
+    """What else the account lacks without which the server's binary log cannot be archived."""
+    return missing(facts, show_grants, _archives(facts))
+
+
+def _archives(facts: ServerFacts) -> list[Wanted]:
+    return [Wanted("REPLICATION SLAVE", None, "reads the binary log for its archive")] if facts.logs_binary else []
 
 
 def _replicas(facts: ServerFacts) -> list[Wanted]:

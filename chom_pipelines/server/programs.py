@@ -19,6 +19,7 @@ from chom_pipelines.server.facts import Flavour, Version, parse_version
 
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")  # PATH often lacks the sbin ones
 _ANSWER_SECONDS = 30
+_OLDEST_MYSQL: Version = (5, 0, 0)
 # "mysqld  Ver 9.7.4-2 for…", "mariadb  Ver 15.1 Distrib 10.11.19-MariaDB, for…", "mariadb from 11.8.2-MariaDB, client…"
 _VERSION = re.compile(r"\b(?:Ver \S+ Distrib (?P<distribution>\d+\.\S+)|(?:Ver|from) (?P<own>\d+\.\S+))")
 
@@ -39,6 +40,10 @@ SERVERS = {
 CLIENTS = {
     Flavour.MARIADB: ProgramKind(("mariadb", "mysql"), "CHOM_MARIADB", "mariadb-client-core"),
     Flavour.MYSQL: ProgramKind(("mysql",), "CHOM_MYSQL", "mysql-client-core"),
+}
+BINLOG_CLIENTS = {
+    Flavour.MARIADB: ProgramKind(("mariadb-binlog", "mysqlbinlog"), "CHOM_MARIADB_BINLOG", "mariadb-client"),
+    Flavour.MYSQL: ProgramKind(("mysqlbinlog",), "CHOM_MYSQLBINLOG", "mysql-client-core"),
 }
 
 
@@ -65,6 +70,14 @@ def client_program(flavour: Flavour) -> Program:
     Raises ProgramMissingError where there is none of that family.
     """
     return _found(flavour, CLIENTS[flavour])
+
+
+def binlog_program(flavour: Flavour) -> Program:
+    """What reads binary logs, `mariadb-binlog` or `mysqlbinlog`.
+
+    Raises ProgramMissingError where there is none of that family.
+    """
+    return _found(flavour, BINLOG_CLIENTS[flavour])
 
 
 def _found(flavour: Flavour, kind: ProgramKind) -> Program:
@@ -109,4 +122,7 @@ def _asked(path: Path) -> Program | None:
     if answer.returncode != 0 or not said:
         return None
     text = said["distribution"] or said["own"]
-    return Program(Flavour.MARIADB if "mariadb" in text.lower() else Flavour.MYSQL, parse_version(text), path)
+    version = parse_version(text)
+    # MariaDB's mysqlbinlog tells a version of its own, 3.5, where MySQL's tells the server's
+    is_mariadb = "mariadb" in text.lower() or version < _OLDEST_MYSQL
+    return Program(Flavour.MARIADB if is_mariadb else Flavour.MYSQL, version, path)

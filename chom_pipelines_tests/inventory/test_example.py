@@ -44,7 +44,6 @@ def test_what_the_example_calls_not_built_is_found_where_it_is_put_in() -> None:
     found = [*unbuilt_for_server(inventory.server("chom")), *unbuilt_for_all(inventory.repository)]
     assert {finding.subject for finding in found} == {
         "backup.upload",
-        "schedules",
         "retention",
         "migrations",
         "thresholds",

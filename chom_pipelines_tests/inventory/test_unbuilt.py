@@ -31,7 +31,6 @@ def test_a_file_that_asks_for_nothing_of_it_hears_nothing_of_it() -> None:
 @pytest.mark.parametrize(
     ("keys", "named"),
     [
-        ({"schedules": {"binlogs": "0 * * * *"}}, "binlogs"),
         ({"retention": {"full_days": 30}}, "full_days"),
         ({"retention": {"incremental_days": 7}}, "incremental_days"),
         ({"retention": {"binlog_days": 7}}, "binlog_days"),

@@ -137,6 +137,7 @@ _physical = st.builds(
 )  # fmt: skip
 _binlog = st.builds(
     BinlogPayload, complete=st.booleans(), version=st.just(4), checksum=st.sampled_from(["CRC32", "NONE"]),
+    following=st.none() | _texts, head=_digests, server_bytes=_counts, opened=moments, log=_texts, index=_texts,
     first_event=st.none() | moments, last_event=st.none() | moments, transactions=_counts, digest=_digests,
 )  # fmt: skip
 _objects = st.builds(

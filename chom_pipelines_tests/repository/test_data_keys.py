@@ -17,7 +17,7 @@ from chom_pipelines_tests.repository.samples import AES, KEY, NOON, RSA, a_manif
 
 @pytest.fixture
 def stream(tmp_path: Path) -> Stream:
-    return Repository(LocalStore(tmp_path)).binlogs("chom", 11)
+    return Repository(LocalStore(tmp_path)).binlogs("chom", "11")
 
 
 @pytest.mark.parametrize("ring", [AES, RSA], ids=["aes", "rsa"])

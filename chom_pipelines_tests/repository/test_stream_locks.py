@@ -28,12 +28,12 @@ from chom_pipelines_tests.repository.streaming import (
 
 
 def test_another_servers_backup_and_the_binary_log_need_not_wait(repository: Repository) -> None:
-    segments = repository.binlogs("chom", 11)
+    segments = repository.binlogs("chom", "11")
     with (
         repository.stream("chom").begin(Kind.FULL, NOON),
         repository.stream("other").begin(Kind.FULL, NOON),
         segments.begin_segment(SEGMENT),
-        repository.binlogs("chom", 12).begin_segment(SEGMENT),
+        repository.binlogs("chom", "12").begin_segment(SEGMENT),
     ):
         assert repository.backups("chom") == segments.entries() == []
 

@@ -90,7 +90,7 @@ def test_a_run_that_forgets_to_publish_leaves_nothing(stream: Stream, root: Path
 
 
 def test_a_segment_is_archived_once(repository: Repository) -> None:
-    stream = repository.binlogs("chom", 11)
+    stream = repository.binlogs("chom", "11")
     stream.folder.write(f"{SEGMENT.text}/manifest.json", b"{}")
     with pytest.raises(ObjectExistsError, match=SEGMENT.text), stream.begin_segment(SEGMENT):
         pass
@@ -98,7 +98,7 @@ def test_a_segment_is_archived_once(repository: Repository) -> None:
 
 
 def test_segments_are_listed_in_their_order_and_keys_are_none(repository: Repository) -> None:
-    stream = repository.binlogs("chom", 11)
+    stream = repository.binlogs("chom", "11")
     ids = [BackupId(Kind.BINLOG, file=f"b.{number}", start=start).text for number, start in (
         ("000009", 4), ("000010", 4), ("000010", 900), ("1000000", 4))]  # fmt: skip
     for name in reversed(ids):

@@ -1,0 +1,63 @@
+"""Whether enough of a server can be recovered: how much is at stake now, and whether its archive is unbroken; pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from chom_pipelines.backups.verdicts import LATE, Details, Verdict
+from chom_pipelines.binlogs.recoverable import Recoverable
+from chom_pipelines.inventory.models import Server
+from chom_pipelines.outcome import Outcome
+
+EXPOSURE, UNBROKEN = "exposure", "unbroken_archive"
+
+QUESTIONS = {
+    EXPOSURE: "The newest moment that can be restored is not longer ago than `exposure_minutes`.",
+    UNBROKEN: "The archive of the binary log has no gap after the newest full backup, and no segment that is damaged.",
+}
+"""The checks by name, and what each asserts."""
+
+
+def answers(found: Recoverable, server: Server, now: datetime) -> dict[str, Verdict]:
+    """Both questions, by name; `now` is aware."""
+    return {EXPOSURE: _exposed(found, server, now), UNBROKEN: _unbroken(found)}
+
+
+def limit(server: Server) -> timedelta:
+    """What may be at stake: by the threshold where binary logs are archived, else by the age that a backup may have."""
+    if server.schedules.binlogs is None:
+        return timedelta(hours=server.thresholds.backup_age_hours) + LATE
+    return timedelta(minutes=server.thresholds.exposure_minutes)
+
+
+def _exposed(found: Recoverable, server: Server, now: datetime) -> Verdict:
+    exposure, latest = found.windows.exposure(now), found.windows.latest
+    if exposure is None or latest is None:
+        return Verdict(Outcome.FAILED, f"nothing of {server.name} can be restored: there is no full backup")
+    allowed = _minutes(limit(server))
+    details: Details = {"minutes": _minutes(exposure), "limit": allowed}
+    said = f"the newest moment that can be restored is {latest:%Y-%m-%d %H:%M:%S} UTC"
+    if exposure > limit(server):
+        return Verdict(Outcome.FAILED, f"{said}, longer ago than {allowed:g} minutes", details)
+    return Verdict(Outcome.PASSED, said, details)
+
+
+def _unbroken(found: Recoverable) -> Verdict:
+    gaps = found.open_gaps
+    mended = len(found.windows.gaps) - len(gaps)
+    details: Details = {"gaps": len(gaps), "mended": mended, "unusable": len(found.unusable_segments)}
+    if gaps:
+        what = f"{gaps[-1].why}; take a full backup: what is archived since leads nowhere without one"
+        return Verdict(Outcome.FAILED, what, details, tuple(gap.why for gap in gaps))
+    if found.unusable_segments:
+        reasons = tuple(f"{name}: {reason}" for name, reason in found.unusable_segments.items())
+        what = f"{len(reasons)} segments cannot be used; remove them, so that what the server still has is archived"
+        return Verdict(Outcome.FAILED, what, details, reasons)
+    if not any(interval.last for interval in found.windows.intervals):
+        return Verdict(Outcome.NOT_VERIFIED, "no binary log that follows a full backup is archived", details)
+    earlier = f"; {mended} earlier, each followed by a full backup" if mended else ""
+    return Verdict(Outcome.PASSED, f"no gap{earlier}", details)
+
+
+def _minutes(length: timedelta) -> float:
+    return round(length.total_seconds() / 60, 1)

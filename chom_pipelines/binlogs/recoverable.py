@@ -1,0 +1,70 @@
+"""What of a server can be recovered, by what the repository has: full backups, histories of the log, and windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from chom_pipelines.binlogs.archive import History, histories
+from chom_pipelines.binlogs.chain import Gap, Run
+from chom_pipelines.binlogs.windows import Full, Windows, windows
+from chom_pipelines.outcome import Outcome
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.layout import Kind
+from chom_pipelines.repository.listing import OpenedEntry, opened
+from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.repository import Repository
+
+
+@dataclass(frozen=True)
+class Recoverable:
+    """All of it; what is there and cannot be used has its reason. Objects were looked for, and not read."""
+
+    fulls: tuple[Full, ...]
+    histories: tuple[History, ...]
+    unusable_backups: dict[str, str]
+    unusable_segments: dict[str, str]
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """Of all histories."""
+        return tuple(run for history in self.histories for run in history.chain.runs)
+
+    @cached_property
+    def windows(self) -> Windows:
+        """The intervals that can be restored to, and the gaps."""
+        return windows(self.fulls, (history.chain for history in self.histories))
+
+    @property
+    def open_gaps(self) -> tuple[Gap, ...]:
+        """Gaps that no full backup has mended: what is archived after them leads nowhere."""
+        newest = max((full.as_of for full in self.fulls), default=None)
+        return tuple(gap for gap in self.windows.gaps if newest is None or newest < gap.before.opened)
+
+
+def recoverable(repository: Repository, server: str, keyring: Keyring | None) -> Recoverable:
+    """Read what the repository says of a server. A backup whose last proof failed is of no use.
+
+    Raises RepositoryError where it cannot be listed, KeyUnavailableError where the key of a segment is not at hand.
+    """
+    failed: dict[str, str] = {}
+    fulls = tuple(_fulls((opened(entry, keyring) for entry in repository.backups(server)), failed))
+    archived = tuple(histories(repository, server, keyring))
+    damaged = {f"{one.name}/{name}": reason for one in archived for name, reason in one.unreadable.items()}
+    return Recoverable(fulls, archived, failed, damaged)
+
+
+def _fulls(found: Iterator[OpenedEntry], unusable: dict[str, str]) -> Iterator[Full]:
+    for one in found:
+        if one.manifest and not one.problem and one.outcome is not Outcome.FAILED:
+            if one.manifest.kind is Kind.FULL:
+                yield _full(one, one.manifest)
+        else:
+            failed = next((proof.reason for proof in one.latest.values() if proof.outcome is Outcome.FAILED), "")
+            unusable[one.entry.id] = one.problem.what if one.problem else failed or "a proof of it cannot be believed"
+
+
+def _full(one: OpenedEntry, manifest: Manifest) -> Full:
+    answered = [proof.started for proof in one.latest.values() if proof.outcome is one.outcome]
+    return Full.of(manifest, one.outcome, max(answered, default=None))

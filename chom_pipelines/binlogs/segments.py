@@ -1,0 +1,117 @@
+"""Segments of an archived binary log, as their manifests describe them; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chom_pipelines.errors import DamagedError
+from chom_pipelines.repository.data_keys import StreamKey
+from chom_pipelines.repository.layout import Kind
+from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.payloads import BinlogPayload
+from chom_pipelines.server.facts import Flavour
+
+FIRST = 4
+"""The position of the first event of a file: four bytes, which say what it is, are before it."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose binary log it is. MariaDB has no UUID, so that there the id has to be enough."""
+
+    server_id: int
+    server_uuid: str | None
+
+    def __str__(self) -> str:
+        return f"server id {self.server_id}" + (f", {self.server_uuid}" if self.server_uuid else "")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A piece of one file of the binary log: the events from position `start` up to `end`, in whole transactions.
+
+    `before` and `after` are GTIDs of all transactions up to there, as the log itself tells them; None: without GTIDs.
+    All times are aware; `as_of` is that of its last event of any kind: nothing earlier follows, but after clocks went
+    back.
+    """
+
+    id: str
+    history: str
+    identity: Identity
+    flavour: Flavour
+    file: str
+    start: int
+    end: int
+    complete: bool
+    following: str | None
+    before: str | None
+    after: str | None
+    opened: datetime
+    """When the server began the file, to the second, by the server's own clock as all of these."""
+    as_of: datetime
+    transactions: int
+    incidents: int
+    """How often the server says in it that it lost events: no replay gets across that."""
+    head: str
+    digest: str
+    stored_bytes: int
+    server_bytes: int
+    """Of the whole file by its server, when this was read."""
+    stream_key: str | None
+    """The key of the stream that encrypts it; None: it is not encrypted."""
+
+    @classmethod
+    def of(cls, manifest: Manifest, history: str) -> Segment:
+        """From its manifest; raises DamagedError where that describes no segment."""
+        payload, start, end = manifest.payload, manifest.coordinates.start, manifest.coordinates.end
+        if manifest.kind is not Kind.BINLOG or not isinstance(payload, BinlogPayload) or not start or not end:
+            raise DamagedError(f"{manifest.id} of {manifest.server} stands among binary logs and is none")
+        if manifest.id != f"{Kind.BINLOG.value}_{start.file}_{start.position:012d}" or end.file != start.file:
+            raise DamagedError(f"the manifest of {manifest.id} of {manifest.server} describes another piece of the log")
+        return cls(
+            id=manifest.id,
+            history=history,
+            identity=Identity(manifest.source.server_id, manifest.source.server_uuid),
+            flavour=Flavour(manifest.source.flavour),
+            file=start.file,
+            start=start.position,
+            end=end.position,
+            complete=payload.complete,
+            following=payload.following,
+            before=start.gtid,
+            after=end.gtid,
+            opened=payload.opened,
+            as_of=manifest.as_of,
+            transactions=payload.transactions,
+            incidents=payload.incidents,
+            head=payload.head,
+            digest=payload.digest,
+            stored_bytes=manifest.stored_bytes,
+            server_bytes=payload.server_bytes,
+            stream_key=manifest.key.stream_key if isinstance(manifest.key, StreamKey) else None,
+        )
+
+    @property
+    def until(self) -> datetime:
+        """Every transaction up to here is in it or before it: times in a log are of whole seconds, and cut off."""
+        return self.as_of - timedelta(seconds=1)
+
+    @property
+    def base(self) -> str:
+        """Of `mysql-bin.000123` mysql-bin."""
+        return self.file.rpartition(".")[0]
+
+    @property
+    def number(self) -> int:
+        """Of `mysql-bin.000123` 123: the place of its file in the order of files."""
+        return int(self.file.rpartition(".")[2])
+
+    @property
+    def range(self) -> str:
+        """For people: `mysql-bin.000123 from 4 to 1234`."""
+        return f"{self.file} from {self.start} to {self.end}"
+
+    def holds(self, file: str, position: int) -> bool:
+        """Replay can begin here at this place, its end included: what is after it follows."""
+        return self.file == file and self.start <= position <= self.end

@@ -1,0 +1,50 @@
+"""What a server tells of its binary log: which files it has, and where it stands."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from chom_pipelines.errors import ServerError, UnsupportedServerError
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import ServerFacts
+
+_FILE = re.compile(r"[^/\0]+\.\d{6,}")
+
+
+@dataclass(frozen=True)
+class ServerLog:
+    """A file of the binary log and its size in bytes, that of the last one as of when it was asked."""
+
+    file: str
+    bytes: int
+
+    @property
+    def base(self) -> str:
+        """Of `mysql-bin.000123` mysql-bin."""
+        return self.file.rpartition(".")[0]
+
+    @property
+    def number(self) -> int:
+        """Of `mysql-bin.000123` 123: its place in the order of files."""
+        return int(self.file.rpartition(".")[2])
+
+
+def server_logs(session: Session, facts: ServerFacts) -> list[ServerLog]:
+    """The files that the server has, in their order; the last one is the one that it writes.
+
+    Raises UnsupportedServerError where it writes none, MissingPrivilegeError.
+    """
+    if not facts.logs_binary:
+        what = f"{session.endpoint.where}: the server writes no binary log, so there is nothing to archive"
+        raise UnsupportedServerError(what, "set log_bin = mysql-bin in its configuration and restart it")
+    found = [ServerLog(str(row[0]), int(row[1])) for row in session.rows("SHOW BINARY LOGS")]
+    for each in found:
+        if not _FILE.fullmatch(each.file):
+            raise ServerError(f"{session.endpoint.where}: {each.file!r} is no name of a file of a binary log")
+    return found
+
+
+def rotate(session: Session) -> None:
+    """Have the server close the file that it writes, and begin another one; raises MissingPrivilegeError."""
+    session.execute("FLUSH BINARY LOGS")

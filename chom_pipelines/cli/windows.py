@@ -1,0 +1,124 @@
+"""`chom windows`: to which moments each server can be restored, where the gaps are, and what is at stake now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+
+from chom_pipelines.backups.exposure import answers
+from chom_pipelines.backups.verdicts import Verdict
+from chom_pipelines.binlogs.recoverable import Recoverable, recoverable
+from chom_pipelines.binlogs.windows import Full, Interval
+from chom_pipelines.cli import output
+from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.inventory.loading import load_inventory
+from chom_pipelines.inventory.opening import existing_repository, keyring_of
+from chom_pipelines.outcome import Outcome, worst
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_COLOURS = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.NOT_VERIFIED: "magenta"}
+_LINE = "{:<19}  {:<19}  {:>9}  {}"
+_MOMENT = "%Y-%m-%d %H:%M:%S"
+
+
+@app.command()
+def windows(config: ConfigOption = None, server: ServerOption = None, json: JsonOption = False) -> None:
+    """List every interval that can be restored to, oldest first, with the gaps between. All times are UTC.
+
+    Of every server, unless one is named. Objects are not read: `chom verify` does that. Exit code 1 where the archive
+    has a gap that no full backup has mended, or more is at stake than exposure_minutes allow; 3 where no binary log is
+    archived; else 0.
+    """
+    inventory = load_inventory(config)
+    servers = inventory.servers if server is None else (inventory.server(server),)
+    repository = existing_repository(inventory.repository)
+    now = datetime.now(UTC)
+    documents, outcomes = [], []
+    for one in servers:
+        found = recoverable(repository, one.name, keyring_of(inventory.repository, one.backup))
+        verdicts = answers(found, one, now)
+        outcomes += [verdict.outcome for verdict in verdicts.values()]
+        if json:
+            documents.append({"server": one.name, **_as_json(found, now), "verdicts": _verdicts_json(verdicts)})
+        else:
+            typer.secho(one.name, bold=True)
+            _print(found, now)
+            for verdict in verdicts.values():
+                typer.secho(f"  {verdict.outcome.words}: {verdict.reason}", fg=_COLOURS[verdict.outcome])
+    if json:
+        output.document("windows", {"repository": repository.where, "servers": documents})
+    raise typer.Exit(output.EXIT_CODES[worst(outcomes)])
+
+
+def _print(found: Recoverable, now: datetime) -> None:
+    typer.secho(_LINE.format("from", "to", "length", "begins with"), bold=True)
+    for interval in found.windows.intervals:
+        length = output.duration(interval.duration.total_seconds()) if interval.last else "-"
+        first, others = interval.fulls[0], len(interval.fulls) - 1
+        more = f", and {others} more full backups" if others > 1 else ", and one more full backup" if others else ""
+        typer.echo(
+            _LINE.format(f"{interval.earliest:{_MOMENT}}", f"{interval.latest:{_MOMENT}}", length, first.id + more)
+        )
+        typer.echo(f"    {_proved(interval)}")
+    for gap in found.windows.gaps:
+        mended = "" if gap in found.open_gaps else ", and a full backup was taken after it"
+        where = f"gap from {gap.after.as_of:{_MOMENT}} to {gap.before.opened:{_MOMENT}}{mended}: {gap.why}"
+        typer.secho(f"  {where}", fg=None if mended else "red")
+    for name, reason in {**found.unusable_backups, **found.unusable_segments}.items():
+        typer.secho(f"  cannot be used: {name}: {reason}", fg="red")
+    exposure = found.windows.exposure(now)
+    stake = "everything" if exposure is None else f"the last {output.duration(exposure.total_seconds())}"
+    typer.echo(f"  at stake now: {stake}")
+
+
+def _proved(interval: Interval) -> str:
+    """How its full backups were last proved; that of the log in between takes a drill."""
+    proved = [full for full in interval.fulls if full.proof is Outcome.PASSED and full.proved]
+    if not proved:
+        return "no full backup of it was ever proved"
+    last = max(proved, key=lambda full: full.as_of)
+    return f"{last.id} passed {last.proved:{_MOMENT}}"
+
+
+def _as_json(found: Recoverable, now: datetime) -> dict[str, Any]:
+    exposure = found.windows.exposure(now)
+    return {
+        "intervals": [
+            {
+                "earliest": interval.earliest,
+                "latest": interval.latest,
+                "full_backups": [_full_json(full) for full in interval.fulls],
+                "until": {"history": last.history, "file": last.file, "position": last.end, "gtid": last.after}
+                if (last := interval.last)
+                else None,
+            }
+            for interval in found.windows.intervals
+        ],
+        "gaps": [
+            {
+                "history": gap.history,
+                "after": gap.after.as_of,
+                "before": gap.before.opened,
+                "why": gap.why,
+                "mended": gap not in found.open_gaps,
+            }
+            for gap in found.windows.gaps
+        ],
+        "unusable": {**found.unusable_backups, **found.unusable_segments},
+        "exposure_seconds": round(exposure.total_seconds(), 3) if exposure is not None else None,
+    }
+
+
+def _verdicts_json(verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
+    return {
+        name: {"outcome": verdict.outcome.value, "reason": verdict.reason, "failures": verdict.failures}
+        for name, verdict in verdicts.items()
+    }
+
+
+def _full_json(full: Full) -> dict[str, Any]:
+    return {"id": full.id, "as_of": full.as_of, "outcome": full.proof.value, "proved": full.proved}

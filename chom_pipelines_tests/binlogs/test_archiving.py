@@ -1,0 +1,234 @@
+"""The archive of a server's binary log: complete, byte for byte, once, and honest about what is not in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from chom_pipelines.backups.exposure import answers
+from chom_pipelines.binlogs.archiving import archive
+from chom_pipelines.binlogs.segments import FIRST
+from chom_pipelines.errors import (
+    BinlogDamagedError,
+    ConfigurationError,
+    MissingPrivilegeError,
+    RepositoryBusyError,
+    UnsupportedServerError,
+)
+from chom_pipelines.inventory.policies import BackupPolicy
+from chom_pipelines.outcome import Outcome
+from chom_pipelines.progress import unreported
+from chom_pipelines.repository.codecs import Codec
+from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.identifiers import account
+from chom_pipelines_tests.binlogs.archives import Archive, archived_server
+from chom_pipelines_tests.logical.taking import Backups
+from chom_pipelines_tests.servers import PrivateServer
+
+
+@pytest.fixture(scope="module", params=list(Flavour), ids=lambda flavour: flavour.value)
+def server(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
+    with archived_server(request.param) as found:
+        yield found
+
+
+@pytest.fixture
+def archived(server: PrivateServer, tmp_path: Path) -> Archive:
+    """A server that several tests share, and an archive of this one's."""
+    return Archive(server, Backups(tmp_path))
+
+
+@pytest.fixture(params=list(Flavour), ids=lambda flavour: flavour.value)
+def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Archive]:
+    """A server whose binary log may be spoiled."""
+    with archived_server(request.param) as found:
+        yield Archive(found, Backups(tmp_path))
+
+
+def test_every_closed_file_is_archived_byte_for_byte_and_the_open_one_is_not(archived: Archive) -> None:
+    for _ in range(3):
+        archived.work()
+        archived.work("FLUSH BINARY LOGS")
+    done = archived.archive(close=False)
+    assert [each.file for each in done.new] == archived.files()[:-1]
+    for segment in archived.history.segments:
+        assert archived.stored(archived.history, segment) == archived.on_disk(segment.file)
+        assert segment.start == FIRST
+        assert segment.complete
+    assert len(done.chain.runs) == 1
+    assert done.chain.gaps == ()
+
+
+def test_closing_archives_what_was_committed_until_now(archived: Archive) -> None:
+    archived.work()
+    before = datetime.now(UTC)
+    done = archived.archive()
+    assert done.until is not None
+    assert done.until >= before.replace(microsecond=0) - timedelta(seconds=1)
+    assert sum(each.transactions for each in done.new) >= 1
+
+
+def test_a_run_that_has_nothing_to_do_adds_nothing(archived: Archive) -> None:
+    archived.work()
+    first = archived.archive()
+    again = archived.archive(close=False)
+    assert again.new == ()
+    assert again.until == first.until
+    assert [each.id for each in archived.history.segments] == [each.id for each in first.new]
+
+
+def test_hours_without_a_run_are_made_up_for_by_the_next_one(archived: Archive) -> None:
+    archived.archive()
+    for _ in range(6):
+        archived.work()
+        archived.work("FLUSH BINARY LOGS")
+    done = archived.archive()
+    assert len(done.new) == 7
+    assert done.chain.gaps == ()
+
+
+def test_records_tell_gtids_times_and_transactions(archived: Archive) -> None:
+    archived.archive()
+    archived.work(*["INSERT INTO shop.t (s) VALUES ('x')"] * 5)
+    with archived.server.connect() as session:
+        executed = session.value(f"SELECT @@global.{archived.server.facts.gtid_variable}").replace("\n", "")
+    (new,) = archived.archive().new
+    assert new.transactions == 5
+    assert new.after == executed
+    assert new.before != new.after
+    assert new.following == archived.files()[-1]
+    assert new.opened <= new.as_of
+
+
+def test_encrypted_segments_share_one_key_and_can_be_read_with_it(archived: Archive, tmp_path: Path) -> None:
+    keyring = Keyring().generate("first", KeyKind.AES_256)
+    policy = BackupPolicy(encrypt=True, compression=Codec.ZSTD)
+    encrypted = Archive(archived.server, Backups(tmp_path, keyring, policy))
+    for _ in range(2):
+        encrypted.work()
+        encrypted.archive()
+    history = encrypted.history
+    assert len({each.stream_key for each in history.segments}) == 1
+    for segment in history.segments:
+        assert encrypted.stored(history, segment) == encrypted.on_disk(segment.file)
+
+
+def test_who_holds_only_a_public_key_can_archive_and_not_read(archived: Archive, tmp_path: Path) -> None:
+    keyring = Keyring().generate("pair", KeyKind.RSA)
+    encrypted = Archive(archived.server, Backups(tmp_path, keyring, BackupPolicy(encrypt=True)))
+    for _ in range(2):
+        encrypted.work()
+        encrypted.archive(keyring=keyring.without_private())
+    history = encrypted.history
+    assert history.chain.gaps == ()
+    assert len({each.stream_key for each in history.segments}) == 2
+    assert encrypted.stored(history, history.segments[-1]) == encrypted.on_disk(history.segments[-1].file)
+
+
+def test_a_purge_before_the_archive_is_a_gap_with_its_name(own: Archive) -> None:
+    own.archive()
+    for _ in range(3):
+        own.work()
+        own.work("FLUSH BINARY LOGS")
+    own.purge()
+    done = own.archive()
+    (gap,) = done.chain.gaps
+    last = done.new[-1].number
+    assert gap.why == f"mysql-bin.{last - 3:06d} to mysql-bin.{last - 1:06d} are missing"
+
+
+def test_files_that_were_purged_after_they_were_archived_are_no_gap(own: Archive) -> None:
+    own.work()
+    own.archive()
+    own.purge()
+    own.work()
+    assert own.archive().chain.gaps == ()
+
+
+def test_a_reset_begins_a_new_history_and_no_backup_of_before_leads_into_it(own: Archive) -> None:
+    own.work()
+    before = own.backups.take(own.server, "shop")
+    own.archive()
+    reset = "RESET MASTER" if own.server.facts.is_mariadb else "RESET BINARY LOGS AND GTIDS"
+    own.work(reset)
+    for _ in range(4):
+        own.work()
+        own.work("FLUSH BINARY LOGS")
+    done = own.archive()
+    assert done.began_anew
+    assert [each.name for each in own.histories()] == [
+        str(own.server.facts.server_id),
+        f"{own.server.facts.server_id}.2",
+    ]
+    found = own.recoverable()
+    (interval,) = found.windows.intervals
+    assert interval.fulls[0].id == before.id
+    assert interval.last is None or interval.last.history == str(own.server.facts.server_id)
+    assert len(found.windows.unreachable) >= 1
+    after = own.backups.take(own.server, "shop")
+    own.archive()
+    last = own.recoverable().windows.intervals[-1]
+    assert [each.id for each in last.fulls] == [after.id]
+    assert last.last is not None
+    assert last.last.history == done.history
+
+
+def test_a_full_backup_and_the_log_since_are_an_interval(archived: Archive) -> None:
+    full = archived.backups.take(archived.server, "shop")
+    archived.work()
+    archived.archive()
+    found = archived.recoverable()
+    (interval,) = found.windows.intervals
+    assert [each.id for each in interval.fulls] == [full.id]
+    assert interval.last is not None
+    assert interval.earliest <= interval.latest
+    verdicts = answers(found, archived.backups.inventory(archived.server), datetime.now(UTC))
+    assert {verdict.outcome for verdict in verdicts.values()} == {Outcome.PASSED}, verdicts
+
+
+def test_two_runs_at_a_time_are_one(archived: Archive) -> None:
+    archived.archive()
+    folder = archived.backups.repository.binlogs_of("source")
+    with folder.lock("writing", "another run"), pytest.raises(RepositoryBusyError, match="another run"):
+        archived.archive()
+
+
+def test_a_server_without_a_binary_log_is_refused_by_name(tmp_path: Path) -> None:
+    with archived_server(Flavour.MARIADB, ("--skip-log-bin",)) as server:
+        unlogged = Archive(server, Backups(tmp_path))
+        with pytest.raises(UnsupportedServerError, match="log_bin"):
+            unlogged.archive()
+        assert unlogged.histories() == []
+
+
+def test_the_privilege_that_is_missing_is_named(own: Archive) -> None:
+    own.work(f"REVOKE REPLICATION SLAVE ON *.* FROM {account(own.server.backup.user, '%')}")
+    with pytest.raises(MissingPrivilegeError, match="REPLICATION SLAVE"):
+        own.archive()
+    assert own.histories() == []
+
+
+def test_nothing_is_archived_plain_that_is_to_be_encrypted(archived: Archive) -> None:
+    server, repository = archived.backups.inventory(archived.server), archived.backups.repository
+    with pytest.raises(ConfigurationError, match="no keys"):
+        archive(server, BackupPolicy(encrypt=True), repository, None, unreported, close=True)
+
+
+def test_what_the_server_sends_damaged_is_not_archived(own: Archive) -> None:
+    own.work()
+    own.archive()
+    own.work("INSERT INTO shop.t (s) VALUES ('unmistakable')")
+    own.work("FLUSH BINARY LOGS")
+    file = own.files()[-2]
+    with own.server.connect() as session:
+        path = Path(str(session.value("SELECT @@log_bin_basename"))).parent / file
+        verifies = "master_verify_checksum" if own.server.facts.is_mariadb else "source_verify_checksum"
+        session.execute(f"SET GLOBAL {verifies} = OFF")
+    path.write_bytes(path.read_bytes().replace(b"unmistakable", b"Unmistakable"))
+    with pytest.raises(BinlogDamagedError, match=file):
+        own.archive()
+    assert file not in {each.file for each in own.history.segments}

@@ -1,0 +1,111 @@
+"""Windows are what can be restored to: never too wide, and not too narrow."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chom_pipelines.binlogs.chain import chained
+from chom_pipelines.binlogs.segments import Identity
+from chom_pipelines.binlogs.windows import Windows, run_of, windows
+from chom_pipelines_tests.binlogs.segments import at, full, segment
+
+
+def _between(found: Windows) -> list[tuple[float, float]]:
+    """Intervals in hours after midnight."""
+    hour = timedelta(hours=1)
+    return [((each.earliest - at(0)) / hour, (each.latest - at(0)) / hour) for each in found.intervals]
+
+
+def test_from_a_full_backup_to_the_end_of_the_archive_every_moment_can_be_restored() -> None:
+    found = windows([full(2.5)], [chained(map(segment, range(6)), {})])
+    assert _between(found) == [(2.5, 6)]
+    assert found.latest == at(6)
+    assert found.exposure(at(6.5)) == timedelta(minutes=30)
+    assert found.unreachable == ()
+
+
+def test_a_full_backup_without_a_log_is_a_moment() -> None:
+    for alone in (full(2.5, None), full(2.5), full(2.5, identity=Identity(12, None))):
+        chains = [] if alone.identity.server_id == 11 else [chained([segment(2)], {})]
+        found = windows([alone], chains)
+        assert _between(found) == [(2.5, 2.5)]
+        assert found.intervals[0].last is None
+
+
+def test_nothing_can_be_restored_where_there_is_no_full_backup() -> None:
+    found = windows([], [chained([segment(1)], {})])
+    assert found.intervals == ()
+    assert found.exposure(at(3)) is None
+    assert len(found.unreachable) == 1
+
+
+def test_a_gap_ends_an_interval_and_only_a_full_backup_after_it_begins_another() -> None:
+    segments = [segment(number) for number in (0, 1, 2, 4, 5, 6)]
+    found = windows([full(1.5), full(5.5)], [chained(segments, {})])
+    assert _between(found) == [(1.5, 3), (5.5, 7)]
+    assert [gap.why for gap in found.gaps] == ["mysql-bin.000003 is missing"]
+    assert _between(windows([full(1.5)], [chained(segments, {})])) == [(1.5, 3)]
+
+
+def test_several_full_backups_on_one_run_are_one_interval() -> None:
+    found = windows([full(3.2), full(1.5)], [chained(map(segment, range(6)), {})])
+    assert _between(found) == [(1.5, 6)]
+    assert [each.id for each in found.intervals[0].fulls] == [full(1.5).id, full(3.2).id]
+
+
+@pytest.mark.parametrize("position", [4, 1000])
+def test_a_backup_at_the_very_beginning_or_end_of_a_file_is_replayed_from_there(position: int) -> None:
+    gtid = "0-11-20" if position == 4 else "0-11-30"
+    backup = full(2.5, position)
+    backup = full(2.5, position, place=backup.place.model_copy(update={"gtid": gtid})) if backup.place else backup
+    assert _between(windows([backup], [chained(map(segment, range(6)), {})])) == [(2.5, 6)]
+
+
+@pytest.mark.parametrize("gtid", ["0-11-19", "0-11-31", "1-11-25"])
+def test_a_backup_whose_transactions_are_not_those_of_the_log_is_not_replayed(gtid: str) -> None:
+    backup = full(2.5)
+    assert backup.place
+    other = full(2.5, place=backup.place.model_copy(update={"gtid": gtid}))
+    assert _between(windows([other], [chained(map(segment, range(6)), {})])) == [(2.5, 2.5)]
+
+
+def test_after_a_server_began_its_files_anew_a_backup_is_replayed_from_the_files_of_its_own_time() -> None:
+    old = chained([segment(number) for number in range(4)], {})
+    new = chained(
+        [
+            segment(number, history="11.2", opened=at(number + 10), as_of=at(number + 11) + timedelta(seconds=1))
+            for number in range(4)
+        ],
+        {},
+    )
+    runs = [*old.runs, *new.runs]
+    before, after = full(1.5), full(1.5, as_of=at(11.5))
+    assert [run.history if run else None for run in (run_of(before, runs), run_of(after, runs))] == ["11", "11.2"]
+    assert _between(windows([before, after], [old, new])) == [(1.5, 4), (11.5, 14)]
+    # as long as the new files are not archived, the old ones of the same names are none of its
+    assert _between(windows([before, after], [old])) == [(1.5, 4), (11.5, 11.5)]
+
+
+def test_a_backup_after_which_nothing_was_archived_is_no_older_than_it_is() -> None:
+    """The server was idle: the end of the archive is before the backup."""
+    late = full(3.5, place=full(2.5, 1000).place)
+    assert _between(windows([late], [chained(map(segment, range(3)), {})])) == [(3.5, 3.5)]
+
+
+@given(st.sets(st.integers(0, 9), max_size=10), st.sets(st.integers(0, 9), max_size=5))
+def test_a_moment_is_within_a_window_exactly_where_a_backup_and_all_of_the_log_since_are_there(
+    files: set[int], backups: set[int]
+) -> None:
+    found = windows([full(hour + 0.5) for hour in backups], [chained(map(segment, files), {})])
+    for quarter in range(44):
+        moment = quarter / 4
+        expected = any(
+            moment == hour + 0.5
+            or (moment > hour + 0.5 and all(file in files for file in range(hour, -(-quarter // 4))))
+            for hour in backups
+        )
+        assert any(earliest <= moment <= latest for earliest, latest in _between(found)) == expected
