@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ from chom_pipelines.server.datadir import create_datadir
 from chom_pipelines.server.directories import claimed_directory
 from chom_pipelines.server.facts import Flavour, ServerFacts, parse_version, read_facts
 from chom_pipelines.server.programs import server_program
-from chom_pipelines.server.scratch import scratch_server
+from chom_pipelines.server.scratch import ScratchServer, scratch_server
 
 _BIRTH_VARIABLES = ("lower_case_table_names", "innodb_page_size")
 """What a server is born with and a restored one must share with the source."""
@@ -87,7 +87,7 @@ def restore_into_server(
     """
     with entry.reading("restore"):
         contents = Contents.of(entry, keyring)
-        _refuse_failed(entry, keyring, request)
+        refuse_failed(entry, keyring, request)
         return restore_contents(contents, target, request, report)
 
 
@@ -142,33 +142,50 @@ def restore_into_directory(
     refuse_directory(directory, replace=request.replace)
     with entry.reading("restore"):
         contents = Contents.of(entry, keyring)
-        _refuse_failed(entry, keyring, request)
-        return _made(contents, directory, request, report)
+        refuse_failed(entry, keyring, request)
+        return filled_directory(
+            contents.manifest,
+            directory,
+            lambda server: restore_contents(contents, server.endpoint, request, report),
+            replace_it=request.replace,
+        )
 
 
-def _made(contents: Contents, directory: Path, request: RestoreRequest, report: Report) -> RestoreResult:
-    flavour, options = Flavour(contents.manifest.source.flavour), birth_options(contents.manifest)
+def filled_directory(
+    manifest: Manifest,
+    directory: Path,
+    fill: Callable[[ScratchServer], RestoreResult],
+    *,
+    replace_it: bool,
+    options: Sequence[str] = (),
+) -> RestoreResult:
+    """Make a data directory by what `fill` does to the private server that runs on it, with these further options.
+
+    Raises what restore_into_directory raises.
+    """
+    flavour, birth = Flavour(manifest.source.flavour), birth_options(manifest)
     directory.parent.mkdir(parents=True, exist_ok=True)
     # however this ends, nothing half-made stays; not in a hidden directory, below which MySQL sees no files
     with claimed_directory(directory.parent) as claim:
         data = claim.path / "data"
-        create_datadir(server_program(flavour), options, data)
+        create_datadir(server_program(flavour), birth, data)
         serving = scratch_server(
             flavour,
-            version=parse_version(contents.manifest.source.version),
+            version=parse_version(manifest.source.version),
             directory=directory.parent,
-            options=(*options, *_FAST),
+            options=(*birth, *_FAST, *options),
             data_directory=data,
         )
         with serving as server:
-            result = restore_contents(contents, server.endpoint, request, report)
+            result = fill(server)
             differs = server.differs
-        put_in_place(data, directory, replace=request.replace)
+        put_in_place(data, directory, replace=replace_it)
     warnings = (*result.warnings, *([f"made with {differs}, the source's version"] if differs else []))
     return replace(result, warnings=warnings)
 
 
-def _refuse_failed(entry: BackupEntry, keyring: Keyring | None, request: RestoreRequest) -> None:
+def refuse_failed(entry: BackupEntry, keyring: Keyring | None, request: RestoreRequest) -> None:
+    """Raise RestoreRefusedError where its last proof that came to an answer is that it failed, or one was forged."""
     if damaged := _failed(entry, keyring, request):
         raise damaged
 

@@ -1,0 +1,95 @@
+"""From which full backup, and with which part of the log, a target is reached; pure.
+
+The newest backup before the target is the best one, as less has to be replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from chom_pipelines.binlogs.chain import Run
+from chom_pipelines.binlogs.recoverable import Recoverable
+from chom_pipelines.binlogs.segments import Segment
+from chom_pipelines.binlogs.stopping import AtTime, BeforePlace, Target
+from chom_pipelines.binlogs.windows import Full, Windows, covers, following, run_of
+from chom_pipelines.errors import RestoreRefusedError
+
+
+@dataclass(frozen=True)
+class Way:
+    """A backup, and the segments to replay onto it: none where the backup itself is the target."""
+
+    full: Full
+    history: str
+    segments: tuple[Segment, ...]
+
+
+def way_to(target: Target, found: Recoverable) -> Way:
+    """The best way; raises RestoreRefusedError where none leads there, with the nearest moments that can be reached."""
+    best = max(_ways(target, found), key=lambda way: way.full.as_of, default=None)
+    if best is None:
+        raise RestoreRefusedError(
+            f"{target} cannot be restored: {_why(target, found)}", _nearest(target, found.windows)
+        )
+    return best
+
+
+def _ways(target: Target, found: Recoverable) -> Iterator[Way]:
+    for full in found.fulls:
+        if isinstance(target, AtTime) and full.as_of == target.moment:
+            yield Way(full, "", ())
+            continue
+        run = run_of(full, _candidates(target, found.runs))
+        segments = following(full, run) if run else ()
+        if run and segments and _leads(full, segments, target):
+            yield Way(full, run.history, segments)
+
+
+def _candidates(target: Target, runs: Sequence[Run]) -> Sequence[Run]:
+    """A place is of the last history that has it: where a server began to count anew, it has had it before."""
+    if not isinstance(target, BeforePlace):
+        return runs
+    having = [run for run in runs if run.from_place(target.file, target.position)]
+    newest = max(having, key=lambda run: run.from_place(target.file, target.position)[0].opened, default=None)
+    return [newest] if newest else []
+
+
+def _leads(full: Full, segments: tuple[Segment, ...], target: Target) -> bool:
+    """Whether the target is after the backup and not after the end of the log."""
+    place, last = full.place, segments[-1]
+    if isinstance(target, AtTime):
+        return full.as_of <= target.moment <= last.until
+    if isinstance(target, BeforePlace):
+        number = int(target.file.rpartition(".")[2])
+        return place is not None and (segments[0].number, place.position) <= (number, target.position)
+    if place is None or place.gtid is None or last.after is None:
+        return False
+    in_backup = covers(full.flavour, place.gtid, target.gtid)
+    return not in_backup and covers(full.flavour, last.after, target.gtid)
+
+
+def _why(target: Target, found: Recoverable) -> str:
+    """What stands in the way."""
+    windows = found.windows
+    if not found.fulls:
+        return "there is no full backup"
+    if isinstance(target, AtTime):
+        if target.moment < windows.intervals[0].earliest:
+            return "it is before the oldest full backup"
+        if windows.latest and target.moment > windows.latest:
+            return f"the archive does not go beyond {AtTime(windows.latest)}"
+        gap = next((gap for gap in windows.gaps if gap.after.until <= target.moment), None)
+        return f"it is in no window{f': {gap.why}' if gap else ''}"
+    return "no full backup and unbroken archive lead there"
+
+
+def _nearest(target: Target, windows: Windows) -> str:
+    if isinstance(target, AtTime):
+        before = max((each.latest for each in windows.intervals if each.latest < target.moment), default=None)
+        after = min((each.earliest for each in windows.intervals if each.earliest > target.moment), default=None)
+        near = [f"{AtTime(moment)} is the last one before it" for moment in (before,) if moment]
+        near += [f"{AtTime(moment)} the first one after it" for moment in (after,) if moment]
+        if near:
+            return f"`chom windows` lists what can be restored: {', '.join(near)}"
+    return "`chom windows` lists what can be restored"

@@ -1,0 +1,144 @@
+"""Carrying out a recovery on a private server: the backup is restored, the log replayed, what was reached compared."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from chom_pipelines.binlogs.archive_server import replay_by_replication
+from chom_pipelines.binlogs.client_replay import replay_by_client
+from chom_pipelines.binlogs.gtids import GtidPosition, GtidSet
+from chom_pipelines.binlogs.recovery import Recovery
+from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
+from chom_pipelines.logical.contents import Contents
+from chom_pipelines.phases import timed
+from chom_pipelines.progress import Report
+from chom_pipelines.restores.execution import RestoreResult
+from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.targets import restore_contents
+from chom_pipelines.server.connection import Endpoint, Session
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.identifiers import literal
+from chom_pipelines.server.scratch import ScratchServer, as_replica
+
+_SERVER_ID = 2_147_483_002
+"""Of the server that a log is replayed on."""
+
+
+class Route(StrEnum):
+    """How a log is replayed: by replication from a private server that has it, or as text through the clients."""
+
+    REPLICATION = "replication"
+    CLIENT = "client"
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """A restore, with `replay` among its phases, and how many transactions were replayed onto it."""
+
+    restored: RestoreResult
+    transactions: int
+
+
+@dataclass(frozen=True)
+class Recoverer:
+    """What a recovery needs to be carried out on a private server, any number of times.
+
+    `private` is a directory of ours. Accounts are restored with all that the log does to them, or nothing of it is
+    done; `route` client has no choice, as the text of a log says it all: there they are always restored. `databases`
+    are the only ones that the backup has; None: it has all.
+    """
+
+    contents: Contents
+    recovery: Recovery
+    private: Path
+    route: Route
+    accounts: bool
+    databases: tuple[str, ...] | None
+    report: Report
+
+    @property
+    def flavour(self) -> Flavour:
+        """Of the servers."""
+        return self.recovery.way.full.flavour
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """With which the private server has to be started."""
+        options = as_replica(self.flavour, _SERVER_ID)
+        if self.recovery.begin.gtid is None:  # its log has none, so that the server must not ask for any
+            options = tuple(option for option in options if "gtid" not in option)
+        if self.databases is not None:
+            return (*options, *(f"--replicate-wild-do-table={_pattern(name)}.%" for name in self.databases))
+        return options if self.accounts else (*options, "--replicate-wild-ignore-table=mysql.%")
+
+    def fill(self, server: ScratchServer) -> Recovered:
+        """Restore the backup into an empty private server, and replay onto it.
+
+        Returns only where the server stands exactly where the archive says that it has to. Raises RestoreFailedError,
+        and what restoring and starting servers raise: then the server is of no use.
+        """
+        accounts = self.accounts or self.route is Route.CLIENT
+        restored = restore_contents(
+            self.contents, server.endpoint, RestoreRequest(accounts=accounts, compare=True), self.report
+        )
+        phases = dict(restored.phases)
+        with Session(server.endpoint) as session:
+            _begin_at(session, self.flavour, self.recovery.begin.gtid)
+            with timed(phases, "replay"):
+                if self.recovery.files:
+                    self._replay(server.endpoint)
+            self._check(session)
+        return Recovered(replace(restored, phases=phases), self.recovery.stop.transactions)
+
+    def _replay(self, target: Endpoint) -> None:
+        recovery = self.recovery
+        if self.route is Route.REPLICATION:
+            replay_by_replication(
+                recovery.files, recovery.begin, recovery.end, target, flavour=self.flavour, report=self.report
+            )
+            return
+        if self.databases is not None:
+            what = f"the backup has {', '.join(self.databases)} alone, and the text of the log is of all databases"
+            raise RestoreRefusedError(what, "replay by replication")
+        count = len(recovery.files)
+        replay_by_client(
+            recovery.files,
+            target,
+            self.flavour,
+            self.private,
+            lambda done: self.report(done, count, "replay files of the log"),
+        )
+
+    def _check(self, session: Session) -> None:
+        wanted = self.recovery.end.gtid
+        if wanted is None:
+            return
+        if self.flavour is Flavour.MARIADB and self.route is Route.CLIENT:  # sessions of clients do not keep it
+            session.execute(f"SET GLOBAL gtid_slave_pos = {literal(wanted)}")
+        _expect(session, self.flavour, wanted, "after the replay")
+
+
+def _pattern(database: str) -> str:
+    return re.sub(r"([_%\\])", r"\\\1", database)
+
+
+def _begin_at(session: Session, flavour: Flavour, gtids: str | None) -> None:
+    """Have the server know what the backup holds, so that it takes nothing of it for new, nor leaves anything out."""
+    if not gtids:
+        return
+    variable = "gtid_purged" if flavour is Flavour.MYSQL else "gtid_slave_pos"
+    session.execute(f"SET GLOBAL {variable} = {literal(gtids)}")
+    _expect(session, flavour, gtids, "before the replay")
+
+
+def _expect(session: Session, flavour: Flavour, gtids: str, when: str) -> None:
+    """Raise RestoreFailedError where the server has executed anything else."""
+    variable = "gtid_executed" if flavour is Flavour.MYSQL else "gtid_slave_pos"
+    family = GtidSet if flavour is Flavour.MYSQL else GtidPosition
+    found = family.parse(str(session.value(f"SELECT @@global.{variable}")))
+    if found != family.parse(gtids):
+        what = f"{when} the server has executed {found}, and it should be {gtids}"
+        raise RestoreFailedError(what, "report this as a bug")

@@ -1,0 +1,132 @@
+"""A recovery that is ready to be replayed: which backup, which files, where it ends, and what must then be true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from chom_pipelines.binlogs.archive import History
+from chom_pipelines.binlogs.choosing import Way
+from chom_pipelines.binlogs.client_replay import LogFile
+from chom_pipelines.binlogs.gtids import GtidCollector, GtidPosition, GtidSet, MariadbGtid
+from chom_pipelines.binlogs.spool import Spool
+from chom_pipelines.binlogs.stopping import AtTime, Located, Stop, Target, stop
+from chom_pipelines.errors import DamagedError
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.manifest import Position
+from chom_pipelines.server.facts import Flavour
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What is replayed onto the backup of `way`: `files`, which are on disk, from `begin` to `end`.
+
+    These are places in the log, with the GTIDs that are executed there where the server has any. Without a transaction
+    in between there are no files.
+    """
+
+    way: Way
+    target: Target
+    stop: Stop
+    files: tuple[LogFile, ...]
+    begin: Position
+    end: Position
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """For people: what it comes to."""
+        full = self.way.full
+        found = [f"{full.id}, which holds all up to {self.begin.file}:{self.begin.position} ({AtTime(full.as_of)})"]
+        if self.stop.last:
+            found.append(f"then {self.stop.transactions:,} transactions, the last at {self.stop.last.label}")
+        else:
+            found.append("then nothing: no transaction follows before the target")
+        if self.stop.following:
+            found.append(f"left out, with all that follows: the one at {self.stop.following.label}")
+        return tuple(found)
+
+
+def prepared(
+    way: Way, target: Target, history: History, spool: Spool, *, keyring: Keyring | None, report: Callable[[int], None]
+) -> Recovery:
+    """Write the files that are needed, and find in them where to stop.
+
+    Raises RestoreRefusedError where the target is not among them; DamagedError, also where the log at the backup's
+    position is not the one that the backup was taken at; KeyUnavailableError; OSError.
+    """
+    begin = way.full.place
+    if begin is None or not way.segments:
+        raise ValueError("there is nothing to replay")
+    followed = _Followed(way, begin)
+    with closing(spool.transactions(history, way.segments, keyring, report)) as transactions:
+        found = stop(followed.behind_backup(transactions), target, way.full.flavour, begin.gtid)
+    if found.last is None:
+        return Recovery(way, target, found, (), begin, begin.model_copy(update={"gtid": followed.gtids}))
+    names = list(dict.fromkeys(each.file for each in way.segments))
+    files = [LogFile(spool.directory / name) for name in names[: names.index(found.last.file) + 1]]
+    end = Position(file=found.last.file, position=found.last.transaction.end, gtid=followed.gtids)
+    files[0] = replace(files[0], start=begin.position)
+    files[-1] = replace(files[-1], stop=end.position)
+    return Recovery(way, target, found, tuple(files), begin, end)
+
+
+class _Followed:
+    """The GTIDs that are executed, from the beginning of the first file to where who asks for transactions stops."""
+
+    def __init__(self, way: Way, begin: Position) -> None:
+        self.way, self.begin = way, begin
+        before = way.segments[0].before
+        self._set: GtidCollector | None = None
+        self._last: dict[int, MariadbGtid] | None = None
+        if before is not None and way.full.flavour is Flavour.MYSQL:
+            self._set = GtidCollector.beginning_with(GtidSet.parse(before))
+        elif before is not None:
+            self._last = dict(GtidPosition.parse(before).last)
+
+    @property
+    def gtids(self) -> str | None:
+        """All that are executed now; None: the log has none."""
+        if self._set is not None:
+            return str(self._set.gtids())
+        return None if self._last is None else str(GtidPosition(dict(sorted(self._last.items()))))
+
+    def behind_backup(self, transactions: Iterable[Located]) -> Iterator[Located]:
+        """Those that follow the backup; one that was yielded counts as executed when the next is asked for."""
+        is_behind = False
+        for each in transactions:
+            if not is_behind:
+                if each.file == self.begin.file and each.transaction.start < self.begin.position:
+                    self._execute(each)
+                    if each.transaction.end > self.begin.position:
+                        raise self._another_log("is in the middle of a transaction")
+                    continue
+                self._check()
+                is_behind = True
+            yield each
+            self._execute(each)
+        if not is_behind:
+            self._check()
+
+    def _execute(self, each: Located) -> None:
+        gtid = each.transaction.gtid
+        if gtid is None:
+            return
+        if self._set is not None:
+            source, _, number = gtid.rpartition(":")
+            self._set.add(source, int(number))
+        elif self._last is not None:
+            found = MariadbGtid.parse(gtid)
+            self._last[found.domain] = found
+
+    def _check(self) -> None:
+        if self.begin.gtid is not None and self.gtids is not None and self._normal(self.begin.gtid) != self.gtids:
+            raise self._another_log(f"comes after {self.gtids}, and the backup holds {self.begin.gtid}")
+
+    def _normal(self, gtids: str) -> str:
+        return str((GtidSet if self.way.full.flavour is Flavour.MYSQL else GtidPosition).parse(gtids))
+
+    def _another_log(self, why: str) -> DamagedError:
+        place = f"{self.begin.file}:{self.begin.position}"
+        what = f"{place} of the archive, where {self.way.full.id} ends, {why}"
+        return DamagedError(what, "this is the log of another server or time: restore with another full backup")

@@ -1,0 +1,121 @@
+"""A private server as a replica for a while: from one place of its source's binary log to another, and no further."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from chom_pipelines.errors import RestoreFailedError
+from chom_pipelines.progress import Report
+from chom_pipelines.repository.manifest import Position
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.identifiers import literal
+
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Source:
+    """A private server on this machine that serves a binary log, and the account that may read it."""
+
+    port: int
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class _Words:
+    """What a family calls the parts of replication."""
+
+    change: str
+    prefix: str
+    """Of options."""
+    more: str
+    start: str
+    stop: str
+    reset: str
+    status: str
+    place: tuple[str, str]
+    """Columns of the status: the file and position of the source up to which all is executed."""
+    running: str
+
+
+_WORDS = {
+    Flavour.MARIADB: _Words(
+        change="CHANGE MASTER TO",
+        prefix="MASTER",
+        more="MASTER_USE_GTID = no",
+        start="START SLAVE",
+        stop="STOP SLAVE",
+        reset="RESET SLAVE ALL",
+        status="SHOW SLAVE STATUS",
+        place=("Relay_Master_Log_File", "Exec_Master_Log_Pos"),
+        running="Slave_SQL_Running",
+    ),
+    Flavour.MYSQL: _Words(
+        change="CHANGE REPLICATION SOURCE TO",
+        prefix="SOURCE",
+        more="SOURCE_AUTO_POSITION = 0, GET_SOURCE_PUBLIC_KEY = 1",
+        start="START REPLICA",
+        stop="STOP REPLICA",
+        reset="RESET REPLICA ALL",
+        status="SHOW REPLICA STATUS",
+        place=("Relay_Source_Log_File", "Exec_Source_Log_Pos"),
+        running="Replica_SQL_Running",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Replica:
+    """A server that was started with `as_replica`, and a session of its root's."""
+
+    session: Session
+    flavour: Flavour
+
+    @property
+    def _words(self) -> _Words:
+        return _WORDS[self.flavour]
+
+    def replicate(self, source: Source, begin: Position, end: Position, report: Report) -> None:
+        """Execute what is between these places, in the order of the log.
+
+        Raises RestoreFailedError with the server's error, or where it ends elsewhere.
+        """
+        words, prefix = self._words, self._words.prefix
+        if self.flavour is Flavour.MYSQL:
+            self.session.execute("SET GLOBAL replica_parallel_workers = 1")  # more cost as much as they give
+        self.session.execute(
+            f"{words.change} {prefix}_HOST = '127.0.0.1', {prefix}_PORT = {source.port}, "
+            f"{prefix}_USER = {literal(source.user)}, {prefix}_PASSWORD = {literal(source.password)}, "
+            f"{_place(prefix, begin)}, {prefix}_CONNECT_RETRY = 1, {words.more}"
+        )
+        try:
+            self.session.execute(f"{words.start} UNTIL {_place(prefix, end)}")
+            self._wait(end, report)
+        finally:
+            self.session.execute(words.stop)
+        self.session.execute(words.reset)
+
+    def _wait(self, end: Position, report: Report) -> None:
+        words = self._words
+        while True:
+            status = self.session.dicts(words.status)[0]
+            file, position = (status[column] for column in words.place)
+            for which in ("SQL", "IO"):
+                if status[f"Last_{which}_Errno"]:
+                    what = f"the replay failed behind {file}:{position}: {status[f'Last_{which}_Error']}"
+                    raise RestoreFailedError(what, "restore to a place before it, with --before")
+            if file == end.file:
+                report(int(position), end.position, f"replay {file}")
+            if status[words.running] == "No":
+                break
+            time.sleep(_POLL_SECONDS)
+        if (file, int(position)) != (end.file, end.position):
+            what = f"the replay ended at {file}:{position}, and not at {end.file}:{end.position}"
+            raise RestoreFailedError(what, "report this as a bug")
+
+
+def _place(prefix: str, place: Position) -> str:
+    return f"{prefix}_LOG_FILE = {literal(place.file)}, {prefix}_LOG_POS = {place.position}"

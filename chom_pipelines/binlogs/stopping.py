@@ -1,0 +1,186 @@
+"""Where a replay ends: a moment, a GTID or a place, as the exact position between two transactions; pure.
+
+The position is found in the archive before anything is replayed, so that what was reached can be compared with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from chom_pipelines.binlogs.gtids import GtidPosition, GtidSet
+from chom_pipelines.binlogs.transactions import Transaction
+from chom_pipelines.errors import ConfigurationError, RestoreRefusedError
+from chom_pipelines.server.facts import Flavour
+
+
+@dataclass(frozen=True)
+class Located:
+    """A transaction of an archived log, and the file that it is in."""
+
+    file: str
+    transaction: Transaction
+
+    @property
+    def number(self) -> int:
+        """Of `mysql-bin.000123` 123."""
+        return int(self.file.rpartition(".")[2])
+
+    @property
+    def label(self) -> str:
+        """For people: `mysql-bin.000123:456, 2026-01-02 03:04:05 UTC, GTID 0-1-7`."""
+        gtid = f", GTID {self.transaction.gtid}" if self.transaction.gtid else ""
+        return f"{self.file}:{self.transaction.start}, {AtTime(self.transaction.time)}{gtid}"
+
+
+@dataclass(frozen=True)
+class AtTime:
+    """All that was committed up to this moment, which is aware."""
+
+    moment: datetime
+
+    def __str__(self) -> str:
+        """Return it with its time zone."""
+        return f"{self.moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC".replace(".000000", "")
+
+
+@dataclass(frozen=True)
+class ThroughGtid:
+    """All up to the transaction with which these GTIDs are complete, that one included."""
+
+    gtid: str
+
+    def __str__(self) -> str:
+        """Return it as it was given."""
+        return f"GTID {self.gtid}"
+
+
+@dataclass(frozen=True)
+class BeforePlace:
+    """All that is before this position of a file, which is where a transaction begins or the file ends."""
+
+    file: str
+    position: int
+
+    def __str__(self) -> str:
+        """Return it as it was given."""
+        return f"{self.file}:{self.position}"
+
+
+Target = AtTime | ThroughGtid | BeforePlace
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where the replay ends: behind `last` (None: with the backup itself), in front of `following` (None: the end).
+
+    `transactions` is how many are replayed.
+    """
+
+    last: Located | None
+    following: Located | None
+    transactions: int
+
+
+def stop(found: Iterable[Located], target: Target, flavour: Flavour, executed: str | None) -> Stop:
+    """Find where to stop among the transactions that follow a backup, in the order of the log.
+
+    `executed` are the GTIDs that the backup has. Of a moment the place is in front of the first transaction that was
+    committed later: where clocks went back, later ones may have earlier times, and are not replayed. That the log goes
+    as far as a moment or a place is the caller's to know. Raises RestoreRefusedError where there is no such place.
+    """
+    is_there = _condition(target, flavour, executed)
+    last: Located | None = None
+    count = 0
+    for each in found:
+        if is_there(last, each):
+            return Stop(last, each, count)
+        last, count = each, count + 1
+    if not isinstance(target, AtTime) and not is_there(last, None):
+        what = f"{target} is not in the archive after the backup, nor at its end"
+        raise RestoreRefusedError(what, "`chom windows` tells what can be restored, `chom events` finds places in it")
+    return Stop(last, None, count)
+
+
+_Condition = Callable[[Located | None, Located | None], bool]
+"""(the transaction before, the one that follows): the place between them is the one to stop at."""
+
+
+def _condition(target: Target, flavour: Flavour, executed: str | None) -> _Condition:
+    if isinstance(target, AtTime):
+        moment = target.moment
+        return lambda _, after: after is not None and after.transaction.time > moment
+    if isinstance(target, BeforePlace):
+        return _before(target)
+    return _through_set(target, executed) if flavour is Flavour.MYSQL else _through_position(target, executed)
+
+
+def _before(target: BeforePlace) -> _Condition:
+    number = int(target.file.rpartition(".")[2])
+
+    def is_there(_: Located | None, after: Located | None) -> bool:
+        if after is None:  # behind the last transaction: the place is among what follows it in the archive
+            return True
+        if after.number < number or (after.number == number and after.transaction.start < target.position):
+            if after.number == number and target.position < after.transaction.end:
+                start, end = after.transaction.start, after.transaction.end
+                what = f"{target} is within a transaction, which goes from {start} to {end}"
+                raise RestoreRefusedError(what, f"use {target.file}:{start} to leave it out, or :{end} to have it")
+            return False
+        return True
+
+    return is_there
+
+
+def _through_set(target: ThroughGtid, executed: str | None) -> _Condition:
+    missing = GtidSet.parse(target.gtid).difference(GtidSet.parse(executed or ""))
+    if not missing:
+        raise RestoreRefusedError(f"{target} is in the backup already", "restore that, or an earlier one")
+
+    def is_there(before: Located | None, _: Located | None) -> bool:
+        nonlocal missing
+        if before and before.transaction.gtid:
+            missing = missing.difference(GtidSet.parse(before.transaction.gtid))
+        return not missing
+
+    return is_there
+
+
+def _through_position(target: ThroughGtid, executed: str | None) -> _Condition:
+    wanted, there = GtidPosition.parse(target.gtid), GtidPosition.parse(executed or "")
+    if there.covers(wanted):
+        raise RestoreRefusedError(f"{target} is in the backup already", "restore that, or an earlier one")
+
+    def is_there(before: Located | None, _: Located | None) -> bool:
+        nonlocal there
+        if before and before.transaction.gtid:
+            there = there.with_gtid(before.transaction.gtid)
+        return there.covers(wanted)
+
+    return is_there
+
+
+def parse_time(text: str) -> datetime:
+    """A moment with its time zone, as `2026-01-02 03:04:05Z`, `2026-01-02T03:04:05.5+01:00`, `… UTC`.
+
+    Raises ConfigurationError, also where the zone is left out: clocks of clients and servers differ.
+    """
+    normal = re.sub(r"\s*(?:UTC|utc|z)$", "Z", text.strip())
+    try:
+        moment = datetime.fromisoformat(normal)
+    except ValueError as error:
+        raise ConfigurationError(f"{text!r} is no time", "write it as 2026-01-02 03:04:05Z") from error
+    if moment.tzinfo is None:
+        remedy = f"say which zone it is of: '{text}Z' for UTC, or an offset as in '{text}+01:00'"
+        raise ConfigurationError(f"{text!r} has no time zone", remedy)
+    return moment.astimezone(UTC)
+
+
+def parse_place(text: str) -> BeforePlace:
+    """`mysql-bin.000123:4567`; raises ConfigurationError."""
+    file, _, position = text.rpartition(":")
+    if not re.fullmatch(r"[^/\0]+\.\d{6,}", file) or not position.isdecimal():
+        raise ConfigurationError(f"{text!r} is no place in a binary log", "write it as mysql-bin.000123:4567")
+    return BeforePlace(file, int(position))
