@@ -126,7 +126,7 @@ class Builder:
         }
         statements = (Kind.QUERY, Kind.MARIADB_QUERY_COMPRESSED, Kind.EXECUTE_LOAD_QUERY)
         large: dict[int, Callable[[bytes, int, int, Head], Sink]] = {
-            kind: partial(_Beginning, other[kind]) for kind in statements
+            kind: _Beginning.opener(other[kind]) for kind in statements
         }
         return Handlers(self._rows.handlers(), other, {**large, **self._rows.openers()}, _SKIPPED)
 
@@ -318,13 +318,17 @@ class _Beginning:
     """Takes a large event of which the begin is enough."""
 
     handler: Callable[[bytes, int, int, Head], None]
-    buffer: bytes
-    begin: int
-    end: int
     head: Head
+    body: bytes
+
+    @staticmethod
+    def opener(handler: Callable[[bytes, int, int, Head], None]) -> Callable[[bytes, int, int, Head], Sink]:
+        """For events that this takes."""
+        return lambda buffer, begin, end, head: _Beginning(handler, head, buffer[begin:end])
 
     def feed(self, data: memoryview) -> None:
-        """Let it go."""
+        if len(self.body) < _QUERY_BYTES:
+            self.body += bytes(data[:_QUERY_BYTES])
 
     def close(self) -> None:
-        self.handler(self.buffer, self.begin, self.end, self.head)
+        self.handler(self.body, 0, len(self.body), self.head)
