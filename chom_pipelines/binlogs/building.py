@@ -105,6 +105,7 @@ class Builder:
             Kind.MARIADB_GTID: self._mariadb_gtid,
             Kind.ROTATE: self._rotate,
             Kind.STOP: self._stop,
+            Kind.FORMAT_DESCRIPTION: self._another_format,
         }
         inner = self._inner_handlers()
         return replace(
@@ -156,10 +157,15 @@ class Builder:
         self._nothing_open(head)
         self.ending = FileEnding.STOP
 
+    def _another_format(self, _buffer: bytes, _begin: int, _end: int, _head: Head) -> None:
+        raise ValueError("a binary log has one format description, at its begin; relay logs are not read")
+
     def _nothing_open(self, head: Head) -> None:
         self._seen(head.time)
         if self._open is not None:
             raise ValueError(f"the transaction that begins at {self._open.start} has not ended before it")
+        if self._rows.any:
+            raise ValueError("there are rows before it that belong to no transaction")
 
     def _seen(self, time: int) -> None:
         self.last_time = max(self.last_time, time)
@@ -259,15 +265,15 @@ class Builder:
         self.transactions += 1
         self.finished.append(
             Transaction(
-                gtid=gtid,
-                start=opened.start,
-                end=head.after,
-                microseconds=opened.time,
-                microseconds_on_source=opened.time_on_source,
-                ending=ending,
-                rows=self._rows.taken(),
-                statements=tuple(opened.statements),
-                statement_count=opened.statement_count,
+                gtid,
+                opened.start,
+                head.after,
+                opened.time,
+                opened.time_on_source,
+                ending,
+                self._rows.taken(),
+                tuple(opened.statements),
+                opened.statement_count,
             )
         )
 

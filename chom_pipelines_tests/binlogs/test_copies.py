@@ -12,7 +12,7 @@ import pytest
 
 from chom_pipelines.binlogs.events import HEADER, HEADER_SIZE, Kind
 from chom_pipelines.binlogs.scanning import Scanner
-from chom_pipelines.errors import UnknownFormatError
+from chom_pipelines.errors import BinlogDamagedError, UnknownFormatError
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import client_program
 from chom_pipelines_tests.binlogs.logs import Log, logs_since, new_log, scanned
@@ -55,7 +55,7 @@ def test_a_copy_from_mid_file_is_scanned_from_there(logs: list[Log], any_server:
 
 def _event(kind: int, body: bytes, position: int, *, flags: int = 0, noted: bool = True) -> bytes:
     size = HEADER_SIZE + len(body) + 4
-    event = HEADER.pack(1_700_000_000, kind, 11, size, position + size if noted else 0, flags) + body
+    event = HEADER.pack(1_700_000_000, kind, 11, size, (position + size) % (1 << 32) if noted else 0, flags) + body
     return event + zlib.crc32(event).to_bytes(4, "little")
 
 
@@ -92,6 +92,31 @@ def test_an_unknown_kind_of_event_is_refused_unless_it_may_be_ignored(descriptio
         scanned(description + _event(200, b"?", len(description)))
     _, summary = scanned(description + _event(200, b"?", len(description), flags=0x80))
     assert summary.end > len(description)
+
+
+def test_positions_beyond_4_gib_are_understood(description: bytes) -> None:
+    start = (1 << 32) - 50
+    events = b"".join(_event(Kind.ROWS_QUERY, b"x" * 20, start + number * 43) for number in range(4))
+    scanner = Scanner("log", start=start, format_description=description[4:])
+    scanner.feed(events)
+    assert scanner.finish().end == start + len(events) > 1 << 32
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "what"),
+    [
+        (Kind.FORMAT_DESCRIPTION, b"x" * 80, "relay logs are not read"),
+        (Kind.WRITE_ROWS_V1, b"\x07" + b"\0" * 20, "its table, number 7, has no table map"),
+        (Kind.QUERY, b"\0" * 5, "makes no sense"),
+        (Kind.MARIADB_QUERY_COMPRESSED, b"\0" * 14 + b"\x82\0\x05zlib?", "makes no sense"),
+        (Kind.MARIADB_GTID_LIST, b"\x07\0\0\0", "fewer GTIDs than it says"),
+        (Kind.TRANSACTION_PAYLOAD, b"\x02\x01\x07\0", "unknown algorithm, number 7"),
+        (Kind.TRANSACTION_PAYLOAD, b"\x02\x01\0\0" + b"zstd?", "makes no sense"),
+    ],
+)
+def test_events_that_make_no_sense_are_refused(description: bytes, kind: Kind, body: bytes, what: str) -> None:
+    with pytest.raises(BinlogDamagedError, match=what):
+        scanned(description + _event(kind, body, len(description)))
 
 
 def test_large_rows_are_not_held_in_memory(server: PrivateServer) -> None:
