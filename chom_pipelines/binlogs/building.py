@@ -11,6 +11,7 @@ import zstandard
 from chom_pipelines.binlogs.counting import RowCounter
 from chom_pipelines.binlogs.events import (
     QUERY_SIZE,
+    Alter,
     Kind,
     MysqlGtidEvent,
     Query,
@@ -30,6 +31,11 @@ from chom_pipelines.binlogs.transactions import Ending, FileEnding, Incident, Tr
 
 _SECOND = 1_000_000
 _MOST_STATEMENTS = 100
+_ALTERS = {
+    Alter.START: Ending.ALTER_START,
+    Alter.COMMIT: Ending.STATEMENT,
+    Alter.ROLLBACK: Ending.ALTER_ROLLBACK,
+}
 _PIECE = 256  # bytes of a compressed payload at a time: they may be 8 MB of it decompressed
 _QUERY_BYTES = 1 << 17  # of a QUERY event: more than it may have before its text
 _OF_NO_CONSEQUENCE = (b"SAVEPOINT", b"ROLLBACK TO", b"RELEASE", b"XA START", b"XA BEGIN", b"XA END", b"BEGIN")
@@ -56,7 +62,8 @@ class _Open:
     mysql: MysqlGtidEvent | None = None
     mariadb: MariadbGtid | None = None
     begun: bool = False
-    """It goes on until something ends it; else the next statement is all of it."""
+    """It goes on until something ends it; else the next statement is all of it, and this is how it ends:"""
+    ending: Ending = Ending.STATEMENT
     statements: list[Statement] = field(default_factory=list)
     statement_count: int = 0
 
@@ -193,6 +200,8 @@ class Builder:
         self._nothing_open(head)
         event = parse_mariadb_gtid(buffer[begin:end], head.server_id)
         self._open = _Open(head.at, head.time * _SECOND, mariadb=event.gtid, begun=not event.is_standalone)
+        if event.alter:
+            self._open.ending = _ALTERS[event.alter]
 
     # --- what is in it, and how it ends
 
@@ -223,7 +232,7 @@ class Builder:
         elif not (opened.begun and first.startswith(_OF_NO_CONSEQUENCE)):
             self._record(query)
             if not opened.begun:
-                self._finish(Ending.STATEMENT, head)
+                self._finish(opened.ending, head)
 
     def _record(self, query: Query) -> None:
         opened = self._open

@@ -13,6 +13,7 @@ from chom_pipelines.binlogs.events import Checksum
 from chom_pipelines.binlogs.scanning import Scanner
 from chom_pipelines.binlogs.statements import Does
 from chom_pipelines.binlogs.transactions import Ending, FileEnding, Summary, Transaction
+from chom_pipelines.errors import ServerError
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.datadir import create_datadir
 from chom_pipelines.server.facts import Flavour
@@ -190,6 +191,23 @@ def test_compressed_logs_are_counted(server: PrivateServer, large: int) -> None:
         assert _rows(found) == [{"z": (7, 0, 0)}, {"z": (0, 2, 7)}]
 
 
+def test_the_phases_of_an_alter_are_told_apart(mariadb: PrivateServer) -> None:
+    with mariadb.connect() as session:
+        session.execute(f"USE {mariadb.fresh_database()}")
+        session.execute("CREATE TABLE p (a INT PRIMARY KEY, b INT)")
+        session.execute("INSERT INTO p VALUES (1, 1), (2, 1)")
+        session.execute("SET SESSION binlog_alter_two_phase = ON")
+        first = new_log(mariadb)
+        session.execute("ALTER TABLE p ADD c INT")
+        with pytest.raises(ServerError, match="Duplicate entry"):
+            session.execute("ALTER TABLE p ADD UNIQUE (b), ALGORITHM = COPY")
+    transactions, _ = scanned(logs_since(mariadb, first)[0].data)
+    assert [each.ending for each in transactions] == [
+        *(Ending.ALTER_START, Ending.STATEMENT, Ending.ALTER_START, Ending.ALTER_ROLLBACK),
+    ]
+    assert {each.statements[0].does for each in transactions} == {Does.ALTER}
+
+
 def test_transactions_without_gtids_are_told_by_their_positions() -> None:
     with private_server(Flavour.MYSQL, ["--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"]) as server:
         transactions, summary = _log_of(
@@ -208,7 +226,7 @@ def test_events_that_a_server_lost_are_noted(flavour: Flavour) -> None:
         session.execute(f"USE {server.fresh_database()}")
         session.execute("CREATE TABLE m (a INT, b VARCHAR(2000)) ENGINE = MyISAM")
         first = new_log(server)
-        with pytest.raises(Exception, match="max_binlog_stmt_cache_size"):
+        with pytest.raises(ServerError, match="max_binlog_stmt_cache_size"):
             session.execute("INSERT INTO m VALUES " + ", ".join(["(1, REPEAT('x', 1000))"] * 100))
         log = logs_since(server, first)[0]
     transactions, summary = scanned(log.data)
