@@ -107,7 +107,7 @@ class Builder:
             Kind.PREVIOUS_GTIDS: self._previous_gtids,
             Kind.MARIADB_GTID_LIST: self._gtid_list,
             Kind.GTID: self._mysql_gtid,
-            Kind.ANONYMOUS_GTID: self._mysql_gtid,
+            Kind.ANONYMOUS_GTID: self._mysql_anonymous,
             Kind.GTID_TAGGED: self._mysql_tagged_gtid,
             Kind.MARIADB_GTID: self._mariadb_gtid,
             Kind.ROTATE: self._rotate,
@@ -117,7 +117,7 @@ class Builder:
         inner = self._inner_handlers()
         return replace(
             inner,
-            other={**inner.other, **outer},
+            other={int(kind): handler for kind, handler in {**inner.other, **outer}.items()},
             large={**inner.large, Kind.TRANSACTION_PAYLOAD: self._opened_payload},
             last=frozenset({Kind.ROTATE, Kind.STOP}),
         )
@@ -184,6 +184,11 @@ class Builder:
     def _mysql_gtid(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
         self._begin_mysql(parse_mysql_gtid(buffer[begin:end], self._uuids), head)
 
+    def _mysql_anonymous(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._mysql_gtid(buffer, begin, end, head)
+        if self._open is not None:
+            self._open.mysql = None
+
     def _mysql_tagged_gtid(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
         self._begin_mysql(parse_mysql_tagged_gtid(buffer[begin:end]), head)
 
@@ -193,7 +198,7 @@ class Builder:
             head.at,
             event.committed_here or head.time * _SECOND,
             event.committed_first,
-            mysql=event if head.kind != Kind.ANONYMOUS_GTID else None,
+            event,
         )
 
     def _mariadb_gtid(self, buffer: bytes, begin: int, end: int, head: Head) -> None:

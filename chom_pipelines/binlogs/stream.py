@@ -149,7 +149,7 @@ class EventStream:
         begin, end, view = 0, len(buffer), memoryview(buffer)
         unpack, checksum, crc32 = HEADER.unpack_from, self._checksum, zlib_ng.crc32
         within, smallest = self._within, HEADER_SIZE + checksum
-        content, other = self._handlers.content, self._handlers.other
+        content, other, last = self._handlers.content, self._handlers.other, self._handlers.last
         at, kind, size = self.position, 0, 0
         try:
             while end - begin >= HEADER_SIZE:
@@ -165,10 +165,10 @@ class EventStream:
                 counting = content.get(kind)
                 if counting is not None:
                     counting(buffer, begin + HEADER_SIZE, stop - checksum)
-                elif kind in other:
+                elif (handling := other.get(kind)) is not None:
                     head = within or Head(time, kind, server_id, at, after)
-                    other[kind](buffer, begin + HEADER_SIZE, stop - checksum, head)
-                    self._ended = kind in self._handlers.last
+                    handling(buffer, begin + HEADER_SIZE, stop - checksum, head)
+                    self._ended = kind in last
                 elif kind not in self._handlers.skipped and not flags & _IGNORABLE:
                     raise self._unknown(at, kind)
                 at = after

@@ -32,7 +32,7 @@ class Ending(StrEnum):
     XA_COMMIT = "xa commit"
     XA_ROLLBACK = "xa rollback"
     ALTER_START = "alter start"
-    """The first phase of an ALTER TABLE that MariaDB logs in two. What it alters shows after the second, a STATEMENT."""
+    """The first phase of an ALTER TABLE that MariaDB logs in two; its effect shows after the second, a STATEMENT."""
     ALTER_ROLLBACK = "alter rollback"
     """The second phase of one that failed."""
     INCIDENT = "incident"
