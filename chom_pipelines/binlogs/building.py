@@ -11,6 +11,7 @@ import zstandard
 from chom_pipelines.binlogs.counting import RowCounter
 from chom_pipelines.binlogs.events import (
     QUERY_SIZE,
+    Alter,
     Kind,
     MysqlGtidEvent,
     Query,
@@ -30,6 +31,11 @@ from chom_pipelines.binlogs.transactions import Ending, FileEnding, Incident, Tr
 
 _SECOND = 1_000_000
 _MOST_STATEMENTS = 100
+_ALTERS = {
+    Alter.START: Ending.ALTER_START,
+    Alter.COMMIT: Ending.STATEMENT,
+    Alter.ROLLBACK: Ending.ALTER_ROLLBACK,
+}
 _PIECE = 256  # bytes of a compressed payload at a time: they may be 8 MB of it decompressed
 _QUERY_BYTES = 1 << 17  # of a QUERY event: more than it may have before its text
 _OF_NO_CONSEQUENCE = (b"SAVEPOINT", b"ROLLBACK TO", b"RELEASE", b"XA START", b"XA BEGIN", b"XA END", b"BEGIN")
@@ -56,7 +62,8 @@ class _Open:
     mysql: MysqlGtidEvent | None = None
     mariadb: MariadbGtid | None = None
     begun: bool = False
-    """It goes on until something ends it; else the next statement is all of it."""
+    """It goes on until something ends it; else the next statement is all of it, and this is how it ends:"""
+    ending: Ending = Ending.STATEMENT
     statements: list[Statement] = field(default_factory=list)
     statement_count: int = 0
 
@@ -100,16 +107,17 @@ class Builder:
             Kind.PREVIOUS_GTIDS: self._previous_gtids,
             Kind.MARIADB_GTID_LIST: self._gtid_list,
             Kind.GTID: self._mysql_gtid,
-            Kind.ANONYMOUS_GTID: self._mysql_gtid,
+            Kind.ANONYMOUS_GTID: self._mysql_anonymous,
             Kind.GTID_TAGGED: self._mysql_tagged_gtid,
             Kind.MARIADB_GTID: self._mariadb_gtid,
             Kind.ROTATE: self._rotate,
             Kind.STOP: self._stop,
+            Kind.FORMAT_DESCRIPTION: self._another_format,
         }
         inner = self._inner_handlers()
         return replace(
             inner,
-            other={**inner.other, **outer},
+            other={int(kind): handler for kind, handler in {**inner.other, **outer}.items()},
             large={**inner.large, Kind.TRANSACTION_PAYLOAD: self._opened_payload},
             last=frozenset({Kind.ROTATE, Kind.STOP}),
         )
@@ -126,7 +134,7 @@ class Builder:
         }
         statements = (Kind.QUERY, Kind.MARIADB_QUERY_COMPRESSED, Kind.EXECUTE_LOAD_QUERY)
         large: dict[int, Callable[[bytes, int, int, Head], Sink]] = {
-            kind: partial(_Beginning, other[kind]) for kind in statements
+            kind: _Beginning.opener(other[kind]) for kind in statements
         }
         return Handlers(self._rows.handlers(), other, {**large, **self._rows.openers()}, _SKIPPED)
 
@@ -156,10 +164,15 @@ class Builder:
         self._nothing_open(head)
         self.ending = FileEnding.STOP
 
+    def _another_format(self, _buffer: bytes, _begin: int, _end: int, _head: Head) -> None:
+        raise ValueError("a binary log has one format description, at its begin; relay logs are not read")
+
     def _nothing_open(self, head: Head) -> None:
         self._seen(head.time)
         if self._open is not None:
             raise ValueError(f"the transaction that begins at {self._open.start} has not ended before it")
+        if self._rows.any:
+            raise ValueError("there are rows before it that belong to no transaction")
 
     def _seen(self, time: int) -> None:
         self.last_time = max(self.last_time, time)
@@ -171,6 +184,11 @@ class Builder:
     def _mysql_gtid(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
         self._begin_mysql(parse_mysql_gtid(buffer[begin:end], self._uuids), head)
 
+    def _mysql_anonymous(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._mysql_gtid(buffer, begin, end, head)
+        if self._open is not None:
+            self._open.mysql = None
+
     def _mysql_tagged_gtid(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
         self._begin_mysql(parse_mysql_tagged_gtid(buffer[begin:end]), head)
 
@@ -180,13 +198,15 @@ class Builder:
             head.at,
             event.committed_here or head.time * _SECOND,
             event.committed_first,
-            mysql=event if head.kind != Kind.ANONYMOUS_GTID else None,
+            event,
         )
 
     def _mariadb_gtid(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
         self._nothing_open(head)
         event = parse_mariadb_gtid(buffer[begin:end], head.server_id)
         self._open = _Open(head.at, head.time * _SECOND, mariadb=event.gtid, begun=not event.is_standalone)
+        if event.alter:
+            self._open.ending = _ALTERS[event.alter]
 
     # --- what is in it, and how it ends
 
@@ -217,7 +237,7 @@ class Builder:
         elif not (opened.begun and first.startswith(_OF_NO_CONSEQUENCE)):
             self._record(query)
             if not opened.begun:
-                self._finish(Ending.STATEMENT, head)
+                self._finish(opened.ending, head)
 
     def _record(self, query: Query) -> None:
         opened = self._open
@@ -259,15 +279,15 @@ class Builder:
         self.transactions += 1
         self.finished.append(
             Transaction(
-                gtid=gtid,
-                start=opened.start,
-                end=head.after,
-                microseconds=opened.time,
-                microseconds_on_source=opened.time_on_source,
-                ending=ending,
-                rows=self._rows.taken(),
-                statements=tuple(opened.statements),
-                statement_count=opened.statement_count,
+                gtid,
+                opened.start,
+                head.after,
+                opened.time,
+                opened.time_on_source,
+                ending,
+                self._rows.taken(),
+                tuple(opened.statements),
+                opened.statement_count,
             )
         )
 
@@ -318,13 +338,17 @@ class _Beginning:
     """Takes a large event of which the begin is enough."""
 
     handler: Callable[[bytes, int, int, Head], None]
-    buffer: bytes
-    begin: int
-    end: int
     head: Head
+    body: bytes
+
+    @staticmethod
+    def opener(handler: Callable[[bytes, int, int, Head], None]) -> Callable[[bytes, int, int, Head], Sink]:
+        """For events that this takes."""
+        return lambda buffer, begin, end, head: _Beginning(handler, head, buffer[begin:end])
 
     def feed(self, data: memoryview) -> None:
-        """Let it go."""
+        if len(self.body) < _QUERY_BYTES:
+            self.body += bytes(data[:_QUERY_BYTES])
 
     def close(self) -> None:
-        self.handler(self.buffer, self.begin, self.end, self.head)
+        self.handler(self.body, 0, len(self.body), self.head)

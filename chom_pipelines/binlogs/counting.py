@@ -82,6 +82,11 @@ class RowCounter:
         self._known: dict[bytes, _Layouts] = {}
         self._counts: dict[tuple[str, str], list[int]] = {}
 
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to be taken."""
+        return bool(self._counts)
+
     def taken(self) -> tuple[TableRows, ...]:
         """What has been counted; the next transaction begins with nothing."""
         self._tables.clear()

@@ -42,7 +42,8 @@ QUERY_SIZE = _QUERY.size
 _MARIADB_GTID = Struct("<QIB")
 _MARIADB_LISTED = Struct("<IIQ")
 _INTERVAL = Struct("<qq")
-_STANDALONE = 0x01
+_STANDALONE, _GROUP_COMMIT_ID, _XA = 0x01, 0x02, 0xC0  # flags of MariaDB's GTID events
+_ALTER = 0x0E
 _LOGICAL_CLOCK = 2  # the kind of the timestamps in a GTID event; the only one that there is
 
 
@@ -310,11 +311,21 @@ def parse_previous_gtids(body: bytes) -> GtidSet:
     return GtidSet(dict(sorted(found.items())))
 
 
+class Alter(IntEnum):
+    """What a MariaDB that logs ALTER TABLE in two phases logs: see its `binlog_alter_two_phase`."""
+
+    WHOLE = 0
+    START = 2
+    COMMIT = 4
+    ROLLBACK = 8
+
+
 class MariadbGtidEvent(NamedTuple):
     """What begins each transaction on MariaDB."""
 
     gtid: MariadbGtid
     flags: int
+    alter: Alter
 
     @property
     def is_standalone(self) -> bool:
@@ -325,7 +336,13 @@ class MariadbGtidEvent(NamedTuple):
 def parse_mariadb_gtid(body: bytes, server_id: int) -> MariadbGtidEvent:
     """Read the body; the server's id is in the event's header."""
     sequence, domain, flags = _MARIADB_GTID.unpack_from(body)
-    return MariadbGtidEvent(MariadbGtid(domain, server_id, sequence), flags)
+    alter = Alter.WHOLE
+    if flags & _STANDALONE:  # then more flags follow, behind what the first ones announce
+        at = _MARIADB_GTID.size + (8 if flags & _GROUP_COMMIT_ID else 0)
+        if flags & _XA:
+            at += 6 + body[at + 4] + body[at + 5]
+        alter = Alter(body[at] & _ALTER) if at < len(body) else alter
+    return MariadbGtidEvent(MariadbGtid(domain, server_id, sequence), flags, alter)
 
 
 def parse_gtid_list(body: bytes) -> GtidPosition:

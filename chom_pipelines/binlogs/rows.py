@@ -98,7 +98,7 @@ class Plan:
     images: tuple[Image, ...]
     constant: int
     """Bytes of a row (of an update: of both images) where all have the same, else 0."""
-    _prepared: tuple[tuple[dict[bytes, Steps], int, Image], ...]
+    _prepared: tuple[tuple[dict[bytes, Steps], int, Image, int], ...]
 
     @staticmethod
     def of(images: Sequence[Image], *, varying: bool) -> Plan:
@@ -106,7 +106,8 @@ class Plan:
         if not any(image.widths for image in images):
             raise RowsDamagedError("there are no columns in it")
         constant = 0 if varying else sum(image.null_bytes + sum(w.fixed for w in image.widths) for image in images)
-        return Plan(tuple(images), constant, tuple((image.known, image.null_bytes, image) for image in images))
+        prepared = ((image.known, image.null_bytes, image, image.json_columns) for image in images)
+        return Plan(tuple(images), constant, tuple(prepared))
 
     def count(self, data: bytes, at: int, end: int) -> int:
         """Count the rows between two offsets. Raises RowsDamagedError where they do not end at `end`."""
@@ -126,9 +127,9 @@ class Plan:
         rows = 0
         prepared = self._prepared
         while at < end:
-            for known, null_bytes, image in prepared:
-                if image.json_columns:
-                    at = _behind_partial_bits(data, at, image.json_columns)
+            for known, null_bytes, image, json_columns in prepared:
+                if json_columns:
+                    at = _behind_partial_bits(data, at, json_columns)
                 nulls = data[at : at + null_bytes]
                 short, lengths, tail = known.get(nulls) or image.steps(nulls)
                 for on in short:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from zlib_ng import zlib_ng
 from zstandard import ZstdError
 
 from chom_pipelines.binlogs.events import CRC_RESIDUE, HEADER, HEADER_SIZE, Checksum, Kind
@@ -71,7 +72,7 @@ class _Passing:
     trouble: Exception | None = None
 
     def take(self, data: memoryview) -> None:
-        self.crc = zlib.crc32(data, self.crc)
+        self.crc = zlib_ng.crc32(data, self.crc)
         self.left -= len(data)
         piece = data[: self.body]
         self.body -= len(piece)
@@ -146,9 +147,9 @@ class EventStream:
     def _events(self, buffer: bytes) -> int:
         """Take the whole events of a buffer, and return how much of it has been used."""
         begin, end, view = 0, len(buffer), memoryview(buffer)
-        unpack, checksum, crc32 = HEADER.unpack_from, self._checksum, zlib.crc32
+        unpack, checksum, crc32 = HEADER.unpack_from, self._checksum, zlib_ng.crc32
         within, smallest = self._within, HEADER_SIZE + checksum
-        content, other = self._handlers.content, self._handlers.other
+        content, other, last = self._handlers.content, self._handlers.other, self._handlers.last
         at, kind, size = self.position, 0, 0
         try:
             while end - begin >= HEADER_SIZE:
@@ -164,10 +165,10 @@ class EventStream:
                 counting = content.get(kind)
                 if counting is not None:
                     counting(buffer, begin + HEADER_SIZE, stop - checksum)
-                elif kind in other:
+                elif (handling := other.get(kind)) is not None:
                     head = within or Head(time, kind, server_id, at, after)
-                    other[kind](buffer, begin + HEADER_SIZE, stop - checksum, head)
-                    self._ended = kind in self._handlers.last
+                    handling(buffer, begin + HEADER_SIZE, stop - checksum, head)
+                    self._ended = kind in last
                 elif kind not in self._handlers.skipped and not flags & _IGNORABLE:
                     raise self._unknown(at, kind)
                 at = after
@@ -196,7 +197,7 @@ class EventStream:
             size=size,
             body=size - HEADER_SIZE - self._checksum - (stop - start),
             left=size - (len(buffer) - begin),
-            crc=zlib.crc32(memoryview(buffer)[begin:]),
+            crc=zlib_ng.crc32(memoryview(buffer)[begin:]),
         )
         if opener is not None:
             try:

@@ -31,6 +31,10 @@ class Ending(StrEnum):
     """Nothing of it is to be seen before an XA_COMMIT, which is a transaction of its own in the log."""
     XA_COMMIT = "xa commit"
     XA_ROLLBACK = "xa rollback"
+    ALTER_START = "alter start"
+    """The first phase of an ALTER TABLE that MariaDB logs in two; its effect shows after the second, a STATEMENT."""
+    ALTER_ROLLBACK = "alter rollback"
+    """The second phase of one that failed."""
     INCIDENT = "incident"
     """The server lost events, and says so here."""
 
