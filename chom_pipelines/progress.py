@@ -8,3 +8,15 @@ Report = Callable[[int, int | None, str], None]
 
 def unreported(done: int, total: int | None, label: str) -> None:
     """A Report for those who do not look."""
+
+
+def counted(report: Report, total: int, label: str) -> Callable[[int], None]:
+    """What is told how many bytes more are done, and reports how many that makes."""
+    done = 0
+
+    def progress(size: int) -> None:
+        nonlocal done
+        done += size
+        report(done, total, label)
+
+    return progress

@@ -25,7 +25,7 @@ def run_policy(policy: BackupPolicy, repository: RepositoryConfig, knobs: Mappin
 def refuse_unbuilt(kind: Kind, policy: BackupPolicy) -> None:
     """Raise ConfigurationError for what is part of the configuration and not of this version."""
     if kind is not Kind.FULL:
-        what = f"{kind.value} backups are not part of this version"
-        raise ConfigurationError(what, "take a full one: --type full, BACKUP_TYPE=full, or type: full in the run")
+        what = f"this takes full backups, and {kind.value} is an archive of the binary log"
+        raise ConfigurationError(what, "use type: full here, and for the other binlog_archive, or chom backup --type")
     for refusal in refusals(policy):
         raise ConfigurationError(refusal.message, refusal.remedy)

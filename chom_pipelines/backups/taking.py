@@ -1,4 +1,4 @@
-"""Taking a backup as a policy says, and proving it: the one use case that the command line and Dagster share."""
+"""Taking a backup as a policy says, and proving it: what the command line and Dagster share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chom_pipelines.backups.policy import refuse_unbuilt
+from chom_pipelines.binlogs.archiving import Archived, archive
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of
@@ -68,6 +69,20 @@ def take_and_prove(
         return Taken(entry, manifest, _proof(entry, policy, keyring, report), None)
     except ChomError as error:
         return Taken(entry, manifest, None, error)
+
+
+def archive_binary_log(
+    inventory: Inventory, server: Server, policy: BackupPolicy, report: Report, *, close: bool
+) -> Archived:
+    """Archive what the server has closed of its binary log; with `close` it first closes the file that it writes.
+
+    Raises ConfigurationError for what this version cannot do; else what `archive` raises.
+    """
+    refuse_unbuilt(Kind.FULL, policy)
+    keyring = keyring_of(inventory.repository, policy) if policy.encrypt else None
+    repository = repository_of(inventory.repository)
+    repository.create()
+    return archive(server, policy, repository, keyring, report, close=close)
 
 
 def _proof(entry: BackupEntry, policy: BackupPolicy, keyring: Keyring | None, report: Report) -> Proof:

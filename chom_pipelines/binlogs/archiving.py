@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from chom_pipelines.binlogs.archive import History, histories_to_continue
-from chom_pipelines.binlogs.chain import Chain
+from chom_pipelines.binlogs.chain import Chain, Gap
 from chom_pipelines.binlogs.continuing import free_name, why_anew
 from chom_pipelines.binlogs.segments import Identity, Segment
 from chom_pipelines.binlogs.server_logs import ServerLog, rotate, server_logs
@@ -35,6 +35,12 @@ class Archived:
     chain: Chain
     began_anew: str
     """Why a new history was begun, where one was: no backup of before leads into it."""
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Those that this run has found."""
+        new = {segment.id for segment in self.new}
+        return tuple(gap for gap in self.chain.gaps if gap.before.id in new)
 
     @property
     def until(self) -> datetime | None:

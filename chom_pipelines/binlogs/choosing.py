@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from chom_pipelines.binlogs.chain import Run
 from chom_pipelines.binlogs.recoverable import Recoverable
 from chom_pipelines.binlogs.segments import Segment
-from chom_pipelines.binlogs.stopping import AtTime, BeforePlace, Target
+from chom_pipelines.binlogs.stopping import AtTime, BeforePlace, Target, ThroughGtid
 from chom_pipelines.binlogs.windows import Full, Windows, covers, following, run_of
 from chom_pipelines.errors import RestoreRefusedError
 
@@ -63,10 +63,11 @@ def _leads(full: Full, segments: tuple[Segment, ...], target: Target) -> bool:
     if isinstance(target, BeforePlace):
         number = int(target.file.rpartition(".")[2])
         return place is not None and (segments[0].number, place.position) <= (number, target.position)
-    if place is None or place.gtid is None or last.after is None:
-        return False
-    in_backup = covers(full.flavour, place.gtid, target.gtid)
-    return not in_backup and covers(full.flavour, last.after, target.gtid)
+    return last.after is not None and not _holds(full, target) and covers(full.flavour, last.after, target.gtid)
+
+
+def _holds(full: Full, target: ThroughGtid) -> bool:
+    return bool(full.place and full.place.gtid and covers(full.flavour, full.place.gtid, target.gtid))
 
 
 def _why(target: Target, found: Recoverable) -> str:
@@ -81,6 +82,8 @@ def _why(target: Target, found: Recoverable) -> str:
             return f"the archive does not go beyond {AtTime(windows.latest)}"
         gap = next((gap for gap in windows.gaps if gap.after.until <= target.moment), None)
         return f"it is in no window{f': {gap.why}' if gap else ''}"
+    if isinstance(target, ThroughGtid) and all(_holds(full, target) for full in found.fulls):
+        return "every full backup holds it already"
     return "no full backup and unbroken archive lead there"
 
 

@@ -68,7 +68,9 @@ class Recoverer:
     def options(self) -> tuple[str, ...]:
         """With which the private server has to be started."""
         options = as_replica(self.flavour, _SERVER_ID)
-        if self.recovery.begin.gtid is None:  # its log has none, so that the server must not ask for any
+        if (
+            self.recovery.begin is None or self.recovery.begin.gtid is None
+        ):  # its log has none, so that the server must not ask for any
             options = tuple(option for option in options if "gtid" not in option)
         if self.databases is not None:
             return (*options, *(f"--replicate-wild-do-table={_pattern(name)}.%" for name in self.databases))
@@ -86,7 +88,8 @@ class Recoverer:
         )
         phases = dict(restored.phases)
         with Session(server.endpoint) as session:
-            _begin_at(session, self.flavour, self.recovery.begin.gtid)
+            if self.recovery.begin and self.recovery.begin.gtid:
+                _begin_at(session, self.flavour, self.recovery.begin.gtid)
             with timed(phases, "replay"):
                 if self.recovery.files:
                     self._replay(server.endpoint)
@@ -95,7 +98,7 @@ class Recoverer:
 
     def _replay(self, target: Endpoint) -> None:
         recovery = self.recovery
-        if self.route is Route.REPLICATION:
+        if self.route is Route.REPLICATION and recovery.begin and recovery.end:
             replay_by_replication(
                 recovery.files, recovery.begin, recovery.end, target, flavour=self.flavour, report=self.report
             )
@@ -113,8 +116,8 @@ class Recoverer:
         )
 
     def _check(self, session: Session) -> None:
-        wanted = self.recovery.end.gtid
-        if wanted is None:
+        wanted = self.recovery.end.gtid if self.recovery.end else None
+        if not wanted:
             return
         if self.flavour is Flavour.MARIADB and self.route is Route.CLIENT:  # sessions of clients do not keep it
             session.execute(f"SET GLOBAL gtid_slave_pos = {literal(wanted)}")
@@ -125,10 +128,8 @@ def _pattern(database: str) -> str:
     return re.sub(r"([_%\\])", r"\\\1", database)
 
 
-def _begin_at(session: Session, flavour: Flavour, gtids: str | None) -> None:
+def _begin_at(session: Session, flavour: Flavour, gtids: str) -> None:
     """Have the server know what the backup holds, so that it takes nothing of it for new, nor leaves anything out."""
-    if not gtids:
-        return
     variable = "gtid_purged" if flavour is Flavour.MYSQL else "gtid_slave_pos"
     session.execute(f"SET GLOBAL {variable} = {literal(gtids)}")
     _expect(session, flavour, gtids, "before the replay")

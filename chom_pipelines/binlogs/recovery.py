@@ -23,25 +23,26 @@ class Recovery:
     """What is replayed onto the backup of `way`: `files`, which are on disk, from `begin` to `end`.
 
     These are places in the log, with the GTIDs that are executed there where the server has any. Without a transaction
-    in between there are no files.
+    in between there are no files; of a server without a binary log there are no places either.
     """
 
     way: Way
     target: Target
     stop: Stop
     files: tuple[LogFile, ...]
-    begin: Position
-    end: Position
+    begin: Position | None
+    end: Position | None
 
     @property
     def lines(self) -> tuple[str, ...]:
         """For people: what it comes to."""
         full = self.way.full
-        found = [f"{full.id}, which holds all up to {self.begin.file}:{self.begin.position} ({AtTime(full.as_of)})"]
+        place = f", {self.begin.file}:{self.begin.position}" if self.begin else ""
+        found = [f"{full.id}, which holds all up to {AtTime(full.as_of)}{place}"]
         if self.stop.last:
             found.append(f"then {self.stop.transactions:,} transactions, the last at {self.stop.last.label}")
         else:
-            found.append("then nothing: no transaction follows before the target")
+            found.append("then nothing: no transaction is between it and the target")
         if self.stop.following:
             found.append(f"left out, with all that follows: the one at {self.stop.following.label}")
         return tuple(found)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from chom_pipelines.binlogs.archive import History
 from chom_pipelines.binlogs.scanning import Scanner
@@ -22,18 +23,30 @@ def log_of(history: History, segment: Segment, keyring: Keyring | None) -> Itera
 
     Raises DamagedError, KeyUnavailableError.
     """
+    where, pieces = object_of(history, segment, "log", keyring)
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+        yield piece
+    if digest.hexdigest() != segment.digest:
+        raise DamagedError(f"{where}: the log is not what the server sent")
+
+
+def object_of(
+    history: History, segment: Segment, what: Literal["log", "index"], keyring: Keyring | None
+) -> tuple[str, Iterator[bytes]]:
+    """Where one of a segment's objects is, for people, and its bytes, authenticated as they are read.
+
+    Raises DamagedError, KeyUnavailableError.
+    """
     entry = history.entry(segment)
     manifest = entry.manifest(keyring)
     payload = manifest.payload
-    found = [each for each in manifest.objects if isinstance(payload, BinlogPayload) and each.path == payload.log]
-    if not isinstance(payload, BinlogPayload) or not found:
-        raise DamagedError(f"{entry.where}: the manifest names no log")
-    digest = hashlib.sha256()
-    for piece in read_object(entry.folder, found[0], entry.data_key(keyring)):
-        digest.update(piece)
-        yield piece
-    if digest.hexdigest() != payload.digest:
-        raise DamagedError(f"{entry.where}: the log is not what the server sent")
+    path = getattr(payload, what) if isinstance(payload, BinlogPayload) else None
+    stored = next((each for each in manifest.objects if each.path == path), None)
+    if stored is None:
+        raise DamagedError(f"{entry.where}: the manifest names no {what}")
+    return entry.folder.where(stored.path), read_object(entry.folder, stored, entry.data_key(keyring))
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from chom_pipelines.backups.taking import Taken, take_and_prove
+from chom_pipelines.backups.taking import Taken, archive_binary_log, take_and_prove
 from chom_pipelines.cli import entries, output
+from chom_pipelines.cli.archived import print_archived
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.environment import (
     RETENTION,
@@ -33,7 +34,10 @@ _log = logging.getLogger(__name__)
 @app.command()
 def backup(
     *,
-    kind: Annotated[Kind | None, typer.Option("--type", help="$BACKUP_TYPE; only full is built yet.")] = None,
+    kind: Annotated[
+        Kind | None,
+        typer.Option("--type", help="incremental: the binary log until now; binlog: its closed files. $BACKUP_TYPE."),
+    ] = None,
     compression: Annotated[Codec | None, typer.Option(help="$COMPRESSION.")] = None,
     level: Annotated[int | None, typer.Option(help="Of compression: zstd 1-22, gzip and bzip2 1-9, xz 0-9.")] = None,
     threads: Annotated[int | None, typer.Option(help="Connections; 0: one per core. $PARALLEL_THREADS.")] = None,
@@ -45,10 +49,11 @@ def backup(
     server: ServerOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Take a backup and prove it.
+    """Take a full backup and prove it, or archive the binary log.
 
     What is left out comes from the environment, else from chom.yaml. Exit code 0 where the backup is there and passed
-    the verification that was asked for; 1 where it is not there, or failed; 3 where it could not be verified.
+    the verification that was asked for; 1 where it is not there, or failed; 3 where it could not be verified. Of a
+    binary log: 0 where the archive has no gap, 1 where it has.
     """
     inventory = load_inventory(config)
     chosen = inventory.server(server)
@@ -64,6 +69,11 @@ def backup(
     policy = backup_policy(chosen.backup, inventory.repository, os.environ, options)
     kind = kind or type_from_environment(os.environ)
     _say_what_has_no_effect(chosen, os.environ)
+    if kind is not Kind.FULL:
+        with output.progress() as report:
+            archived = archive_binary_log(inventory, chosen, policy, report, close=kind is Kind.INCREMENTAL)
+        print_archived(chosen.name, archived, json=json)
+        raise typer.Exit(1 if archived.gaps else 0)
     with output.progress() as report:
         taken = take_and_prove(inventory, chosen, kind, policy, report, announce=_silent if json else _print_backup)
     if json:

@@ -3,27 +3,28 @@
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from chom_pipelines.cli import entries, output
+from chom_pipelines.binlogs.recovering import Route
+from chom_pipelines.binlogs.stopping import AtTime, Target, ThroughGtid, parse_place, parse_time
+from chom_pipelines.cli import output
 from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption, refuse_unnamed
+from chom_pipelines.cli.restore_plan import print_plan
+from chom_pipelines.cli.restore_to import PointInTimeRequest, restore_to_point_in_time
 from chom_pipelines.errors import ConfigurationError, MissingPrivilegeError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
-from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.streams import LATEST
-from chom_pipelines.restores.directories import refuse_directory
 from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import plan_restore, restore_into_directory, restore_into_server
+from chom_pipelines.restores.targets import restore_into_directory, restore_into_server
 from chom_pipelines.server.connection import Endpoint
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -98,12 +99,27 @@ def restore(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be done; change nothing.", show_default=False)
     ] = False,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="All that was committed up to then: '2026-01-02 03:04:05Z', or +01:00."),
+    ] = None,
+    gtid: Annotated[
+        str | None, typer.Option(metavar="GTID", help="All up to this transaction, itself included.")
+    ] = None,
+    before: Annotated[
+        str | None,
+        typer.Option(metavar="FILE:POS", help="All that is before this place of the binary log: see `chom events`."),
+    ] = None,
+    route: Annotated[Route, typer.Option(help="How the binary log is replayed.")] = Route.REPLICATION,
     allow_unencrypted: AllowUnencryptedOption = False,
     config: ConfigOption = None,
     server: ServerOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Restore a backup; nothing is overwritten without --replace.
+    """Restore a backup, or with --at, --gtid or --before a point in time; nothing is overwritten without --replace.
+
+    A point in time is restored from the best full backup and the archived binary log, on a private server: for a
+    directory that is the result, for a server the tables are then taken from there.
 
     Every row is counted, and a value that is not stored as it was dumped ends the restore: exit code 0 means that all
     of it is there, or that --accept-losses let through what the warnings name.
@@ -120,30 +136,35 @@ def restore(
     source = inventory.server(server)
     repository = existing_repository(inventory.repository)
     keyring = keyring_of(inventory.repository, source.backup, allow_plain=allow_unencrypted)
-    entry = repository.find(source.name, backup)
-    request = _request(entry.manifest(keyring), as_database or (), tables)
-    request = replace(
-        request,
-        replace=overwrite,
-        accounts=accounts,
-        threads=source.backup.threads,
-        despite_failed_proof=despite_failed_proof,
-        accept_losses=accept_losses,
-        compare=compare if compare is not None else into_directory is not None,
-    )
     target = into_directory.absolute() if into_directory else _target(inventory, into_server, source, user)
+
+    def request(manifest: Manifest) -> RestoreRequest:
+        return replace(
+            _request(manifest, as_database or (), tables),
+            replace=overwrite,
+            accounts=accounts,
+            threads=source.backup.threads,
+            despite_failed_proof=despite_failed_proof,
+            accept_losses=accept_losses,
+            compare=compare if compare is not None else into_directory is not None,
+        )
+
+    if moment := _moment(at, gtid, before):
+        asked = PointInTimeRequest(source, backup, moment, route, target, request, dry_run=dry_run, json=json)
+        with _explained(user):
+            restore_to_point_in_time(repository, keyring, asked)
+        return
+    entry = repository.find(source.name, backup)
     if dry_run:
-        _print_plan(entry, keyring, target, request, json=json)
+        print_plan(entry, keyring, target, request(entry.manifest(keyring)), json=json)
         return
     began = time.monotonic()
-    with output.progress() as report:
+    with output.progress() as report, _explained(user):
+        wanted = request(entry.manifest(keyring))
         if isinstance(target, Path):
-            where, result = str(target), restore_into_directory(entry, keyring, target, request, report)
+            where, result = str(target), restore_into_directory(entry, keyring, target, wanted, report)
         else:
-            try:
-                where, result = target.where, restore_into_server(entry, keyring, target, request, report)
-            except MissingPrivilegeError as error:
-                raise error if user else MissingPrivilegeError(error.what, _WHO_MAY) from error
+            where, result = target.where, restore_into_server(entry, keyring, target, wanted, report)
     seconds = time.monotonic() - began
     if json:
         body = {**vars(result), "backup": entry.id, "server": entry.server, "target": where, "seconds": seconds}
@@ -155,6 +176,26 @@ def restore(
     typer.echo(f"  {done} in {output.duration(seconds)}, {how}")
     for warning in result.warnings:
         typer.echo(f"  warning: {warning}", err=True)
+
+
+def _moment(at: str | None, gtid: str | None, before: str | None) -> Target | None:
+    """The point in time, where one was given."""
+    given = [text for text in (at, gtid, before) if text is not None]
+    if len(given) > 1:
+        raise ConfigurationError("--at, --gtid and --before each say where to restore to", "use one of them")
+    if at is not None:
+        return AtTime(parse_time(at))
+    if before is not None:
+        return parse_place(before)
+    return ThroughGtid(gtid) if gtid is not None else None
+
+
+@contextmanager
+def _explained(user: str | None) -> Iterator[None]:
+    try:
+        yield
+    except MissingPrivilegeError as error:
+        raise error if user else MissingPrivilegeError(error.what, _WHO_MAY) from error
 
 
 def _request(manifest: Manifest, as_database: Sequence[str], tables: str | None) -> RestoreRequest:
@@ -201,54 +242,3 @@ def _password(user: str, endpoint: Endpoint) -> str:
     if endpoint.socket:
         return ""  # the server knows the account by the system's user
     raise ConfigurationError(f"no password for {user}", f"export {PASSWORD}, or run it in a terminal")
-
-
-def _print_plan(
-    entry: BackupEntry, keyring: Keyring | None, target: Endpoint | Path, request: RestoreRequest, *, json: bool
-) -> None:
-    if isinstance(target, Path):
-        refuse_directory(target, replace=request.replace)
-    found, refused = plan_restore(entry, keyring, target, request)
-    known = opened(entry, keyring)
-    proved, measured = entries.proved(known), known.restored_in
-    where = str(target) if isinstance(target, Path) else target.where
-    if json:
-        body: dict[str, Any] = {
-            "backup": entry.id,
-            "server": entry.server,
-            "target": where,
-            "operations": [
-                {
-                    "action": each.action.value,
-                    "kind": each.kind,
-                    "database": each.database,
-                    "name": each.name,
-                    "note": each.note,
-                    "loses": each.needs_replace,
-                }
-                for each in found.all
-            ],
-            "warnings": found.warnings,
-            "refused": {"what": refused.what, "remedy": refused.remedy} if refused else None,
-        }
-        body |= {"proved": proved, "measured_seconds": measured}
-        output.document("restore", body)
-        if refused:
-            raise typer.Exit(refused.exit_code)
-        return
-    typer.echo(f"{entry.id} into {where} would, in this order,")
-    for each in found.all:
-        typer.echo(f"  {each.line}")
-    rows, size = sum(each.table.rows for each in found.tables), sum(each.table.bytes for each in found.tables)
-    gone = len(found.destructive)
-    lost = f"lost by it: {gone} of the above" if gone else "nothing that is there is lost"
-    typer.echo(f"tables: {len(found.tables)}, with {rows:,} rows, {output.size(size)}; {lost}")
-    for warning in found.warnings:
-        typer.echo(f"warning: {warning}")
-    typer.echo(f"{entry.id}: {proved}")
-    if measured is None:
-        typer.echo("how long it takes is not known: `chom verify --level full` restores it and measures that")
-    else:
-        typer.echo(f"all of it was restored on this machine in {output.duration(measured)}, the last time")
-    if refused:
-        raise refused

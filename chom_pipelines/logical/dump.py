@@ -134,6 +134,7 @@ class _Run:
             key=wrapped,
             payload=LogicalPayload(
                 databases=catalog.databases,
+                everything=self.server.databases is None,
                 level=self.policy.level,
                 held_seconds=round(moment.held_seconds, 4),
                 tables=work.result(),

@@ -146,6 +146,7 @@ class LogicalPayload(BaseModel):
 
     method: Literal[Method.LOGICAL] = Method.LOGICAL
     databases: tuple[str, ...]
+    everything: bool = Field(default=False, description="these are all databases; else the server had others")
     level: int = Field(description="of compression")
     held_seconds: float = Field(ge=0, description="for how long commits were held up at the snapshot")
     tables: tuple[Table, ...]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from chom_pipelines.errors import LockNotObtainedError, RestoreFailedError, ServerError
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.phases import timed
-from chom_pipelines.progress import Report
+from chom_pipelines.progress import Report, counted
 from chom_pipelines.restores.comparison import compared
 from chom_pipelines.restores.load_units import Target
 from chom_pipelines.restores.loading import Loader, Progress
@@ -62,8 +62,8 @@ class Restore:
             total = sum(each.table.bytes for each in tables)
             name = self.contents.manifest.id
             progress = Progress(
-                loaded=_counted(report, total, f"restore {name}"),
-                keyed=_counted(report, total, f"build the keys of {name}"),
+                loaded=counted(report, total, f"restore {name}"),
+                keyed=counted(report, total, f"build the keys of {name}"),
             )
             targets = [Target(each.table, each.database, each.split) for each in tables]
             threads = self.request.threads or len(os.sched_getaffinity(0))
@@ -138,14 +138,3 @@ class Restore:
             raise
         for statement in operation.endings:
             self.session.statement(statement)
-
-
-def _counted(report: Report, total: int, label: str) -> Callable[[int], None]:
-    done = 0
-
-    def progress(size: int) -> None:
-        nonlocal done
-        done += size
-        report(done, total, label)
-
-    return progress

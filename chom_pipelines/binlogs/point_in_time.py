@@ -1,0 +1,145 @@
+"""Restoring to a point in time: into a data directory, or by way of a private server into a running one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from chom_pipelines.binlogs.archive import History
+from chom_pipelines.binlogs.choosing import Way, way_to
+from chom_pipelines.binlogs.recoverable import Recoverable, recoverable
+from chom_pipelines.binlogs.recovering import Recovered, Recoverer, Route
+from chom_pipelines.binlogs.recovery import Recovery, prepared
+from chom_pipelines.binlogs.spool import Spool
+from chom_pipelines.binlogs.stopping import Stop, Target
+from chom_pipelines.errors import BackupNotFoundError
+from chom_pipelines.inventory.models import Server
+from chom_pipelines.inventory.policies import BackupPolicy, Verification
+from chom_pipelines.logical.contents import Contents
+from chom_pipelines.logical.dump import take_backup
+from chom_pipelines.progress import Report, counted
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.local_store import LocalStore
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.repository.streams import LATEST
+from chom_pipelines.restores.directories import refuse_directory
+from chom_pipelines.restores.targets import birth_options, filled_directory
+from chom_pipelines.server.directories import claimed_directory, roomy_base
+from chom_pipelines.server.facts import parse_version
+from chom_pipelines.server.scratch import ScratchServer, scratch_server
+
+
+@dataclass(frozen=True)
+class PointInTime:
+    """A recovery that is ready: nothing of it has to be read from the repository any more but the backup itself."""
+
+    contents: Contents
+    recovery: Recovery
+    private: Path
+    """A directory of ours."""
+
+    def recoverer(self, route: Route, *, accounts: bool, report: Report) -> Recoverer:
+        """What carries it out."""
+        logical = self.contents.logical
+        only = None if logical.everything else logical.databases
+        return Recoverer(self.contents, self.recovery, self.private, route, accounts, only, report)
+
+
+@contextmanager
+def point_in_time(
+    repository: Repository, server: str, target: Target, *, backup: str, keyring: Keyring | None, report: Report
+) -> Iterator[PointInTime]:
+    """Find the best way to the target, from this backup or from any ("latest"), and read the log that it takes.
+
+    Raises RestoreRefusedError where none leads there; BackupNotFoundError; DamagedError, KeyUnavailableError.
+    """
+    found = recoverable(repository, server, keyring)
+    way = way_to(target, _of(found, backup, repository, server))
+    entry = repository.find(server, way.full.id)
+    with ExitStack() as stack:
+        stack.enter_context(entry.reading("restore to a point in time"))
+        needed = sum(segment.end - segment.start for segment in way.segments)
+        claim = stack.enter_context(claimed_directory(roomy_base(needed, 0, None)))
+        contents = Contents.of(entry, keyring)
+        with _locked(found, way) as history:
+            if history is None:
+                recovery = Recovery(way, target, Stop(None, None, 0), (), way.full.place, way.full.place)
+            else:
+                done = counted(report, needed, "read the binary log")
+                recovery = prepared(way, target, history, Spool(claim.path), keyring=keyring, report=done)
+        yield PointInTime(contents, recovery, claim.path)
+
+
+def recover_into_directory(ready: PointInTime, directory: Path, recoverer: Recoverer, *, replace_it: bool) -> Recovered:
+    """Make a data directory as of then; raises what `restore_into_directory` and `Recoverer.fill` raise."""
+    refuse_directory(directory, replace=replace_it)
+    transactions = ready.recovery.stop.transactions
+    result = filled_directory(
+        ready.contents.manifest,
+        directory,
+        lambda server: recoverer.fill(server).restored,
+        replace_it=replace_it,
+        options=recoverer.options,
+    )
+    return Recovered(result, transactions)
+
+
+@contextmanager
+def recovered_backup(ready: PointInTime, recoverer: Recoverer, threads: int) -> Iterator[tuple[BackupEntry, Recovered]]:
+    """A backup as of then, for as long as the block lasts: whatever can be done with a backup, is done with it.
+
+    It is taken of a private server that was recovered; raises what starting that, recovering and taking it raise.
+    """
+    manifest = ready.contents.manifest
+    size = sum(table.bytes for table in ready.contents.logical.tables)
+    with ExitStack() as stack:
+        server = stack.enter_context(
+            scratch_server(
+                recoverer.flavour,
+                version=parse_version(manifest.source.version),
+                expected_bytes=size,
+                options=(*birth_options(manifest), *recoverer.options),
+            )
+        )
+        recovered = recoverer.fill(server)
+        store = stack.enter_context(claimed_directory(roomy_base(size, 0, None)))
+        repository = Repository(LocalStore(store.path / "repository"))
+        repository.create()
+        entry, _ = take_backup(
+            _as_server(manifest.server, server),
+            BackupPolicy(level=1, threads=threads, verification=Verification.NONE),
+            repository,
+            None,
+            recoverer.report,
+        )
+        yield entry, recovered
+
+
+def _of(found: Recoverable, backup: str, repository: Repository, server: str) -> Recoverable:
+    """Only what the named backup is good for."""
+    if backup == LATEST:
+        return found
+    chosen = tuple(full for full in found.fulls if full.id == backup)
+    if not chosen:
+        repository.find(server, backup)  # names what there is instead
+        why = found.unusable_backups.get(backup, "it is no full backup")
+        raise BackupNotFoundError(f"{backup} of {server} cannot be used: {why}", "leave it out, for the best there is")
+    return replace(found, fulls=chosen)
+
+
+@contextmanager
+def _locked(found: Recoverable, way: Way) -> Iterator[History | None]:
+    """Keep the segments from being deleted meanwhile."""
+    if not way.segments:
+        yield None
+        return
+    history = next(each for each in found.histories if each.name == way.history)
+    with history.entry(way.segments[0]).reading("restore to a point in time"):
+        yield history
+
+
+def _as_server(name: str, server: ScratchServer) -> Server:
+    return Server(name=name, socket=Path(server.endpoint.socket or ""), user=server.endpoint.user)

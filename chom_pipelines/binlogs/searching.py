@@ -1,0 +1,161 @@
+"""Searching the archive for what happened to whom: drops, truncations, DDL, and changes of many rows.
+
+The indexes alone are read, unless changes of fewer rows are asked for than they have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from chom_pipelines.binlogs.archive import History
+from chom_pipelines.binlogs.indexing import MANY_ROWS, Indexed, IndexedStatement, SegmentIndex, indexed
+from chom_pipelines.binlogs.scanning import Scanner
+from chom_pipelines.binlogs.segments import Segment
+from chom_pipelines.binlogs.spool import log_of, object_of
+from chom_pipelines.binlogs.statements import Does
+from chom_pipelines.binlogs.transactions import TableRows
+from chom_pipelines.errors import ConfigurationError, DamagedError
+from chom_pipelines.repository.keys import Keyring
+
+
+class Change(StrEnum):
+    """What can be searched for. `ddl` is all of create, alter, drop, truncate, rename, and grants and the like."""
+
+    DROP = "drop"
+    TRUNCATE = "truncate"
+    DELETE = "delete"
+    UPDATE = "update"
+    INSERT = "insert"
+    CREATE = "create"
+    ALTER = "alter"
+    RENAME = "rename"
+    DDL = "ddl"
+
+    @classmethod
+    def parse(cls, text: str) -> frozenset[Change]:
+        """`drop,delete`; raises ConfigurationError."""
+        words = [word.strip().lower() for word in text.split(",") if word.strip()]
+        unknown = [word for word in words if word not in set(cls)]
+        if unknown or not words:
+            raise ConfigurationError(f"there is no kind {', '.join(unknown) or text!r}", f"use of {', '.join(cls)}")
+        return frozenset(map(cls, words))
+
+
+_STATEMENTS = {
+    Change.DROP: {Does.DROP},
+    Change.TRUNCATE: {Does.TRUNCATE},
+    Change.CREATE: {Does.CREATE},
+    Change.ALTER: {Does.ALTER},
+    Change.RENAME: {Does.RENAME},
+    Change.DDL: set(Does) - {Does.ROWS},
+}
+_OF_ROWS = frozenset({Change.INSERT, Change.UPDATE, Change.DELETE})
+_VERBS = {
+    "INSERT": Change.INSERT,
+    "REPLACE": Change.INSERT,
+    "LOAD": Change.INSERT,
+    "UPDATE": Change.UPDATE,
+    "DELETE": Change.DELETE,
+}
+"""First words of statements that were logged as text; those of others, as CALL, do not tell what they change."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is looked for: in [begin, end] (aware; None: open), in a table `db.t` or a database `db` ("": any)."""
+
+    begin: datetime | None = None
+    end: datetime | None = None
+    table: str = ""
+    changes: frozenset[Change] = frozenset(Change)
+    rows: int = MANY_ROWS
+    """From so many rows on a change is found."""
+
+    def overlaps(self, segment: Segment) -> bool:
+        """Whether something of it may be in that segment."""
+        return (self.begin is None or segment.as_of >= self.begin.replace(microsecond=0)) and (
+            self.end is None or segment.opened <= self.end
+        )
+
+    def finds(self, entry: Indexed) -> tuple[tuple[TableRows, ...], tuple[IndexedStatement, ...]]:
+        """What of a transaction is looked for: tables with their rows, and statements."""
+        if (self.begin and entry.time < self.begin) or (self.end and entry.time > self.end):
+            return (), ()
+        return tuple(filter(self._rows, entry.rows)), tuple(filter(self._statement, entry.statements))
+
+    def _rows(self, rows: TableRows) -> bool:
+        counts = {Change.INSERT: rows.inserted, Change.UPDATE: rows.updated, Change.DELETE: rows.deleted}
+        many = any(counts[change] >= self.rows for change in self.changes & _OF_ROWS)
+        uncounted = bool(rows.uncounted and self.changes & _OF_ROWS)
+        return (many or uncounted) and self._is_table(rows.database, rows.table)
+
+    def _statement(self, statement: IndexedStatement) -> bool:
+        if statement.does is Does.ROWS:
+            verb = _VERBS.get(statement.text.split(None, 1)[0].upper()) if statement.text.strip() else None
+            if not self.changes & (_OF_ROWS if verb is None else {verb}):
+                return False
+        elif not any(statement.does in _STATEMENTS[change] for change in self.changes - _OF_ROWS):
+            return False
+        if statement.tables or not self.table:
+            return not self.table or any(self._is_table(database, table) for database, table in statement.tables)
+        # which tables it concerns is not known: its text is all there is
+        database, _, table = self.table.partition(".")
+        return (table or database) in statement.text or (not table and statement.database == database)
+
+    def _is_table(self, database: str, table: str) -> bool:
+        """A whole database, which has no table's name, concerns each table of it."""
+        wanted, _, name = self.table.partition(".")
+        return not self.table or (database == wanted and (not name or not table or table == name))
+
+
+@dataclass(frozen=True)
+class Event:
+    """A transaction that was found, and what in it was looked for."""
+
+    history: str
+    file: str
+    entry: Indexed
+    rows: tuple[TableRows, ...]
+    statements: tuple[IndexedStatement, ...]
+
+    @property
+    def before(self) -> str:
+        """What `chom restore --before` takes, for all that was there until then."""
+        return f"{self.file}:{self.entry.start}"
+
+
+def events(history: History, search: Search, keyring: Keyring | None) -> Iterator[Event]:
+    """All that is found in a history, in the order of its log; raises DamagedError, KeyUnavailableError."""
+    for segment in sorted(history.segments, key=lambda each: (each.number, each.start)):
+        if not search.overlaps(segment):
+            continue
+        for entry in _entries(history, segment, search, keyring):
+            rows, statements = search.finds(entry)
+            if rows or statements:
+                yield Event(history.name, segment.file, entry, rows, statements)
+
+
+def _entries(history: History, segment: Segment, search: Search, keyring: Keyring | None) -> Iterator[Indexed]:
+    if search.rows >= MANY_ROWS:
+        yield from _index(history, segment, keyring).transactions
+        return
+    scanner = Scanner(segment.file)
+    for part in history.of_file(segment.file):  # a file is read from its beginning
+        for piece in log_of(history, part, keyring):
+            for transaction in scanner.feed(piece):
+                entry = indexed(transaction, many_rows=search.rows)
+                if entry and segment.start <= entry.start < segment.end:
+                    yield entry
+        if part == segment:
+            return
+
+
+def _index(history: History, segment: Segment, keyring: Keyring | None) -> SegmentIndex:
+    where, text = object_of(history, segment, "index", keyring)
+    try:
+        return SegmentIndex.model_validate_json(b"".join(text))
+    except ValueError as error:
+        raise DamagedError(f"{where}: the index cannot be read") from error

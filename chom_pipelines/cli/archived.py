@@ -1,0 +1,64 @@
+"""What `chom backup` prints of an archive of the binary log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from chom_pipelines.binlogs.archiving import Archived
+from chom_pipelines.binlogs.segments import Segment
+from chom_pipelines.cli import output
+
+
+def print_archived(server: str, archived: Archived, *, json: bool) -> None:
+    """What was added, how far the archive goes, and the gaps that were found."""
+    if json:
+        output.document("backup", {"archive": _as_json(server, archived)})
+        return
+    new = archived.new
+    if new:
+        names = new[0].file if len(new) == 1 else f"{new[0].file} to {new[-1].file}"
+        typer.echo(f"{server}: {_count(len(new), 'file')} of the binary log archived, {names}")
+        read, stored = sum(each.end - each.start for each in new), sum(each.stored_bytes for each in new)
+        transactions = _count(sum(each.transactions for each in new), "transaction")
+        encrypted = ", encrypted" if new[-1].stream_key else ""
+        typer.echo(f"  {transactions}, {output.size(read)} in {output.size(stored)}{encrypted}")
+    else:
+        typer.echo(f"{server}: nothing is closed that is not archived")
+    if archived.until:
+        typer.echo(f"  archived is everything up to {archived.until:%Y-%m-%d %H:%M:%S} UTC")
+    if archived.began_anew:
+        typer.echo(f"  warning: {archived.began_anew}; take a full backup: none of before leads into it", err=True)
+    for gap in archived.gaps:
+        typer.echo(f"  gap: {gap.why}; take a full backup: what follows leads nowhere without one", err=True)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
+def _as_json(server: str, archived: Archived) -> dict[str, Any]:
+    return {
+        "server": server,
+        "history": archived.history,
+        "segments": [_segment_json(each) for each in archived.new],
+        "until": archived.until,
+        "began_anew": archived.began_anew or None,
+        "gaps": [gap.why for gap in archived.gaps],
+    }
+
+
+def _segment_json(segment: Segment) -> dict[str, Any]:
+    return {
+        "id": segment.id,
+        "file": segment.file,
+        "start": segment.start,
+        "end": segment.end,
+        "gtids_before": segment.before,
+        "gtids_after": segment.after,
+        "opened": segment.opened,
+        "as_of": segment.as_of,
+        "transactions": segment.transactions,
+        "stored_bytes": segment.stored_bytes,
+    }

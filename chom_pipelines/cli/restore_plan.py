@@ -1,0 +1,69 @@
+"""What `chom restore --dry-run` prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from chom_pipelines.cli import entries, output
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.listing import opened
+from chom_pipelines.restores.directories import refuse_directory
+from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.targets import plan_restore
+from chom_pipelines.server.connection import Endpoint
+
+
+def print_plan(
+    entry: BackupEntry, keyring: Keyring | None, target: Endpoint | Path, request: RestoreRequest, *, json: bool
+) -> None:
+    """Print the list of operations, and why it would be refused; raises that, after it."""
+    if isinstance(target, Path):
+        refuse_directory(target, replace=request.replace)
+    found, refused = plan_restore(entry, keyring, target, request)
+    known = opened(entry, keyring)
+    proved, measured = entries.proved(known), known.restored_in
+    where = str(target) if isinstance(target, Path) else target.where
+    if json:
+        body: dict[str, Any] = {
+            "backup": entry.id,
+            "server": entry.server,
+            "target": where,
+            "operations": [
+                {
+                    "action": each.action.value,
+                    "kind": each.kind,
+                    "database": each.database,
+                    "name": each.name,
+                    "note": each.note,
+                    "loses": each.needs_replace,
+                }
+                for each in found.all
+            ],
+            "warnings": found.warnings,
+            "refused": {"what": refused.what, "remedy": refused.remedy} if refused else None,
+        }
+        body |= {"proved": proved, "measured_seconds": measured}
+        output.document("restore", body)
+        if refused:
+            raise typer.Exit(refused.exit_code)
+        return
+    typer.echo(f"{entry.id} into {where} would, in this order,")
+    for each in found.all:
+        typer.echo(f"  {each.line}")
+    rows, size = sum(each.table.rows for each in found.tables), sum(each.table.bytes for each in found.tables)
+    gone = len(found.destructive)
+    lost = f"lost by it: {gone} of the above" if gone else "nothing that is there is lost"
+    typer.echo(f"tables: {len(found.tables)}, with {rows:,} rows, {output.size(size)}; {lost}")
+    for warning in found.warnings:
+        typer.echo(f"warning: {warning}")
+    typer.echo(f"{entry.id}: {proved}")
+    if measured is None:
+        typer.echo("how long it takes is not known: `chom verify --level full` restores it and measures that")
+    else:
+        typer.echo(f"all of it was restored on this machine in {output.duration(measured)}, the last time")
+    if refused:
+        raise refused

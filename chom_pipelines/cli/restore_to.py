@@ -1,0 +1,129 @@
+"""`chom restore --at`, `--gtid` and `--before`: a point in time, from a full backup and the archived binary log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from chom_pipelines.binlogs.point_in_time import PointInTime, point_in_time, recover_into_directory, recovered_backup
+from chom_pipelines.binlogs.recovering import Recovered, Recoverer, Route
+from chom_pipelines.binlogs.stopping import Target
+from chom_pipelines.cli import output
+from chom_pipelines.cli.restore_plan import print_plan
+from chom_pipelines.inventory.models import Server
+from chom_pipelines.progress import Report
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.restores.directories import refuse_directory
+from chom_pipelines.restores.execution import RestoreResult
+from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.targets import restore_into_server
+from chom_pipelines.server.connection import Endpoint
+
+
+@dataclass(frozen=True)
+class PointInTimeRequest:
+    """What is to be restored as of when, and where to; `request` says it of the backup that is made of that moment."""
+
+    source: Server
+    backup: str
+    moment: Target
+    route: Route
+    target: Endpoint | Path
+    request: Callable[[Manifest], RestoreRequest]
+    dry_run: bool
+    json: bool
+
+    @property
+    def where(self) -> str:
+        """The target, for people."""
+        return str(self.target) if isinstance(self.target, Path) else self.target.where
+
+
+def restore_to_point_in_time(repository: Repository, keyring: Keyring | None, asked: PointInTimeRequest) -> None:
+    """Do it, and print what was reached; a dry run prints what would be done, and changes nothing on the target."""
+    began = time.monotonic()
+    with (
+        output.progress() as report,
+        point_in_time(
+            repository, asked.source.name, asked.moment, backup=asked.backup, keyring=keyring, report=report
+        ) as ready,
+    ):
+        if not asked.json:
+            _print_way(asked, ready)
+        if isinstance(asked.target, Path):
+            wanted = asked.request(ready.contents.manifest)
+            if asked.dry_run:
+                refuse_directory(asked.target, replace=wanted.replace)
+                if asked.json:
+                    output.document("restore", _as_json(asked, ready))
+                return
+            recoverer = ready.recoverer(asked.route, accounts=wanted.accounts, report=report)
+            recovered = recover_into_directory(ready, asked.target, recoverer, replace_it=wanted.replace)
+            result = recovered.restored
+        else:
+            found = _into_server(ready, asked, asked.target, report)
+            if found is None:
+                return
+            recovered, result = found
+    _print_result(asked, ready, recovered, result, time.monotonic() - began)
+
+
+def _into_server(
+    ready: PointInTime, asked: PointInTimeRequest, target: Endpoint, report: Report
+) -> tuple[Recovered, RestoreResult] | None:
+    """What was done; None for a dry run, which stops short of the target."""
+    wanted = asked.request(ready.contents.manifest)
+    recoverer: Recoverer = ready.recoverer(asked.route, accounts=wanted.accounts, report=report)
+    with recovered_backup(ready, recoverer, asked.source.backup.threads) as (entry, recovered):
+        request = asked.request(entry.manifest(None))
+        if asked.dry_run:
+            print_plan(entry, None, target, request, json=asked.json)
+            return None
+        return recovered, restore_into_server(entry, None, target, request, report)
+
+
+def _print_way(asked: PointInTimeRequest, ready: PointInTime) -> None:
+    would = "would be restored" if asked.dry_run else "is being restored"
+    typer.echo(f"{asked.source.name} as of {asked.moment} {would} into {asked.where}:")
+    for line in ready.recovery.lines:
+        typer.echo(f"  {line}")
+
+
+def _print_result(
+    asked: PointInTimeRequest, ready: PointInTime, recovered: Recovered, result: RestoreResult, seconds: float
+) -> None:
+    if asked.json:
+        body = {**_as_json(asked, ready), **vars(result), "seconds": seconds, "replayed": recovered.transactions}
+        output.document("restore", body)
+        return
+    typer.echo(f"{asked.source.name} as of {asked.moment} is restored into {asked.where}")
+    replayed = output.duration(recovered.restored.phases["replay"])
+    end = ready.recovery.end
+    reached = f", up to {end.file}:{end.position}" if end else ""
+    typer.echo(f"  {recovered.transactions:,} transactions replayed by {asked.route.value} in {replayed}{reached}")
+    typer.echo(f"  {result.tables} tables as {', '.join(result.databases)}, in {output.duration(seconds)} in all")
+    for warning in dict.fromkeys((*recovered.restored.warnings, *result.warnings)):
+        typer.echo(f"  warning: {warning}", err=True)
+
+
+def _as_json(asked: PointInTimeRequest, ready: PointInTime) -> dict[str, Any]:
+    recovery = ready.recovery
+    following = recovery.stop.following
+    return {
+        "server": asked.source.name,
+        "target": asked.where,
+        "moment": str(asked.moment),
+        "backup": recovery.way.full.id,
+        "begin": recovery.begin.model_dump() if recovery.begin else None,
+        "end": recovery.end.model_dump() if recovery.end else None,
+        "transactions": recovery.stop.transactions,
+        "left_out": following.label if following else None,
+        "route": asked.route.value,
+    }
