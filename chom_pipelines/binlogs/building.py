@@ -167,7 +167,7 @@ class Builder:
         self._seen(head.time)
         if self._open is not None:
             raise ValueError(f"the transaction that begins at {self._open.start} has not ended before it")
-        if self._rows.any:
+        if self._rows.counts:
             raise ValueError("there are rows before it that belong to no transaction")
 
     def _seen(self, time: int) -> None:

@@ -19,6 +19,7 @@ _MARIADB_LISTED = Struct("<IIQ")
 _INTERVAL = Struct("<qq")
 _STANDALONE, _GROUP_COMMIT_ID, _XA = 0x01, 0x02, 0xC0  # flags of MariaDB's GTID events
 _ALTER = 0x0E
+_ANOTHER_TIME_FOLLOWS = 1 << 55  # in a time: that of its commit where it was committed first
 _LOGICAL_CLOCK = 2  # the kind of the timestamps in a GTID event; the only one that there is
 
 
@@ -39,13 +40,12 @@ def parse_mysql_gtid(body: bytes, sources: dict[bytes, str]) -> MysqlGtidEvent:
     source = sources.get(sid)
     if source is None:
         source = sources[sid] = str(UUID(bytes=sid))
-    here = first = 0
-    if clock == _LOGICAL_CLOCK and len(body) >= 49:  # noqa: PLR2004  (servers before 8.0 wrote no times)
-        here = int.from_bytes(body[42:49], "little")
-        first = here & ~(1 << 55)
-        if here != first:  # bit 55 says that another time follows
-            here, first = first, int.from_bytes(body[49:56], "little")
-    return MysqlGtidEvent(source, number, here, first)
+    if clock != _LOGICAL_CLOCK or len(body) < 49:  # noqa: PLR2004  (servers before 8.0 wrote no times)
+        return MysqlGtidEvent(source, number, 0, 0)
+    here = int.from_bytes(body[42:49], "little")
+    if here < _ANOTHER_TIME_FOLLOWS:
+        return MysqlGtidEvent(source, number, here, here)
+    return MysqlGtidEvent(source, number, here - _ANOTHER_TIME_FOLLOWS, int.from_bytes(body[49:56], "little"))
 
 
 def parse_mysql_tagged_gtid(body: bytes) -> MysqlGtidEvent:
