@@ -6,25 +6,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-import zstandard
-
 from chom_pipelines.binlogs.counting import RowCounter
 from chom_pipelines.binlogs.events import (
     QUERY_SIZE,
-    Alter,
     Kind,
-    MysqlGtidEvent,
     Query,
     Rotate,
-    lenenc,
-    parse_gtid_list,
     parse_incident,
+)
+from chom_pipelines.binlogs.gtid_events import (
+    Alter,
+    MysqlGtidEvent,
+    parse_gtid_list,
     parse_mariadb_gtid,
     parse_mysql_gtid,
     parse_mysql_tagged_gtid,
     parse_previous_gtids,
 )
 from chom_pipelines.binlogs.gtids import GtidCollector, GtidPosition, Gtids, GtidSet, MariadbGtid
+from chom_pipelines.binlogs.large import MOST_READ, Beginning, Payload
 from chom_pipelines.binlogs.statements import TEXT_BYTES, Statement, understand
 from chom_pipelines.binlogs.stream import EventStream, Handlers, Head, Sink
 from chom_pipelines.binlogs.transactions import Ending, FileEnding, Incident, Transaction
@@ -36,11 +36,7 @@ _ALTERS = {
     Alter.COMMIT: Ending.STATEMENT,
     Alter.ROLLBACK: Ending.ALTER_ROLLBACK,
 }
-_PIECE = 256  # bytes of a compressed payload at a time: they may be 8 MB of it decompressed
-_QUERY_BYTES = 1 << 17  # of a QUERY event: more than it may have before its text
 _OF_NO_CONSEQUENCE = (b"SAVEPOINT", b"ROLLBACK TO", b"RELEASE", b"XA START", b"XA BEGIN", b"XA END", b"BEGIN")
-_ZSTD, _UNCOMPRESSED = 0, 255
-_PAYLOAD_END, _PAYLOAD_SIZE, _PAYLOAD_CODEC = 0, 1, 2
 _SKIPPED = frozenset(
     {
         *(Kind.INTVAR, Kind.RAND, Kind.USER_VAR, Kind.IGNORABLE, Kind.ROWS_QUERY, Kind.HEARTBEAT, Kind.HEARTBEAT_V2),
@@ -134,7 +130,7 @@ class Builder:
         }
         statements = (Kind.QUERY, Kind.MARIADB_QUERY_COMPRESSED, Kind.EXECUTE_LOAD_QUERY)
         large: dict[int, Callable[[bytes, int, int, Head], Sink]] = {
-            kind: _Beginning.opener(other[kind]) for kind in statements
+            kind: Beginning.opener(other[kind]) for kind in statements
         }
         return Handlers(self._rows.handlers(), other, {**large, **self._rows.openers()}, _SKIPPED)
 
@@ -171,7 +167,7 @@ class Builder:
         self._seen(head.time)
         if self._open is not None:
             raise ValueError(f"the transaction that begins at {self._open.start} has not ended before it")
-        if self._rows.any:
+        if self._rows.counts:
             raise ValueError("there are rows before it that belong to no transaction")
 
     def _seen(self, time: int) -> None:
@@ -214,12 +210,12 @@ class Builder:
         if not compressed and buffer.endswith(b"\0BEGIN", begin, end):
             self._opened(head).begun = True
             return
-        query = Query.parse(buffer[begin : min(end, begin + _QUERY_BYTES)], TEXT_BYTES + 1, compressed=compressed)
+        query = Query.parse(buffer[begin : min(end, begin + MOST_READ)], TEXT_BYTES + 1, compressed=compressed)
         self._statement(query, head)
 
     def _load_query(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
         fixed = begin + QUERY_SIZE
-        body = buffer[begin:fixed] + buffer[fixed + _LOAD_QUERY_EXTRA : min(end, begin + _QUERY_BYTES)]
+        body = buffer[begin:fixed] + buffer[fixed + _LOAD_QUERY_EXTRA : min(end, begin + MOST_READ)]
         self._statement(Query.parse(body, TEXT_BYTES + 1), head)
 
     def _statement(self, query: Query, head: Head) -> None:
@@ -296,59 +292,6 @@ class Builder:
     def _payload(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
         self._opened_payload(buffer, begin, end, head).close()
 
-    def _opened_payload(self, buffer: bytes, begin: int, end: int, head: Head) -> _Payload:
-        at, codec = begin, _UNCOMPRESSED
-        while True:
-            field_, at = lenenc(buffer, at)
-            if field_ == _PAYLOAD_END:
-                break
-            size, at = lenenc(buffer, at)
-            if field_ == _PAYLOAD_CODEC:
-                codec, _ = lenenc(buffer, at)
-            at += size
-        if codec not in {_ZSTD, _UNCOMPRESSED}:
-            raise ValueError(f"its payload is compressed by an unknown algorithm, number {codec}")
+    def _opened_payload(self, buffer: bytes, begin: int, end: int, head: Head) -> Payload:
         stream = EventStream(self._name, self._inner_handlers(), within=head, position=head.at)
-        payload = _Payload(stream, zstandard.ZstdDecompressor().decompressobj() if codec == _ZSTD else None)
-        payload.feed(memoryview(buffer)[at:end])
-        return payload
-
-
-@dataclass
-class _Payload:
-    """Takes a compressed transaction in pieces."""
-
-    stream: EventStream
-    decompressor: zstandard.ZstdDecompressionObj | None
-
-    def feed(self, data: memoryview) -> None:
-        if self.decompressor is None:
-            self.stream.feed(bytes(data))
-            return
-        for at in range(0, len(data), _PIECE):
-            self.stream.feed(self.decompressor.decompress(data[at : at + _PIECE]))
-
-    def close(self) -> None:
-        if (self.decompressor is not None and not self.decompressor.eof) or self.stream.unread:
-            raise ValueError("its payload is cut off")
-
-
-@dataclass
-class _Beginning:
-    """Takes a large event of which the begin is enough."""
-
-    handler: Callable[[bytes, int, int, Head], None]
-    head: Head
-    body: bytes
-
-    @staticmethod
-    def opener(handler: Callable[[bytes, int, int, Head], None]) -> Callable[[bytes, int, int, Head], Sink]:
-        """For events that this takes."""
-        return lambda buffer, begin, end, head: _Beginning(handler, head, buffer[begin:end])
-
-    def feed(self, data: memoryview) -> None:
-        if len(self.body) < _QUERY_BYTES:
-            self.body += bytes(data[:_QUERY_BYTES])
-
-    def close(self) -> None:
-        self.handler(self.body, 0, len(self.body), self.head)
+        return Payload.opened(stream, buffer, begin, end)

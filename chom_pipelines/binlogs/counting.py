@@ -80,20 +80,16 @@ class RowCounter:
     def __init__(self) -> None:
         self._tables: dict[bytes, _Layouts] = {}
         self._known: dict[bytes, _Layouts] = {}
-        self._counts: dict[tuple[str, str], list[int]] = {}
-
-    @property
-    def any(self) -> bool:
-        """Whether there is anything to be taken."""
-        return bool(self._counts)
+        self.counts: dict[tuple[str, str], list[int]] = {}
+        """By database and table: inserted, updated, deleted, and events that could not be counted."""
 
     def taken(self) -> tuple[TableRows, ...]:
         """What has been counted; the next transaction begins with nothing."""
         self._tables.clear()
-        if not self._counts:
+        if not self.counts:
             return ()
-        rows = tuple([TableRows(*key, *counts) for key, counts in self._counts.items()])
-        self._counts.clear()
+        rows = tuple([TableRows(*key, *counts) for key, counts in self.counts.items()])
+        self.counts.clear()
         return rows
 
     def handlers(self) -> dict[int, Callable[[bytes, int, int], None]]:
@@ -115,7 +111,7 @@ class RowCounter:
         self._tables[buffer[begin : begin + 6]] = layouts
 
     def _handler(self, form: _Form) -> Callable[[bytes, int, int], None]:
-        tables, counts = self._tables, self._counts
+        tables, counts = self._tables, self.counts
         does, images, has_extra, compressed, partial = form
 
         def count(buffer: bytes, begin: int, end: int) -> None:
@@ -153,7 +149,7 @@ class RowCounter:
                 at += buffer[at] | buffer[at + 1] << 8
             start = at + layouts.heads[form.images]
             stream = RowStream(layouts.plan(buffer[at:start], form))
-            counted = self._counts.setdefault(layouts.table.key, [0, 0, 0, 0])
+            counted = self.counts.setdefault(layouts.table.key, [0, 0, 0, 0])
             sink = _LargeRows(stream, counted, form.does, uncertain=layouts.table.uncertain)
             if form.compressed:
                 start = mariadb_compressed_start(buffer, start)

@@ -113,34 +113,31 @@ class Plan:
         """Count the rows between two offsets. Raises RowsDamagedError where they do not end at `end`."""
         if self.constant:
             rows, rest = divmod(end - at, self.constant)
-        else:
-            try:
-                rows, at = self._walk(data, at, end)
-            except IndexError:
-                raise RowsDamagedError("its last row is cut off") from None
-            rest = end - at
-        if rest:
-            raise RowsDamagedError("its rows are not as wide as its table map says")
-        return rows
-
-    def _walk(self, data: bytes, at: int, end: int) -> tuple[int, int]:
+            if rest:
+                raise RowsDamagedError("its rows are not as wide as its table map says")
+            return rows
         rows = 0
         prepared = self._prepared
-        while at < end:
-            for known, null_bytes, image, json_columns in prepared:
-                if json_columns:
-                    at = _behind_partial_bits(data, at, json_columns)
-                nulls = data[at : at + null_bytes]
-                short, lengths, tail = known.get(nulls) or image.steps(nulls)
-                for on in short:
-                    at += on
-                    at += data[at]
-                for on, prefix in lengths:
-                    at += on
-                    at += int.from_bytes(data[at : at + prefix], "little") + prefix
-                at += tail
-            rows += 1
-        return rows, at
+        try:
+            while at < end:
+                for known, null_bytes, image, json_columns in prepared:
+                    if json_columns:
+                        at = _behind_partial_bits(data, at, json_columns)
+                    nulls = data[at : at + null_bytes]
+                    short, lengths, tail = known.get(nulls) or image.steps(nulls)
+                    for on in short:
+                        at += on
+                        at += data[at]
+                    for on, prefix in lengths:
+                        at += on
+                        at += int.from_bytes(data[at : at + prefix], "little") + prefix
+                    at += tail
+                rows += 1
+        except IndexError:
+            raise RowsDamagedError("its last row is cut off") from None
+        if at != end:
+            raise RowsDamagedError("its rows are not as wide as its table map says")
+        return rows
 
     def counting(self) -> Generator[int, bytes, None]:
         """Count rows that come in pieces, for `RowStream`: ask for n bytes (n), or to skip them (-n); 0 after a row."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -206,6 +207,23 @@ def test_the_phases_of_an_alter_are_told_apart(mariadb: PrivateServer) -> None:
         *(Ending.ALTER_START, Ending.STATEMENT, Ending.ALTER_START, Ending.ALTER_ROLLBACK),
     ]
     assert {each.statements[0].does for each in transactions} == {Does.ALTER}
+
+
+def test_the_time_on_the_source_is_told_from_that_of_the_server(mysql: PrivateServer) -> None:
+    source = datetime(2009, 2, 13, 23, 31, 30, 123456, tzinfo=UTC)
+    transactions, _ = _log_of(
+        mysql,
+        [
+            "CREATE TABLE a (id INT)",
+            "SET SESSION original_commit_timestamp = 1234567890123456",
+            "INSERT INTO a VALUES (1)",
+            "SET gtid_next = 'AUTOMATIC:a_tag'",
+            "SET SESSION original_commit_timestamp = 1234567890123456",
+            "INSERT INTO a VALUES (2)",
+        ],
+    )
+    assert [each.time_on_source for each in transactions] == [transactions[0].time, source, source]
+    assert all(datetime.now(UTC) - each.time < timedelta(minutes=10) for each in transactions)
 
 
 def test_transactions_without_gtids_are_told_by_their_positions() -> None:
