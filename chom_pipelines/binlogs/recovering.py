@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +22,7 @@ from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import restore_contents
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import Flavour
-from chom_pipelines.server.identifiers import literal
+from chom_pipelines.server.identifiers import literal, quote
 from chom_pipelines.server.scratch import ScratchServer, as_replica
 
 _SERVER_ID = 2_147_483_002
@@ -90,11 +92,25 @@ class Recoverer:
         with Session(server.endpoint) as session:
             if self.recovery.begin and self.recovery.begin.gtid:
                 _begin_at(session, self.flavour, self.recovery.begin.gtid)
-            with timed(phases, "replay"):
+            with timed(phases, "replay"), self._strangers(session):
                 if self.recovery.files:
                     self._replay(server.endpoint)
             self._check(session)
         return Recovered(replace(restored, phases=phases), self.recovery.stop.transactions)
+
+    @contextmanager
+    def _strangers(self, session: Session) -> Iterator[None]:
+        """Have empty databases for what servers do not leave out by itself where only some databases are replicated.
+
+        What a statement does to a routine or an event is executed whatever database it is of, and fails without one.
+        """
+        there = {str(name) for (name,) in session.rows("SHOW DATABASES")}
+        strangers = [] if self.databases is None else sorted(self.recovery.databases - there)
+        for name in strangers:
+            session.execute(f"CREATE DATABASE {quote(name)}")
+        yield
+        for name in strangers:
+            session.execute(f"DROP DATABASE {quote(name)}")
 
     def _replay(self, target: Endpoint) -> None:
         recovery = self.recovery

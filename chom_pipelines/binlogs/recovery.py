@@ -32,6 +32,8 @@ class Recovery:
     files: tuple[LogFile, ...]
     begin: Position | None
     end: Position | None
+    databases: frozenset[str] = frozenset()
+    """Which statements in between name, or have as their default: not those of rows."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -63,13 +65,13 @@ def prepared(
     with closing(spool.transactions(history, way.segments, keyring, report)) as transactions:
         found = stop(followed.behind_backup(transactions), target, way.full.flavour, begin.gtid)
     if found.last is None:
-        return Recovery(way, target, found, (), begin, begin.model_copy(update={"gtid": followed.gtids}))
+        return Recovery(way, target, found, (), begin, begin)
     names = list(dict.fromkeys(each.file for each in way.segments))
     files = [LogFile(spool.directory / name) for name in names[: names.index(found.last.file) + 1]]
     end = Position(file=found.last.file, position=found.last.transaction.end, gtid=followed.gtids)
     files[0] = replace(files[0], start=begin.position)
     files[-1] = replace(files[-1], stop=end.position)
-    return Recovery(way, target, found, tuple(files), begin, end)
+    return Recovery(way, target, found, tuple(files), begin, end, frozenset(followed.databases))
 
 
 class _Followed:
@@ -77,6 +79,7 @@ class _Followed:
 
     def __init__(self, way: Way, begin: Position) -> None:
         self.way, self.begin = way, begin
+        self.databases: set[str] = set()
         before = way.segments[0].before
         self._set: GtidCollector | None = None
         self._last: dict[int, MariadbGtid] | None = None
@@ -106,6 +109,8 @@ class _Followed:
                 is_behind = True
             yield each
             self._execute(each)
+            for statement in each.transaction.statements:
+                self.databases |= {statement.database, *(database for database, _ in statement.tables)} - {""}
         if not is_behind:
             self._check()
 

@@ -23,6 +23,7 @@ _EXISTS = re.compile(r"\s*(?:IF\s+(?:NOT\s+)?EXISTS\s+)?", re.IGNORECASE)
 _LIST = re.compile(rf"\s*{_QUALIFIED}(?:\s+TO\s+{_NAME}(?:\s*\.\s*{_NAME})?)?\s*(,)?", re.IGNORECASE)
 _ON = re.compile(r"\sON\s", re.IGNORECASE)
 _OF_TABLES = {"TABLE", "TABLES", "VIEW", "SEQUENCE"}
+_OF_PROGRAMS = {"PROCEDURE", "FUNCTION", "EVENT", "PACKAGE"}
 _OF_DATABASES = {"DATABASE", "SCHEMA"}
 _ON_TABLES = {"INDEX", "TRIGGER"}
 _SYNONYMS = {"TABLES": "TABLE", "SCHEMA": "DATABASE"}
@@ -87,7 +88,7 @@ def understand(text: bytes, database: str) -> Statement:
         thing, end = "TABLE", head.end(1)
     temporary = head[2] is not None
     tables: tuple[tuple[str, str], ...] = ()
-    if thing in _OF_TABLES:
+    if thing in _OF_TABLES or thing in _OF_PROGRAMS:
         tables = tuple(_tables(bare, end, database, many=does in {Does.DROP, Does.RENAME}))
     elif thing in _OF_DATABASES:
         tables = tuple((name, "") for _, name in _tables(bare, end, database, many=False))

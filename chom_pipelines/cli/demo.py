@@ -20,7 +20,7 @@ from rich.text import Text
 
 from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.options import JsonOption
-from chom_pipelines.demo import evidence, orchestration
+from chom_pipelines.demo import accident, evidence, orchestration
 from chom_pipelines.demo.place import SERVER, Place, demo_place
 from chom_pipelines.demo.server import shop_server
 from chom_pipelines.demo.workload import Workload, workload
@@ -90,6 +90,8 @@ class _Seen:
     basic: Proof
     full: Proof
     restored: evidence.Restored
+    deleted: int
+    undone: accident.Undone
     ordered: int
     customers: Workload
 
@@ -145,11 +147,27 @@ def _performed(stack: ExitStack, place: Place, steps: _Steps) -> _Seen:
     with steps.step("A restore beside the live shop") as say:
         restored = evidence.restored_beside(entry, keyring, server.endpoint)
         say(f"{evidence.COPY}, {len(restored.answers)} comparisons hold")
+    with steps.step("An accident: DELETE without WHERE, while customers order") as say:
+        happened = accident.happen(server.endpoint, customers)
+        say(f"{happened.rows:,} rows of {accident.TABLE} are gone")
+    with steps.step("chom backup --type incremental") as say:
+        archived = accident.archived(inventory)
+        say(f"{sum(each.transactions for each in archived.new):,} transactions of the binary log archived")
+    with steps.step("chom events finds it") as say:
+        event = accident.found(inventory, happened)
+        say(f"{event.entry.time:%H:%M:%S} UTC, {event.before}")
+    with steps.step(f"chom restore --before {event.before}") as say:
+        undone = accident.undone(inventory, event, happened, server.endpoint)
+        count = undone.recovered.transactions
+        say(f"{count:,} transactions replayed, {len(undone.equal)} tables are what they were just before")
     customers.refuse_if_it_failed()
     if not ordered:
         raise DemonstrationFailedError("no customer ordered while the backup was taken", "run it again")
     manifest = entry.manifest(keyring)
-    return _Seen(began, opened(entry, keyring), manifest, basic, full, restored, ordered, customers)
+    listed = opened(entry, keyring)
+    return _Seen(
+        began, listed, manifest, basic, full, restored, happened.rows, undone, ordered=ordered, customers=customers
+    )
 
 
 _UNIT = re.compile(r"(?<=\d) (?=(?:s|min|[kMG]?B)\b)")
@@ -180,6 +198,8 @@ def _print_tables(seen: _Seen) -> None:
         ("proved", entries.verdict(seen.full)),
         ("restored", f"as {evidence.COPY} beside the live shop, in {output.duration(restored.seconds)}"),
         ("compared", f"{len(restored.answers)} questions to the server about both, nothing against the copy"),
+        ("accident", f"{seen.deleted:,} rows of {accident.TABLE} deleted; found in the archive: {_accident(seen)}"),
+        ("undone", f"as {accident.BEFORE} in {output.duration(seen.undone.seconds)}, {_undone(seen)}"),
     ):
         typer.echo(
             textwrap.fill(
@@ -192,6 +212,16 @@ def _print_tables(seen: _Seen) -> None:
     typer.echo()
 
 
+def _accident(seen: _Seen) -> str:
+    event = seen.undone.event
+    return f"at {event.before}, of {event.entry.time:%H:%M:%S} UTC"
+
+
+def _undone(seen: _Seen) -> str:
+    replayed, equal = seen.undone.recovered.transactions, len(seen.undone.equal)
+    return f"{replayed:,} transactions replayed; {equal} tables are by the server's own sums what they were before it"
+
+
 def _document(seen: _Seen, runs: list[str]) -> dict[str, Any]:
     return {
         "outcome": "passed",
@@ -199,6 +229,12 @@ def _document(seen: _Seen, runs: list[str]) -> dict[str, Any]:
         "orders_meanwhile": seen.ordered,
         "restored": {**vars(seen.restored.result), "seconds": seen.restored.seconds, "counted": seen.restored.rows},
         "comparisons": [vars(answer) for answer in seen.restored.answers],
+        "accident": {"deleted": seen.deleted, "place": seen.undone.event.before},
+        "undone": {
+            "seconds": seen.undone.seconds,
+            "transactions": seen.undone.recovered.transactions,
+            "tables_equal": seen.undone.equal,
+        },
         "dagster_runs": runs,
     }
 

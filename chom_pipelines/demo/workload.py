@@ -37,12 +37,19 @@ class Workload:
     def __init__(self) -> None:
         self.orders = 0
         self.stopped = threading.Event()
+        self._turn = threading.Lock()
         self._failure: ChomError | None = None
 
     def refuse_if_it_failed(self) -> None:
         """Raise what ended it early: work that is said to be done under load must have been."""
         if self._failure:
             raise self._failure
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """No order is under way or begun for the length of the block."""
+        with self._turn:
+            yield
 
     def run(self, endpoint: Endpoint) -> None:
         """Place orders until stopped."""
@@ -53,7 +60,8 @@ class Workload:
                 prices: dict[int, Decimal] = dict(session.rows("SELECT id, price FROM products"))
                 session.execute("COMMIT")
                 while not self.stopped.wait(_PAUSE_SECONDS):
-                    _place_order(session, chance, prices)
+                    with self._turn:
+                        _place_order(session, chance, prices)
                     self.orders += 1
         except ChomError as error:
             self._failure = error

@@ -69,9 +69,9 @@ def test_an_option_wins_over_a_variable_and_that_over_the_file(
 @pytest.mark.parametrize(
     ("arguments", "variables", "named"),
     [
-        (["--type", "incremental"], {}, "incremental"),
-        (["--type", "binlog"], {}, "binlog"),
-        ([], {"BACKUP_TYPE": "binlog"}, "binlog"),
+        (["--type", "incremental"], {}, "second copy"),
+        (["--type", "weekly"], {}, "weekly"),
+        ([], {"BACKUP_TYPE": "weekly"}, "weekly"),
         (["--method", "physical"], {}, "physical"),
         ([], {}, "second copy"),
         ([], {"UPLOAD_REMOTE": "perhaps"}, "$UPLOAD_REMOTE"),
