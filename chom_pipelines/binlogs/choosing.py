@@ -27,12 +27,16 @@ class Way:
 
 def way_to(target: Target, found: Recoverable) -> Way:
     """The best way; raises RestoreRefusedError where none leads there, with the nearest moments that can be reached."""
-    best = max(_ways(target, found), key=lambda way: way.full.as_of, default=None)
-    if best is None:
-        raise RestoreRefusedError(
-            f"{target} cannot be restored: {_why(target, found)}", _nearest(target, found.windows)
-        )
-    return best
+    ways = ways_to(target, found)
+    if not ways:
+        what = f"{target} cannot be restored: {_why(target, found)}"
+        raise RestoreRefusedError(what, _nearest(target, found.windows))
+    return ways[0]
+
+
+def ways_to(target: Target, found: Recoverable) -> list[Way]:
+    """All ways, the best one first."""
+    return sorted(_ways(target, found), key=lambda way: way.full.as_of, reverse=True)
 
 
 def _ways(target: Target, found: Recoverable) -> Iterator[Way]:

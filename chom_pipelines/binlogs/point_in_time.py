@@ -50,7 +50,13 @@ class PointInTime:
 
 @contextmanager
 def point_in_time(
-    repository: Repository, server: str, target: Target, *, backup: str, keyring: Keyring | None, report: Report
+    repository: Repository,
+    server: str,
+    target: Target,
+    *,
+    keyring: Keyring | None,
+    report: Report,
+    backup: str = LATEST,
 ) -> Iterator[PointInTime]:
     """Find the best way to the target, from this backup or from any ("latest"), and read the log that it takes.
 

@@ -10,6 +10,7 @@ from chom_pipelines.binlogs.archive import History, histories
 from chom_pipelines.binlogs.chain import Gap, Run
 from chom_pipelines.binlogs.windows import Full, Windows, windows
 from chom_pipelines.outcome import Outcome
+from chom_pipelines.repository.drill import drills_of
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.listing import OpenedEntry, opened
@@ -49,22 +50,22 @@ def recoverable(repository: Repository, server: str, keyring: Keyring | None) ->
     Raises RepositoryError where it cannot be listed, KeyUnavailableError where the key of a segment is not at hand.
     """
     failed: dict[str, str] = {}
-    fulls = tuple(_fulls((opened(entry, keyring) for entry in repository.backups(server)), failed))
+    fulls = tuple(_fulls((opened(entry, keyring) for entry in repository.backups(server)), keyring, failed))
     archived = tuple(histories(repository, server, keyring))
     damaged = {f"{one.name}/{name}": reason for one in archived for name, reason in one.unreadable.items()}
     return Recoverable(fulls, archived, failed, damaged)
 
 
-def _fulls(found: Iterator[OpenedEntry], unusable: dict[str, str]) -> Iterator[Full]:
+def _fulls(found: Iterator[OpenedEntry], keyring: Keyring | None, unusable: dict[str, str]) -> Iterator[Full]:
     for one in found:
         if one.manifest and not one.problem and one.outcome is not Outcome.FAILED:
             if one.manifest.kind is Kind.FULL:
-                yield _full(one, one.manifest)
+                yield _full(one, one.manifest, keyring)
         else:
             failed = next((proof.reason for proof in one.latest.values() if proof.outcome is Outcome.FAILED), "")
             unusable[one.entry.id] = one.problem.what if one.problem else failed or "a proof of it cannot be believed"
 
 
-def _full(one: OpenedEntry, manifest: Manifest) -> Full:
+def _full(one: OpenedEntry, manifest: Manifest, keyring: Keyring | None) -> Full:
     answered = [proof.started for proof in one.latest.values() if proof.outcome is one.outcome]
-    return Full.of(manifest, one.outcome, max(answered, default=None))
+    return Full.of(manifest, one.outcome, max(answered, default=None), drills_of(one.entry, keyring))
