@@ -13,7 +13,7 @@ from chom_pipelines.binlogs.continuing import free_name, why_anew
 from chom_pipelines.binlogs.segments import Identity, Segment
 from chom_pipelines.binlogs.server_logs import ServerLog, rotate, server_logs
 from chom_pipelines.binlogs.writing import SegmentWriter, head_of
-from chom_pipelines.errors import ConfigurationError, KeyUnavailableError
+from chom_pipelines.errors import ConfigurationError, KeyUnavailableError, ObjectExistsError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.progress import Report
@@ -35,6 +35,8 @@ class Archived:
     chain: Chain
     began_anew: str
     """Why a new history was begun, where one was: no backup of before leads into it."""
+    blocked: tuple[str, ...] = ()
+    """Segments that cannot be used and are where files of the server should go: they were not archived."""
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -94,16 +96,21 @@ class _Run:
         writer = SegmentWriter(
             self.server.name, self.endpoint, self.facts, self.policy, self._key(history) if wanted else None
         )
+        blocked = []
         for log in wanted:
-            segment = writer.write(history, log, partial(_report, report, done, total))
-            done += log.bytes
+            try:
+                segment = writer.write(history, log, partial(_report, report, done, total))
+            except ObjectExistsError as error:  # what is younger is archived all the same
+                blocked.append(error.what)
+                continue
+            finally:
+                done += log.bytes
             new.append(segment)
             history = replace(history, segments=(*history.segments, segment))
-        return Archived(history.name, tuple(new), history.chain, began_anew)
+        return Archived(history.name, tuple(new), history.chain, began_anew, tuple(blocked))
 
     def _continued(self, logs: Sequence[ServerLog]) -> tuple[History, str]:
-        keyring = self.keyring if self.policy.encrypt else None
-        known = histories_to_continue(self.repository, self.server.name, keyring)
+        known = histories_to_continue(self.repository, self.server.name, self.keyring)
         identity = Identity(self.facts.server_id, self.facts.server_uuid)
         why = why_anew(known, identity, logs, lambda file: head_of(self.endpoint, self.facts, file))
         if known and not why:

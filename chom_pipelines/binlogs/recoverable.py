@@ -9,8 +9,9 @@ from functools import cached_property
 from chom_pipelines.binlogs.archive import History, histories
 from chom_pipelines.binlogs.chain import Gap, Run
 from chom_pipelines.binlogs.windows import Full, Windows, windows
+from chom_pipelines.errors import RepositoryError
 from chom_pipelines.outcome import Outcome
-from chom_pipelines.repository.drill import drills_of
+from chom_pipelines.repository.drill import Drill, drills_of
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.listing import OpenedEntry, opened
@@ -60,12 +61,17 @@ def _fulls(found: Iterator[OpenedEntry], keyring: Keyring | None, unusable: dict
     for one in found:
         if one.manifest and not one.problem and one.outcome is not Outcome.FAILED:
             if one.manifest.kind is Kind.FULL:
-                yield _full(one, one.manifest, keyring)
+                yield _full(one, one.manifest, keyring, unusable)
         else:
             failed = next((proof.reason for proof in one.latest.values() if proof.outcome is Outcome.FAILED), "")
             unusable[one.entry.id] = one.problem.what if one.problem else failed or "a proof of it cannot be believed"
 
 
-def _full(one: OpenedEntry, manifest: Manifest, keyring: Keyring | None) -> Full:
+def _full(one: OpenedEntry, manifest: Manifest, keyring: Keyring | None, unusable: dict[str, str]) -> Full:
     answered = [proof.started for proof in one.latest.values() if proof.outcome is one.outcome]
-    return Full.of(manifest, one.outcome, max(answered, default=None), drills_of(one.entry, keyring))
+    drills: list[Drill] = []
+    try:
+        drills = drills_of(one.entry, keyring)
+    except RepositoryError as error:  # the backup is as good without them
+        unusable[f"{one.entry.id}, its drills"] = error.what
+    return Full.of(manifest, one.outcome, max(answered, default=None), drills)

@@ -102,6 +102,9 @@ def test_a_record_that_was_changed_is_not_believed(archived: Archive) -> None:
     file.write_text(file.read_text().replace('"outcome": "passed"', '"outcome": "failed"'))
     with pytest.raises(DamagedError):
         drills_of(entry, archived.keyring)
+    found = archived.recoverable()
+    assert f"{entry.id}, its drills" in found.unusable_backups
+    assert found.windows.intervals[0].drill is None
 
 
 def test_a_false_green_cannot_be_built() -> None:
