@@ -34,7 +34,7 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
 from chom_pipelines.proofs.restoring import RestoringResult, compare
-from chom_pipelines.repository.drill import Drill, keep_drill
+from chom_pipelines.repository.drill import REPLAY, Drill, keep_drill
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.proof import Subject
@@ -138,7 +138,8 @@ def _compared(
     findings.ways.append(_said(ready, Route.REPLICATION))
     with ExitStack() as stack:
         with timed(findings.phases, "first way"):
-            entry, _ = stack.enter_context(recovered_backup(ready, first, threads=0))
+            entry, recovered = stack.enter_context(recovered_backup(ready, first, threads=0))
+        findings.phases[REPLAY] = recovered.restored.phases[REPLAY]
         with timed(findings.phases, "read the log again"):
             again, route = stack.enter_context(_second(repository, ready, keyring, report))
         if again is None:

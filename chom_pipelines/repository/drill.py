@@ -20,7 +20,11 @@ from chom_pipelines.repository.manifest import Position
 from chom_pipelines.repository.sealing import SealedDocument
 
 FORMAT = 1
+REPLAY = "replay"
+"""A phase: the seconds of the first way that were spent with replaying."""
+
 _WAYS = 2
+_ENOUGH = 100
 
 
 class Drill(BaseModel):
@@ -59,8 +63,14 @@ class Drill(BaseModel):
 
     @property
     def seconds(self) -> float:
-        """How long all phases took."""
-        return sum(self.phases.values())
+        """How long all phases took; the replay is a part of the first way."""
+        return sum(seconds for phase, seconds in self.phases.items() if phase != REPLAY)
+
+    @property
+    def rate(self) -> float | None:
+        """Transactions that the first way replayed in a second; None where there were too few to tell."""
+        seconds = self.phases.get(REPLAY, 0)
+        return self.transactions / seconds if seconds and self.transactions >= _ENOUGH else None
 
 
 DOCUMENT = SealedDocument("drill", FORMAT, Drill)

@@ -49,6 +49,7 @@ def test_two_routes_to_a_random_second_agree_and_windows_tell_it(archived: Archi
     assert drill.outcome is Outcome.PASSED, drill
     assert [way.split()[0] for way in drill.ways] == ["replication", "client"]
     assert drill.tables >= 1
+    assert drill.phases["replay"] <= drill.phases["first way"]
     (interval,) = archived.recoverable().windows.intervals
     assert interval.drill == drill
 
