@@ -39,14 +39,14 @@ def main() -> None:
         read = sum(each.end for each in archived.new)
         print(f"archived: {len(archived.new)} files, {read / 1e6:.0f} MB in {seconds:.1f} s")
         for what in (["events", "--kind", "delete"], ["events", "--kind", "delete", "--rows", "1"], ["windows"]):
-            times = []
+            times, lines = [], 0
             for _ in range(asked.rounds):
                 began = time.monotonic()
                 done = subprocess.run(
                     [_CHOM, what[0], "--config", str(config), *what[1:]], check=False, capture_output=True
                 )
                 times.append(time.monotonic() - began)
-            lines = len(done.stdout.splitlines())
+                lines = len(done.stdout.splitlines())
             print(f"chom {' '.join(what)}: {sorted(times)[len(times) // 2]:.2f} s, {lines} lines")
 
 
