@@ -97,7 +97,7 @@ class _Reading:
     """A file as it comes from the server: what of it is new, and what is found in that."""
 
     def __init__(self, where: str, history: History, log: ServerLog) -> None:
-        self.where, self.log, self.started = where, log, datetime.now(UTC)
+        self.where, self.history, self.log, self.started = where, history, log, datetime.now(UTC)
         self.archived = history.of_file(log.file)
         self.start = self.archived[-1].end if self.archived else FIRST
         self.position = 0
@@ -157,11 +157,13 @@ class _Reading:
             ),
             key=key,
             payload=BinlogPayload(
+                history=self.history.name,
                 complete=True,
                 following=found.next_file if found.ending is FileEnding.ROTATE else None,
                 version=found.format.format_version,
                 checksum=found.checksum.name,
                 head=fingerprint(found.format),
+                previous=self.history.head_before(self.log.file),
                 server_bytes=self.log.bytes,
                 opened=opened,
                 first_event=self.first,
