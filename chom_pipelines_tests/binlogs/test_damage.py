@@ -275,9 +275,10 @@ def under_another_id(place: Place) -> None:
 
 
 def in_another_history(place: Place) -> None:
-    shutil.copytree(place.segment(4), place.histories / "99" / name_of(4))
-    if (place.history / "keys").exists():
-        shutil.copytree(place.history / "keys", place.histories / "99" / "keys")
+    keys, another = place.history / "keys", place.histories / "99"
+    shutil.copytree(place.segment(4), another / name_of(4))
+    if keys.exists():
+        shutil.copytree(keys, another / "keys")
 
 
 def put(source: Path, place: Place, number: int) -> None:
