@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -37,11 +37,11 @@ def flavour(request: pytest.FixtureRequest) -> Flavour:
 
 
 @contextmanager
-def started(flavour: Flavour, data: Path) -> Iterator[PrivateServer]:
+def started(flavour: Flavour, data: Path, options: Sequence[str] = ()) -> Iterator[PrivateServer]:
     """Start a server on a data directory, which is made where it is not there."""
     if not data.exists():
         create_datadir(server_program(flavour), (), data)
-    with private_server(flavour, data_directory=data) as server:
+    with private_server(flavour, options, data) as server:
         with server.connect() as session:
             session.execute("CREATE DATABASE IF NOT EXISTS shop")
             session.execute("CREATE TABLE IF NOT EXISTS shop.t (id INT AUTO_INCREMENT PRIMARY KEY, s TEXT)")

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from chom_pipelines.repository.keys import KeyKind, Keyring
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import server_program
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
+from chom_pipelines_tests.binlogs.test_no_false_alarm import PowerCutError, started
 from chom_pipelines_tests.binlogs.test_replay import recovered, sums
 from chom_pipelines_tests.logical.taking import NAME, Backups
 
@@ -49,16 +51,20 @@ def test_an_archive_is_replayed_to_what_the_server_had(
 
 
 def test_a_log_that_mariadb_encrypts_is_archived_as_it_was_before(tmp_path: Path) -> None:
-    keys = tmp_path / "server-keys"
-    keys.write_text("1;" + "5a" * 32 + "\n")
-    options = (
-        *(f"--plugin-dir={mariadb_plugins()}", "--plugin-load-add=file_key_management"),
-        *(f"--file-key-management-filename={keys}", "--encrypt-binlog=ON"),
-    )
-    with archived_server(Flavour.MARIADB, options) as server:
+    with archived_server(Flavour.MARIADB, mariadb_encrypting(tmp_path)) as server:
         archived = Archive(server, Backups(tmp_path, KEYRING))
         written_and_recovered(archived, tmp_path)
         assert b"shop" not in archived.on_disk(archived.files()[0])
+
+
+def mariadb_encrypting(directory: Path) -> tuple[str, ...]:
+    """Options for a server that encrypts its binary log, with a key in this directory."""
+    keys = directory / "server-keys"
+    keys.write_text("1;" + "5a" * 32 + "\n")
+    return (
+        *(f"--plugin-dir={mariadb_plugins()}", "--plugin-load-add=file_key_management"),
+        *(f"--file-key-management-filename={keys}", "--encrypt-binlog=ON"),
+    )
 
 
 def mariadb_plugins() -> Path:
@@ -82,6 +88,31 @@ def test_a_log_that_mysql_encrypts_is_archived_as_it_was_before(
         archived = Archive(server, Backups(tmp_path, KEYRING))
         written_and_recovered(archived, tmp_path)
         assert archived.on_disk(archived.files()[0]).startswith(ENCRYPTED_MAGIC)
+
+
+@pytest.mark.parametrize("flavour", list(Flavour))
+def test_an_encrypted_file_that_no_server_closed_is_archived_whole(
+    flavour: Flavour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if flavour is Flavour.MYSQL:
+        monkeypatch.setenv("CHOM_MYSQLD", str(mysql_with_keyring(tmp_path / "mysql")))
+        options: tuple[str, ...] = ("--binlog-encryption=ON",)
+    else:
+        options = mariadb_encrypting(tmp_path)
+    data = tmp_path / "data"
+    with suppress(PowerCutError), started(flavour, data, options) as server:
+        Archive(server, Backups(tmp_path, KEYRING)).work()
+        raise PowerCutError
+    with started(flavour, data, options) as server:
+        archived = Archive(server, Backups(tmp_path, KEYRING))
+        archived.work()
+        assert archived.archive().chain.gaps == ()
+        again = archived.archive()
+        assert again.began_anew == ""
+        verified = verify_archive(archived.backups.repository, NAME, KEYRING, unreported)
+        assert verified
+        assert {each.proof.outcome for each in verified.segments} == {Outcome.PASSED}
+        assert archived.history.segments[0].following is None
 
 
 def mysql_with_keyring(directory: Path) -> Path:
