@@ -11,6 +11,7 @@ from chom_pipelines.errors import DamagedError, KeyUnavailableError, RepositoryE
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.layout import BackupId, Kind
 from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.manifest import Manifest, unauthenticated
 from chom_pipelines.repository.repository import Repository
@@ -47,6 +48,11 @@ class History:
                 break
             found.append(segment)
         return tuple(found)
+
+    def next_id(self, file: str) -> str:
+        """The id of the segment that goes on with a file."""
+        found = self.of_file(file)
+        return BackupId(Kind.BINLOG, file=file, start=found[-1].end if found else FIRST).text
 
     def is_archived(self, file: str) -> bool:
         """All of a file is."""

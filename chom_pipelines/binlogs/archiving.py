@@ -13,7 +13,7 @@ from chom_pipelines.binlogs.continuing import free_name, why_anew
 from chom_pipelines.binlogs.segments import Identity, Segment
 from chom_pipelines.binlogs.server_logs import ServerLog, rotate, server_logs
 from chom_pipelines.binlogs.writing import SegmentWriter, head_of
-from chom_pipelines.errors import ConfigurationError, KeyUnavailableError
+from chom_pipelines.errors import ConfigurationError, DamagedError, KeyUnavailableError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.progress import Report
@@ -54,8 +54,9 @@ def archive(
     """Archive every file that the server has closed; where `close` says so, it closes first the one that it writes.
 
     What is in the archive is not read again. Raises the errors of `chom_pipelines.errors`, with every segment kept that
-    was finished: RepositoryBusyError where another run archives, BinlogDamagedError where the server sends what is no
-    sound binary log, and nothing of that file is archived.
+    was finished: RepositoryBusyError where another run archives; BinlogDamagedError where the server sends what is no
+    sound binary log, and nothing of that file is archived; DamagedError, after all others were archived, where one that
+    cannot be used has the place of what the server still has.
     """
     if policy.encrypt and keyring is None:
         message = "the binary log is to be encrypted, and no keys are configured"
@@ -82,7 +83,10 @@ class _Run:
 
     def archive(self, logs: Sequence[ServerLog], report: Report) -> Archived:
         history, began_anew = self._continued(logs)
-        wanted = [log for log in logs[:-1] if not history.is_archived(log.file)]
+        lacking = [log for log in logs[:-1] if not history.is_archived(log.file)]
+        places = {log.file: history.next_id(log.file) for log in lacking}
+        blocked = {name: history.unreadable[name] for name in places.values() if name in history.unreadable}
+        wanted = [log for log in lacking if places[log.file] not in blocked]
         total, done = sum(log.bytes for log in wanted), 0
         new: list[Segment] = []
         writer = SegmentWriter(
@@ -93,6 +97,9 @@ class _Run:
             done += log.bytes
             new.append(segment)
             history = replace(history, segments=(*history.segments, segment))
+        for name, reason in blocked.items():  # what follows was archived first: it may not wait for a person
+            what = f"{history.name}/{name} of {self.server.name} cannot be used: {reason}"
+            raise DamagedError(what, f"remove {(history.stream.folder / name).where()}: the next run writes it again")
         return Archived(history.name, tuple(new), history.chain, began_anew)
 
     def _continued(self, logs: Sequence[ServerLog]) -> tuple[History, str]:

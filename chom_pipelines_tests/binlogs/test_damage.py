@@ -23,7 +23,7 @@ from chom_pipelines.binlogs.choosing import way_to
 from chom_pipelines.binlogs.recovery import prepared
 from chom_pipelines.binlogs.spool import Spool
 from chom_pipelines.binlogs.stopping import BeforePlace
-from chom_pipelines.errors import ChomError, KeyUnavailableError, RestoreRefusedError
+from chom_pipelines.errors import ChomError, DamagedError, KeyUnavailableError, RestoreRefusedError
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
@@ -34,6 +34,7 @@ from chom_pipelines.repository.marks import State, mark
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.logical.taking import NAME, Backups
+from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
 
 KEYRING = Keyring().generate("first", KeyKind.AES_256)
@@ -432,6 +433,26 @@ def test_a_purge_before_the_archive_is_named_with_the_files_that_are_lost(scene:
     assert (verified.outcome, verified.chain.gaps) == (Outcome.FAILED, (f"{gap.history}: {gap.why}",))
     with pytest.raises(RestoreRefusedError, match="no full backup and unbroken archive"):
         way_to(place_of(scene.server), found)
+
+
+def test_a_damaged_segment_holds_up_no_other_and_is_written_again_when_it_was_removed(
+    scene: Scene, tmp_path: Path
+) -> None:
+    archived = Archive(scene.server, backups_in(tmp_path, "encrypted"))
+    archived.work()
+    damaged = archived.archive().new[-1]
+    archived.work()
+    folder = path_of(archived.history.entry(damaged))
+    os.truncate(folder / "manifest.json", 10)
+    with pytest.raises(DamagedError, match=rf"{damaged.id} of {NAME} cannot be used: .*") as raised:
+        archived.archive()
+    assert raised.value.remedy.startswith(f"remove {folder}:")
+    assert archived.history.segments[-1].file == archived.files()[-2]
+    shutil.rmtree(folder)
+    assert [each.id for each in archived.archive(close=False).new] == [damaged.id]
+    verified = verify_archive(archived.backups.repository, NAME, KEYRING, unreported)
+    assert verified
+    assert (verified.outcome, verified.chain.gaps) == (Outcome.PASSED, ())
 
 
 def test_what_was_killed_while_it_was_written_is_not_there_and_the_next_run_writes_it(
