@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help venv packages mysql test lint types imports test-only demo lock differential peers bench-dump bench-restore bench-load
+.PHONY: help venv packages mysql mariadb-plugins test lint types imports test-only demo lock differential peers bench-dump bench-restore bench-load
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,10 @@ packages: ## MariaDB's server and client programs (Debian; root, or what to inst
 mysql: ## MySQL 9's programs, unpacked under the user's cache (no root)
 	@tools/unpack-mysql
 
-test: venv packages mysql lint types imports test-only ## all that decides green; CI runs this
+mariadb-plugins: ## MariaDB's plugin for encrypted binary logs, unpacked under the user's cache (no root)
+	@tools/unpack-mariadb-plugins
+
+test: venv packages mysql mariadb-plugins lint types imports test-only ## all that decides green; CI runs this
 
 lint: venv ## ruff: rules and format
 	$(BIN)/ruff check

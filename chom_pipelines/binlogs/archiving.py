@@ -13,7 +13,7 @@ from chom_pipelines.binlogs.continuing import free_name, why_anew
 from chom_pipelines.binlogs.segments import Identity, Segment
 from chom_pipelines.binlogs.server_logs import ServerLog, rotate, server_logs
 from chom_pipelines.binlogs.writing import SegmentWriter, head_of
-from chom_pipelines.errors import ConfigurationError, KeyUnavailableError, ObjectExistsError
+from chom_pipelines.errors import ConfigurationError, KeyUnavailableError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.progress import Report
@@ -62,8 +62,9 @@ def archive(
     """Archive every file that the server has closed; where `close` says so, it closes first the one that it writes.
 
     What is in the archive is not read again. Raises the errors of `chom_pipelines.errors`, with every segment kept that
-    was finished: RepositoryBusyError where another run archives, BinlogDamagedError where the server sends what is no
-    sound binary log, and nothing of that file is archived.
+    was finished: RepositoryBusyError where another run archives; BinlogDamagedError where the server sends what is no
+    sound binary log, and nothing of that file is archived; DamagedError, after all others were archived, where one that
+    cannot be used has the place of what the server still has.
     """
     if policy.encrypt and keyring is None:
         message = "the binary log is to be encrypted, and no keys are configured"
@@ -90,24 +91,23 @@ class _Run:
 
     def archive(self, logs: Sequence[ServerLog], report: Report) -> Archived:
         history, began_anew = self._continued(logs)
-        wanted = [log for log in logs[:-1] if not history.is_archived(log.file)]
+        lacking = [log for log in logs[:-1] if not history.is_archived(log.file)]
+        places = {log.file: history.next_id(log.file) for log in lacking}
+        # what follows is archived all the same: it may not wait for a person
+        blocked = {name: history.unreadable[name] for name in places.values() if name in history.unreadable}
+        wanted = [log for log in lacking if places[log.file] not in blocked]
         total, done = sum(log.bytes for log in wanted), 0
         new: list[Segment] = []
         writer = SegmentWriter(
             self.server.name, self.endpoint, self.facts, self.policy, self._key(history) if wanted else None
         )
-        blocked = []
         for log in wanted:
-            try:
-                segment = writer.write(history, log, partial(_report, report, done, total))
-            except ObjectExistsError as error:  # what is younger is archived all the same
-                blocked.append(error.what)
-                continue
-            finally:
-                done += log.bytes
+            segment = writer.write(history, log, partial(_report, report, done, total))
+            done += log.bytes
             new.append(segment)
             history = replace(history, segments=(*history.segments, segment))
-        return Archived(history.name, tuple(new), history.chain, began_anew, tuple(blocked))
+        unusable = tuple(f"{history.name}/{name}: {reason}" for name, reason in blocked.items())
+        return Archived(history.name, tuple(new), history.chain, began_anew, unusable)
 
     def _continued(self, logs: Sequence[ServerLog]) -> tuple[History, str]:
         known = histories_to_continue(self.repository, self.server.name, self.keyring)

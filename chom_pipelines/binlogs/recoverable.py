@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 
 from chom_pipelines.binlogs.archive import History, histories
 from chom_pipelines.binlogs.chain import Gap, Run
-from chom_pipelines.binlogs.windows import Full, Windows, windows
+from chom_pipelines.binlogs.windows import Full, Windows, run_of, windows
 from chom_pipelines.errors import RepositoryError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.drill import Drill, drills_of
@@ -17,6 +18,8 @@ from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.listing import OpenedEntry, opened
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.repository import Repository
+
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,21 @@ class Recoverable:
         return windows(self.fulls, (history.chain for history in self.histories))
 
     @property
+    def newest(self) -> History | None:
+        """The history that the server writes; None: nothing is archived, or of one nothing tells when it was."""
+        return self.histories[-1] if self.histories and self.histories[0].last else None
+
+    @property
     def open_gaps(self) -> tuple[Gap, ...]:
         """Gaps that no full backup has mended: what is archived after them leads nowhere."""
-        newest = max((full.as_of for full in self.fulls), default=None)
-        return tuple(gap for gap in self.windows.gaps if newest is None or newest < gap.before.opened)
+        return tuple(gap for gap in self.windows.gaps if not any(self._mends(full, gap) for full in self.fulls))
+
+    def _mends(self, full: Full, gap: Gap) -> bool:
+        """It was taken behind the gap. Files say only in which second they were begun."""
+        if full.as_of < gap.before.opened + _SECOND:
+            run = run_of(full, self.runs) if full.as_of >= gap.before.opened else None
+            return run is not None and gap.before in run.segments
+        return True
 
 
 def recoverable(repository: Repository, server: str, keyring: Keyring | None) -> Recoverable:
@@ -63,8 +77,7 @@ def _fulls(found: Iterator[OpenedEntry], keyring: Keyring | None, unusable: dict
             if one.manifest.kind is Kind.FULL:
                 yield _full(one, one.manifest, keyring, unusable)
         else:
-            failed = next((proof.reason for proof in one.latest.values() if proof.outcome is Outcome.FAILED), "")
-            unusable[one.entry.id] = one.problem.what if one.problem else failed or "a proof of it cannot be believed"
+            unusable[one.entry.id] = one.reason
 
 
 def _full(one: OpenedEntry, manifest: Manifest, keyring: Keyring | None, unusable: dict[str, str]) -> Full:

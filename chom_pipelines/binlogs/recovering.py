@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from chom_pipelines.binlogs.archive_server import replay_by_replication
+from chom_pipelines.binlogs.archive_server import replay_by_replication, without_gtids
 from chom_pipelines.binlogs.client_replay import replay_by_client
 from chom_pipelines.binlogs.gtids import GtidPosition, GtidSet
 from chom_pipelines.binlogs.recovery import Recovery
@@ -70,10 +70,8 @@ class Recoverer:
     def options(self) -> tuple[str, ...]:
         """With which the private server has to be started."""
         options = as_replica(self.flavour, _SERVER_ID)
-        if (
-            self.recovery.begin is None or self.recovery.begin.gtid is None
-        ):  # its log has none, so that the server must not ask for any
-            options = tuple(option for option in options if "gtid" not in option)
+        if not (self.recovery.end and self.recovery.end.gtid):
+            options = without_gtids(options)
         if self.databases is not None:
             return (*options, *(f"--replicate-wild-do-table={_pattern(name)}.%" for name in self.databases))
         return options if self.accounts else (*options, "--replicate-wild-ignore-table=mysql.%")

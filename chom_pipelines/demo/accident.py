@@ -77,7 +77,7 @@ def found(inventory: Inventory, accident: Accident, archived: Archived) -> Event
     repository, keyring = existing_repository(inventory.repository), _keyring(inventory)
     search = Search(table=f"{DATABASE}.{TABLE}", changes=frozenset({Change.DELETE}))
     history = next(each for each in histories(repository, SERVER, keyring) if each.name == archived.history)
-    seen = list(events(history, search, keyring))
+    seen = list(events(history, search, keyring, newest=True))
     if [[rows.deleted for rows in each.rows] for each in seen] != [[accident.rows]]:
         what = f"{len(seen)} deletions were found in the archive, and not the one of {accident.rows} rows"
         raise DemonstrationFailedError(what, "report this as a bug")
