@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from chom_pipelines.backups.exposure import UNBROKEN
+from chom_pipelines.backups.exposure import UNBROKEN, answers
 from chom_pipelines.binlogs.chain import Gap
 from chom_pipelines.defs.backups.assets import FULL_BACKUP
 from chom_pipelines.defs.backups.jobs import FULL_BACKUP_JOB
@@ -14,6 +14,7 @@ from chom_pipelines.defs.kinds import asset_key
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.models import Inventory, Server
+from chom_pipelines.outcome import Outcome
 
 GAP = "chom/gap"
 """The tag of a run that was asked for because of a gap, with what identifies it."""
@@ -66,19 +67,23 @@ def _broken(instance: dg.DagsterInstance, inventory: Inventory) -> Iterable[Serv
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
     for server in inventory.servers:
         record = records.get(keys[server.name])
-        if record and record.evaluation and not record.evaluation.passed:
+        evaluation = record.evaluation if record else None
+        if evaluation and evaluation.metadata["outcome"].value == Outcome.FAILED.value:
             yield server
 
 
 def _answer(instance: dg.DagsterInstance, inventory: Inventory, server: Server) -> dg.RunRequest | str:
     """A request, or why there is none; what is wrong with one server keeps no other's from being looked at."""
     try:
-        gaps = read_windows(inventory, server).open_gaps
+        found = read_windows(inventory, server)
     except ChomError as error:
         return f"cannot be looked at: {error.what}"
+    gaps = found.open_gaps
     if not gaps:
-        report_windows(instance, server, inventory)  # someone has taken a full backup elsewhere
-        return "has no gap any more that a full backup would mend"
+        verdict = answers(found, server, datetime.now(UTC))[UNBROKEN]
+        if verdict.outcome is not Outcome.FAILED:  # someone has taken a full backup elsewhere
+            report_windows(instance, server, inventory)
+        return f"no full backup is needed: {verdict.reason}"
     request = _request(server, gaps[-1])
     key = request.tags[GAP]
     before = instance.get_runs(dg.RunsFilter(tags={GAP: key}), limit=1)
