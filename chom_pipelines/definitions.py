@@ -16,6 +16,11 @@ from chom_pipelines.defs.backups.checks import full_backup_checks
 from chom_pipelines.defs.backups.jobs import full_backup_job
 from chom_pipelines.defs.backups.schedules import full_backup_schedules
 from chom_pipelines.defs.backups.sensors import overdue_sensor
+from chom_pipelines.defs.binlogs.assets import binlog_archive
+from chom_pipelines.defs.binlogs.jobs import binlog_archive_job
+from chom_pipelines.defs.binlogs.schedules import binlog_archive_schedules
+from chom_pipelines.defs.binlogs.sensors import gap_sensor
+from chom_pipelines.defs.binlogs.windows import recoverable_windows
 from chom_pipelines.defs.proofs.assets import verification_restore
 from chom_pipelines.defs.proofs.jobs import verification_job
 from chom_pipelines.defs.proofs.schedules import verification_schedules
@@ -35,15 +40,21 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
     servers = inventory.servers
     return dg.Definitions.merge(
         full_backup_job(servers),
+        binlog_archive_job(servers),
         verification_job(servers),
         dg.Definitions(
             assets=[
-                *(full_backup(server) for server in servers),
-                *(verification_restore(server) for server in servers),
+                make(server)
+                for make in (full_backup, binlog_archive, recoverable_windows, verification_restore)
+                for server in servers
             ],
             asset_checks=[full_backup_checks(server) for server in servers],
-            sensors=[overdue_sensor(status)] if servers else [],
-            schedules=[*full_backup_schedules(servers, status), *verification_schedules(servers, status)],
+            sensors=[overdue_sensor(status), gap_sensor(status)] if servers else [],
+            schedules=[
+                *full_backup_schedules(servers, status),
+                *binlog_archive_schedules(servers, status),
+                *verification_schedules(servers, status),
+            ],
             resources={"chom": Chom(config=str(config))},
             executor=dg.in_process_executor,  # for the button `Materialize` too; see asset_job
         ),

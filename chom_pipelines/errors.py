@@ -179,6 +179,16 @@ class SnapshotTooSlowError(BackupFailedError):
     retryable = True
 
 
+class NotArchivedError(ChomError):
+    """Not everything that a server wrote in some time is in the archive of its binary log; the message says why."""
+
+
+class ArchiveBehindError(NotArchivedError):
+    """The archive does not reach the end of some time yet, by its server's clock."""
+
+    retryable = True
+
+
 class UnsupportedBackupError(ChomError):
     """A backup of a method or kind with which this version cannot do what was asked."""
 

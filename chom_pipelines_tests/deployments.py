@@ -124,9 +124,16 @@ def metadata(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     """Plain values of the run's only materialisation."""
     (event,) = result.get_asset_materialization_events()
     materialization: Any = event.event_specific_data
+    return plain(materialization.materialization.metadata)
+
+
+def plain(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, Any]:
+    """Its plain values; of a table, of its rows."""
     return {
-        name: [record.data for record in value.records] if isinstance(value, dg.TableMetadataValue) else value.value
-        for name, value in materialization.materialization.metadata.items()
+        name: [dict(record.data) for record in value.records]
+        if isinstance(value, dg.TableMetadataValue)
+        else value.value
+        for name, value in metadata.items()
     }
 
 

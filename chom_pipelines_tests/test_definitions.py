@@ -56,13 +56,12 @@ def test_loading_connects_to_nothing_and_reads_no_secret(tmp_path: Path, loaded:
     definitions = loaded(chom_yaml(tmp_path, "chom", "db-0.eu"))
     dg.Definitions.validate_loadable(definitions)
     assert keys(definitions) == {
-        "chom/full_backup",
-        "chom/verification_restore",
-        "db-0.eu/full_backup",
-        "db-0.eu/verification_restore",
+        f"{server}/{kind}"
+        for server in ("chom", "db-0.eu")
+        for kind in ("full_backup", "binlog_archive", "recoverable_windows", "verification_restore")
     }
     jobs = {job.name for job in definitions.resolve_all_job_defs()} - {"__ASSET_JOB"}
-    assert jobs == {"full_backup_job", "verification_job"}
+    assert jobs == {"full_backup_job", "binlog_archive_job", "verification_job"}
     checks = {key.to_user_string() for key in definitions.resolve_asset_graph().asset_check_keys}
     assert checks == {
         f"{server}/{check}"
@@ -72,6 +71,8 @@ def test_loading_connects_to_nothing_and_reads_no_secret(tmp_path: Path, loaded:
             "full_backup:every_table_present",
             "full_backup:recent_enough",
             "full_backup:size_against_history",
+            "recoverable_windows:exposure",
+            "recoverable_windows:unbroken_archive",
             "verification_restore:archive_integrity",
             "verification_restore:every_table_present",
             "verification_restore:content_identical",
@@ -94,7 +95,7 @@ def test_the_longest_name_that_chom_yaml_takes_loads(tmp_path: Path, loaded: Loa
 def test_hundreds_of_servers_load(tmp_path: Path, loaded: Load) -> None:
     definitions = loaded(chom_yaml(tmp_path, *(f"db-{number:03d}" for number in range(500))))
     dg.Definitions.validate_loadable(definitions)
-    assert len(keys(definitions)) == 1000
+    assert len(keys(definitions)) == 2000
 
 
 def test_nothing_of_dagster_is_imported_that_it_does_not_export() -> None:
@@ -111,7 +112,8 @@ def test_schedules_run_only_where_the_environment_says_so(
 ) -> None:
     definitions = loaded(chom_yaml(tmp_path, "chom"), CHOM_SCHEDULES=value)
     found = [each for each in definitions.schedules or () if isinstance(each, dg.ScheduleDefinition)]
-    assert [each.default_status.name for each in found] == [status] * 2
+    assert [each.default_status.name for each in found] == [status] * 3
+    assert [each.default_status.name for each in definitions.sensors or ()] == [status] * 2
 
 
 def test_a_mistake_in_the_switch_of_the_schedules_is_refused(tmp_path: Path, loaded: Load) -> None:

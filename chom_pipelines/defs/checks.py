@@ -5,16 +5,20 @@ from typing import Any
 
 import dagster as dg
 
-from chom_pipelines.backups.verdicts import QUESTIONS, RECENT, SIZE, Verdict
+from chom_pipelines.backups import exposure, verdicts
+from chom_pipelines.backups.exposure import EXPOSURE, UNBROKEN
+from chom_pipelines.backups.verdicts import RECENT, SIZE, Verdict
 from chom_pipelines.outcome import Outcome
 
+_QUESTIONS = {**verdicts.QUESTIONS, **exposure.QUESTIONS}
 _NAMED = 50
 
 
 def specs(asset: dg.AssetKey, names: Sequence[str]) -> tuple[dg.AssetCheckSpec, ...]:
     """Those checks of that asset."""
     return tuple(
-        dg.AssetCheckSpec(name, asset=asset, description=QUESTIONS[name], blocking=_is_blocking(name)) for name in names
+        dg.AssetCheckSpec(name, asset=asset, description=_QUESTIONS[name], blocking=_is_blocking(name))
+        for name in names
     )
 
 
@@ -45,8 +49,8 @@ def check_evaluation(asset: dg.AssetKey, name: str, verdict: Verdict) -> dg.Asse
 
 
 def _is_blocking(name: str) -> bool:
-    """What fails one that speaks of the archive fails the run."""
-    return name not in {SIZE, RECENT}
+    """What fails one that speaks of the backup itself fails the run."""
+    return name not in {SIZE, RECENT, EXPOSURE, UNBROKEN}
 
 
 def _severity(verdict: Verdict) -> dg.AssetCheckSeverity:

@@ -6,6 +6,7 @@ function learns from the context whose asset it works on.
 """
 
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 import dagster as dg
 
@@ -13,6 +14,9 @@ from chom_pipelines.inventory.models import Server
 
 DAYS = dg.DailyPartitionsDefinition(start_date="2026-01-01", end_offset=1)
 """The days of all servers, in UTC, as the backups' ids are; with today's, because a dump is a snapshot of now."""
+
+HOURS = dg.HourlyPartitionsDefinition(start_date="2026-01-01-00:00", timezone="UTC")
+"""The hours of all servers, up to the last one that is over: what was written in one can be archived afterwards."""
 
 RESULT = "result"
 """The output of an op that is its asset. The others are its checks, by their names."""
@@ -60,9 +64,10 @@ def asset_of(
     server: Server,
     *,
     description: str,
-    pool: str,
+    pool: str | None,
     freshness: dg.FreshnessPolicy | None = None,
     checks: tuple[dg.AssetCheckSpec, ...] = (),
+    partitions: dg.PartitionsDefinition[Any] | None = DAYS,
 ) -> dg.AssetsDefinition:
     """The server's asset, and the checks that are run with it.
 
@@ -75,7 +80,7 @@ def asset_of(
         description=description,
         deps=inputs.values(),
         group_name=server.group,
-        partitions_def=DAYS,
+        partitions_def=partitions,
         kinds={"sql"},
         tags={"chom/server": server.name},
         freshness_policy=freshness,

@@ -1,7 +1,7 @@
 """The schedule of a kind of asset for the servers of one cron and time zone: one run for each."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -9,8 +9,8 @@ from chom_pipelines.defs.kinds import asset_key
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.inventory.cadence import Bucket
 
-Days = Callable[[Chom, Sequence[str], str], Mapping[str, str]]
-"""days(chom, servers, today): of which day (UTC, YYYY-MM-DD) each server's run is."""
+Partitions = Callable[[Chom, Sequence[str], datetime], Mapping[str, str]]
+"""partitions(chom, servers, tick): of which partition each server's run is; the tick is in UTC, as partitions are."""
 
 
 def schedule(
@@ -20,7 +20,7 @@ def schedule(
     job: str,
     status: dg.DefaultScheduleStatus,
     *,
-    days: Days,
+    partitions: Partitions,
 ) -> dg.ScheduleDefinition:
     """One run for each server of the bucket."""
 
@@ -34,11 +34,11 @@ def schedule(
     )
     def requests(context: dg.ScheduleEvaluationContext, chom: Chom) -> Iterator[dg.RunRequest]:
         tick = context.scheduled_execution_time.astimezone(UTC)
-        for server, day in days(chom, bucket.servers, f"{tick:%Y-%m-%d}").items():
+        for server, partition in partitions(chom, bucket.servers, tick).items():
             yield dg.RunRequest(
                 # of the tick and not of the day: a cron that fires twice a day means two backups a day
                 run_key=f"{server}:{tick:%Y-%m-%dT%H:%M}",
-                partition_key=day,
+                partition_key=partition,
                 asset_selection=[asset_key(server, asset)],
                 tags={"chom/server": server},
             )

@@ -12,6 +12,7 @@ from chom_pipelines.backups.policy import Knob, run_policy
 from chom_pipelines.backups.taking import Taken, take_and_prove
 from chom_pipelines.backups.verdicts import LATE
 from chom_pipelines.defs.backups.metadata import described, largest_tables, numbers, words
+from chom_pipelines.defs.binlogs.reporting import report_windows
 from chom_pipelines.defs.kinds import asset_of, server_of
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.defs.retries import failures
@@ -71,6 +72,7 @@ def _back_up(context: dg.AssetExecutionContext, config: FullBackupConfig, chom: 
         server = inventory.server(server_of(context.asset_key))
         policy = run_policy(server.backup, inventory.repository, config.knobs())
         taken = take_and_prove(inventory, server, config.kind(), policy, report, announce=_announced(context))
+        report_windows(context.instance, server, inventory)
     if taken.unproved:
         context.log.warning("%s is complete, and was not verified: %s", taken.entry.id, taken.unproved)
     elif taken.proof and taken.outcome is not Outcome.PASSED:

@@ -20,7 +20,7 @@ def full_backup_schedules(servers: Iterable[Server], status: dg.DefaultScheduleS
             bucket,
             FULL_BACKUP_JOB,
             status,
-            days=lambda _chom, names, today: dict.fromkeys(names, today),
+            partitions=lambda _chom, names, tick: dict.fromkeys(names, f"{tick:%Y-%m-%d}"),
         )
         for bucket in buckets(servers, lambda schedules: schedules.full)
     ]

@@ -10,6 +10,7 @@ from pydantic import Field
 from chom_pipelines.backups.days import newest_of_day
 from chom_pipelines.defs.backups.assets import FULL_BACKUP
 from chom_pipelines.defs.backups.checks import report_checks
+from chom_pipelines.defs.binlogs.reporting import report_windows
 from chom_pipelines.defs.kinds import RESULT, asset_of, server_of
 from chom_pipelines.defs.proofs.checks import ASKED, VERIFICATION_RESTORE, check_results, check_specs
 from chom_pipelines.defs.proofs.metadata import described
@@ -58,6 +59,7 @@ def _restore(
         context.log.info("restoring %s on a private server", entry.where)
         proof = verify(entry, Level.FULL, keyring, LogLines(context.log.info), threads=config.threads)
         report_checks(context.instance, server, inventory)
+        report_windows(context.instance, server, inventory)
     results = list(check_results(name, proof, _expected(entry, keyring)))
     metadata = {**described(proof), "directory": dg.MetadataValue.path(entry.where)}
     if proof.outcome is not Outcome.PASSED:

@@ -1,6 +1,7 @@
 """When backups are restored to prove them: a schedule for each cron and time zone, one run for each server of it."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 import dagster as dg
 
@@ -18,18 +19,20 @@ from chom_pipelines.repository.repository import Repository
 def verification_schedules(servers: Iterable[Server], status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
     """Each server's newest backup, of whatever day it is."""
     return [
-        schedule(VERIFICATION_RESTORE, "Verification restores", bucket, VERIFICATION_JOB, status, days=newest_days)
+        schedule(
+            VERIFICATION_RESTORE, "Verification restores", bucket, VERIFICATION_JOB, status, partitions=newest_days
+        )
         for bucket in buckets(servers, lambda schedules: schedules.verification)
     ]
 
 
-def newest_days(chom: Chom, servers: Sequence[str], today: str) -> dict[str, str]:
+def newest_days(chom: Chom, servers: Sequence[str], tick: datetime) -> dict[str, str]:
     """The day of each server's newest backup in the repository; raises ConfigurationError.
 
     Not simply today: the dump that was begun an hour ago may still be running.
     """
     repository = repository_of(chom.inventory().repository)
-    return {server: _newest(repository, server) or today for server in servers}
+    return {server: _newest(repository, server) or f"{tick:%Y-%m-%d}" for server in servers}
 
 
 def _newest(repository: Repository, server: str) -> str | None:

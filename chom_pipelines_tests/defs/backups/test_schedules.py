@@ -68,21 +68,38 @@ def test_the_day_is_utcs_wherever_the_server_is(tmp_path: Path) -> None:
     assert request.partition_key == "2026-03-28"
 
 
+@pytest.mark.parametrize(
+    ("zone", "minute", "partition"),
+    [("UTC", 0, "2026-03-29-01:00"), ("UTC", 59, "2026-03-29-01:00"), ("Asia/Kolkata", 0, "2026-03-28-19:00")],
+)
+def test_a_binary_log_is_archived_up_to_the_last_hour_that_is_over(
+    tmp_path: Path, zone: str, minute: int, partition: str
+) -> None:
+    definitions = deployed(tmp_path, {"name": "a", "schedules": {"binlogs": f"{minute} * * * *", "timezone": zone}})
+    name = f"binlog_archive_schedule_{minute}_x_x_x_x_{zone.replace('/', '_')}"
+    tick = datetime(2026, 3, 29, 2, minute, tzinfo=ZoneInfo(zone))
+    (request,) = requests(definitions, name, tmp_path, tick)
+    assert request.partition_key == partition
+    assert request.asset_selection == [dg.AssetKey(["a", "binlog_archive"])]
+
+
 def test_servers_with_other_hours_or_zones_have_schedules_of_their_own_and_some_have_none(tmp_path: Path) -> None:
     definitions = deployed(
         tmp_path,
         {"name": "a"},
         {"name": "b", "schedules": {"full": "30 1 * * *", "timezone": "Europe/Berlin"}},
-        {"name": "c", "schedules": {"full": None, "verification": None}},
+        {"name": "c", "schedules": {"full": None, "binlogs": None, "verification": None}},
     )
     found = schedules(definitions)
     assert {(name, each.cron_schedule, each.execution_timezone) for name, each in found.items()} == {
         ("full_backup_schedule_0_2_x_x_x_UTC", "0 2 * * *", "UTC"),
         ("full_backup_schedule_30_1_x_x_x_Europe_Berlin", "30 1 * * *", "Europe/Berlin"),
+        ("binlog_archive_schedule_0_x_x_x_x_UTC", "0 * * * *", "UTC"),
+        ("binlog_archive_schedule_0_x_x_x_x_Europe_Berlin", "0 * * * *", "Europe/Berlin"),
         ("verification_restore_schedule_0_3_x_x_0_UTC", "0 3 * * 0", "UTC"),
         ("verification_restore_schedule_0_3_x_x_0_Europe_Berlin", "0 3 * * 0", "Europe/Berlin"),
     }
-    assert {each.job_name for each in found.values()} == {"full_backup_job", "verification_job"}
+    assert {each.job_name for each in found.values()} == {"full_backup_job", "binlog_archive_job", "verification_job"}
 
 
 @pytest.mark.parametrize("status", [STOPPED, RUNNING])

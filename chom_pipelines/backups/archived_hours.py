@@ -1,0 +1,79 @@
+"""Having all of an hour in the archive of a server's binary log: what a run of a schedule, or a backfill, is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from chom_pipelines.backups.taking import archive_binary_log
+from chom_pipelines.binlogs.archive import histories_to_continue
+from chom_pipelines.binlogs.chain import Chain
+from chom_pipelines.binlogs.coverage import Span, covering
+from chom_pipelines.binlogs.segments import Segment
+from chom_pipelines.errors import NotArchivedError
+from chom_pipelines.inventory.models import Inventory, Server
+from chom_pipelines.inventory.opening import keyring_of, repository_of
+from chom_pipelines.inventory.policies import BackupPolicy
+from chom_pipelines.progress import Report
+
+
+@dataclass(frozen=True)
+class ArchivedHour:
+    """The segments that have all of an hour, what was added for that, and all that there is now.
+
+    `chains` are those of all histories, by their names.
+    """
+
+    segments: tuple[Segment, ...]
+    new: tuple[Segment, ...]
+    chains: dict[str, Chain]
+    began_anew: str
+    """Why a new history was begun, where one was: no backup of before leads into it."""
+
+    def covering(self, other: Span) -> tuple[Segment, ...]:
+        """The segments of another hour; raises NotArchivedError."""
+        return covering(self.chains.values(), other)
+
+
+def archive_hour(
+    inventory: Inventory,
+    server: Server,
+    policy: BackupPolicy,
+    hour: Span,
+    report: Report,
+    *,
+    now: datetime,
+) -> ArchivedHour:
+    """Archive what the server has closed, and have it close its file where the archive does not reach its end yet.
+
+    An hour that is in the archive already is only looked up: nothing is added, and the server is not asked. Raises
+    NotArchivedError where the hour is not over, or something of it is lost; ArchiveBehindError where the archive does
+    not reach its end by the server's clock; else what `archive_binary_log` raises.
+    """
+    if now < hour.end:
+        what = f"{hour} is not over: it is {now:%Y-%m-%d %H:%M:%S}"
+        raise NotArchivedError(what, "materialise it afterwards, or an earlier one")
+    chains = _chains(inventory, server, policy)
+    try:
+        return ArchivedHour(covering(chains.values(), hour), (), chains, "")
+    except NotArchivedError:
+        pass  # what is not there yet may be on the server
+    done = [archive_binary_log(inventory, server, policy, report, close=False)]
+    if not _reaches(done[0].chain, hour.end):
+        done.append(archive_binary_log(inventory, server, policy, report, close=True))
+    chains |= {each.history: each.chain for each in done}
+    new = tuple(segment for each in done for segment in each.new)
+    began_anew = next((each.began_anew for each in done if each.began_anew), "")
+    return ArchivedHour(covering(chains.values(), hour), new, chains, began_anew)
+
+
+def _chains(inventory: Inventory, server: Server, policy: BackupPolicy) -> dict[str, Chain]:
+    repository = repository_of(inventory.repository)
+    if not repository.store.is_there():
+        return {}
+    keyring = keyring_of(inventory.repository, policy) if policy.encrypt else None
+    return {each.name: each.chain for each in histories_to_continue(repository, server.name, keyring)}
+
+
+def _reaches(chain: Chain, end: datetime) -> bool:
+    return bool(chain.runs) and chain.runs[-1].last.as_of >= end

@@ -1,0 +1,85 @@
+"""The asset `binlog_archive` of each server."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from chom_pipelines.backups.archived_hours import ArchivedHour, archive_hour
+from chom_pipelines.binlogs.coverage import Span
+from chom_pipelines.defs.binlogs.hours import covered, report_missed
+from chom_pipelines.defs.binlogs.metadata import added
+from chom_pipelines.defs.binlogs.reporting import report_windows
+from chom_pipelines.defs.kinds import HOURS, asset_of, server_of
+from chom_pipelines.defs.resources import Chom
+from chom_pipelines.defs.retries import failures
+from chom_pipelines.errors import ChomError
+from chom_pipelines.inventory.cadence import longest_gap
+from chom_pipelines.inventory.models import Server
+from chom_pipelines.inventory.opening import repository_of
+from chom_pipelines.log_lines import LogLines
+
+BINLOG_ARCHIVE = "binlog_archive"
+_LATE = timedelta(hours=1)
+
+
+@dg.op(name=BINLOG_ARCHIVE, config_schema={})
+def _archive(context: dg.AssetExecutionContext, chom: Chom) -> dg.MaterializeResult[Any]:
+    """Archives the binary log of one server up to the end of that hour."""
+    began, window = time.monotonic(), context.partition_time_window
+    with failures(context):
+        inventory = chom.inventory()
+        server = inventory.server(server_of(context.asset_key))
+        span = Span(window.start.astimezone(UTC), window.end.astimezone(UTC))
+        report = LogLines(context.log.info)
+        try:
+            hour = archive_hour(inventory, server, server.backup, span, report, now=datetime.now(UTC))
+        except ChomError:
+            report_windows(context.instance, server, inventory)
+            raise
+        report_windows(context.instance, server, inventory)
+        missed = report_missed(context.instance, context.asset_key, context.run.run_id, hour, span.start)
+    _say(context, hour, missed)
+    where = repository_of(inventory.repository).binlogs(server.name, hour.segments[-1].history).folder.where()
+    return dg.MaterializeResult(
+        metadata={
+            **covered(hour.segments, context.run.run_id),
+            **added(hour, datetime.now(UTC), time.monotonic() - began),
+            "directory": dg.MetadataValue.path(where),
+            **({"missed_hours_reported": missed} if missed else {}),
+        },
+    )
+
+
+def binlog_archive(server: Server) -> dg.AssetsDefinition:
+    """The asset of one server."""
+    return asset_of(
+        _archive,
+        server,
+        description=(
+            f"Everything that `{server.name}` wrote to its binary log in that hour (UTC) is in the repository, in one "
+            "unbroken piece. A run archives whatever is closed, of any hour; one of an hour that is there already adds "
+            "nothing and tells what has it."
+        ),
+        pool=server.pool,
+        freshness=freshness(server),
+        partitions=HOURS,
+    )
+
+
+def freshness(server: Server) -> dg.FreshnessPolicy | None:
+    """It may be as old as its schedule lets it get, and an hour; a second run missed fails. None: no schedule."""
+    if server.schedules.binlogs is None:
+        return None
+    gap = longest_gap(server.schedules.binlogs, server.schedules.timezone)
+    return dg.FreshnessPolicy.time_window(warn_window=gap + _LATE, fail_window=2 * gap + _LATE)
+
+
+def _say(context: dg.AssetExecutionContext, hour: ArchivedHour, missed: int) -> None:
+    if hour.began_anew:
+        context.log.warning("%s; take a full backup: none of before leads into what follows", hour.began_anew)
+    for gap in (gap for chain in hour.chains.values() for gap in chain.gaps if gap.before in hour.new):
+        context.log.warning("gap: %s; take a full backup: what follows leads nowhere without one", gap.why)
+    if missed:
+        context.log.info("%d earlier hours had no run and are in the archive: reported as materialised", missed)
