@@ -43,6 +43,9 @@ from chom_pipelines.restores.targets import birth_options
 from chom_pipelines.server.facts import parse_version
 from chom_pipelines.server.scratch import ScratchServer, scratch_server
 
+ALWAYS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+_MOMENT = timedelta(microseconds=1)
+
 
 @dataclass
 class _Findings:
@@ -83,18 +86,25 @@ class _Findings:
 
 
 def run_drill(
-    repository: Repository, server: str, keyring: Keyring | None, report: Report, *, moment: datetime | None = None
+    repository: Repository,
+    server: str,
+    keyring: Keyring | None,
+    report: Report,
+    *,
+    moment: datetime | None = None,
+    within: tuple[datetime, datetime] = ALWAYS,
 ) -> tuple[BackupEntry, Drill]:
-    """Restore that moment (aware), or a random second, by two ways and compare; keep the record beside the backup.
+    """Restore that moment, or a random second `within`, by two ways and compare; keep the record beside the backup.
 
     What differs or cannot be replayed makes it failed, what keeps the question open not verified. Raises
     RestoreRefusedError where there is no such moment, RepositoryError where the record cannot be kept, and
     KeyUnavailableError.
     """
     windows = recoverable(repository, server, keyring).windows
-    chosen = moment or some_second(windows)
+    chosen = moment or some_second(windows, *within)
     if chosen is None:
-        what = f"nothing of {server} can be drilled: no binary log that follows a full backup is archived"
+        when = "" if within == ALWAYS else f" from {AtTime(within[0])} to {AtTime(within[1])}"
+        what = f"nothing of {server}{when} can be drilled: no binary log that follows a full backup is archived"
         raise RestoreRefusedError(what, "`chom backup --type incremental` archives it")
     target = AtTime(chosen)
     findings = _Findings(datetime.now(UTC))
@@ -117,17 +127,22 @@ def run_drill(
     return entry, drill
 
 
-def some_second(windows: Windows) -> datetime | None:
-    """A second of all intervals that have a log, each as likely as any other; None: there is none."""
-    spans = [(each, int(each.duration.total_seconds())) for each in windows.intervals if each.last]
-    total = sum(seconds + 1 for _, seconds in spans)
-    if not total:
+def some_second(windows: Windows, begin: datetime, end: datetime) -> datetime | None:
+    """A second from `begin` until before `end`, of all intervals that have a log; each is as likely as any other.
+
+    None where there is none.
+    """
+    bounds = [(max(each.earliest, begin), min(each.latest, end - _MOMENT)) for each in windows.intervals if each.last]
+    spans = [
+        (latest, int((latest - earliest).total_seconds()) + 1) for earliest, latest in bounds if earliest <= latest
+    ]
+    if not spans:
         return None
-    number = secrets.randbelow(total)
-    for interval, seconds in spans:
-        if number <= seconds:
-            return interval.latest - timedelta(seconds=number)
-        number -= seconds + 1
+    number = secrets.randbelow(sum(seconds for _, seconds in spans))
+    for latest, seconds in spans:
+        if number < seconds:
+            return latest - timedelta(seconds=number)
+        number -= seconds
     raise AssertionError(number)
 
 

@@ -7,17 +7,20 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from chom_pipelines.binlogs.windows import Windows
+from chom_pipelines.binlogs.chain import chained
+from chom_pipelines.binlogs.windows import windows
 from chom_pipelines.errors import DamagedError, RestoreRefusedError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
-from chom_pipelines.proofs.drill import run_drill, some_second
+from chom_pipelines.proofs.drill import ALWAYS, run_drill, some_second
 from chom_pipelines.repository.drill import Drill, drills_of
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
-from chom_pipelines_tests.binlogs.segments import at, full
+from chom_pipelines_tests.binlogs.segments import at, full, segment
 from chom_pipelines_tests.logical.taking import NAME, Backups
 from chom_pipelines_tests.places import path_of
 
@@ -127,6 +130,20 @@ def test_a_false_green_cannot_be_built() -> None:
         Drill.model_validate({**values, "outcome": Outcome.NOT_VERIFIED})
 
 
-def test_a_moment_is_chosen_from_what_has_a_log() -> None:
-    assert some_second(Windows((), (), ())) is None
-    assert full(1).place is not None
+@given(st.sets(st.integers(0, 5), min_size=1), st.floats(0, 6), st.floats(0, 6))
+def test_a_second_is_chosen_from_what_can_be_restored_and_was_asked_for(
+    files: set[int], one: float, other: float
+) -> None:
+    found = windows([full(0.5), full(3.5)], [chained(map(segment, files), {})])
+    begin, end = at(min(one, other)), at(max(one, other))
+    chosen = some_second(found, begin, end)
+    allowed = [(max(each.earliest, begin), min(each.latest, end)) for each in found.intervals if each.last]
+    if chosen is None:
+        assert all(earliest >= latest for earliest, latest in allowed)
+    else:
+        assert any(earliest <= chosen <= latest for earliest, latest in allowed)
+        assert begin <= chosen < end
+
+
+def test_without_a_log_there_is_nothing_to_choose() -> None:
+    assert some_second(windows([full(1)], []), *ALWAYS) is None
