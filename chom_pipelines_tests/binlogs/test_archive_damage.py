@@ -22,7 +22,7 @@ from chom_pipelines.binlogs.archiving import archive
 from chom_pipelines.binlogs.choosing import way_to
 from chom_pipelines.binlogs.recovery import prepared
 from chom_pipelines.binlogs.spool import Spool
-from chom_pipelines.binlogs.stopping import BeforePlace
+from chom_pipelines.binlogs.stopping import BeforePlace, ThroughGtid, parse_place
 from chom_pipelines.errors import ChomError, KeyUnavailableError, RestoreRefusedError
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.outcome import Outcome
@@ -391,6 +391,25 @@ def test_damage_is_found_and_named_and_nothing_of_it_is_replayed(place: Place, d
     assert (last == "") is (damage.restored == "")
     after = place.archived.recoverable()
     assert after.open_gaps or after.unusable_segments, "what a verification has found is not used any more"
+
+
+def test_what_is_lost_at_the_end_is_not_looked_for_in_files_of_the_same_names_of_long_before(
+    scene: Scene, tmp_path: Path
+) -> None:
+    place = copied(scene, tmp_path, "encrypted")
+    target, newest = scene.written.places[-1], place.archived.histories()[-1]
+    assert newest.last
+    assert newest.last.after
+    through = ThroughGtid(newest.last.after)
+    for each in (target, through):
+        assert way_to(each, place.archived.recoverable()).history == newest.name
+    shutil.rmtree(place.segment(FILES[-1]))
+    for each in (target, through):
+        with pytest.raises(RestoreRefusedError, match=f"in {newest.name}, the newest history"):
+            way_to(each, place.archived.recoverable())
+    older = str(scene.server.facts.server_id)
+    named = parse_place(f"{older}/{target}")
+    assert way_to(named, place.archived.recoverable()).history == older
 
 
 @pytest.mark.parametrize("keyring", [None, OTHER], ids=["no keys", "another key of its name"])
