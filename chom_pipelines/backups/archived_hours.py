@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,23 +44,25 @@ def archive_hour(
     report: Report,
     *,
     now: datetime,
+    reach: datetime | None = None,
 ) -> ArchivedHour:
-    """Archive what the server has closed, and have it close its file where the archive does not reach its end yet.
+    """Archive what the server has closed, and have it close its file where the archive does not `reach` far enough yet.
 
-    An hour that is in the archive already is only looked up: nothing is added, and the server is not asked. Raises
-    NotArchivedError where the hour is not over, or something of it is lost; ArchiveBehindError where the archive does
-    not reach its end by the server's clock; else what `archive_binary_log` raises.
+    That is to the hour's end, if nothing is said. Where it does already, the hour is only looked up: nothing is added,
+    and the server is not asked. Raises NotArchivedError where the hour is not over, or something of it is lost;
+    ArchiveBehindError where the archive does not reach its end by the server's clock; else what `archive_binary_log`
+    raises.
     """
     if now < hour.end:
         what = f"{hour} is not over: it is {now:%Y-%m-%d %H:%M:%S}"
         raise NotArchivedError(what, "materialise it afterwards, or an earlier one")
+    reach = max(hour.end, reach or hour.end)
     chains = _chains(inventory, server, policy)
-    try:
-        return ArchivedHour(covering(chains.values(), hour), (), chains, "")
-    except NotArchivedError:
-        pass  # what is not there yet may be on the server
+    if any(_reaches(chain, reach) for chain in chains.values()):
+        with suppress(NotArchivedError):  # what is not there may still be on the server
+            return ArchivedHour(covering(chains.values(), hour), (), chains, "")
     done = [archive_binary_log(inventory, server, policy, report, close=False)]
-    if not _reaches(done[0].chain, hour.end):
+    if not _reaches(done[0].chain, reach):
         done.append(archive_binary_log(inventory, server, policy, report, close=True))
     chains |= {each.history: each.chain for each in done}
     new = tuple(segment for each in done for segment in each.new)
@@ -75,5 +78,5 @@ def _chains(inventory: Inventory, server: Server, policy: BackupPolicy) -> dict[
     return {each.name: each.chain for each in histories_to_continue(repository, server.name, keyring)}
 
 
-def _reaches(chain: Chain, end: datetime) -> bool:
-    return bool(chain.runs) and chain.runs[-1].last.as_of >= end
+def _reaches(chain: Chain, moment: datetime) -> bool:
+    return bool(chain.runs) and chain.runs[-1].last.as_of >= moment

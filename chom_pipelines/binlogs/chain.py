@@ -7,8 +7,9 @@ the file before, which finds the log of another server, or of another time, unde
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from chom_pipelines.binlogs.segments import FIRST, Segment
 from chom_pipelines.repository.layout import BackupId, Kind, parse_id
@@ -72,6 +73,14 @@ def chained(segments: Iterable[Segment], unreadable: Mapping[str, str]) -> Chain
             gaps.append(Gap(segment.history, before, segment, "; ".join([why, *between])))
             runs.append([segment])
     return Chain(tuple(Run(tuple(run)) for run in runs), tuple(gaps))
+
+
+def anew(chains: Iterable[Chain]) -> Iterator[Gap]:
+    """The gaps between histories, which are in their order: nothing leads from one into the next."""
+    for one, other in pairwise(chain for chain in chains if chain.runs):
+        last, first = one.runs[-1].last, other.runs[0].segments[0]
+        why = f"the server began its files anew: {first.range} does not follow {last.range}, which was archived last"
+        yield Gap(first.history, last, first, why)
 
 
 def broken(before: Segment, after: Segment) -> str | None:

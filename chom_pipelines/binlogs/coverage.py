@@ -5,11 +5,11 @@ The times are those of the server's clock, as all times of segments are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from chom_pipelines.binlogs.chain import Chain, Run
+from chom_pipelines.binlogs.chain import Chain, Run, anew
 from chom_pipelines.binlogs.segments import FIRST, Segment
 from chom_pipelines.errors import ArchiveBehindError, NotArchivedError
 
@@ -41,17 +41,15 @@ def covering(chains: Iterable[Chain], span: Span) -> tuple[Segment, ...]:
         raise NotArchivedError(f"{what}: nothing is", "archive the binary log; `chom check` says what it needs")
     begun = [run for run in runs if _begins(run) <= span.start]
     if not begun:
-        what = (
-            f"{span}: the archive begins at {_moment(_begins(runs[0]))}; of before, only full backups can be restored"
-        )
-        raise NotArchivedError(what, "nothing mends this: the server has nothing older either")
+        begins = f"the archive begins at {_moment(_begins(runs[0]))}"
+        cost = "of the time before, only full backups can be restored"
+        raise NotArchivedError(f"{what}: {begins}; {cost}", "nothing mends this: the server has nothing older either")
     before = begun[-1]
     after = next((run for run in runs if _begins(run) > span.start), None)
     if after is None:
         ends = f"the archive ends at {_moment(before.last.as_of)} by the server's clock"
-        raise ArchiveBehindError(
-            f"{what}: {ends}", "try it again in a minute; if this stays, compare its clock with this machine's"
-        )
+        remedy = "try it again in a minute; if this stays, compare its clock with this machine's"
+        raise ArchiveBehindError(f"{what}: {ends}", remedy)
     cost = f"no moment after {_moment(before.last.until)} can be restored but from a full backup that was taken later"
     remedy = f"take a full backup, unless one was taken since {_moment(_begins(after))}"
     raise NotArchivedError(f"{what}: {_why(chains, before, after)}; {cost}", remedy)
@@ -71,14 +69,10 @@ def _begins(run: Run) -> datetime:
     return first.opened if first.start == FIRST else first.as_of
 
 
-def _why(chains: Iterable[Chain], before: Run, after: Run) -> str:
-    if before.history == after.history:
-        return next(gap.why for chain in chains for gap in chain.gaps if gap.before == after.segments[0])
-    last, first = before.last, after.segments[0]
-    return (
-        f"the server began its files anew: after {last.file}, up to {_moment(last.as_of)}, "
-        f"{first.file} of {_moment(_begins(after))} is archived"
-    )
+def _why(chains: Sequence[Chain], before: Run, after: Run) -> str:
+    gaps = (*(gap for chain in chains for gap in chain.gaps), *anew(chains))
+    first = after.segments[0]
+    return next((gap.why for gap in gaps if gap.before == first), f"{first.range} follows {before.last.range} in time")
 
 
 def _moment(time: datetime) -> str:

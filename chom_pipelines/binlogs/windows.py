@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chom_pipelines.binlogs.chain import Chain, Gap, Run
+from chom_pipelines.binlogs.chain import Chain, Gap, Run, anew
 from chom_pipelines.binlogs.gtids import GtidPosition, GtidSet
 from chom_pipelines.binlogs.segments import Identity, Segment
 from chom_pipelines.outcome import Outcome
@@ -92,7 +92,7 @@ class Windows:
 
 
 def windows(fulls: Iterable[Full], chains: Iterable[Chain]) -> Windows:
-    """Lay full backups on the chains of all histories."""
+    """Lay full backups on the chains of all histories, which are in their order."""
     chains = tuple(chains)
     runs = [run for chain in chains for run in chain.runs]
     of_run: dict[int, list[Full]] = {}
@@ -106,7 +106,7 @@ def windows(fulls: Iterable[Full], chains: Iterable[Chain]) -> Windows:
     found = [*alone, *(_interval(run, of_run[index]) for index, run in enumerate(runs) if index in of_run)]
     return Windows(
         intervals=tuple(sorted(found, key=lambda each: (each.earliest, each.latest))),
-        gaps=tuple(gap for chain in chains for gap in chain.gaps),
+        gaps=(*(gap for chain in chains for gap in chain.gaps), *anew(chains)),
         unreachable=tuple(run for index, run in enumerate(runs) if index not in of_run),
     )
 

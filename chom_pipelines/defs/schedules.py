@@ -12,6 +12,15 @@ from chom_pipelines.inventory.cadence import Bucket
 Partitions = Callable[[Chom, Sequence[str], datetime], Mapping[str, str]]
 """partitions(chom, servers, tick): of which partition each server's run is; the tick is in UTC, as partitions are."""
 
+_TICK = "chom/tick"
+_MINUTE = "%Y-%m-%dT%H:%M"
+
+
+def tick_of(run: dg.DagsterRun) -> datetime | None:
+    """When the schedule was due that has asked for the run; None: a person has."""
+    tick = run.tags.get(_TICK)
+    return datetime.strptime(tick, _MINUTE).replace(tzinfo=UTC) if tick else None
+
 
 def schedule(
     asset: str,
@@ -37,10 +46,10 @@ def schedule(
         for server, partition in partitions(chom, bucket.servers, tick).items():
             yield dg.RunRequest(
                 # of the tick and not of the day: a cron that fires twice a day means two backups a day
-                run_key=f"{server}:{tick:%Y-%m-%dT%H:%M}",
+                run_key=f"{server}:{tick:{_MINUTE}}",
                 partition_key=partition,
                 asset_selection=[asset_key(server, asset)],
-                tags={"chom/server": server},
+                tags={"chom/server": server, _TICK: f"{tick:{_MINUTE}}"},
             )
 
     return requests

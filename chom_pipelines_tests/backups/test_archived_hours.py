@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,20 @@ def test_an_hour_that_is_archived_is_told_without_the_server_and_nothing_is_adde
         again = archived(deployed, hours, number)
         assert again.new == ()
         assert again.segments == first.segments
+
+
+def test_a_run_that_is_to_reach_further_than_its_hour_closes_the_file_once(
+    server: PrivateServer, deployed: Deployment
+) -> None:
+    hours = Hours.of(server, -4)
+    archived(deployed, hours, -1)
+    inventory = load_inventory(deployed.config)
+    one, now = inventory.server(), datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    time.sleep(2)
+    added = [
+        archive_hour(inventory, one, one.backup, hours.hour(-1), unreported, now=now, reach=now).new for _ in range(2)
+    ]
+    assert [len(each) for each in added] == [1, 0]
 
 
 def test_what_six_hours_without_a_run_left_out_is_archived_by_the_next_one(

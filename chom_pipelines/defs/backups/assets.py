@@ -43,7 +43,7 @@ _TABLE = dg.TableSchema(
 class FullBackupConfig(dg.Config):
     """Left out: as chom.yaml says for this server. Secrets are never here: Dagster stores it as it is."""
 
-    type: str = Field(default="full", description="full; incremental and binlog are not built yet")
+    type: str = Field(default="full", description="full; the binary log is the asset binlog_archive's")
     method: str | None = Field(default=None, description="logical; physical is not built yet")
     compression: str | None = Field(default=None, description="zstd, gzip, bzip2, xz or none")
     level: int | None = Field(default=None, description="of compression: zstd 1-22, gzip and bzip2 1-9, xz 0-9")

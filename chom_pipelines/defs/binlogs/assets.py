@@ -14,6 +14,7 @@ from chom_pipelines.defs.binlogs.reporting import report_windows
 from chom_pipelines.defs.kinds import HOURS, asset_of, server_of
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.defs.retries import failures
+from chom_pipelines.defs.schedules import tick_of
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.cadence import longest_gap
 from chom_pipelines.inventory.models import Server
@@ -32,9 +33,10 @@ def _archive(context: dg.AssetExecutionContext, chom: Chom) -> dg.MaterializeRes
         inventory = chom.inventory()
         server = inventory.server(server_of(context.asset_key))
         span = Span(window.start.astimezone(UTC), window.end.astimezone(UTC))
-        report = LogLines(context.log.info)
+        report, now = LogLines(context.log.info), datetime.now(UTC)
         try:
-            hour = archive_hour(inventory, server, server.backup, span, report, now=datetime.now(UTC))
+            # of a schedule that is due several times an hour each run is to go up to its own time
+            hour = archive_hour(inventory, server, server.backup, span, report, now=now, reach=tick_of(context.run))
         except ChomError:
             report_windows(context.instance, server, inventory)
             raise

@@ -81,6 +81,7 @@ def test_a_binary_log_is_archived_up_to_the_last_hour_that_is_over(
     (request,) = requests(definitions, name, tmp_path, tick)
     assert request.partition_key == partition
     assert request.asset_selection == [dg.AssetKey(["a", "binlog_archive"])]
+    assert request.tags["chom/tick"] == f"{tick.astimezone(UTC):%Y-%m-%dT%H:%M}"
 
 
 def test_servers_with_other_hours_or_zones_have_schedules_of_their_own_and_some_have_none(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -184,6 +185,23 @@ def test_a_gap_asks_for_a_full_backup_once_and_that_mends_it(
     archive_until_now(deployed)
     archived(deployed, hours, instance)
     assert told(instance)["unbroken_archive"] == PASSED
+
+
+def test_a_server_that_began_its_files_anew_asks_for_a_full_backup(
+    server: PrivateServer, deployed: Deployment, instance: dg.DagsterInstance
+) -> None:
+    hours = Hours.of(server, -2)
+    back_up(deployed, instance=instance)
+    archive_until_now(deployed)
+    archived(deployed, hours, instance)
+    assert told(instance)["unbroken_archive"] == PASSED
+    time.sleep(1)  # the log tells whole seconds, and the files are to be begun after the backup
+    with server.connect() as session:
+        session.execute("RESET MASTER")
+    archive_until_now(deployed)
+    archived(deployed, hours, instance)
+    assert told(instance)["unbroken_archive"] == FAILED
+    assert len(ticked(deployed, instance)[0]) == 1
 
 
 def test_while_a_full_backup_is_under_way_none_is_asked_for(
