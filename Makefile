@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help venv packages mysql mariadb-plugins test lint types imports test-only demo lock differential peers bench-dump bench-restore bench-load
+.PHONY: help venv packages mysql mariadb-plugins test lint types imports test-only demo lock differential oracle peers bench-dump bench-restore bench-replay bench-load
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ lock: ## rewrites both lock files; needs uv (any machine's; not a dependency of 
 differential: venv packages mysql ## TABLES random tables on each family, backed up, restored, compared (1000)
 	$(BIN)/python -m chom_pipelines_tests.differential.run --tables $(TABLES)
 
+oracle: venv packages mysql ## N random moments of a busy server of each family, recovered by both routes, compared
+	$(BIN)/python -m chom_pipelines_tests.binlogs.run_oracle --moments $(N)
+
 peers: packages ## what the benchmarks run against
 	@tools/debian-packages mariadb-dump=mariadb-client mydumper=mydumper zstd=zstd
 
@@ -64,6 +67,9 @@ bench-dump: venv peers ## this project's dump against mysqldump and mydumper
 
 bench-restore: venv peers ## this project's restore against the clients and myloader
 	$(BIN)/python -m chom_pipelines_tests.bench.restore
+
+bench-replay: venv peers ## both routes of a replay against mysqlbinlog piped into the client
+	$(BIN)/python -m chom_pipelines_tests.bench.replay
 
 bench-load: venv ## how long 500 servers take until the UI has them
 	$(BIN)/python -m chom_pipelines_tests.bench.load
