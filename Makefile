@@ -23,7 +23,7 @@ venv: .venv/.installed ## .venv with the locked dependencies and the project, ed
 	@touch $@
 
 packages: ## MariaDB's server and client programs (Debian; root, or what to install is printed)
-	@tools/debian-packages mariadbd=mariadb-server-core mariadb=mariadb-client-core
+	@tools/debian-packages mariadbd=mariadb-server-core mariadb=mariadb-client-core mariadb-binlog=mariadb-client
 
 mysql: ## MySQL 9's programs, unpacked under the user's cache (no root)
 	@tools/unpack-mysql
