@@ -7,12 +7,15 @@ the file before, which finds the log of another server, or of another time, unde
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from chom_pipelines.binlogs.continuity import continued
+from chom_pipelines.binlogs.gtids import GtidSet
 from chom_pipelines.binlogs.segments import FIRST, Segment
 from chom_pipelines.repository.layout import BackupId, Kind, parse_id
+from chom_pipelines.server.facts import Flavour
 
 
 @dataclass(frozen=True)
@@ -61,17 +64,20 @@ def chained(segments: Iterable[Segment], unreadable: Mapping[str, str]) -> Chain
     """The chain of one history; `unreadable` are the ids of segments that are there and no good, with the reason."""
     runs: list[list[Segment]] = []
     gaps: list[Gap] = []
+    before: Segment | None = None
     for segment in sorted(segments, key=lambda each: (each.number, each.start)):
-        before = runs[-1][-1] if runs else None
-        why = broken(before, segment) if before else None
+        why = broken(runs[-1], before, segment) if before else None
         if before is None:
             runs.append([segment])
-        elif why is None:
+        elif why is None and runs[-1][-1].after == segment.before:
             runs[-1].append(segment)
+        elif why is None:
+            runs[-1] = followed(runs[-1], segment) or [*runs[-1], segment]  # of one file it always follows
         else:
             between = [f"{name}: {reason}" for name, reason in unreadable.items() if _between(name, before, segment)]
             gaps.append(Gap(segment.history, before, segment, "; ".join([why, *between])))
             runs.append([segment])
+        before = segment
     return Chain(tuple(Run(tuple(run)) for run in runs), tuple(gaps))
 
 
@@ -83,9 +89,22 @@ def anew(chains: Iterable[Chain]) -> Iterator[Gap]:
         yield Gap(first.history, last, first, why)
 
 
-def broken(before: Segment, after: Segment) -> str | None:
-    """Why the one does not follow the other; None where it does."""
-    return _lost(before) or _displaced(before, after) or _foreign(before, after)
+def broken(run: Sequence[Segment], before: Segment, after: Segment) -> str | None:
+    """Why the one does not follow the other, with which the run ends; None where it does."""
+    return _lost(before) or _displaced(before, after) or _foreign(run, before, after)
+
+
+def followed(run: Sequence[Segment], segment: Segment) -> list[Segment] | None:
+    """The run and the segment behind it, by GTIDs; None where it does not follow."""
+    last = run[-1]
+    if segment.flavour is not Flavour.MYSQL or last.after is None or segment.before is None:
+        return [*run, segment] if last.after == segment.before else None
+    if last.file != segment.file:
+        return continued(run, segment)
+    # the rest of a file goes on from what its head tells
+    own = GtidSet.parse(segment.after or "").difference(GtidSet.parse(segment.before))
+    after = str(GtidSet.parse(last.after).union(own))
+    return [*run, replace(segment, before=last.after, after=after)]
 
 
 def _lost(before: Segment) -> str | None:
@@ -111,7 +130,7 @@ def _displaced(before: Segment, after: Segment) -> str | None:
     return None
 
 
-def _foreign(before: Segment, after: Segment) -> str | None:
+def _foreign(run: Sequence[Segment], before: Segment, after: Segment) -> str | None:
     if before.identity != after.identity:
         return f"{after.file} is of another server ({after.identity}) than {before.file} ({before.identity})"
     if before.file == after.file and before.head != after.head:
@@ -120,7 +139,8 @@ def _foreign(before: Segment, after: Segment) -> str | None:
         return f"{before.file} says that {before.following} follows, and not {after.file}"
     if before.file != after.file and after.previous not in {None, before.head}:
         return f"{before.file} is another file of that name than the one that {after.file} followed"
-    if before.after != after.before:
+    goes_on = before.after == after.before if before.file == after.file else followed(run, after) is not None
+    if not goes_on:
         return (
             f"{before.file} ends after the GTIDs {before.after or '(none)'}, "
             f"and {after.file} goes on after {after.before or '(none)'}"
