@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -72,9 +73,13 @@ def binlog_archive(server: Server) -> dg.AssetsDefinition:
 
 def freshness(server: Server) -> dg.FreshnessPolicy | None:
     """It may be as old as its schedule lets it get, and an hour; a second run missed fails. None: no schedule."""
-    if server.schedules.binlogs is None:
-        return None
-    gap = longest_gap(server.schedules.binlogs, server.schedules.timezone)
+    cron = server.schedules.binlogs
+    return None if cron is None else _freshness(cron, server.schedules.timezone)
+
+
+@cache  # a fleet has few of them
+def _freshness(cron: str, zone: str) -> dg.FreshnessPolicy:
+    gap = longest_gap(cron, zone)
     return dg.FreshnessPolicy.time_window(warn_window=gap + _LATE, fail_window=2 * gap + _LATE)
 
 
