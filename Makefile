@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help venv packages mysql test lint types imports test-only demo lock differential peers bench-dump bench-restore bench-load
+.PHONY: help venv packages mysql mariadb-plugins test lint types imports test-only demo lock differential oracle peers bench-dump bench-restore bench-replay bench-load
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,12 +23,15 @@ venv: .venv/.installed ## .venv with the locked dependencies and the project, ed
 	@touch $@
 
 packages: ## MariaDB's server and client programs (Debian; root, or what to install is printed)
-	@tools/debian-packages mariadbd=mariadb-server-core mariadb=mariadb-client-core
+	@tools/debian-packages mariadbd=mariadb-server-core mariadb=mariadb-client-core mariadb-binlog=mariadb-client
 
 mysql: ## MySQL 9's programs, unpacked under the user's cache (no root)
 	@tools/unpack-mysql
 
-test: venv packages mysql lint types imports test-only ## all that decides green; CI runs this
+mariadb-plugins: ## MariaDB's plugin for encrypted binary logs, unpacked under the user's cache (no root)
+	@tools/unpack-mariadb-plugins
+
+test: venv packages mysql mariadb-plugins lint types imports test-only ## all that decides green; CI runs this
 
 lint: venv ## ruff: rules and format
 	$(BIN)/ruff check
@@ -53,6 +56,9 @@ lock: ## rewrites both lock files; needs uv (any machine's; not a dependency of 
 differential: venv packages mysql ## TABLES random tables on each family, backed up, restored, compared (1000)
 	$(BIN)/python -m chom_pipelines_tests.differential.run --tables $(TABLES)
 
+oracle: venv packages mysql ## N random moments of a busy server of each family, recovered by both routes, compared
+	$(BIN)/python -m chom_pipelines_tests.binlogs.run_oracle --moments $(N)
+
 peers: packages ## what the benchmarks run against
 	@tools/debian-packages mariadb-dump=mariadb-client mydumper=mydumper zstd=zstd
 
@@ -61,6 +67,9 @@ bench-dump: venv peers ## this project's dump against mysqldump and mydumper
 
 bench-restore: venv peers ## this project's restore against the clients and myloader
 	$(BIN)/python -m chom_pipelines_tests.bench.restore
+
+bench-replay: venv peers ## both routes of a replay against mysqlbinlog piped into the client
+	$(BIN)/python -m chom_pipelines_tests.bench.replay
 
 bench-load: venv ## how long 500 servers take until the UI has them
 	$(BIN)/python -m chom_pipelines_tests.bench.load

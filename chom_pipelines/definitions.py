@@ -21,6 +21,9 @@ from chom_pipelines.defs.binlogs.jobs import binlog_archive_job
 from chom_pipelines.defs.binlogs.schedules import binlog_archive_schedules
 from chom_pipelines.defs.binlogs.sensors import gap_sensor
 from chom_pipelines.defs.binlogs.windows import recoverable_windows
+from chom_pipelines.defs.drills.assets import pitr_drill
+from chom_pipelines.defs.drills.jobs import pitr_drill_job
+from chom_pipelines.defs.drills.schedules import pitr_drill_schedules
 from chom_pipelines.defs.proofs.assets import verification_restore
 from chom_pipelines.defs.proofs.jobs import verification_job
 from chom_pipelines.defs.proofs.schedules import verification_schedules
@@ -42,10 +45,11 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
         full_backup_job(servers),
         binlog_archive_job(servers),
         verification_job(servers),
+        pitr_drill_job(servers),
         dg.Definitions(
             assets=[
                 make(server)
-                for make in (full_backup, binlog_archive, recoverable_windows, verification_restore)
+                for make in (full_backup, binlog_archive, recoverable_windows, verification_restore, pitr_drill)
                 for server in servers
             ],
             asset_checks=[full_backup_checks(server) for server in servers],
@@ -54,6 +58,7 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
                 *full_backup_schedules(servers, status),
                 *binlog_archive_schedules(servers, status),
                 *verification_schedules(servers, status),
+                *pitr_drill_schedules(servers, status),
             ],
             resources={"chom": Chom(config=str(config))},
             executor=dg.in_process_executor,  # for the button `Materialize` too; see asset_job

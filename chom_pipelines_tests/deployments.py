@@ -57,6 +57,12 @@ class Deployment:
         self.config.write_text(yaml.safe_dump(body))
 
     @property
+    def written(self) -> dict[str, object]:
+        """What the chom.yaml says of the server."""
+        body = yaml.safe_load(self.config.read_text())
+        return {key: value for key, value in body["servers"][0].items() if key != "name"}
+
+    @property
     def config(self) -> Path:
         """The chom.yaml."""
         return self.directory / "chom.yaml"

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import Flavour, ServerFacts
@@ -63,16 +64,19 @@ class PrivateServer:
 
 
 @contextmanager
-def private_server(flavour: Flavour, options: Sequence[str] = ()) -> Iterator[PrivateServer]:
-    """Start a server with the harness's options, then `options`."""
+def private_server(
+    flavour: Flavour, options: Sequence[str] = (), data_directory: Path | None = None
+) -> Iterator[PrivateServer]:
+    """Start a server with the harness's options, then `options`; of an existing `data_directory`, which stays."""
     port = free_port()
     like_production = (*listening_on(port), *_LIKE_PRODUCTION[flavour], *options)
-    with scratch_server(flavour, options=like_production) as scratch:
+    with scratch_server(flavour, options=like_production, data_directory=data_directory) as scratch:
         backup = Endpoint(
             f"test {flavour.value}", "chom_backup", secrets.token_urlsafe(16), host="127.0.0.1", port=port
         )
         with Session(scratch.endpoint) as session:
             user = account(backup.user, "%")
+            session.execute(f"DROP USER IF EXISTS {user}")
             session.execute(f"CREATE USER {user} IDENTIFIED BY {literal(backup.password)}")
             for grant in grants_for_backup(scratch.facts, backup.user, "%"):
                 session.execute(grant)

@@ -58,10 +58,10 @@ def test_loading_connects_to_nothing_and_reads_no_secret(tmp_path: Path, loaded:
     assert keys(definitions) == {
         f"{server}/{kind}"
         for server in ("chom", "db-0.eu")
-        for kind in ("full_backup", "binlog_archive", "recoverable_windows", "verification_restore")
+        for kind in ("full_backup", "binlog_archive", "recoverable_windows", "verification_restore", "pitr_drill")
     }
     jobs = {job.name for job in definitions.resolve_all_job_defs()} - {"__ASSET_JOB"}
-    assert jobs == {"full_backup_job", "binlog_archive_job", "verification_job"}
+    assert jobs == {"full_backup_job", "binlog_archive_job", "verification_job", "pitr_drill_job"}
     checks = {key.to_user_string() for key in definitions.resolve_asset_graph().asset_check_keys}
     assert checks == {
         f"{server}/{check}"
@@ -71,6 +71,7 @@ def test_loading_connects_to_nothing_and_reads_no_secret(tmp_path: Path, loaded:
             "full_backup:every_table_present",
             "full_backup:recent_enough",
             "full_backup:size_against_history",
+            "pitr_drill:ways_agree",
             "recoverable_windows:exposure",
             "recoverable_windows:unbroken_archive",
             "verification_restore:archive_integrity",
@@ -95,7 +96,7 @@ def test_the_longest_name_that_chom_yaml_takes_loads(tmp_path: Path, loaded: Loa
 def test_hundreds_of_servers_load(tmp_path: Path, loaded: Load) -> None:
     definitions = loaded(chom_yaml(tmp_path, *(f"db-{number:03d}" for number in range(500))))
     dg.Definitions.validate_loadable(definitions)
-    assert len(keys(definitions)) == 2000
+    assert len(keys(definitions)) == 2500
 
 
 def test_nothing_of_dagster_is_imported_that_it_does_not_export() -> None:
@@ -112,7 +113,7 @@ def test_schedules_run_only_where_the_environment_says_so(
 ) -> None:
     definitions = loaded(chom_yaml(tmp_path, "chom"), CHOM_SCHEDULES=value)
     found = [each for each in definitions.schedules or () if isinstance(each, dg.ScheduleDefinition)]
-    assert [each.default_status.name for each in found] == [status] * 3
+    assert [each.default_status.name for each in found] == [status] * 4
     assert [each.default_status.name for each in definitions.sensors or ()] == [status] * 2
 
 

@@ -79,7 +79,7 @@ def archive_binary_log(
     Raises ConfigurationError for what this version cannot do; else what `archive` raises.
     """
     refuse_unbuilt(Kind.FULL, policy)
-    keyring = keyring_of(inventory.repository, policy) if policy.encrypt else None
+    keyring = keyring_of(inventory.repository, policy)  # what was encrypted before is continued in any case
     repository = repository_of(inventory.repository)
     repository.create()
     return archive(server, policy, repository, keyring, report, close=close)

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from chom_pipelines.binlogs.chain import Chain, chained
 from chom_pipelines.binlogs.segments import FIRST, Segment
-from chom_pipelines.errors import KeyUnavailableError, RepositoryError
+from chom_pipelines.errors import DamagedError, KeyUnavailableError, RepositoryError
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.layout import BackupId, Kind
+from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.manifest import Manifest, unauthenticated
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import Stream, lacking
@@ -46,10 +49,21 @@ class History:
             found.append(segment)
         return tuple(found)
 
+    def next_id(self, file: str) -> str:
+        """The id of the segment that goes on with a file."""
+        found = self.of_file(file)
+        return BackupId(Kind.BINLOG, file=file, start=found[-1].end if found else FIRST).text
+
     def is_archived(self, file: str) -> bool:
         """All of a file is."""
         found = self.of_file(file)
         return bool(found) and found[-1].complete
+
+    def head_before(self, file: str) -> str | None:
+        """The head of the file before this one; None where nothing of it is archived."""
+        base, _, number = file.rpartition(".")
+        wanted = (base, int(number) - 1)
+        return next((each.head for each in self.segments if (each.base, each.number) == wanted), None)
 
     def entry(self, segment: Segment) -> BackupEntry:
         """The entry of one of its segments."""
@@ -59,9 +73,19 @@ class History:
 def histories(repository: Repository, server: str, keyring: Keyring | None) -> list[History]:
     """Every history of a server, the newest last; manifests are read and authenticated, and objects looked for.
 
-    Raises RepositoryError where the repository cannot be read, KeyUnavailableError where the key is not at hand.
+    A segment whose last proof failed cannot be used. Raises RepositoryError where the repository cannot be read,
+    KeyUnavailableError where the key is not at hand.
     """
-    return _histories(repository, server, lambda entry: entry.manifest(keyring))
+
+    def manifest(entry: BackupEntry) -> Manifest:
+        found = opened(entry, keyring)
+        if found.problem:
+            raise found.problem
+        if found.manifest is None or found.outcome is Outcome.FAILED:
+            raise DamagedError(found.reason)
+        return found.manifest
+
+    return _histories(repository, server, manifest)
 
 
 def histories_to_continue(repository: Repository, server: str, keyring: Keyring | None) -> list[History]:

@@ -35,6 +35,8 @@ class Archived:
     chain: Chain
     began_anew: str
     """Why a new history was begun, where one was: no backup of before leads into it."""
+    blocked: tuple[str, ...] = ()
+    """Segments that cannot be used and are where files of the server should go: they were not archived."""
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -60,8 +62,9 @@ def archive(
     """Archive every file that the server has closed; where `close` says so, it closes first the one that it writes.
 
     What is in the archive is not read again. Raises the errors of `chom_pipelines.errors`, with every segment kept that
-    was finished: RepositoryBusyError where another run archives, BinlogDamagedError where the server sends what is no
-    sound binary log, and nothing of that file is archived.
+    was finished: RepositoryBusyError where another run archives; BinlogDamagedError where the server sends what is no
+    sound binary log, and nothing of that file is archived; DamagedError, after all others were archived, where one that
+    cannot be used has the place of what the server still has.
     """
     if policy.encrypt and keyring is None:
         message = "the binary log is to be encrypted, and no keys are configured"
@@ -88,7 +91,11 @@ class _Run:
 
     def archive(self, logs: Sequence[ServerLog], report: Report) -> Archived:
         history, began_anew = self._continued(logs)
-        wanted = [log for log in logs[:-1] if not history.is_archived(log.file)]
+        lacking = [log for log in logs[:-1] if not history.is_archived(log.file)]
+        places = {log.file: history.next_id(log.file) for log in lacking}
+        # what follows is archived all the same: it may not wait for a person
+        blocked = {name: history.unreadable[name] for name in places.values() if name in history.unreadable}
+        wanted = [log for log in lacking if places[log.file] not in blocked]
         total, done = sum(log.bytes for log in wanted), 0
         new: list[Segment] = []
         writer = SegmentWriter(
@@ -99,11 +106,11 @@ class _Run:
             done += log.bytes
             new.append(segment)
             history = replace(history, segments=(*history.segments, segment))
-        return Archived(history.name, tuple(new), history.chain, began_anew)
+        unusable = tuple(f"{history.name}/{name}: {reason}" for name, reason in blocked.items())
+        return Archived(history.name, tuple(new), history.chain, began_anew, unusable)
 
     def _continued(self, logs: Sequence[ServerLog]) -> tuple[History, str]:
-        keyring = self.keyring if self.policy.encrypt else None
-        known = histories_to_continue(self.repository, self.server.name, keyring)
+        known = histories_to_continue(self.repository, self.server.name, self.keyring)
         identity = Identity(self.facts.server_id, self.facts.server_uuid)
         why = why_anew(known, identity, logs, lambda file: head_of(self.endpoint, self.facts, file))
         if known and not why:

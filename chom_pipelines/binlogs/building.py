@@ -12,6 +12,7 @@ from chom_pipelines.binlogs.events import (
     Kind,
     Query,
     Rotate,
+    named_zone,
     parse_incident,
 )
 from chom_pipelines.binlogs.gtid_events import (
@@ -62,6 +63,7 @@ class _Open:
     ending: Ending = Ending.STATEMENT
     statements: list[Statement] = field(default_factory=list)
     statement_count: int = 0
+    zones: set[str] = field(default_factory=set)
 
 
 class Builder:
@@ -207,6 +209,7 @@ class Builder:
     # --- what is in it, and how it ends
 
     def _query(self, buffer: bytes, begin: int, end: int, head: Head, *, compressed: bool = False) -> None:
+        self._zone(buffer, begin, 0, head)
         if not compressed and buffer.endswith(b"\0BEGIN", begin, end):
             self._opened(head).begun = True
             return
@@ -214,9 +217,14 @@ class Builder:
         self._statement(query, head)
 
     def _load_query(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._zone(buffer, begin, _LOAD_QUERY_EXTRA, head)
         fixed = begin + QUERY_SIZE
         body = buffer[begin:fixed] + buffer[fixed + _LOAD_QUERY_EXTRA : min(end, begin + MOST_READ)]
         self._statement(Query.parse(body, TEXT_BYTES + 1), head)
+
+    def _zone(self, buffer: bytes, begin: int, extra: int, head: Head) -> None:
+        if zone := named_zone(buffer, begin, extra):
+            self._opened(head).zones.add(zone)
 
     def _statement(self, query: Query, head: Head) -> None:
         opened = self._opened(head)
@@ -284,6 +292,7 @@ class Builder:
                 self._rows.taken(),
                 tuple(opened.statements),
                 opened.statement_count,
+                tuple(opened.zones),
             )
         )
 

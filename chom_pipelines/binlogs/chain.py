@@ -1,8 +1,8 @@
 """Which segments follow each other without a gap; pure.
 
 Files are numbered without a gap, positions within a file are bytes, and a file that the server closed ends with the
-name of the next. Beside these the log's own GTIDs must go on where they ended, which finds the log of another server
-under the same names.
+name of the next. Beside these the log's own GTIDs must go on where they ended, and each record names the first event of
+the file before, which finds the log of another server, or of another time, under the same names.
 """
 
 from __future__ import annotations
@@ -118,6 +118,8 @@ def _foreign(before: Segment, after: Segment) -> str | None:
         return f"{after.range} is of another file of that name than {before.range}"
     if before.following and after.file not in {before.file, before.following}:
         return f"{before.file} says that {before.following} follows, and not {after.file}"
+    if before.file != after.file and after.previous not in {None, before.head}:
+        return f"{before.file} is another file of that name than the one that {after.file} followed"
     if before.after != after.before:
         return (
             f"{before.file} ends after the GTIDs {before.after or '(none)'}, "

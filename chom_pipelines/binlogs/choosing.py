@@ -27,32 +27,49 @@ class Way:
 
 def way_to(target: Target, found: Recoverable) -> Way:
     """The best way; raises RestoreRefusedError where none leads there, with the nearest moments that can be reached."""
-    best = max(_ways(target, found), key=lambda way: way.full.as_of, default=None)
-    if best is None:
-        raise RestoreRefusedError(
-            f"{target} cannot be restored: {_why(target, found)}", _nearest(target, found.windows)
-        )
-    return best
+    ways = ways_to(target, found)
+    if not ways:
+        what = f"{target} cannot be restored: {_why(target, found)}"
+        raise RestoreRefusedError(what, _nearest(target, found.windows))
+    return ways[0]
+
+
+def ways_to(target: Target, found: Recoverable) -> list[Way]:
+    """All ways, the best one first."""
+    return sorted(_ways(target, found), key=lambda way: way.full.as_of, reverse=True)
 
 
 def _ways(target: Target, found: Recoverable) -> Iterator[Way]:
+    candidates = _candidates(target, found)
     for full in found.fulls:
         if isinstance(target, AtTime) and full.as_of == target.moment:
             yield Way(full, "", ())
             continue
-        run = run_of(full, _candidates(target, found.runs))
+        run = run_of(full, candidates)
         segments = following(full, run) if run else ()
         if run and segments and _leads(full, segments, target):
             yield Way(full, run.history, segments)
 
 
-def _candidates(target: Target, runs: Sequence[Run]) -> Sequence[Run]:
-    """A place is of the last history that has it: where a server began to count anew, it has had it before."""
-    if not isinstance(target, BeforePlace):
-        return runs
-    having = [run for run in runs if run.from_place(target.file, target.position)]
-    newest = max(having, key=lambda run: run.from_place(target.file, target.position)[0].opened, default=None)
-    return [newest] if newest else []
+def _candidates(target: Target, found: Recoverable) -> Sequence[Run]:
+    """Runs in which a target is meant to be: where a server began to count anew, it has had places and GTIDs before.
+
+    Those are not looked for in older histories: what is lost, or not archived yet, would be taken for what was long
+    before. GTIDs are where the newest history says that it goes on after them.
+    """
+    if isinstance(target, AtTime):
+        return found.runs
+    newest = found.newest
+    if isinstance(target, BeforePlace):
+        history = target.history or (newest.name if newest else None)
+        runs = [run for run in found.runs if run.history == history]
+        return [run for run in runs if run.from_place(target.file, target.position)]
+    if newest is None:
+        return []
+    first = newest.chain.runs[0].segments[0]
+    if first.before is not None and covers(first.flavour, first.before, target.gtid):
+        return found.runs
+    return [run for run in found.runs if run.history == newest.name]
 
 
 def _leads(full: Full, segments: tuple[Segment, ...], target: Target) -> bool:
@@ -72,19 +89,25 @@ def _holds(full: Full, target: ThroughGtid) -> bool:
 
 def _why(target: Target, found: Recoverable) -> str:
     """What stands in the way."""
-    windows = found.windows
     if not found.fulls:
         return "there is no full backup"
     if isinstance(target, AtTime):
-        if target.moment < windows.intervals[0].earliest:
-            return "it is before the oldest full backup"
-        if windows.latest and target.moment > windows.latest:
-            return f"the archive does not go beyond {AtTime(windows.latest)}"
-        gap = next((gap for gap in windows.gaps if gap.after.until <= target.moment), None)
-        return f"it is in no window{f': {gap.why}' if gap else ''}"
+        return _why_not_then(target, found.windows)
     if isinstance(target, ThroughGtid) and all(_holds(full, target) for full in found.fulls):
         return "every full backup holds it already"
+    if len(found.histories) > 1 and not (isinstance(target, BeforePlace) and target.history):
+        newest = f"in {found.newest.name}, the newest history" if found.newest else "as one history is of no use at all"
+        return f"no full backup and unbroken archive lead there, {newest}"
     return "no full backup and unbroken archive lead there"
+
+
+def _why_not_then(target: AtTime, windows: Windows) -> str:
+    if target.moment < windows.intervals[0].earliest:
+        return "it is before the oldest full backup"
+    if windows.latest and target.moment > windows.latest:
+        return f"the archive does not go beyond {AtTime(windows.latest)}"
+    gap = next((gap for gap in windows.gaps if gap.after.until <= target.moment), None)
+    return f"it is in no window{f': {gap.why}' if gap else ''}"
 
 
 def _nearest(target: Target, windows: Windows) -> str:

@@ -50,7 +50,7 @@ def replay_by_client(
     options.write_text(option_file(target, flavour))
     command = [
         *(str(client_program(flavour).path), f"--defaults-file={options}", "--binary-mode", "--batch"),
-        *("--skip-column-names", "--max-allowed-packet=1G"),
+        *("--skip-column-names", "--max-allowed-packet=1G", "--local-infile=1"),
     ]
     answer, errors = private / "replay.out", private / "replay.err"
     with answer.open("wb") as out, errors.open("wb") as err:
@@ -60,7 +60,7 @@ def replay_by_client(
     with session:
         try:
             for done, file in enumerate(files):
-                if not _fed(file, flavour, session):
+                if not _fed(file, flavour, private, session):
                     break  # the session has ended, and says why
                 report(done + 1)
             if session.stdin:
@@ -69,15 +69,19 @@ def replay_by_client(
                 with suppress(BrokenPipeError):
                     session.stdin.close()
             if session.wait() or _END not in answer.read_text(errors="replace"):
-                raise _failure(files, flavour, errors.read_text(errors="replace"))
+                raise _failure(files, flavour, private, errors.read_text(errors="replace"))
         finally:
             session.kill()  # at the end of its input it would execute the half of a statement
 
 
-def _fed(file: LogFile, flavour: Flavour, session: subprocess.Popen[bytes]) -> bool:
+def _fed(file: LogFile, flavour: Flavour, private: Path, session: subprocess.Popen[bytes]) -> bool:
     """Send a file's statements to the session; whether it was still there to take all of them."""
     reading = subprocess.run(
-        _reader(file, flavour), check=False, stdout=session.stdin, stderr=subprocess.PIPE, env=harmless_environment()
+        _reader(file, flavour, private),
+        check=False,
+        stdout=session.stdin,
+        stderr=subprocess.PIPE,
+        env=harmless_environment(),
     )
     if reading.returncode == 0:
         return True
@@ -91,24 +95,29 @@ def _fed(file: LogFile, flavour: Flavour, session: subprocess.Popen[bytes]) -> b
     )
 
 
-def _reader(file: LogFile, flavour: Flavour) -> list[str]:
-    return [str(binlog_program(flavour).path), "--no-defaults", *file.positions(), str(file.path)]
+def _reader(file: LogFile, flavour: Flavour, private: Path) -> list[str]:
+    """What LOAD DATA has loaded is written to files of its own, which the session reads."""
+    loads = f"--local-load={private}"
+    return [str(binlog_program(flavour).path), "--no-defaults", loads, *file.positions(), str(file.path)]
 
 
-def _failure(files: Sequence[LogFile], flavour: Flavour, said: str) -> RestoreFailedError:
+def _failure(files: Sequence[LogFile], flavour: Flavour, private: Path, said: str) -> RestoreFailedError:
     lines = [line for line in said.splitlines() if line.strip()]
     text = next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else "it ended without a word")
     found = _FAILED_AT.search(said)
-    where = _event_at(files, flavour, int(found[1])) if found else "an unknown event"
+    where = _event_at(files, flavour, private, int(found[1])) if found else "an unknown event"
     return RestoreFailedError(f"the replay failed at {where}: {text}", "restore to a place before it, with --before")
 
 
-def _event_at(files: Sequence[LogFile], flavour: Flavour, line: int) -> str:
+def _event_at(files: Sequence[LogFile], flavour: Flavour, private: Path, line: int) -> str:
     """The event from which a line of the replayed text was made."""
     seen, place = 0, "the beginning"
     for file in files:
         with subprocess.Popen(
-            _reader(file, flavour), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=harmless_environment()
+            _reader(file, flavour, private),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=harmless_environment(),
         ) as reading:
             for text in reading.stdout or ():
                 seen += 1

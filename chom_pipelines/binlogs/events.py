@@ -173,6 +173,11 @@ class Rotate:
         return Rotate(body[8:].decode(), _U64.unpack_from(body)[0])
 
 
+_ZONE, _CATALOG = 5, 6
+_BEFORE_ZONE = {0: 4, 1: 8, 3: 4, 4: 6}
+"""Status variables: flags, SQL mode, steps of AUTO_INCREMENT, character sets; and the bytes that they have."""
+
+
 @dataclass(frozen=True)
 class Query:
     """A statement as text. `text` is cut off at the number of bytes that was asked for."""
@@ -192,6 +197,28 @@ class Query:
             raise ValueError("the database's name does not end where it should")
         text = mariadb_decompressed(body[at:], limit) if compressed else body[at : at + limit]
         return Query(database, text, error)
+
+
+def named_zone(buffer: bytes, begin: int, extra: int = 0) -> str | None:
+    """The session's time zone where a statement depends on it and it has a name, which not every server knows.
+
+    A QUERY event's body begins at `begin`; `extra` is what its kind has between the fixed part and the status
+    variables. These come in an order, and few are in front of the zone.
+    """
+    at = begin + QUERY_SIZE + extra
+    end = at + int.from_bytes(buffer[begin + QUERY_SIZE - 2 : begin + QUERY_SIZE], "little")
+    while at < end:
+        code = buffer[at]
+        if code == _ZONE:
+            name = buffer[at + 2 : at + 2 + buffer[at + 1]].decode(errors="backslashreplace")
+            return None if name == "SYSTEM" or name[:1] in {"+", "-"} else name
+        if code == _CATALOG:
+            at += 2 + buffer[at + 1]
+        elif code in _BEFORE_ZONE:
+            at += 1 + _BEFORE_ZONE[code]
+        else:
+            return None
+    return None
 
 
 def parse_incident(body: bytes) -> tuple[int, str]:

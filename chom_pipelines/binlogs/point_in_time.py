@@ -22,6 +22,7 @@ from chom_pipelines.logical.dump import take_backup
 from chom_pipelines.progress import Report, counted
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import LATEST
@@ -40,6 +41,8 @@ class PointInTime:
     recovery: Recovery
     private: Path
     """A directory of ours."""
+    expected_seconds: float | None
+    """Of the backup's restore and the replay, by what proofs and drills have measured; None: they have not."""
 
     def recoverer(self, route: Route, *, accounts: bool, report: Report) -> Recoverer:
         """What carries it out."""
@@ -50,7 +53,13 @@ class PointInTime:
 
 @contextmanager
 def point_in_time(
-    repository: Repository, server: str, target: Target, *, backup: str, keyring: Keyring | None, report: Report
+    repository: Repository,
+    server: str,
+    target: Target,
+    *,
+    keyring: Keyring | None,
+    report: Report,
+    backup: str = LATEST,
 ) -> Iterator[PointInTime]:
     """Find the best way to the target, from this backup or from any ("latest"), and read the log that it takes.
 
@@ -70,7 +79,7 @@ def point_in_time(
             else:
                 done = counted(report, needed, "read the binary log")
                 recovery = prepared(way, target, history, Spool(claim.path), keyring=keyring, report=done)
-        yield PointInTime(contents, recovery, claim.path)
+        yield PointInTime(contents, recovery, claim.path, _expected(entry, recovery, found, keyring))
 
 
 def recover_into_directory(ready: PointInTime, directory: Path, recoverer: Recoverer, *, replace_it: bool) -> Recovered:
@@ -128,6 +137,17 @@ def _of(found: Recoverable, backup: str, repository: Repository, server: str) ->
         why = found.unusable_backups.get(backup, "it is no full backup")
         raise BackupNotFoundError(f"{backup} of {server} cannot be used: {why}", "leave it out, for the best there is")
     return replace(found, fulls=chosen)
+
+
+def _expected(entry: BackupEntry, recovery: Recovery, found: Recoverable, keyring: Keyring | None) -> float | None:
+    restored = opened(entry, keyring).restored_in
+    drills = sorted(
+        (drill for full in found.fulls for drill in full.drills if drill.rate), key=lambda each: each.started
+    )
+    rate = drills[-1].rate if drills else None
+    if restored is None or (recovery.files and rate is None):
+        return None
+    return restored + (recovery.stop.transactions / rate if rate else 0)
 
 
 @contextmanager

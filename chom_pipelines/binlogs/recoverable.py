@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 
 from chom_pipelines.binlogs.archive import History, histories
 from chom_pipelines.binlogs.chain import Gap, Run
-from chom_pipelines.binlogs.windows import Full, Windows, windows
+from chom_pipelines.binlogs.windows import Full, Windows, run_of, windows
+from chom_pipelines.errors import RepositoryError
 from chom_pipelines.outcome import Outcome
+from chom_pipelines.repository.drill import Drill, drills_of
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.listing import OpenedEntry, opened
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.repository import Repository
+
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,21 @@ class Recoverable:
         return windows(self.fulls, (history.chain for history in self.histories))
 
     @property
+    def newest(self) -> History | None:
+        """The history that the server writes; None: nothing is archived, or of one nothing tells when it was."""
+        return self.histories[-1] if self.histories and self.histories[0].last else None
+
+    @property
     def open_gaps(self) -> tuple[Gap, ...]:
         """Gaps that no full backup has mended: what is archived after them leads nowhere."""
-        newest = max((full.as_of for full in self.fulls), default=None)
-        return tuple(gap for gap in self.windows.gaps if newest is None or newest < gap.before.opened)
+        return tuple(gap for gap in self.windows.gaps if not any(self._mends(full, gap) for full in self.fulls))
+
+    def _mends(self, full: Full, gap: Gap) -> bool:
+        """It was taken behind the gap. Files say only in which second they were begun."""
+        if full.as_of < gap.before.opened + _SECOND:
+            run = run_of(full, self.runs) if full.as_of >= gap.before.opened else None
+            return run is not None and gap.before in run.segments
+        return True
 
 
 def recoverable(repository: Repository, server: str, keyring: Keyring | None) -> Recoverable:
@@ -49,22 +65,26 @@ def recoverable(repository: Repository, server: str, keyring: Keyring | None) ->
     Raises RepositoryError where it cannot be listed, KeyUnavailableError where the key of a segment is not at hand.
     """
     failed: dict[str, str] = {}
-    fulls = tuple(_fulls((opened(entry, keyring) for entry in repository.backups(server)), failed))
+    fulls = tuple(_fulls((opened(entry, keyring) for entry in repository.backups(server)), keyring, failed))
     archived = tuple(histories(repository, server, keyring))
     damaged = {f"{one.name}/{name}": reason for one in archived for name, reason in one.unreadable.items()}
     return Recoverable(fulls, archived, failed, damaged)
 
 
-def _fulls(found: Iterator[OpenedEntry], unusable: dict[str, str]) -> Iterator[Full]:
+def _fulls(found: Iterator[OpenedEntry], keyring: Keyring | None, unusable: dict[str, str]) -> Iterator[Full]:
     for one in found:
         if one.manifest and not one.problem and one.outcome is not Outcome.FAILED:
             if one.manifest.kind is Kind.FULL:
-                yield _full(one, one.manifest)
+                yield _full(one, one.manifest, keyring, unusable)
         else:
-            failed = next((proof.reason for proof in one.latest.values() if proof.outcome is Outcome.FAILED), "")
-            unusable[one.entry.id] = one.problem.what if one.problem else failed or "a proof of it cannot be believed"
+            unusable[one.entry.id] = one.reason
 
 
-def _full(one: OpenedEntry, manifest: Manifest) -> Full:
+def _full(one: OpenedEntry, manifest: Manifest, keyring: Keyring | None, unusable: dict[str, str]) -> Full:
     answered = [proof.started for proof in one.latest.values() if proof.outcome is one.outcome]
-    return Full.of(manifest, one.outcome, max(answered, default=None))
+    drills: list[Drill] = []
+    try:
+        drills = drills_of(one.entry, keyring)
+    except RepositoryError as error:  # the backup is as good without them
+        unusable[f"{one.entry.id}, its drills"] = error.what
+    return Full.of(manifest, one.outcome, max(answered, default=None), drills)

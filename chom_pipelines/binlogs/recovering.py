@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from chom_pipelines.binlogs.archive_server import replay_by_replication
+from chom_pipelines.binlogs.archive_server import replay_by_replication, without_gtids
 from chom_pipelines.binlogs.client_replay import replay_by_client
 from chom_pipelines.binlogs.gtids import GtidPosition, GtidSet
 from chom_pipelines.binlogs.recovery import Recovery
+from chom_pipelines.binlogs.scheduled import put_back, read_statuses, statuses
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.phases import timed
@@ -20,10 +21,11 @@ from chom_pipelines.progress import Report
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import restore_contents
-from chom_pipelines.server.connection import Endpoint, Session
+from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import literal, quote
 from chom_pipelines.server.scratch import ScratchServer, as_replica
+from chom_pipelines.server.time_zones import load_time_zones
 
 _SERVER_ID = 2_147_483_002
 """Of the server that a log is replayed on."""
@@ -70,10 +72,8 @@ class Recoverer:
     def options(self) -> tuple[str, ...]:
         """With which the private server has to be started."""
         options = as_replica(self.flavour, _SERVER_ID)
-        if (
-            self.recovery.begin is None or self.recovery.begin.gtid is None
-        ):  # its log has none, so that the server must not ask for any
-            options = tuple(option for option in options if "gtid" not in option)
+        if not (self.recovery.end and self.recovery.end.gtid):
+            options = without_gtids(options)
         if self.databases is not None:
             return (*options, *(f"--replicate-wild-do-table={_pattern(name)}.%" for name in self.databases))
         return options if self.accounts else (*options, "--replicate-wild-ignore-table=mysql.%")
@@ -84,17 +84,21 @@ class Recoverer:
         Returns only where the server stands exactly where the archive says that it has to. Raises RestoreFailedError,
         and what restoring and starting servers raise: then the server is of no use.
         """
+        self._refuse_unfit_route()
         accounts = self.accounts or self.route is Route.CLIENT
         restored = restore_contents(
             self.contents, server.endpoint, RestoreRequest(accounts=accounts, compare=True), self.report
         )
         phases = dict(restored.phases)
         with Session(server.endpoint) as session:
+            load_time_zones(session, self.recovery.zones)
             if self.recovery.begin and self.recovery.begin.gtid:
                 _begin_at(session, self.flavour, self.recovery.begin.gtid)
+            events = read_statuses(session)
             with timed(phases, "replay"), self._strangers(session):
                 if self.recovery.files:
-                    self._replay(server.endpoint)
+                    self._replay(server)
+            put_back(session, statuses(events, self.recovery.of_events))
             self._check(session)
         return Recovered(replace(restored, phases=phases), self.recovery.stop.transactions)
 
@@ -112,20 +116,40 @@ class Recoverer:
         for name in strangers:
             session.execute(f"DROP DATABASE {quote(name)}")
 
-    def _replay(self, target: Endpoint) -> None:
+    def _refuse_unfit_route(self) -> None:
+        """Raise RestoreRefusedError where the clients' text cannot say what has to be done."""
+        if self.route is Route.REPLICATION or not self.recovery.files:
+            return
+        why = ""
+        if self.databases is not None:
+            why = f"the backup has {', '.join(self.databases)} alone, and the text of the log is of all databases"
+        elif self.recovery.prepares and self.flavour is Flavour.MARIADB:
+            where = self.recovery.prepares.label
+            why = f"the XA transaction at {where} is prepared there, and MariaDB lets its session do nothing else then"
+        if why:
+            raise RestoreRefusedError(why, "replay by replication")
+
+    def _replay(self, target: ScratchServer) -> None:
         recovery = self.recovery
         if self.route is Route.REPLICATION and recovery.begin and recovery.end:
-            replay_by_replication(
-                recovery.files, recovery.begin, recovery.end, target, flavour=self.flavour, report=self.report
-            )
+            try:
+                replay_by_replication(
+                    recovery.files,
+                    recovery.begin,
+                    recovery.end,
+                    target.endpoint,
+                    flavour=self.flavour,
+                    report=self.report,
+                )
+            except RestoreFailedError as error:
+                if said := _said_by_worker(target):
+                    raise RestoreFailedError(f"{error.what}\n  {said}", error.remedy) from error
+                raise
             return
-        if self.databases is not None:
-            what = f"the backup has {', '.join(self.databases)} alone, and the text of the log is of all databases"
-            raise RestoreRefusedError(what, "replay by replication")
         count = len(recovery.files)
         replay_by_client(
             recovery.files,
-            target,
+            target.endpoint,
             self.flavour,
             self.private,
             lambda done: self.report(done, count, "replay files of the log"),
@@ -138,6 +162,13 @@ class Recoverer:
         if self.flavour is Flavour.MARIADB and self.route is Route.CLIENT:  # sessions of clients do not keep it
             session.execute(f"SET GLOBAL gtid_slave_pos = {literal(wanted)}")
         _expect(session, self.flavour, wanted, "after the replay")
+
+
+def _said_by_worker(server: ScratchServer) -> str:
+    """What failed: MySQL's status names the worker, and says to look into the server's log for its error."""
+    lines = server.log.read_text(errors="replace").splitlines()
+    found = [line.partition("; ")[2] for line in lines if "] Replica SQL for channel" in line and "Worker" in line]
+    return next((line for line in found if line), "")
 
 
 def _pattern(database: str) -> str:

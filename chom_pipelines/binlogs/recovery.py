@@ -10,8 +10,11 @@ from chom_pipelines.binlogs.archive import History
 from chom_pipelines.binlogs.choosing import Way
 from chom_pipelines.binlogs.client_replay import LogFile
 from chom_pipelines.binlogs.gtids import GtidCollector, GtidPosition, GtidSet, MariadbGtid
+from chom_pipelines.binlogs.scheduled import is_of_events
 from chom_pipelines.binlogs.spool import Spool
+from chom_pipelines.binlogs.statements import Statement
 from chom_pipelines.binlogs.stopping import AtTime, Located, Stop, Target, stop
+from chom_pipelines.binlogs.transactions import Ending
 from chom_pipelines.errors import DamagedError
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Position
@@ -34,6 +37,12 @@ class Recovery:
     end: Position | None
     databases: frozenset[str] = frozenset()
     """Which statements in between name, or have as their default: not those of rows."""
+    zones: frozenset[str] = frozenset()
+    """Named time zones that statements in between depend on."""
+    of_events: tuple[Statement, ...] = ()
+    """What is in between that may say whether events of the scheduler run."""
+    prepares: Located | None = None
+    """The first transaction in between that is prepared, and committed by another one, if at all."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -71,7 +80,18 @@ def prepared(
     end = Position(file=found.last.file, position=found.last.transaction.end, gtid=followed.gtids)
     files[0] = replace(files[0], start=begin.position)
     files[-1] = replace(files[-1], stop=end.position)
-    return Recovery(way, target, found, tuple(files), begin, end, frozenset(followed.databases))
+    return Recovery(
+        way,
+        target,
+        found,
+        tuple(files),
+        begin,
+        end,
+        databases=frozenset(followed.databases),
+        zones=frozenset(followed.zones),
+        of_events=tuple(followed.of_events),
+        prepares=followed.prepares,
+    )
 
 
 class _Followed:
@@ -80,6 +100,9 @@ class _Followed:
     def __init__(self, way: Way, begin: Position) -> None:
         self.way, self.begin = way, begin
         self.databases: set[str] = set()
+        self.zones: set[str] = set()
+        self.of_events: list[Statement] = []
+        self.prepares: Located | None = None
         before = way.segments[0].before
         self._set: GtidCollector | None = None
         self._last: dict[int, MariadbGtid] | None = None
@@ -109,6 +132,10 @@ class _Followed:
                 is_behind = True
             yield each
             self._execute(each)
+            self.zones.update(each.transaction.zones)
+            self.of_events += filter(is_of_events, each.transaction.statements)
+            if each.transaction.ending is Ending.XA_PREPARE and self.prepares is None:
+                self.prepares = each
             for statement in each.transaction.statements:
                 self.databases |= {statement.database, *(database for database, _ in statement.tables)} - {""}
         if not is_behind:

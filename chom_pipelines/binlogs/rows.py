@@ -48,8 +48,8 @@ class Image:
     """The columns of a row that are in an event; of an update there are two, before and after."""
 
     widths: tuple[Width, ...]
-    json_columns: int = 0
-    """Of an image that may have parts of JSON values only: how many such columns the table has."""
+    json_columns: int | None = None
+    """Of an image that may have parts of JSON values only: how many such columns the table has, perhaps none at all."""
     uncertain: bool = False
     known: dict[bytes, Steps] = field(default_factory=dict, compare=False, repr=False)
 
@@ -98,7 +98,7 @@ class Plan:
     images: tuple[Image, ...]
     constant: int
     """Bytes of a row (of an update: of both images) where all have the same, else 0."""
-    _prepared: tuple[tuple[dict[bytes, Steps], int, Image, int], ...]
+    _prepared: tuple[tuple[dict[bytes, Steps], int, Image, int | None], ...]
 
     @staticmethod
     def of(images: Sequence[Image], *, varying: bool) -> Plan:
@@ -121,7 +121,7 @@ class Plan:
         try:
             while at < end:
                 for known, null_bytes, image, json_columns in prepared:
-                    if json_columns:
+                    if json_columns is not None:
                         at = _behind_partial_bits(data, at, json_columns)
                     nulls = data[at : at + null_bytes]
                     short, lengths, tail = known.get(nulls) or image.steps(nulls)
@@ -143,11 +143,11 @@ class Plan:
         """Count rows that come in pieces, for `RowStream`: ask for n bytes (n), or to skip them (-n); 0 after a row."""
         while True:
             for image in self.images:
-                if image.json_columns:
+                if image.json_columns is not None:
                     options = yield 1
                     if options[0] > 1:
                         raise RowsDamagedError(f"its rows have unknown options, {options[0]}")
-                    if options[0]:
+                    if options[0] and image.json_columns:
                         yield -((image.json_columns + 7) // 8)
                 nulls = (yield image.null_bytes) if image.null_bytes else b""
                 on = -image.null_bytes
@@ -217,7 +217,7 @@ def plan_for(table: Table, bitmaps: Sequence[bytes], *, partial: bool) -> Plan:
     for bitmap in bitmaps:
         present = [bit for byte in bitmap for bit in _BITS[byte]][: len(table.widths)]
         widths = tuple(width for width, there in zip(table.widths, present, strict=True) if there)
-        images.append(Image(widths, table.json_columns if partial and images else 0, table.uncertain))
+        images.append(Image(widths, table.json_columns if partial and images else None, table.uncertain))
     varying = table.nullable or table.uncertain or any(width.prefix for image in images for width in image.widths)
-    varying |= any(image.json_columns for image in images)
+    varying |= any(image.json_columns is not None for image in images)
     return Plan.of(images, varying=varying)

@@ -16,6 +16,7 @@ from chom_pipelines.binlogs.scanning import Scanner
 from chom_pipelines.binlogs.segments import Segment
 from chom_pipelines.binlogs.spool import log_of, object_of
 from chom_pipelines.binlogs.statements import Does
+from chom_pipelines.binlogs.stopping import BeforePlace
 from chom_pipelines.binlogs.transactions import TableRows
 from chom_pipelines.errors import ConfigurationError, DamagedError
 from chom_pipelines.repository.keys import Keyring
@@ -116,6 +117,8 @@ class Event:
     """A transaction that was found, and what in it was looked for."""
 
     history: str
+    newest: bool
+    """It is of the history that the server writes, whose files go without saying."""
     file: str
     entry: Indexed
     rows: tuple[TableRows, ...]
@@ -124,10 +127,10 @@ class Event:
     @property
     def before(self) -> str:
         """What `chom restore --before` takes, for all that was there until then."""
-        return f"{self.file}:{self.entry.start}"
+        return str(BeforePlace(self.file, self.entry.start, "" if self.newest else self.history))
 
 
-def events(history: History, search: Search, keyring: Keyring | None) -> Iterator[Event]:
+def events(history: History, search: Search, keyring: Keyring | None, *, newest: bool) -> Iterator[Event]:
     """All that is found in a history, in the order of its log; raises DamagedError, KeyUnavailableError."""
     for segment in sorted(history.segments, key=lambda each: (each.number, each.start)):
         if not search.overlaps(segment):
@@ -135,7 +138,7 @@ def events(history: History, search: Search, keyring: Keyring | None) -> Iterato
         for entry in _entries(history, segment, search, keyring):
             rows, statements = search.finds(entry)
             if rows or statements:
-                yield Event(history.name, segment.file, entry, rows, statements)
+                yield Event(history.name, newest, segment.file, entry, rows, statements)
 
 
 def _entries(history: History, segment: Segment, search: Search, keyring: Keyring | None) -> Iterator[Indexed]:

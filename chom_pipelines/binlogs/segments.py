@@ -54,6 +54,8 @@ class Segment:
     incidents: int
     """How often the server says in it that it lost events: no replay gets across that."""
     head: str
+    previous: str | None
+    """The head of the file before it; None: that was not in the archive when this was added."""
     digest: str
     stored_bytes: int
     server_bytes: int
@@ -69,6 +71,11 @@ class Segment:
             raise DamagedError(f"{manifest.id} of {manifest.server} stands among binary logs and is none")
         if manifest.id != f"{Kind.BINLOG.value}_{start.file}_{start.position:012d}" or end.file != start.file:
             raise DamagedError(f"the manifest of {manifest.id} of {manifest.server} describes another piece of the log")
+        if payload.history != history:
+            what = (
+                f"{manifest.id} of {manifest.server} belongs to the history {payload.history}, and stands in {history}"
+            )
+            raise DamagedError(what, f"move it back to {payload.history}, or remove it where it is there as well")
         return cls(
             id=manifest.id,
             history=history,
@@ -86,6 +93,7 @@ class Segment:
             transactions=payload.transactions,
             incidents=payload.incidents,
             head=payload.head,
+            previous=payload.previous,
             digest=payload.digest,
             stored_bytes=manifest.stored_bytes,
             server_bytes=payload.server_bytes,

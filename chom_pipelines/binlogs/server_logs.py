@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chom_pipelines.errors import ServerError, UnsupportedServerError
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
 
+_MYSQL_ENCRYPTION_HEADER = 512
+"""Bytes; measured with MySQL 9.7: a file of 2270 bytes is sent as 1758."""
 _FILE = re.compile(r"[^/\0]+\.\d{6,}")
 
 
 @dataclass(frozen=True)
 class ServerLog:
-    """A file of the binary log and its size in bytes, that of the last one as of when it was asked."""
+    """A file of the binary log and how many bytes of it the server sends, of the last one as of when it was asked."""
 
     file: str
     bytes: int
@@ -38,11 +41,17 @@ def server_logs(session: Session, facts: ServerFacts) -> list[ServerLog]:
     if not facts.logs_binary:
         what = f"{session.endpoint.where}: the server writes no binary log, so there is nothing to archive"
         raise UnsupportedServerError(what, "set log_bin = mysql-bin in its configuration and restart it")
-    found = [ServerLog(str(row[0]), int(row[1])) for row in session.rows("SHOW BINARY LOGS")]
+    found = [ServerLog(str(row[0]), _sent(row)) for row in session.rows("SHOW BINARY LOGS")]
     for each in found:
         if not _FILE.fullmatch(each.file):
             raise ServerError(f"{session.endpoint.where}: {each.file!r} is no name of a file of a binary log")
     return found
+
+
+def _sent(row: Sequence[object]) -> int:
+    """Of a row of SHOW BINARY LOGS; a file that MySQL encrypts begins with a header of its own, which it keeps."""
+    size = int(str(row[1]))
+    return size - _MYSQL_ENCRYPTION_HEADER if row[2:] == ("Yes",) else size
 
 
 def rotate(session: Session) -> None:

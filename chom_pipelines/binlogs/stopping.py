@@ -59,14 +59,18 @@ class ThroughGtid:
 
 @dataclass(frozen=True)
 class BeforePlace:
-    """All that is before this position of a file, which is where a transaction begins or the file ends."""
+    """All that is before this position of a file, which is where a transaction begins or the file ends.
+
+    A server that began its files anew has had their names before: without a `history`, it is a file of the newest one.
+    """
 
     file: str
     position: int
+    history: str = ""
 
     def __str__(self) -> str:
         """Return it as it was given."""
-        return f"{self.file}:{self.position}"
+        return f"{self.history}{'/' if self.history else ''}{self.file}:{self.position}"
 
 
 Target = AtTime | ThroughGtid | BeforePlace
@@ -179,8 +183,9 @@ def parse_time(text: str) -> datetime:
 
 
 def parse_place(text: str) -> BeforePlace:
-    """`mysql-bin.000123:4567`; raises ConfigurationError."""
-    file, _, position = text.rpartition(":")
+    """`mysql-bin.000123:4567`, or `11/mysql-bin.000123:4567` of an older history; raises ConfigurationError."""
+    place, _, position = text.rpartition(":")
+    history, _, file = place.rpartition("/")
     if not re.fullmatch(r"[^/\0]+\.\d{6,}", file) or not position.isdecimal():
         raise ConfigurationError(f"{text!r} is no place in a binary log", "write it as mysql-bin.000123:4567")
-    return BeforePlace(file, int(position))
+    return BeforePlace(file, int(position), history)

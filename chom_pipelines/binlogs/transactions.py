@@ -62,7 +62,7 @@ class Transaction(NamedTuple):
     `time_on_source` is that of its commit where it was committed first, if the log has it. Both are kept
     as microseconds since 1970, 0 for none.
     `statements` are those that were logged as text; of more than a hundred, the first ones, and `statement_count` is
-    the number of all.
+    the number of all. `zones` are the named time zones of sessions that statements of it depend on.
     """
 
     gtid: str | None
@@ -74,6 +74,7 @@ class Transaction(NamedTuple):
     rows: tuple[TableRows, ...]
     statements: tuple[Statement, ...]
     statement_count: int
+    zones: tuple[str, ...] = ()
 
     @property
     def time(self) -> datetime:

@@ -6,7 +6,7 @@ the archive without a gap: that is an interval.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from chom_pipelines.binlogs.chain import Chain, Gap, Run, anew
 from chom_pipelines.binlogs.gtids import GtidPosition, GtidSet
 from chom_pipelines.binlogs.segments import Identity, Segment
 from chom_pipelines.outcome import Outcome
+from chom_pipelines.repository.drill import Drill
 from chom_pipelines.repository.manifest import Manifest, Position
 from chom_pipelines.server.facts import Flavour
 
@@ -31,10 +32,12 @@ class Full:
     place: Position | None
     proof: Outcome
     proved: datetime | None
+    drills: tuple[Drill, ...] = ()
+    """Of points in time that begin with it, oldest first."""
 
     @classmethod
-    def of(cls, manifest: Manifest, proof: Outcome, proved: datetime | None) -> Full:
-        """From its manifest, and the outcome and time of its last proof."""
+    def of(cls, manifest: Manifest, proof: Outcome, proved: datetime | None, drills: Sequence[Drill]) -> Full:
+        """From its manifest, the outcome and time of its last proof, and its drills."""
         return cls(
             id=manifest.id,
             flavour=Flavour(manifest.source.flavour),
@@ -43,6 +46,7 @@ class Full:
             place=manifest.coordinates.end,
             proof=proof,
             proved=proved,
+            drills=tuple(drills),
         )
 
 
@@ -55,6 +59,12 @@ class Interval:
     fulls: tuple[Full, ...]
     last: Segment | None
     """The segment with which it ends."""
+
+    @property
+    def drill(self) -> Drill | None:
+        """The last drill of a moment of it that came to an answer."""
+        found = [drill for full in self.fulls for drill in full.drills if drill.outcome is not Outcome.NOT_VERIFIED]
+        return max(found, key=lambda drill: drill.started, default=None)
 
     @property
     def duration(self) -> timedelta:

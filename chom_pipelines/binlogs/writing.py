@@ -14,15 +14,16 @@ from chom_pipelines.binlogs.client import read_log
 from chom_pipelines.binlogs.events import IN_USE, FormatDescription
 from chom_pipelines.binlogs.indexing import Indexed, SegmentIndex, indexed
 from chom_pipelines.binlogs.scanning import Scanner
+from chom_pipelines.binlogs.segment_guide import segment_guide
 from chom_pipelines.binlogs.segments import FIRST, Segment
 from chom_pipelines.binlogs.server_logs import ServerLog
 from chom_pipelines.binlogs.transactions import FileEnding, Summary
 from chom_pipelines.errors import BinlogDamagedError
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.logical.dump import source_of
-from chom_pipelines.repository.data_keys import StreamKey
+from chom_pipelines.repository.data_keys import StreamKey, read_stream_key
 from chom_pipelines.repository.encryption import DataKey
-from chom_pipelines.repository.layout import BackupId, Kind
+from chom_pipelines.repository.layout import GUIDE, BackupId, Kind
 from chom_pipelines.repository.manifest import Coordinates, Manifest, Position
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
 from chom_pipelines.repository.payloads import BinlogPayload
@@ -89,6 +90,10 @@ class SegmentWriter:
             with ObjectWriter(draft.folder, INDEX, codec, level, data_key) as index:
                 index.write(SegmentIndex(transactions=tuple(reading.indexed)).model_dump_json().encode())
             manifest = reading.manifest(self, draft.id, name, (whole.close(), index.close()))
+            wrapped = read_stream_key(history.stream.folder, name) if name else None
+            guide = segment_guide(manifest, wrapped).encode()
+            draft.folder.write(GUIDE, guide)
+            manifest = manifest.model_copy(update={"guide": hashlib.sha256(guide).hexdigest()})
             draft.publish(manifest, data_key)
         return Segment.of(manifest, history.name)
 
@@ -97,7 +102,7 @@ class _Reading:
     """A file as it comes from the server: what of it is new, and what is found in that."""
 
     def __init__(self, where: str, history: History, log: ServerLog) -> None:
-        self.where, self.log, self.started = where, log, datetime.now(UTC)
+        self.where, self.history, self.log, self.started = where, history, log, datetime.now(UTC)
         self.archived = history.of_file(log.file)
         self.start = self.archived[-1].end if self.archived else FIRST
         self.position = 0
@@ -157,11 +162,13 @@ class _Reading:
             ),
             key=key,
             payload=BinlogPayload(
+                history=self.history.name,
                 complete=True,
                 following=found.next_file if found.ending is FileEnding.ROTATE else None,
                 version=found.format.format_version,
                 checksum=found.checksum.name,
                 head=fingerprint(found.format),
+                previous=self.history.head_before(self.log.file),
                 server_bytes=self.log.bytes,
                 opened=opened,
                 first_event=self.first,

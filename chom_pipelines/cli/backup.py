@@ -73,7 +73,7 @@ def backup(
         with output.progress() as report:
             archived = archive_binary_log(inventory, chosen, policy, report, close=kind is Kind.INCREMENTAL)
         print_archived(chosen.name, archived, json=json)
-        raise typer.Exit(1 if archived.gaps else 0)
+        raise typer.Exit(1 if archived.gaps or archived.blocked else 0)
     with output.progress() as report:
         taken = take_and_prove(inventory, chosen, kind, policy, report, announce=_silent if json else _print_backup)
     if json:

@@ -154,7 +154,7 @@ def _performed(stack: ExitStack, place: Place, steps: _Steps) -> _Seen:
         archived = accident.archived(inventory)
         say(f"{sum(each.transactions for each in archived.new):,} transactions of the binary log archived")
     with steps.step("chom events finds it") as say:
-        event = accident.found(inventory, happened)
+        event = accident.found(inventory, happened, archived)
         say(f"{event.entry.time:%H:%M:%S} UTC, {event.before}")
     with steps.step(f"chom restore --before {event.before}") as say:
         undone = accident.undone(inventory, event, happened, server.endpoint)

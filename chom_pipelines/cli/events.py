@@ -56,7 +56,9 @@ def find_events(
         rows=rows,
     )
     archived = histories(repository, chosen.name, keyring)
-    found = (event for history in archived for event in events(history, search, keyring))
+    found = (
+        event for history in archived for event in events(history, search, keyring, newest=history is archived[-1])
+    )
     if json:
         shown = [_as_json(each) for each in found]
         output.document("events", {"server": chosen.name, "events": shown})

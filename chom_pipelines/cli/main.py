@@ -30,6 +30,8 @@ COMMANDS = {
     "backup": _Command("backup", "Take a backup."),
     "backups": _Command("backups", "List backups, and how each was last proved."),
     "events": _Command("events", "Find drops, truncations and large changes, and where to restore to."),
+    "rescue": _Command("rescue", "One table as of then beside the live one, and the SQL that puts its rows back."),
+    "drill": _Command("drill", "Restore a random second by two ways, and compare them."),
     "windows": _Command("windows", "List every interval that can be restored to, and the gaps."),
     "verify": _Command("verify", "Prove backups: every byte decoded, or restored and compared."),
     "restore": _Command("restore", "Restore into a server, a directory or a database."),

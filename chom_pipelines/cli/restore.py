@@ -1,10 +1,7 @@
 """`chom restore`: a backup into a server, a directory, or a database beside the live one."""
 
-import os
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -12,25 +9,20 @@ from typing import Annotated
 import typer
 
 from chom_pipelines.binlogs.recovering import Route
-from chom_pipelines.binlogs.stopping import AtTime, Target, ThroughGtid, parse_place, parse_time
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption, refuse_unnamed
+from chom_pipelines.cli.restore_options import PASSWORD, account_explained, moment_of, target_endpoint
 from chom_pipelines.cli.restore_plan import print_plan
 from chom_pipelines.cli.restore_to import PointInTimeRequest, restore_to_point_in_time
-from chom_pipelines.errors import ConfigurationError, MissingPrivilegeError
+from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory
-from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.streams import LATEST
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import restore_into_directory, restore_into_server
-from chom_pipelines.server.connection import Endpoint
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-PASSWORD = "CHOM_RESTORE_PASSWORD"  # noqa: S105  (the name of a variable)
-_WHO_MAY = "name an account that may write there with --user: the one that takes backups should not"
 
 
 @app.command()
@@ -136,7 +128,11 @@ def restore(
     source = inventory.server(server)
     repository = existing_repository(inventory.repository)
     keyring = keyring_of(inventory.repository, source.backup, allow_plain=allow_unencrypted)
-    target = into_directory.absolute() if into_directory else _target(inventory, into_server, source, user)
+    target = (
+        into_directory.absolute()
+        if into_directory
+        else target_endpoint(inventory.server(into_server) if into_server else source, user)
+    )
 
     def request(manifest: Manifest) -> RestoreRequest:
         return replace(
@@ -149,9 +145,9 @@ def restore(
             compare=compare if compare is not None else into_directory is not None,
         )
 
-    if moment := _moment(at, gtid, before):
+    if moment := moment_of(at, gtid, before):
         asked = PointInTimeRequest(source, backup, moment, route, target, request, dry_run=dry_run, json=json)
-        with _explained(user):
+        with account_explained(user):
             restore_to_point_in_time(repository, keyring, asked)
         return
     entry = repository.find(source.name, backup)
@@ -159,7 +155,7 @@ def restore(
         print_plan(entry, keyring, target, request(entry.manifest(keyring)), json=json)
         return
     began = time.monotonic()
-    with output.progress() as report, _explained(user):
+    with output.progress() as report, account_explained(user):
         wanted = request(entry.manifest(keyring))
         if isinstance(target, Path):
             where, result = str(target), restore_into_directory(entry, keyring, target, wanted, report)
@@ -176,26 +172,6 @@ def restore(
     typer.echo(f"  {done} in {output.duration(seconds)}, {how}")
     for warning in result.warnings:
         typer.echo(f"  warning: {warning}", err=True)
-
-
-def _moment(at: str | None, gtid: str | None, before: str | None) -> Target | None:
-    """The point in time, where one was given."""
-    given = [text for text in (at, gtid, before) if text is not None]
-    if len(given) > 1:
-        raise ConfigurationError("--at, --gtid and --before each say where to restore to", "use one of them")
-    if at is not None:
-        return AtTime(parse_time(at))
-    if before is not None:
-        return parse_place(before)
-    return ThroughGtid(gtid) if gtid is not None else None
-
-
-@contextmanager
-def _explained(user: str | None) -> Iterator[None]:
-    try:
-        yield
-    except MissingPrivilegeError as error:
-        raise error if user else MissingPrivilegeError(error.what, _WHO_MAY) from error
 
 
 def _request(manifest: Manifest, as_database: Sequence[str], tables: str | None) -> RestoreRequest:
@@ -222,23 +198,3 @@ def _request(manifest: Manifest, as_database: Sequence[str], tables: str | None)
         what = f"--as-database gives no other name to {', '.join(same)}"
         raise ConfigurationError(what, "--as-database OLD=NEW, once for each of them")
     return RestoreRequest(rename=rename, tables=chosen)
-
-
-def _target(inventory: Inventory, name: str | None, source: Server, user: str | None) -> Endpoint:
-    chosen = inventory.server(name) if name else source
-    if user is None:
-        return chosen.endpoint()
-    endpoint = chosen.model_copy(update={"password": None}).endpoint()
-    return replace(endpoint, user=user, password=_password(user, endpoint))
-
-
-def _password(user: str, endpoint: Endpoint) -> str:
-    given = os.environ.get(PASSWORD)
-    if given is not None:
-        return given
-    if sys.stdin.isatty():
-        question = f"Password of {user} on {endpoint.where} (Enter: none)"
-        return str(typer.prompt(question, default="", hide_input=True, show_default=False, err=True))
-    if endpoint.socket:
-        return ""  # the server knows the account by the system's user
-    raise ConfigurationError(f"no password for {user}", f"export {PASSWORD}, or run it in a terminal")

@@ -94,6 +94,10 @@ def _print_way(asked: PointInTimeRequest, ready: PointInTime) -> None:
     typer.echo(f"{asked.source.name} as of {asked.moment} {would} into {asked.where}:")
     for line in ready.recovery.lines:
         typer.echo(f"  {line}")
+    if asked.dry_run:
+        seconds = ready.expected_seconds
+        known = "not known: `chom verify --level full` and `chom drill` measure it"
+        typer.echo(f"  how long it takes: {known if seconds is None else f'about {output.duration(seconds)}'}")
 
 
 def _print_result(
@@ -126,4 +130,5 @@ def _as_json(asked: PointInTimeRequest, ready: PointInTime) -> dict[str, Any]:
         "transactions": recovery.stop.transactions,
         "left_out": following.label if following else None,
         "route": asked.route.value,
+        "expected_seconds": ready.expected_seconds,
     }

@@ -1,6 +1,6 @@
 """`chom verify`: prove backups."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,9 +9,10 @@ from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, Jso
 from chom_pipelines.errors import BackupNotFoundError, ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
-from chom_pipelines.outcome import worst
+from chom_pipelines.outcome import Outcome, worst
 from chom_pipelines.proofs import verification
-from chom_pipelines.repository.proof import Level, Proof
+from chom_pipelines.proofs.archive import ArchiveProof, verify_archive
+from chom_pipelines.repository.proof import Level, Proof, Subject
 from chom_pipelines.repository.streams import LATEST
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -24,7 +25,15 @@ def verify(
         str | None,
         typer.Argument(metavar="BACKUP|latest", help="Else the latest.", show_default=False),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every backup of the server.", show_default=False)] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every backup of the server, and its binary logs.", show_default=False)
+    ] = False,
+    binlogs: Annotated[
+        bool, typer.Option("--binlogs", help="The archived binary logs that have no proof yet.", show_default=False)
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Binary logs that were proved before, too.", show_default=False)
+    ] = False,
     level: Annotated[
         Level,
         typer.Option(help="basic: every byte authenticated and decoded; full: also restored and compared."),
@@ -34,20 +43,31 @@ def verify(
     server: ServerOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Prove backups, and keep the proof beside each.
+    """Prove backups and archived binary logs, and keep the proof beside each.
 
     Exit code 0 where all passed; 1 where any failed; else 3 where any could not be verified.
     """
-    if backup and everything:
-        raise ConfigurationError(f"both {backup} and --all were given", "give one of them")
+    if backup and (everything or binlogs):
+        option = "--all" if everything else "--binlogs"
+        raise ConfigurationError(f"both {backup} and {option} were given", "give one of them")
+    if again and not (everything or binlogs):
+        raise ConfigurationError("--again was given without --binlogs or --all", "backups are always verified anew")
     refuse_unnamed(backup, allow_unencrypted=allow_unencrypted)
     inventory = load_inventory(config)
     chosen = inventory.server(server)
     repository = existing_repository(inventory.repository)
     keyring = keyring_of(inventory.repository, chosen.backup, allow_plain=allow_unencrypted)
-    wanted = repository.backups(chosen.name) if everything else [repository.find(chosen.name, backup or LATEST)]
-    if not wanted:
-        raise BackupNotFoundError(f"{repository.where} has no backup of {chosen.name}", "take one with `chom backup`")
+    archive = None
+    if everything or binlogs:
+        with output.progress() as report:
+            archive = verify_archive(repository, chosen.name, keyring, report, again=again)
+    if everything:
+        wanted = repository.backups(chosen.name)
+    else:
+        wanted = [] if binlogs else [repository.find(chosen.name, backup or LATEST)]
+    if not wanted and not archive:
+        what = "archived binary log" if binlogs and not everything else "backup"
+        raise BackupNotFoundError(f"{repository.where} has no {what} of {chosen.name}", "take one with `chom backup`")
     proofs = []
     for entry in wanted:
         with output.progress() as report:
@@ -55,12 +75,59 @@ def verify(
         proofs.append(proof)
         if not json:
             _print(proof)
-    outcomes = {proof.outcome for proof in proofs}
-    overall = worst(outcomes)
+    overall = worst([*(proof.outcome for proof in proofs), *([archive.outcome] if archive else [])])
     if json:
-        found = [{"server": proof.server, "id": proof.backup, **entries.proof_json(proof)} for proof in proofs]
-        output.document("verify", {"outcome": overall.value, "proofs": found})
+        found = list(map(_as_json, proofs))
+        output.document(
+            "verify",
+            {"outcome": overall.value, "proofs": found, "binlogs": _archive_json(archive) if archive else None},
+        )
+    elif archive:
+        _print_archive(archive)
     raise typer.Exit(output.EXIT_CODES[overall])
+
+
+def _as_json(proof: Proof) -> dict[str, Any]:
+    return {"server": proof.server, "id": proof.backup, **entries.proof_json(proof)}
+
+
+def _archive_json(archive: ArchiveProof) -> dict[str, Any]:
+    chain = archive.chain
+    return {
+        "outcome": archive.outcome.value,
+        "segments": [{"history": each.history, **_as_json(each.proof)} for each in archive.segments],
+        "skipped": archive.skipped,
+        "oldest_proof_of_these": archive.oldest.isoformat() if archive.oldest else None,
+        "chain": {
+            "outcome": chain.outcome.value,
+            "reason": chain.reason,
+            "gaps": chain.gaps,
+            "mended_gaps": chain.mended,
+        },
+    }
+
+
+def _print_archive(archive: ArchiveProof) -> None:
+    """Thousands of segments have one line together; each that did not pass has one of its own."""
+    for each in archive.segments:
+        if each.proof.outcome is not Outcome.PASSED:
+            typer.echo(f"{each.history}/{each.proof.backup}: {entries.verdict(each.proof)}")
+            for failure in each.proof.failures:
+                typer.echo(f"  {failure}")
+    passed = [each.proof for each in archive.segments if each.proof.outcome is Outcome.PASSED]
+    transactions = sum(proof.count(Subject.TRANSACTIONS) or 0 for proof in passed)
+    typer.echo(f"binary logs: {len(passed)} segments with {transactions:,} transactions passed now")
+    if archive.oldest:
+        oldest = f"the oldest of them {entries.age(archive.oldest)}"
+        typer.echo(f"  {archive.skipped} were proved before, {oldest}: --again reads them again")
+    chain = archive.chain
+    mended = f" ({chain.mended} gaps before the newest full backup)" if chain.mended else ""
+    typer.echo(f"  their chain {_CHAIN[chain.outcome]}{f': {chain.reason}' if chain.reason else ''}{mended}")
+    for gap in chain.gaps:
+        typer.echo(f"    {gap}")
+
+
+_CHAIN = {Outcome.PASSED: "is unbroken", Outcome.FAILED: "FAILED", Outcome.NOT_VERIFIED: "is not verified"}
 
 
 def _print(proof: Proof) -> None:

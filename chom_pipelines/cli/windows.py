@@ -64,6 +64,7 @@ def _print(found: Recoverable, now: datetime) -> None:
             _LINE.format(f"{interval.earliest:{_MOMENT}}", f"{interval.latest:{_MOMENT}}", length, first.id + more)
         )
         typer.echo(f"    {_proved(interval)}")
+        typer.echo(f"    {_drilled(interval)}")
     for gap in found.windows.gaps:
         mended = "" if gap in found.open_gaps else ", and a full backup was taken after it"
         where = f"gap from {gap.after.as_of:{_MOMENT}} to {gap.before.opened:{_MOMENT}}{mended}: {gap.why}"
@@ -84,6 +85,14 @@ def _proved(interval: Interval) -> str:
     return f"{last.id} passed {last.proved:{_MOMENT}}"
 
 
+def _drilled(interval: Interval) -> str:
+    """How the last drill of a moment between ended."""
+    drill = interval.drill
+    if drill is None:
+        return "no moment of it was ever drilled" if interval.last else "there is nothing to drill"
+    return f"a drill of {drill.moment:{_MOMENT}} {drill.outcome.words} {drill.started:{_MOMENT}}"
+
+
 def _as_json(found: Recoverable, now: datetime) -> dict[str, Any]:
     exposure = found.windows.exposure(now)
     return {
@@ -92,6 +101,7 @@ def _as_json(found: Recoverable, now: datetime) -> dict[str, Any]:
                 "earliest": interval.earliest,
                 "latest": interval.latest,
                 "full_backups": [_full_json(full) for full in interval.fulls],
+                "drill": interval.drill.model_dump(mode="json") if interval.drill else None,
                 "until": {"history": last.history, "file": last.file, "position": last.end, "gtid": last.after}
                 if (last := interval.last)
                 else None,

@@ -69,11 +69,15 @@ def archived(inventory: Inventory) -> Archived:
     return found
 
 
-def found(inventory: Inventory, accident: Accident) -> Event:
-    """What `chom events` finds; raises DemonstrationFailedError unless it is the accident, and nothing else."""
+def found(inventory: Inventory, accident: Accident, archived: Archived) -> Event:
+    """What `chom events` finds in this server's files.
+
+    Raises DemonstrationFailedError unless it is the accident, and nothing else.
+    """
     repository, keyring = existing_repository(inventory.repository), _keyring(inventory)
     search = Search(table=f"{DATABASE}.{TABLE}", changes=frozenset({Change.DELETE}))
-    seen = [each for history in histories(repository, SERVER, keyring) for each in events(history, search, keyring)]
+    history = next(each for each in histories(repository, SERVER, keyring) if each.name == archived.history)
+    seen = list(events(history, search, keyring, newest=True))
     if [[rows.deleted for rows in each.rows] for each in seen] != [[accident.rows]]:
         what = f"{len(seen)} deletions were found in the archive, and not the one of {accident.rows} rows"
         raise DemonstrationFailedError(what, "report this as a bug")

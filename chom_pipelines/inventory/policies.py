@@ -75,6 +75,7 @@ class Schedules(ConfigModel):
     full: Cron | None = "0 2 * * *"
     binlogs: Cron | None = "0 * * * *"
     verification: Cron | None = "0 3 * * 0"
+    drill: Cron | None = "0 4 * * 1"
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
 
 

@@ -1,24 +1,16 @@
 """RESTORE.md: the commands that restore a backup with stock tools alone. Pure; a test runs them in a plain shell."""
 
 from chom_pipelines.logical.definitions import INVALID_VIEW
-from chom_pipelines.repository.codecs import Codec
-from chom_pipelines.repository.keys import KeyKind, WrappedKey
+from chom_pipelines.repository import stock_tools
+from chom_pipelines.repository.keys import WrappedKey
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.repository.objects import ENCRYPTED
-
-_DECODERS = {
-    Codec.ZSTD: "zstd -dcq",
-    Codec.GZIP: "gzip -dc",
-    Codec.BZIP2: "bzip2 -dc",
-    Codec.XZ: "xz -dc",
-    Codec.NONE: "cat",
-}
 
 
 def restore_guide(manifest: Manifest, key: WrappedKey | None) -> str:
     """The text for one backup, and its data key. It holds no secret: the person brings the master key."""
     client = "mariadb" if manifest.source.flavour == "mariadb" else "mysql"
     payload, end = manifest.logical, manifest.coordinates.end
+    tools = stock_tools.tools(manifest, "tar")
     where = (
         f"binary log file `{end.file}`, position {end.position}, GTID `{end.gtid or 'none'}`"
         if end
@@ -29,29 +21,23 @@ def restore_guide(manifest: Manifest, key: WrappedKey | None) -> str:
 Taken from {manifest.source.flavour} {manifest.source.version} at {manifest.as_of:%Y-%m-%d %H:%M:%S} UTC;
 {where}. {len(payload.tables)} tables, {payload.rows} rows in: {", ".join(payload.databases)}.
 
-You need a shell, {_tools(manifest)} and the `{client}` client, room for {manifest.raw_bytes} bytes, and an empty server
+You need a shell, {tools} and the `{client}` client, room for {manifest.raw_bytes} bytes, and an empty server
 that allows `local_infile`. With chom at hand, `chom restore {manifest.id}` does all of this, faster, and checks it.
 
 Run this in this directory. `OUT` is where the decoded files go, readable by you alone; `CLIENT` is how you connect.
-{_key_needed(key)}
+{stock_tools.key_needed(key)}
 ```sh
 set -eu
 umask 077
 OUT=${{OUT:-$(mktemp -d "${{TMPDIR:-/var/tmp}}/restore.XXXXXXXXXX")}}
 CLIENT=${{CLIENT:-"{client} --defaults-extra-file=$HOME/.my.cnf"}}
 echo "The decoded rows go to $OUT: remove it when they are restored."
-{_key_commands(key)}
+{stock_tools.key_commands(key)}
 mkdir -p "$OUT"
-cp manifest.json "$OUT/sealed.json"
-sed '/^ "seal": /,$d' "$OUT/sealed.json" > "$OUT/manifest"
-seal=$(sed -n 's/^ "seal": "\\(.*\\)"$/\\1/p' "$OUT/sealed.json")
-[ "$seal" = "{_seal(key)}" ] || {{ echo "{_unsealed(key)}" >&2; exit 1; }}
-sed -n 's/.*{{"path": "\\([^"]*\\)".*"{"mac" if key else "sha256"}": "\\([0-9a-f]*\\)".*/\\2 \\1/p' "$OUT/manifest" |
-while read -r written object; do
-  cp "$object" "$OUT/object"  # so that what is checked is what is decoded
-  [ "$(digest < "$OUT/object")" = "$written" ] || {{ echo "damaged: $object" >&2; exit 1; }}
+{stock_tools.manifest_commands(key)}
+{stock_tools.objects_commands(key)}
   mkdir -p "$OUT/$(dirname "$object")"
-  {_decode(manifest)} > "$OUT/${{object%{_suffix(manifest)}}}"
+  {stock_tools.decode(manifest)} > "$OUT/${{object%{stock_tools.suffix(manifest)}}}"
 done
 rm -f "$OUT/object"
 cd "$OUT"
@@ -70,7 +56,7 @@ grants are in `schema/90-accounts.sql`; feed it to the client where you want the
 
 ## What this does not protect
 
-{_limits(key)}
+{stock_tools.limits(key, "this backup, and no other")}
 """
 
 
@@ -79,109 +65,3 @@ def _invalid_views(manifest: Manifest) -> str:
     if not any(each.kind == INVALID_VIEW for each in manifest.logical.schema_objects):
         return ""
     return "$CLIENT --binary-mode --comments --force < schema/30-invalid-views.sql || true\n"
-
-
-_ITSELF = """\
-This file cannot vouch for itself: who can write into this directory can change these commands. Read them before you run
-them, or take the file from a copy that nobody else can write. In the manifest, once its seal was found right, `guide`
-is this file's SHA-256."""
-
-_PLAIN = "The backup is not encrypted. Its checksums find damage, no forgery: who can write here can write new ones."
-
-_EXPOSED = """\
-`openssl enc` takes a key only as an argument, and every user of the machine can read the arguments of a program that
-runs. So while a file is decoded the list of processes shows the key that decrypts this backup, and no other{master}.
-Work where nobody else can log in, or hide the processes of others first, as root: `mount -o remount,hidepid=2 /proc`.
-The key with which everything is authenticated is never an argument where `printf` belongs to the shell, as in dash,
-bash and the sh of nearly every system."""
-
-_MASTER = "; for a\nmoment it shows `MASTER` too, which decrypts every backup under `{name}`"
-
-_FORGEABLE = """\
-Who holds the public half of `{name}` can make a backup under it: the seal proves that the backup is what was written,
-not who wrote it."""
-
-
-def _limits(key: WrappedKey | None) -> str:
-    """What stock tools, or the key, leave open: the person decides where to run this."""
-    if key is None:
-        return f"{_PLAIN}\n\n{_ITSELF}"
-    if key.kind is KeyKind.RSA:
-        return "\n\n".join((_EXPOSED.format(master=""), _FORGEABLE.format(name=key.key_name), _ITSELF))
-    return "\n\n".join((_EXPOSED.format(master=_MASTER.format(name=key.key_name)), _ITSELF))
-
-
-def _tools(manifest: Manifest) -> str:
-    tools = ["tar", "sed", "openssl" if manifest.key else "sha256sum"]
-    decoder = _DECODERS[_codec(manifest)].split()[0]
-    return ", ".join(f"`{tool}`" for tool in [*tools, *([decoder] if decoder != "cat" else [])])
-
-
-def _codec(manifest: Manifest) -> Codec:
-    """The one of all its objects."""
-    (codec,) = {stored.codec for stored in manifest.objects}
-    return codec
-
-
-def _suffix(manifest: Manifest) -> str:
-    return _codec(manifest).suffix + (ENCRYPTED if manifest.key else "")
-
-
-def _key_needed(key: WrappedKey | None) -> str:
-    if key is None:
-        return ""
-    if key.kind is KeyKind.RSA:
-        return f"\n`MASTER` is the file with the private key `{key.key_name}` (PEM).\n"
-    return (
-        f"\n`MASTER` is the `encryption` value (64 hexadecimal digits) of the key `{key.key_name}` in the key file; "
-        "set it with\n`stty -echo; read -r MASTER; stty echo`, so that it stays out of the shell's history.\n"
-    )
-
-
-def _key_commands(key: WrappedKey | None) -> str:
-    if key is None:
-        return "digest() { sha256sum | cut -d' ' -f1; }"
-    if key.kind is KeyKind.RSA:
-        unwrap = (
-            'openssl pkeyutl -decrypt -inkey "$MASTER" -pkeyopt rsa_padding_mode:oaep '
-            "-pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_mgf1_md:sha256"
-        )
-    else:
-        unwrap = f'openssl enc -d -aes-256-cbc -K "$MASTER" -iv {key.iv}'
-    # HMAC (RFC 2104) of two hashes, its key in printf's hands only: no option of openssl takes one but as an argument.
-    # Without the test of the length, a key that does not unwrap would leave the empty one, which a forger knows too.
-    return f"""
-KEYS=$(printf %s '{key.wrapped}' | openssl base64 -d -A |
-  {unwrap} | od -An -v -tx1 | tr -d ' \\n')
-[ ${{#KEYS}} -eq 128 ] || {{ echo "MASTER is not the key {key.key_name} of this backup" >&2; exit 1; }}
-ENCRYPTION=$(printf %s "$KEYS" | cut -c1-64)
-MAC=$(printf %s "$KEYS" | cut -c65-128)
-pad() {{ for byte in $(printf '%s%064d' "$MAC" 0 | sed 's/../& /g'); do printf '\\\\%03o' $((0x$byte ^ $1)); done; }}
-INNER=$(pad 0x36)
-OUTER=$(pad 0x5c)
-digest() {{
-  {{ printf "$INNER"; cat; }} | openssl dgst -sha256 -binary |
-    {{ printf "$OUTER"; cat; }} | openssl dgst -sha256 -r | cut -d' ' -f1
-}}"""
-
-
-def _seal(key: WrappedKey | None) -> str:
-    """What the seal has to be; see repository/sealing.py."""
-    if key is None:
-        return 'sha256:$(digest < "$OUT/manifest")'
-    return 'hmac-sha256:$({ printf manifest:; cat "$OUT/manifest"; } | digest)'
-
-
-def _unsealed(key: WrappedKey | None) -> str:
-    found = "manifest.json is not what was written: its seal does not match"
-    return found if key is None else f"{found}, or MASTER is another key"
-
-
-def _decode(manifest: Manifest) -> str:
-    decoder = _DECODERS[_codec(manifest)]
-    if manifest.key is None:
-        return f'{decoder} < "$OUT/object"'
-    return (
-        f"iv=$(printf 'iv:%s' \"{manifest.id}/$object\" | digest | cut -c1-32)\n"
-        f'  openssl enc -d -aes-256-cbc -K "$ENCRYPTION" -iv "$iv" -in "$OUT/object" | {decoder}'
-    )

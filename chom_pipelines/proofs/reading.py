@@ -16,8 +16,10 @@ from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import GUIDE
+from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Part, Table
 from chom_pipelines.repository.proof import Comparison, Means, Subject
+from chom_pipelines.repository.store import Folder
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,10 @@ def read_everything(
     """Read all of a backup. Damage is listed in the result, by object; what cannot be read otherwise raises."""
     manifest, logical = contents.manifest, contents.logical
     tally = _Tally(manifest.raw_bytes, f"read {manifest.id}", report)
-    checks: list[Callable[[], Iterator[str]]] = [partial(_guide, contents), partial(_proofs, entry, keyring)]
+    checks: list[Callable[[], Iterator[str]]] = [
+        partial(changed_guide, contents.folder, contents.manifest),
+        partial(disbelieved, entry, keyring),
+    ]
     bundles: dict[str, list[tuple[Table, Part, str]]] = {}
     in_tables = set()
     for table in logical.tables:
@@ -105,20 +110,21 @@ def read_everything(
     return ReadingResult(tally.comparisons(), tuple(dict.fromkeys(failures)))
 
 
-def _guide(contents: Contents) -> Iterator[str]:
-    wanted = contents.manifest.guide
+def changed_guide(folder: Folder, manifest: Manifest) -> Iterator[str]:
+    """RESTORE.md, where it is missing or not what was written."""
+    wanted = manifest.guide
     if wanted is None:
         return
     try:
-        found = hashlib.sha256(contents.folder.read(GUIDE)).hexdigest()
+        found = hashlib.sha256(folder.read(GUIDE)).hexdigest()
     except (ObjectMissingError, DamagedError) as error:
         yield error.what
         return
     if found != wanted:
-        yield f"{contents.folder.where(GUIDE)}: it is not what was written"
+        yield f"{folder.where(GUIDE)}: it is not what was written"
 
 
-def _proofs(entry: BackupEntry, keyring: Keyring | None) -> Iterator[str]:
+def disbelieved(entry: BackupEntry, keyring: Keyring | None) -> Iterator[str]:
     """Records of earlier proofs that cannot be believed."""
     for record in entry.proofs(keyring):
         if record.problem:

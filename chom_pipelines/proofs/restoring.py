@@ -71,7 +71,7 @@ def restore_and_compare(contents: Contents, threads: int, report: Report) -> Res
             return result
         result.phases |= {name: restored.phases[name] for name in ("schema", "data", "programs")}
         with timed(result.phases, "compare"):
-            _compare(contents, server, threads, report, result)
+            compare(contents, server, threads, report, result)
     return result
 
 
@@ -83,7 +83,8 @@ def _answers(server: ScratchServer) -> bool:
         return False
 
 
-def _compare(contents: Contents, server: ScratchServer, threads: int, report: Report, result: RestoringResult) -> None:
+def compare(contents: Contents, server: ScratchServer, threads: int, report: Report, result: RestoringResult) -> None:
+    """Compare everything but accounts on a private server with a backup; what differs goes into the result."""
     logical = contents.logical
     with Session(server.endpoint) as session:
         session.execute(NO_SQL_MODE)

@@ -83,6 +83,8 @@ class _RsaKey:
     name: str
     public: "RSAPublicKey"
     private: "RSAPrivateKey | None"
+    unwrapped: dict[str, DataKey] = field(default_factory=dict, compare=False)
+    """By the wrapped text: thousands of segments share a key, and to unwrap it takes milliseconds."""
 
     @classmethod
     def from_pem(cls, name: str, pem: str) -> "_RsaKey":
@@ -115,7 +117,10 @@ class _RsaKey:
         if self.private is None:
             what = f"the key file has only the public half of the RSA key {self.name}"
             raise KeyUnavailableError(what, "give a key file with its private key, which is kept elsewhere on purpose")
-        return DataKey.from_bytes(self.private.decrypt(base64.b64decode(wrapped.wrapped, validate=True), _oaep()))
+        if wrapped.wrapped not in self.unwrapped:
+            data = self.private.decrypt(base64.b64decode(wrapped.wrapped, validate=True), _oaep())
+            self.unwrapped[wrapped.wrapped] = DataKey.from_bytes(data)
+        return self.unwrapped[wrapped.wrapped]
 
 
 _MasterKey = _AesKey | _RsaKey

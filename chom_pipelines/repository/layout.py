@@ -19,6 +19,7 @@ from chom_pipelines.repository.store import is_name
 MANIFEST = "manifest.json"
 GUIDE = "RESTORE.md"
 PROOFS = "proofs"
+DRILLS = "drills"
 KEYS = "keys"
 INCOMPLETE = "incomplete.json"
 """Stands in the folder of a backup that is being taken, or deleted: without a manifest, all of it may be removed."""

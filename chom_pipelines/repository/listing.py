@@ -42,6 +42,15 @@ class OpenedEntry:
         return found
 
     @property
+    def reason(self) -> str:
+        """Why it has failed, or what its problem is; "" where there is neither."""
+        if self.problem:
+            return self.problem.what
+        failed = next((proof.reason for proof in self.latest.values() if proof.outcome is Outcome.FAILED), "")
+        disbelieved = next((record.problem.what for record in self.proofs if record.problem), "")
+        return failed or disbelieved
+
+    @property
     def restored_in(self) -> float | None:
         """Seconds that the last full verification needed to restore it; None where there was none that passed."""
         proof = self.latest.get(Level.FULL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Self
@@ -112,7 +112,7 @@ def iv_name(folder: Folder, path: str) -> str:
     return f"{folder.basename}/{path}"
 
 
-def read_object(folder: Folder, stored: StoredObject, key: DataKey | None) -> Iterator[bytes]:
+def read_object(folder: Folder, stored: StoredObject, key: DataKey | None) -> Generator[bytes]:
     """The bytes that were written, in pieces of about 1 MiB; none of them before the whole object was checked.
 
     One pass checks size, SHA-256 and MAC; another decrypts, decompresses and checks the raw size, and that they are the

@@ -180,11 +180,13 @@ class BinlogPayload(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: Literal[Method.BINLOG] = Method.BINLOG
+    history: str = Field(description="the stream that it belongs to, where each file's number is there once")
     complete: bool = Field(description="it ends where the server closed the file, and not in the middle")
     following: str | None = Field(default=None, description="the next file, where the last event names it")
     version: int = Field(description="of the binary log's format, as its first event says: 4")
     checksum: str = Field(description="what protects each event: CRC32, NONE")
     head: Hex = Field(description="SHA-256 of the first event of the file, which no two files have in common")
+    previous: Hex | None = Field(default=None, description="the `head` of the file before; None: that was not there")
     server_bytes: NonNegativeInt = Field(description="size of the whole file by its server, when this was read")
     opened: AwareDatetime = Field(description="when the server began the file, to the second, by its own clock")
     first_event: AwareDatetime | None = Field(default=None, description="time of the first transaction; None: none")

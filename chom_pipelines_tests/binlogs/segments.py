@@ -40,6 +40,7 @@ def segment(number: int, **changes: Any) -> Segment:  # noqa: ANN401  (of any fi
         "transactions": 10,
         "incidents": 0,
         "head": f"{number:064x}",
+        "previous": f"{number - 1:064x}" if number else None,
         "digest": f"{number:064x}",
         "stored_bytes": 500,
         "server_bytes": SIZE,

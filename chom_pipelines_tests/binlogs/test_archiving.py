@@ -27,6 +27,7 @@ from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import account
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.logical.taking import Backups
+from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
 
 
@@ -232,3 +233,33 @@ def test_what_the_server_sends_damaged_is_not_archived(own: Archive) -> None:
     with pytest.raises(BinlogDamagedError, match=file):
         own.archive()
     assert file not in {each.file for each in own.history.segments}
+
+
+def test_a_segment_that_cannot_be_used_keeps_nothing_younger_from_being_archived(archived: Archive) -> None:
+    archived.archive()
+    archived.work()
+    (spoiled,) = archived.archive().new
+    manifest = path_of(archived.history.entry(spoiled)) / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b'"transactions": 1', b'"transactions": 2'))
+    archived.work()
+    done = archived.archive()
+    assert [spoiled.id in blocked for blocked in done.blocked] == [True]
+    (gap,) = done.chain.gaps
+    assert spoiled.id in gap.why
+    assert done.chain.runs[-1].last.number == spoiled.number + 1
+    assert archived.archive().chain.runs[-1].last.number == spoiled.number + 2
+
+
+def test_where_encryption_is_switched_on_or_off_the_archive_goes_on(archived: Archive, tmp_path: Path) -> None:
+    keyring = Keyring().generate("first", KeyKind.AES_256)
+    plain = Archive(archived.server, Backups(tmp_path, keyring.accepting_plain(), BackupPolicy(encrypt=False)))
+    server, repository = plain.backups.inventory(plain.server), plain.backups.repository
+    repository.create()
+    archive(server, BackupPolicy(encrypt=False), repository, keyring.accepting_plain(), unreported, close=True)
+    first = archive(server, BackupPolicy(encrypt=True), repository, keyring, unreported, close=True)
+    assert "no segment of the history" in first.began_anew  # a plain one is not believed
+    assert all(each.stream_key for each in first.new)
+    back = archive(server, BackupPolicy(encrypt=False), repository, keyring.accepting_plain(), unreported, close=True)
+    assert back.history == first.history
+    assert back.chain.gaps == ()
+    assert [each.stream_key for each in back.new] == [None]

@@ -90,6 +90,14 @@ def test_a_file_that_names_another_one_as_the_next_breaks_the_chain() -> None:
     assert "mysql-bin.000001 says that mysql-bin.000009 follows" in chain.gaps[0].why
 
 
+def test_a_file_that_followed_another_one_of_the_same_name_breaks_the_chain() -> None:
+    """Where two servers have the same ids and as many transactions, nothing else tells."""
+    chain = chained([segment(1, head="f" * 64), segment(2)], {})
+    assert "mysql-bin.000001 is another file of that name than the one that mysql-bin.000002 followed" in (
+        chain.gaps[0].why
+    )
+
+
 def test_pieces_of_one_file_that_are_apart_overlap_or_are_of_another_file_break_the_chain() -> None:
     first, second = _cut(segment(1), 400)
     for changed, why in (
@@ -119,7 +127,15 @@ def test_what_cannot_be_used_is_named_in_the_gap_that_it_leaves_and_in_no_other(
 def test_files_are_ordered_by_number_also_beyond_a_million() -> None:
     names = [f"mysql-bin.{number}" for number in (999998, 999999, 1000000, 1000001)]
     files = [
-        segment(1, file=name, following=following, before=f"0-11-{index}", after=f"0-11-{index + 1}", opened=at(index))
+        segment(
+            1,
+            file=name,
+            following=following,
+            before=f"0-11-{index}",
+            after=f"0-11-{index + 1}",
+            opened=at(index),
+            previous=None,
+        )
         for index, (name, following) in enumerate(zip(names, [*names[1:], "mysql-bin.1000002"], strict=True))
     ]
     assert chained(reversed(files), {}).gaps == ()

@@ -22,7 +22,7 @@ from chom_pipelines_tests.servers import PrivateServer
         ("DROP DATABASE IF EXISTS shop", Does.DROP, "database", [("shop", "")]),
         ("ALTER SCHEMA `shop` CHARACTER SET utf8mb4", Does.ALTER, "database", [("shop", "")]),
         ("DROP INDEX i ON t", Does.DROP, "index", [("d", "t")]),
-        ("DROP PROCEDURE p", Does.DROP, "procedure", []),
+        ("DROP PROCEDURE p", Does.DROP, "procedure", [("d", "p")]),
         ("TRUNCATE a", Does.TRUNCATE, "table", [("d", "a")]),
         ("TRUNCATE TABLE\n\t`x`.`a`", Does.TRUNCATE, "table", [("x", "a")]),
         ("truncate table", Does.TRUNCATE, "table", []),

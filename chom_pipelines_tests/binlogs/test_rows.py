@@ -118,6 +118,24 @@ def test_parts_of_json_values_are_counted_as_updates(mysql: PrivateServer) -> No
             )
 
 
+def test_tables_without_json_are_counted_where_parts_of_json_values_are_logged(mysql: PrivateServer) -> None:
+    with mysql.connect() as session:
+        session.execute(f"USE {mysql.fresh_database()}")
+        session.execute("CREATE TABLE wide (a INT, s VARCHAR(20))")
+        session.execute("CREATE TABLE constant (a INT NOT NULL, b INT NOT NULL)")
+        session.execute("SET SESSION binlog_row_value_options = 'PARTIAL_JSON'")
+        assert counted(
+            mysql,
+            [
+                "INSERT INTO wide VALUES (1, 'a'), (2, NULL), (3, 'ccc')",
+                "UPDATE wide SET s = CONCAT(a, 'x')",
+                "INSERT INTO constant VALUES (1, 1), (2, 2)",
+                "UPDATE constant SET b = 7",
+            ],
+            session,
+        ) == [{"wide": (3, 0, 0)}, {"wide": (0, 3, 0)}, {"constant": (2, 0, 0)}, {"constant": (0, 2, 0)}]
+
+
 def test_columns_that_nobody_sees_are_counted_as_well(server: PrivateServer) -> None:
     with server.connect() as session:
         session.execute(f"USE {server.fresh_database()}")

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chom_pipelines.binlogs.archive import History
 from chom_pipelines.binlogs.chain import chained
+from chom_pipelines.binlogs.recoverable import Recoverable
 from chom_pipelines.binlogs.segments import Identity
 from chom_pipelines.binlogs.windows import Windows, run_of, windows
+from chom_pipelines.repository.local_store import LocalStore
+from chom_pipelines.repository.manifest import Position
+from chom_pipelines.repository.store import Folder
+from chom_pipelines.repository.streams import Stream
 from chom_pipelines_tests.binlogs.segments import at, full, segment
 
 
@@ -111,3 +118,11 @@ def test_a_moment_is_within_a_window_exactly_where_a_backup_and_all_of_the_log_s
             for hour in backups
         )
         assert any(earliest <= moment <= latest for earliest, latest in _between(found)) == expected
+
+
+def test_a_gap_is_mended_by_a_full_backup_behind_it_and_by_none_of_the_same_second_before_it() -> None:
+    history = History("11", Stream("source", Folder(LocalStore(Path("nowhere")))), (segment(1), segment(3)), {})
+    for taken, place, mended in ((3.0001, 1, False), (3.0001, 3, True), (2.9, 1, False), (3.1, 3, True), (9, 9, True)):
+        backup = full(taken, place=Position(file=f"mysql-bin.{place:06d}", position=1000 if place == 1 else 4))
+        found = Recoverable((backup,), (history,), {}, {})
+        assert (found.open_gaps == ()) is mended, (taken, place)

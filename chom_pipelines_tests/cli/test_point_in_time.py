@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.cli.restore import PASSWORD as RESTORE_PASSWORD
+from chom_pipelines.cli.restore_options import PASSWORD as RESTORE_PASSWORD
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.cli.setting import ROWS, Setting
@@ -83,6 +83,7 @@ def test_one_table_comes_back_beside_the_original(
     assert emptied.chom("restore", *arguments, "--dry-run") == 0
     planned = capsys.readouterr().out
     assert "would be restored" in planned
+    assert "how long it takes: not known" in planned
     assert f"create table {copy}.orders: {ROWS} rows" in planned
     with server.connect() as root:
         assert not root.rows(f"SHOW DATABASES LIKE '{copy}'")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.cli.restore import PASSWORD as RESTORE_PASSWORD
+from chom_pipelines.cli.restore_options import PASSWORD as RESTORE_PASSWORD
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.scratch import scratch_server

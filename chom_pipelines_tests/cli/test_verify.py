@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from chom_pipelines.binlogs.archiving import archive
+from chom_pipelines.inventory.loading import load_inventory
+from chom_pipelines.progress import unreported
 from chom_pipelines.repository.keys import KeyKind, Keyring
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.cli.setting import PASSWORD, ROWS, Setting, setting
@@ -123,3 +126,53 @@ def test_a_plain_backup_is_taken_and_proved_when_asked_for_and_later_believed_on
     assert on_mariadb.chom("verify") == 1
     on_mariadb.write(backup={"encrypt": False})
     assert on_mariadb.chom("verify") == 0
+
+
+def archived(there: Setting) -> None:
+    """Archive the binary log."""
+    server = load_inventory(there.config).server("chom")
+    archive(server, server.backup, there.repository, there.keyring, unreported, close=True)
+
+
+def test_binary_logs_are_proved_once_and_again_when_asked(on_both: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    assert on_both.chom("backup", "--verification", "none") == 0
+    assert on_both.chom("verify", "--binlogs") == 1
+    assert "no archived binary log" in capsys.readouterr().err
+    archived(on_both)
+    code, body = on_both.document(capsys, "verify", "--binlogs")
+    assert (code, body["outcome"], body["proofs"]) == (0, "passed", [])
+    segments = body["binlogs"]["segments"]
+    assert {(each["outcome"], each["history"]) for each in segments} == {
+        ("passed", str(on_both.server.facts.server_id))
+    }
+    assert on_both.chom("verify", "--all") == 0
+    out = capsys.readouterr().out
+    assert f"{on_both.latest.id}: passed (basic)" in out
+    assert f"  {len(segments)} were proved before, the oldest of them just now" in out
+    _, body = on_both.document(capsys, "verify", "--binlogs", "--again")
+    assert len(body["binlogs"]["segments"]) == len(segments)
+    assert on_both.chom("verify") == 0
+    assert "binary logs" not in capsys.readouterr().out
+
+
+def test_a_damaged_segment_is_named_and_breaks_the_chain(
+    on_mariadb: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_mariadb.chom("backup", "--verification", "none")
+    for _ in range(3):
+        archived(on_mariadb)
+    (history,) = on_mariadb.repository.histories("chom")
+    entry = on_mariadb.repository.binlogs("chom", history).entries()[-2]
+    damaged = next(path_of(entry).glob("mysql-bin.*"))
+    on_mariadb.flip_a_byte(damaged)
+    assert on_mariadb.chom("verify", "--binlogs") == 1
+    out = capsys.readouterr().out
+    assert f"{history}/{entry.id}: FAILED (basic): {damaged}: " in out
+    assert f"{damaged.name.partition('.zst')[0]} is missing; {entry.id}: {damaged}: " in out
+    assert on_mariadb.chom("windows") == 1
+    assert f"cannot be used: {history}/{entry.id}: {damaged}: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [("latest", "--binlogs"), ("--again",)])
+def test_what_contradicts_itself_is_refused(taken: Setting, arguments: tuple[str, ...]) -> None:
+    assert taken.chom("verify", *arguments) == 2

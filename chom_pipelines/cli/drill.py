@@ -1,0 +1,57 @@
+"""`chom drill`: some second of what can be recovered is restored by two ways, which have to agree."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from chom_pipelines.binlogs.stopping import AtTime, parse_time
+from chom_pipelines.cli import output
+from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.inventory.loading import load_inventory
+from chom_pipelines.inventory.opening import existing_repository, keyring_of
+from chom_pipelines.proofs.drill import run_drill
+from chom_pipelines.repository.drill import Drill
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def drill(
+    *,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="With its zone, as '2026-01-02 03:04:05Z'; else a random second.")
+    ] = None,
+    config: ConfigOption = None,
+    server: ServerOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Restore a random second of what can be recovered on private servers, by two ways, and compare them.
+
+    Every row and definition of the two has to be the same. The record is kept beside the full backup, and `chom
+    windows` tells it. Exit code 1 where they differ or the log cannot be replayed, 3 where that was not determined.
+    """
+    inventory = load_inventory(config)
+    chosen = inventory.server(server)
+    repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository, chosen.backup)
+    moment = parse_time(at) if at else None
+    with output.progress() as report:
+        _, found = run_drill(repository, chosen.name, keyring, report, moment=moment)
+    if json:
+        output.document("drill", {**found.model_dump(mode="json", exclude={"format"}), "seconds": found.seconds})
+    else:
+        _print(found)
+    raise typer.Exit(output.EXIT_CODES[found.outcome])
+
+
+def _print(found: Drill) -> None:
+    end = f", {found.end.file}:{found.end.position}" if found.end else ""
+    typer.echo(f"{found.server} as of {AtTime(found.moment)}{end}")
+    for way in found.ways:
+        typer.echo(f"  restored by {way}: {found.transactions:,} transactions replayed")
+    typer.echo(f"  compared: {found.tables} tables, {found.rows:,} rows, {found.definitions} definitions")
+    why = f": {found.reason}" if found.reason else ""
+    typer.echo(f"  {found.outcome.words}{why}, in {output.duration(found.seconds)}")
+    for failure in found.failures:
+        typer.echo(f"    {failure}")

@@ -1,0 +1,88 @@
+"""`chom rescue`: one table as of then beside the live one, and the SQL that would put lost rows back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chom_pipelines.binlogs.point_in_time import point_in_time, recovered_backup
+from chom_pipelines.binlogs.recovering import Route
+from chom_pipelines.cli import output
+from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.cli.restore_options import account_explained, moment_of, target_endpoint
+from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.inventory.loading import load_inventory
+from chom_pipelines.inventory.opening import existing_repository, keyring_of
+from chom_pipelines.repository.files import reported
+from chom_pipelines.repository.streams import LATEST
+from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.rescue import compared
+from chom_pipelines.restores.targets import restore_into_server
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def rescue(
+    *,
+    table: Annotated[str, typer.Option(metavar="DB.T", help="The table whose rows are wanted back.")],
+    into: Annotated[
+        str | None, typer.Option(metavar="DB", help="The new database for the copy; else DB_rescue.")
+    ] = None,
+    output_file: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Where the SQL goes; else DB.T.rescue.sql.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="As of then: '2026-01-02 03:04:05Z', or +01:00.")
+    ] = None,
+    gtid: Annotated[str | None, typer.Option(metavar="GTID", help="As of just behind this transaction.")] = None,
+    before: Annotated[str | None, typer.Option(metavar="FILE:POS", help="As of this place of the binary log.")] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Connect as this account, which may write the copy.")
+    ] = None,
+    config: ConfigOption = None,
+    server: ServerOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Restore one table as of a point in time beside the live one, and write the SQL that would put its rows back.
+
+    Nothing of the live table is changed: the SQL is for you to read and to run. Rows that came later are not in it.
+    """
+    database, _, name = table.partition(".")
+    if not database or not name:
+        raise ConfigurationError(f"{table!r} is no table with its database", "--table shop.users")
+    moment = moment_of(at, gtid, before)
+    if moment is None:
+        raise ConfigurationError("it is not said as of when", "use --at TIME, --gtid GTID or --before FILE:POS")
+    file = output_file or Path(f"{table}.rescue.sql")
+    if file.exists():
+        raise ConfigurationError(f"{file} is there already", "name another file with --output, or remove that")
+    copy = into or f"{database}_rescue"
+    inventory = load_inventory(config)
+    chosen = inventory.server(server)
+    repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository, chosen.backup)
+    endpoint = target_endpoint(chosen, user)
+    request = RestoreRequest(tables=(table,), rename={database: copy})
+    with (
+        output.progress() as report,
+        account_explained(user),
+        point_in_time(repository, chosen.name, moment, backup=LATEST, keyring=keyring, report=report) as ready,
+    ):
+        recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=report)
+        with recovered_backup(ready, recoverer, chosen.backup.threads) as (entry, recovered):
+            result = restore_into_server(entry, None, endpoint, request, report)
+    found = compared(endpoint, (database, name), (copy, name), str(moment))
+    with reported(file), os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(found.sql)
+    if json:
+        body = {"table": table, "copy": f"{copy}.{name}", "moment": str(moment), "rows": result.rows, "sql": str(file)}
+        counts = {"missing": found.missing, "changed": found.changed, "added": found.added}
+        output.document("rescue", {**body, **counts, "replayed": recovered.transactions})
+        return
+    typer.echo(f"{table} as of {moment} is restored as {copy}.{name}: {result.rows:,} rows")
+    typer.echo(f"  {found.missing:,} rows are missing from {table} now, {found.changed:,} have other values")
+    typer.echo(f"  {found.added:,} rows came later, and are left alone")
+    typer.echo(f"  {file} has the SQL that puts rows back: read it, run it, then COMMIT; and drop {copy}")

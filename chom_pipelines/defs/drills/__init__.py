@@ -1,0 +1,1 @@
+"""The asset `pitr_drill` of each server, its job and schedules."""

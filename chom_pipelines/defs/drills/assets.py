@@ -1,0 +1,99 @@
+"""The asset `pitr_drill` of each server."""
+
+from collections.abc import Iterator
+from datetime import UTC, timedelta
+from typing import Any
+
+import dagster as dg
+
+from chom_pipelines.backups.verdicts import Verdict
+from chom_pipelines.defs.binlogs.assets import BINLOG_ARCHIVE
+from chom_pipelines.defs.binlogs.reporting import report_windows
+from chom_pipelines.defs.checks import check_result
+from chom_pipelines.defs.kinds import RESULT, WEEKS, asset_key, asset_of, server_of
+from chom_pipelines.defs.proofs.assets import POOL
+from chom_pipelines.defs.resources import Chom
+from chom_pipelines.defs.retries import failures
+from chom_pipelines.inventory.cadence import longest_gap
+from chom_pipelines.inventory.models import Server
+from chom_pipelines.inventory.opening import existing_repository, keyring_of
+from chom_pipelines.log_lines import LogLines
+from chom_pipelines.outcome import Outcome
+from chom_pipelines.proofs.drill import run_drill
+from chom_pipelines.repository.drill import Drill
+
+PITR_DRILL = "pitr_drill"
+WAYS_AGREE = "ways_agree"
+_LATE = timedelta(days=1)
+
+
+@dg.op(
+    name=PITR_DRILL,
+    ins={BINLOG_ARCHIVE: dg.In(dg.Nothing)},
+    out={name: dg.Out() for name in (RESULT, WAYS_AGREE)},
+    config_schema={},
+)
+def _drill(context: dg.AssetExecutionContext, chom: Chom) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+    """Restores a random second of that week by two ways, and compares them."""
+    key, window = context.asset_key_for_output(RESULT), context.partition_time_window
+    with failures(context):
+        inventory = chom.inventory()
+        server = inventory.server(server_of(key))
+        repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository, server.backup)
+        within = (window.start.astimezone(UTC), window.end.astimezone(UTC))
+        entry, drill = run_drill(repository, server.name, keyring, LogLines(context.log.info), within=within)
+        report_windows(context.instance, server, inventory)
+    said = drill.reason or f"{drill.tables} tables, {drill.rows} rows and {drill.definitions} definitions are equal"
+    result = check_result(key, WAYS_AGREE, Verdict(drill.outcome, said, failures=drill.failures))
+    metadata = {**_described(drill), "directory": dg.MetadataValue.path(entry.where)}
+    if drill.outcome is not Outcome.PASSED:
+        yield result
+        raise dg.Failure(f"{drill.moment:%Y-%m-%d %H:%M:%S} UTC: {drill.outcome.value}: {drill.reason}", metadata)
+    yield dg.MaterializeResult(metadata=metadata, check_results=[result])
+
+
+def pitr_drill(server: Server) -> dg.AssetsDefinition:
+    """The asset of one server."""
+    key = asset_key(server.name, PITR_DRILL)
+    return asset_of(
+        _drill,
+        server,
+        description=(
+            f"A random second of that week (from Monday, UTC) of `{server.name}` was restored on private servers by "
+            "two ways, by replication and through the clients or from two full backups, and both came to the same. A "
+            "drill that failed or could not be verified is no materialisation: the check says why."
+        ),
+        pool=POOL,
+        freshness=freshness(server),
+        checks=(
+            dg.AssetCheckSpec(
+                WAYS_AGREE, asset=key, description="Every row and definition is the same, by whichever way restored."
+            ),
+        ),
+        partitions=WEEKS,
+    )
+
+
+def freshness(server: Server) -> dg.FreshnessPolicy | None:
+    """It may be as old as its schedule lets it get, and a day; a second one missed fails. None: no schedule."""
+    if server.schedules.drill is None:
+        return None
+    gap = longest_gap(server.schedules.drill, server.schedules.timezone)
+    return dg.FreshnessPolicy.time_window(warn_window=gap + _LATE, fail_window=2 * gap + _LATE)
+
+
+def _described(drill: Drill) -> dict[str, Any]:
+    end = f"{drill.end.file}:{drill.end.position}" if drill.end else "none"
+    return {
+        "moment": dg.MetadataValue.timestamp(drill.moment),
+        "outcome": drill.outcome.value,
+        "from": drill.backup,
+        "binlog_position": end + (f", GTID {drill.end.gtid}" if drill.end and drill.end.gtid else ""),
+        "ways": ", ".join(drill.ways),
+        "transactions": drill.transactions,
+        "tables": drill.tables,
+        "rows": drill.rows,
+        "seconds": round(drill.seconds, 2),
+        **{f"seconds_{phase.replace(' ', '_')}": round(seconds, 2) for phase, seconds in drill.phases.items()},
+        **({"transactions_per_second": round(drill.rate, 1)} if drill.rate else {}),
+    }

@@ -1,0 +1,118 @@
+"""Verifying the archive of a server's binary log: its segments, each once unless asked for again, and their chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from chom_pipelines.binlogs.recoverable import recoverable
+from chom_pipelines.binlogs.segments import Segment
+from chom_pipelines.errors import ChomError, RepositoryError
+from chom_pipelines.outcome import Outcome, worst
+from chom_pipelines.progress import Report
+from chom_pipelines.proofs.segments import verify_segment
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.listing import opened
+from chom_pipelines.repository.proof import Level, Proof
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.repository.streams import lacking
+
+
+@dataclass(frozen=True)
+class SegmentProof:
+    """The proof of a segment that was verified now."""
+
+    history: str
+    proof: Proof
+
+
+@dataclass(frozen=True)
+class ChainProof:
+    """Whether the segments follow each other: gaps, and which of them no full backup has mended."""
+
+    outcome: Outcome
+    reason: str
+    gaps: tuple[str, ...]
+    mended: int
+
+
+@dataclass(frozen=True)
+class ArchiveProof:
+    """What is known of the archive of one server."""
+
+    segments: tuple[SegmentProof, ...]
+    skipped: int
+    """Segments whose earlier proof was relied on: they are there in full, and were not read again."""
+    oldest: datetime | None
+    """When the oldest of those proofs was begun."""
+    chain: ChainProof
+
+    @property
+    def outcome(self) -> Outcome:
+        """Of all of it."""
+        return worst([self.chain.outcome, *(each.proof.outcome for each in self.segments)])
+
+
+def verify_archive(
+    repository: Repository, server: str, keyring: Keyring | None, report: Report, *, again: bool = False
+) -> ArchiveProof | None:
+    """Prove every segment that has no proof yet, or every one where `again` says so; then the chain.
+
+    None: nothing is archived. Damage does not raise. Raises RepositoryError where the repository cannot be listed, or a
+    proof cannot be kept.
+    """
+    proofs: list[SegmentProof] = []
+    proved: list[datetime] = []
+    size = 0
+
+    def read(more: int) -> None:
+        nonlocal size
+        size += more
+        report(size, None, "read binary logs")
+
+    for history, entry in _segments(repository, server):
+        before = None if again else _proved(entry, history, keyring)
+        if before:
+            proved.append(before)
+        else:
+            proofs.append(SegmentProof(history, verify_segment(entry, history, keyring, read)))
+    if not proofs and not proved:
+        return None
+    chain = _chain(repository, server, keyring)
+    return ArchiveProof(tuple(proofs), len(proved), min(proved, default=None), chain)
+
+
+def _segments(repository: Repository, server: str) -> Iterator[tuple[str, BackupEntry]]:
+    for history in repository.histories(server):
+        for entry in repository.binlogs(server, history).entries():
+            yield history, entry
+
+
+def _proved(entry: BackupEntry, history: str, keyring: Keyring | None) -> datetime | None:
+    """When the segment was proved, if it was and its objects still are as large as they were."""
+    found = opened(entry, keyring)
+    if found.manifest is None or found.outcome is not Outcome.PASSED:
+        return None
+    try:
+        Segment.of(found.manifest, history)
+        if any(lacking(entry.folder, found.manifest)):
+            return None
+    except RepositoryError:
+        return None
+    return found.latest[Level.BASIC].started
+
+
+def _chain(repository: Repository, server: str, keyring: Keyring | None) -> ChainProof:
+    try:
+        found = recoverable(repository, server, keyring)
+    except ChomError as error:
+        return ChainProof(error.outcome, error.what, (), 0)
+    gaps = tuple(f"{gap.history}: {gap.why}" for gap in found.open_gaps)
+    mended = len(found.windows.gaps) - len(gaps)
+    if gaps:
+        return ChainProof(Outcome.FAILED, "the log has gaps that no full backup has mended", gaps, mended)
+    if found.unusable_segments:
+        return ChainProof(Outcome.FAILED, f"{len(found.unusable_segments)} segments cannot be used", (), mended)
+    return ChainProof(Outcome.PASSED, "", (), mended)

@@ -1,0 +1,206 @@
+"""A drill: some second of what can be recovered is restored by two ways, and both have to come to the same.
+
+The ways share as little as they can: one replays by replication, the other the text of the log through the clients.
+Where the text cannot be used, as it is of all databases and the backup of some, the second way begins with another full
+backup.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from chom_pipelines.binlogs.choosing import ways_to
+from chom_pipelines.binlogs.point_in_time import PointInTime, point_in_time, recovered_backup
+from chom_pipelines.binlogs.recoverable import recoverable
+from chom_pipelines.binlogs.recovering import Recoverer, Route
+from chom_pipelines.binlogs.stopping import AtTime
+from chom_pipelines.binlogs.windows import Windows
+from chom_pipelines.errors import (
+    ChomError,
+    ConnectionFailedError,
+    NoRoomError,
+    RestoreFailedError,
+    RestoreRefusedError,
+    ServerError,
+)
+from chom_pipelines.logical.contents import Contents
+from chom_pipelines.outcome import Outcome
+from chom_pipelines.phases import timed
+from chom_pipelines.progress import Report
+from chom_pipelines.proofs.restoring import RestoringResult, compare
+from chom_pipelines.repository.drill import REPLAY, Drill, keep_drill
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.proof import Subject
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.restores.targets import birth_options
+from chom_pipelines.server.facts import parse_version
+from chom_pipelines.server.scratch import ScratchServer, scratch_server
+
+ALWAYS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+_MOMENT = timedelta(microseconds=1)
+
+
+@dataclass
+class _Findings:
+    started: datetime
+    ways: list[str] = field(default_factory=list)
+    phases: dict[str, float] = field(default_factory=dict)
+    result: RestoringResult = field(default_factory=RestoringResult)
+    unanswered: str = ""
+    """Why the question stays open."""
+
+    def drill(self, ready: PointInTime, moment: datetime) -> Drill:
+        recovery, result = ready.recovery, self.result
+        counts = dict.fromkeys((Subject.TABLES, Subject.ROWS, Subject.DEFINITIONS), 0)
+        counts |= {each.subject: each.count for each in result.comparisons}
+        outcome, reason = Outcome.PASSED, ""
+        if result.failures:
+            more = f" (and {len(result.failures) - 1} more)" if len(result.failures) > 1 else ""
+            outcome, reason = Outcome.FAILED, result.failures[0] + more
+        elif self.unanswered or not counts[Subject.TABLES]:
+            outcome, reason = Outcome.NOT_VERIFIED, self.unanswered or "there is no table that could be compared"
+        return Drill(
+            server=ready.contents.manifest.server,
+            backup=recovery.way.full.id,
+            moment=moment,
+            end=recovery.end,
+            transactions=recovery.stop.transactions,
+            ways=tuple(self.ways),
+            outcome=outcome,
+            reason=reason,
+            started=self.started,
+            tables=counts[Subject.TABLES],
+            rows=counts[Subject.ROWS],
+            definitions=counts[Subject.DEFINITIONS],
+            scratch=result.scratch or None,
+            phases=self.phases,
+            failures=tuple(result.failures),
+        )
+
+
+def run_drill(
+    repository: Repository,
+    server: str,
+    keyring: Keyring | None,
+    report: Report,
+    *,
+    moment: datetime | None = None,
+    within: tuple[datetime, datetime] = ALWAYS,
+) -> tuple[BackupEntry, Drill]:
+    """Restore that moment, or a random second `within`, by two ways and compare; keep the record beside the backup.
+
+    What differs or cannot be replayed makes it failed, what keeps the question open not verified. Raises
+    RestoreRefusedError where there is no such moment, RepositoryError where the record cannot be kept, and
+    KeyUnavailableError.
+    """
+    windows = recoverable(repository, server, keyring).windows
+    chosen = moment or some_second(windows, *within)
+    if chosen is None:
+        when = "" if within == ALWAYS else f" from {AtTime(within[0])} to {AtTime(within[1])}"
+        what = f"nothing of {server}{when} can be drilled: no binary log that follows a full backup is archived"
+        raise RestoreRefusedError(what, "`chom backup --type incremental` archives it")
+    target = AtTime(chosen)
+    findings = _Findings(datetime.now(UTC))
+    with point_in_time(repository, server, target, keyring=keyring, report=report) as ready:
+        try:
+            _compared(repository, ready, keyring, findings, report)
+        except (RestoreFailedError, RestoreRefusedError, ServerError) as error:
+            if isinstance(error, (NoRoomError, ConnectionFailedError)):  # which say nothing of what is archived
+                findings.unanswered = error.what
+            else:
+                findings.result.failures.append(error.what)
+        except ChomError as error:
+            if error.outcome is Outcome.FAILED:
+                findings.result.failures.append(error.what)
+            else:
+                findings.unanswered = error.what
+        drill = findings.drill(ready, chosen)
+        entry = repository.find(server, drill.backup)
+        keep_drill(entry, drill, entry.data_key(keyring))
+    return entry, drill
+
+
+def some_second(windows: Windows, begin: datetime, end: datetime) -> datetime | None:
+    """A second from `begin` until before `end`, of all intervals that have a log; each is as likely as any other.
+
+    None where there is none.
+    """
+    bounds = [(max(each.earliest, begin), min(each.latest, end - _MOMENT)) for each in windows.intervals if each.last]
+    spans = [
+        (latest, int((latest - earliest).total_seconds()) + 1) for earliest, latest in bounds if earliest <= latest
+    ]
+    if not spans:
+        return None
+    number = secrets.randbelow(sum(seconds for _, seconds in spans))
+    for latest, seconds in spans:
+        if number < seconds:
+            return latest - timedelta(seconds=number)
+        number -= seconds
+    raise AssertionError(number)
+
+
+def _compared(
+    repository: Repository, ready: PointInTime, keyring: Keyring | None, findings: _Findings, report: Report
+) -> None:
+    first = ready.recoverer(Route.REPLICATION, accounts=False, report=report)
+    findings.ways.append(_said(ready, Route.REPLICATION))
+    with ExitStack() as stack:
+        with timed(findings.phases, "first way"):
+            entry, recovered = stack.enter_context(recovered_backup(ready, first, threads=0))
+        findings.phases[REPLAY] = recovered.restored.phases[REPLAY]
+        with timed(findings.phases, "read the log again"):
+            again, route = stack.enter_context(_second(repository, ready, keyring, report))
+        if again is None:
+            findings.unanswered = "a single way leads there: take full backups more often, or of all databases"
+            return
+        findings.ways.append(_said(again, route))
+        second = again.recoverer(route, accounts=False, report=report)
+        began = time.monotonic()
+        server = stack.enter_context(_server(again, second))
+        second.fill(server)
+        findings.phases["second way"] = time.monotonic() - began
+        findings.result.scratch = server.facts.label
+        with timed(findings.phases, "compare"):
+            compare(Contents.of(entry, None), server, len(os.sched_getaffinity(0)), report, findings.result)
+
+
+@contextmanager
+def _second(
+    repository: Repository, ready: PointInTime, keyring: Keyring | None, report: Report
+) -> Iterator[tuple[PointInTime | None, Route]]:
+    """Another way to the same target, and its route; None where there is none."""
+    if ready.recoverer(Route.CLIENT, accounts=False, report=report).databases is None:
+        yield ready, Route.CLIENT
+        return
+    server, first = ready.contents.manifest.server, ready.recovery.way.full.id
+    ways = ways_to(ready.recovery.target, recoverable(repository, server, keyring))
+    other = next((way.full.id for way in ways if way.full.id != first), None)
+    if other is None:
+        yield None, Route.REPLICATION
+        return
+    target = ready.recovery.target
+    with point_in_time(repository, server, target, backup=other, keyring=keyring, report=report) as again:
+        yield again, Route.REPLICATION
+
+
+@contextmanager
+def _server(ready: PointInTime, recoverer: Recoverer) -> Iterator[ScratchServer]:
+    manifest = ready.contents.manifest
+    with scratch_server(
+        recoverer.flavour,
+        version=parse_version(manifest.source.version),
+        expected_bytes=sum(table.bytes for table in ready.contents.logical.tables),
+        options=(*birth_options(manifest), *recoverer.options),
+    ) as server:
+        yield server
+
+
+def _said(ready: PointInTime, route: Route) -> str:
+    return f"{route.value} from {ready.recovery.way.full.id}"

@@ -1,0 +1,63 @@
+"""Comparing a live table with its restored copy on the same server, row by row, by primary key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chom_pipelines.errors import RestoreRefusedError
+from chom_pipelines.restores.rescue_sql import Column, Rescue, script
+from chom_pipelines.server.connection import Endpoint, Session
+
+
+@dataclass(frozen=True)
+class Rescued:
+    """What the copy has and the live table has not, in rows, and the SQL that would put it back."""
+
+    missing: int
+    changed: int
+    added: int
+    sql: str
+
+
+def compared(endpoint: Endpoint, live: tuple[str, str], restored: tuple[str, str], moment: str) -> Rescued:
+    """Compare two tables (database, name); `moment` is what the copy is of, for people.
+
+    Nothing is changed. Raises RestoreRefusedError where the live table is gone, or has no primary key by which rows
+    could be told apart; the server's errors.
+    """
+    with Session(endpoint) as session:
+        now, then = _columns(session, live), _columns(session, restored)
+        label = ".".join(live)
+        if not now:
+            what = f"there is no {label} on {endpoint.where}; as of {moment} it is in {'.'.join(restored)}"
+            raise RestoreRefusedError(what, f"bring the whole table back: chom restore --tables {label}")
+        key = _key(session, live)
+        if not key or not set(key) <= set(then):
+            what = f"{label} has no primary key by which its rows could be told apart"
+            raise RestoreRefusedError(what, f"compare it with {'.'.join(restored)} yourself")
+        both = tuple(Column(name, kind) for name, kind in then.items() if name in now)
+        rescue = Rescue(live, restored, key, both)
+        missing, changed, added = (
+            int(session.value(query)) for query in (rescue.count_missing, rescue.count_changed, rescue.count_added)
+        )
+    notes = [f"columns that are in one of the tables only, and left out: {name}" for name in sorted({*now} ^ {*then})]
+    return Rescued(missing, changed, added, script(rescue, moment, (missing, changed, added), notes))
+
+
+def _columns(session: Session, table: tuple[str, str]) -> dict[str, str]:
+    """The types of all columns but the generated ones, in their order; none where there is no such table."""
+    rows = session.rows(
+        "SELECT COLUMN_NAME, DATA_TYPE FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s "
+        "AND COALESCE(GENERATION_EXPRESSION, '') = '' ORDER BY ORDINAL_POSITION",
+        table,
+    )
+    return {str(name): str(kind).lower() for name, kind in rows}
+
+
+def _key(session: Session, table: tuple[str, str]) -> tuple[str, ...]:
+    rows = session.rows(
+        "SELECT COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s "
+        "AND CONSTRAINT_NAME = 'PRIMARY' ORDER BY ORDINAL_POSITION",
+        table,
+    )
+    return tuple(str(name) for (name,) in rows)

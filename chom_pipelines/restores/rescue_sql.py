@@ -1,0 +1,117 @@
+"""The SQL that would put rows of a restored copy back into the live table: for a person to review and run. Pure.
+
+It names sets of rows by their primary key, so that it stays short whatever the number of rows, and touches no row that
+the copy does not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chom_pipelines.server.identifiers import qualified, quote
+
+_BY_VALUE = frozenset(
+    {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "bit", "year"}
+    | {"date", "datetime", "timestamp", "time", "enum", "set"}
+)
+"""Types whose values are what they compare as; all others are compared by their bytes, as collations may not tell."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that both tables have: its name and its type in lower case, as information_schema has them."""
+
+    name: str
+    type: str
+
+    def same(self) -> str:
+        """The condition that it has the same value in the live row `l` and the restored row `r`."""
+        live, restored = f"l.{quote(self.name)}", f"r.{quote(self.name)}"
+        return f"{live} <=> {restored}" if self.type in _BY_VALUE else f"HEX({live}) <=> HEX({restored})"
+
+
+@dataclass(frozen=True)
+class Rescue:
+    """A live table and its restored copy; `key` are the columns of the primary key, `columns` all that both have.
+
+    Tables are (database, name). Generated columns are in neither.
+    """
+
+    live: tuple[str, str]
+    restored: tuple[str, str]
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def _joined(self) -> str:
+        return " AND ".join(f"l.{quote(name)} = r.{quote(name)}" for name in self.key)
+
+    @property
+    def _others(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.name not in self.key)
+
+    @property
+    def _missing(self) -> str:
+        rows = f"SELECT 1 FROM {qualified(*self.live)} l WHERE {self._joined}"
+        return f"FROM {qualified(*self.restored)} r WHERE NOT EXISTS ({rows})"
+
+    @property
+    def _changed(self) -> str:
+        same = " AND ".join(column.same() for column in self._others) or "TRUE"
+        tables = f"{qualified(*self.live)} l JOIN {qualified(*self.restored)} r ON {self._joined}"
+        return f"{tables} WHERE NOT ({same})"
+
+    @property
+    def count_missing(self) -> str:
+        """How many rows of the copy the live table does not have."""
+        return f"SELECT COUNT(*) {self._missing}"
+
+    @property
+    def count_changed(self) -> str:
+        """How many rows both have, with other values."""
+        return f"SELECT COUNT(*) FROM {self._changed}"
+
+    @property
+    def count_added(self) -> str:
+        """How many rows only the live table has: those that came later, which stay."""
+        rows = f"SELECT 1 FROM {qualified(*self.restored)} r WHERE {self._joined}"
+        return f"SELECT COUNT(*) FROM {qualified(*self.live)} l WHERE NOT EXISTS ({rows})"
+
+    @property
+    def insert(self) -> str:
+        """Put the missing rows back."""
+        names = ", ".join(quote(column.name) for column in self.columns)
+        values = ", ".join(f"r.{quote(column.name)}" for column in self.columns)
+        return f"INSERT INTO {qualified(*self.live)} ({names})\nSELECT {values}\n{self._missing};"
+
+    @property
+    def update(self) -> str:
+        """Give the changed rows the values that they had."""
+        values = ", ".join(f"l.{quote(column.name)} = r.{quote(column.name)}" for column in self._others)
+        tables, _, condition = self._changed.partition(" WHERE ")
+        return f"UPDATE {tables}\nSET {values}\nWHERE {condition};"
+
+
+def script(rescue: Rescue, moment: str, counts: tuple[int, int, int], notes: Sequence[str]) -> str:
+    """The whole text, of (missing, changed, added) rows; it commits nothing by itself."""
+    missing, changed, added = counts
+    live, restored = ".".join(rescue.live), ".".join(rescue.restored)
+    lines = [
+        f"-- Rows of {live} as of {moment}, which are in {restored}.",
+        "-- Read it, run it in one session, look at the counts, then COMMIT; until then nothing is changed for others.",
+        *(f"-- {note}" for note in notes),
+        "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO');",
+        "START TRANSACTION;",
+        "",
+        f"-- {missing:,} rows are missing from {live}.",
+        *([rescue.insert] if missing else []),
+        "",
+        f"-- {changed:,} rows have other values now; whoever changed them since may have meant to.",
+        *([rescue.update] if changed else []),
+        "",
+        f"-- {added:,} rows came later, and stay as they are.",
+        "-- COMMIT;",
+        "",
+    ]
+    return "\n".join(lines)

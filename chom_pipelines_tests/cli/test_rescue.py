@@ -1,0 +1,157 @@
+"""Rows that were lost or changed come back by SQL that a person runs, and nothing else is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chom_pipelines.cli.restore_options import PASSWORD as RESTORE_PASSWORD
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.identifiers import quote
+from chom_pipelines_tests.cli.setting import Setting
+
+BOSS = "chom_test_boss"
+TABLE = """
+CREATE TABLE {}.`odd ``name` (
+  `the key` INT, part VARCHAR(20) CHARACTER SET utf8mb4, note TEXT, price DECIMAL(8, 2), raw BLOB, f FLOAT,
+  made DATETIME(6) DEFAULT CURRENT_TIMESTAMP(6), doc JSON, twice INT AS (`the key` * 2) STORED,
+  PRIMARY KEY (part, `the key`)
+) CHARACTER SET utf8mb4
+"""
+
+
+@pytest.fixture
+def boss(on_both: Setting, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with on_both.server.connect() as root:
+        root.execute(f"CREATE USER {BOSS}@'%' IDENTIFIED BY 'boss password'")
+        root.execute(f"GRANT ALL ON *.* TO {BOSS}@'%' WITH GRANT OPTION")
+        monkeypatch.setenv(RESTORE_PASSWORD, "boss password")
+        yield BOSS
+        root.execute(f"DROP USER {BOSS}@'%'")
+        root.execute("DROP DATABASE IF EXISTS chom_rescued")
+
+
+def place(session: Session, setting: Setting) -> str:
+    """Where the server stands now."""
+    file, position, *_ = session.rows(setting.server.facts.binlog_status_statement)[0]
+    return f"{file}:{position}"
+
+
+def rows(session: Session, database: str, table: str) -> list[tuple[object, ...]]:
+    return sorted(session.rows(f"SELECT * FROM {database}.{quote(table)}"), key=repr)
+
+
+def run(session: Session, file: Path) -> None:
+    """As a person does, who looked at it, with its COMMIT."""
+    lines = file.read_text().replace("-- COMMIT;", "COMMIT;").splitlines()
+    for statement in "\n".join(line for line in lines if not line.startswith("-- ")).split(";\n"):
+        if statement.strip(" ;\n"):
+            session.execute(statement)
+
+
+def test_what_was_lost_or_changed_comes_back_and_what_came_later_stays(
+    on_both: Setting, boss: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, odd, file = on_both.database, "odd `name", tmp_path / "rescue.sql"
+    table = f"{name}.{quote(odd)}"
+    with on_both.server.connect() as session:
+        session.execute(TABLE.format(name))
+        assert on_both.chom("backup", "--verification", "none") == 0
+        for number in range(20):
+            session.execute(
+                f"INSERT INTO {table} (`the key`, part, note, price, raw, f, doc) VALUES "
+                f"({number}, 'a', 'Zoë {number}', {number}.25, X'00FF{number:02x}', 1.1, '{{\"a\": {number}}}')"
+            )
+        session.execute(f"INSERT INTO {table} (`the key`, part) VALUES (99, 'only nulls')")
+        before, then = rows(session, name, odd), place(session, on_both)
+        session.execute(f"DELETE FROM {table} WHERE `the key` < 5 OR part = 'only nulls'")
+        session.execute(f"UPDATE {table} SET note = UPPER(note) WHERE `the key` = 7")  # equal to its collation
+        session.execute(f"UPDATE {table} SET raw = NULL, price = 1 WHERE `the key` = 8")
+        session.execute(f"UPDATE {table} SET doc = '{{}}' WHERE `the key` = 9")
+        session.execute(f"INSERT INTO {table} (`the key`, part, note) VALUES (0, 'later', 'stays')")
+        assert on_both.chom("backup", "--type", "incremental") == 0
+        capsys.readouterr()
+        arguments = ["--table", f"{name}.{odd}", "--into", "chom_rescued", "--before", then, "--user", boss]
+        now = rows(session, name, odd)
+        assert on_both.chom("rescue", *arguments, "--output", str(file)) == 0
+        told = capsys.readouterr().out
+        assert "6 rows are missing" in told
+        assert "3 have other values" in told
+        assert "1 rows came later" in told
+        assert rows(session, name, odd) == now
+        assert rows(session, "chom_rescued", odd) == before
+        assert file.stat().st_mode & 0o777 == 0o600
+    with on_both.server.connect() as session:
+        run(session, file)
+        assert [row for row in rows(session, name, odd) if row[1] != "later"] == before
+        assert len(rows(session, name, odd)) == len(before) + 1
+
+
+def test_nothing_is_lost_is_said(
+    on_both: Setting, boss: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, file = on_both.database, tmp_path / "rescue.sql"
+    assert on_both.chom("backup", "--verification", "none") == 0
+    with on_both.server.connect() as session:
+        session.execute(f"INSERT INTO {name}.users VALUES (1000, 'x')")
+        then = place(session, on_both)
+    assert on_both.chom("backup", "--type", "incremental") == 0
+    capsys.readouterr()
+    arguments = ["--table", f"{name}.users", "--into", "chom_rescued", "--before", then, "--user", boss]
+    code, body = on_both.document(capsys, "rescue", *arguments, "--output", str(file))
+    assert code == 0
+    assert (body["missing"], body["changed"], body["added"]) == (0, 0, 0)
+    assert "INSERT" not in file.read_text()
+    assert "UPDATE" not in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("DROP TABLE {}.users", "chom restore --tables"),
+        ("ALTER TABLE {}.users DROP PRIMARY KEY", "has no primary key"),
+    ],
+)
+def test_a_table_that_cannot_be_compared_is_said_to_be_and_its_copy_stays(
+    on_mariadb: Setting,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    statement: str,
+    told: str,
+) -> None:
+    name, file = on_mariadb.database, on_mariadb.folder / "rescue.sql"
+    assert on_mariadb.chom("backup", "--verification", "none") == 0
+    with on_mariadb.server.connect() as session:
+        session.execute(f"CREATE USER {BOSS}@'%' IDENTIFIED BY 'boss password'")
+        session.execute(f"GRANT ALL ON *.* TO {BOSS}@'%' WITH GRANT OPTION")
+        monkeypatch.setenv(RESTORE_PASSWORD, "boss password")
+        try:
+            then = place(session, on_mariadb)
+            session.execute(statement.format(name))
+            assert on_mariadb.chom("backup", "--type", "incremental") == 0
+            arguments = ["--table", f"{name}.users", "--into", "chom_rescued", "--before", then, "--user", BOSS]
+            assert on_mariadb.chom("rescue", *arguments, "--output", str(file)) == 1
+            assert told in capsys.readouterr().err
+            assert not file.exists()
+            assert len(rows(session, "chom_rescued", "users")) == 2
+        finally:
+            session.execute(f"DROP USER {BOSS}@'%'")
+            session.execute("DROP DATABASE IF EXISTS chom_rescued")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--table", "users", "--at", "2026-01-02 03:04:05Z"], "is no table with its database"),
+        (["--table", "a.b"], "as of when"),
+        (["--table", "a.b", "--at", "2026-01-02 03:04:05Z", "--output", "/etc/passwd"], "is there already"),
+    ],
+)
+def test_what_is_not_said_is_asked_for(
+    on_mariadb: Setting, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    assert on_mariadb.chom("rescue", *arguments) == 2
+    assert told in capsys.readouterr().err

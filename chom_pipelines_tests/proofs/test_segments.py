@@ -1,0 +1,118 @@
+"""The archive of a binary log is proved: every segment read and scanned again, once, and the chain of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chom_pipelines.binlogs.segments import FIRST
+from chom_pipelines.binlogs.server_logs import ServerLog, server_logs
+from chom_pipelines.binlogs.writing import SegmentWriter
+from chom_pipelines.outcome import Outcome
+from chom_pipelines.progress import unreported
+from chom_pipelines.proofs.archive import ArchiveProof, verify_archive
+from chom_pipelines.repository.codecs import Codec
+from chom_pipelines.repository.data_keys import StreamKey, opened_key
+from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.proof import Level, Means, Subject
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines_tests.binlogs.archives import Archive, archived_server
+from chom_pipelines_tests.logical.taking import NAME, Backups
+from chom_pipelines_tests.places import path_of
+from chom_pipelines_tests.servers import PrivateServer
+
+KEYRING = Keyring().generate("first", KeyKind.AES_256)
+
+
+@pytest.fixture(scope="module", params=list(Flavour), ids=lambda flavour: flavour.value)
+def server(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
+    with archived_server(request.param) as found:
+        yield found
+
+
+@pytest.fixture(params=[KEYRING, None], ids=["encrypted", "plain"])
+def archived(server: PrivateServer, tmp_path: Path, request: pytest.FixtureRequest) -> Archive:
+    kept = Backups(tmp_path, request.param)
+    policy = kept.policy.model_copy(update={"compression": Codec.ZSTD, "level": 1})
+    found = Archive(server, Backups(tmp_path, request.param, policy))
+    found.work(
+        "INSERT INTO shop.t (s) WITH RECURSIVE n AS (SELECT 1 i UNION ALL SELECT i + 1 FROM n WHERE i < 300) "
+        "SELECT UUID() FROM n",
+        "DELETE FROM shop.t WHERE id > 10",
+        "CREATE OR REPLACE VIEW shop.v AS SELECT 1",
+    )
+    found.archive()
+    return found
+
+
+def proved(archived: Archive, *, again: bool = False) -> ArchiveProof:
+    found = verify_archive(archived.backups.repository, NAME, archived.keyring, unreported, again=again)
+    assert found
+    return found
+
+
+def test_every_segment_is_proved_by_what_is_read_and_found_in_it(archived: Archive) -> None:
+    found = proved(archived)
+    assert found.outcome is Outcome.PASSED, found
+    assert (found.skipped, found.oldest, found.chain.gaps) == (0, None, ())
+    history = archived.history
+    assert [each.proof.backup for each in found.segments] == [each.id for each in history.segments]
+    for segment, each in zip(history.segments, found.segments, strict=True):
+        assert each.proof.level is Level.BASIC
+        assert each.proof.count(Subject.OBJECTS, Means.READ) == 2
+        assert each.proof.count(Subject.TRANSACTIONS, Means.READ) == segment.transactions
+        (record,) = history.entry(segment).proofs(archived.keyring)
+        assert record.proof == each.proof
+
+
+def test_what_was_proved_is_not_read_again_unless_asked(archived: Archive) -> None:
+    first = proved(archived)
+    archived.work()
+    archived.archive()
+    second = proved(archived)
+    assert second.skipped == len(first.segments)
+    assert len(second.segments) == 1
+    assert second.oldest == min(each.proof.started for each in first.segments)
+    third = proved(archived, again=True)
+    assert (third.skipped, len(third.segments)) == (0, len(first.segments) + 1)
+    assert third.outcome is Outcome.PASSED
+
+
+def test_where_nothing_is_archived_nothing_is_proved(server: PrivateServer, tmp_path: Path) -> None:
+    empty = Archive(server, Backups(tmp_path))
+    empty.backups.repository.create()
+    assert verify_archive(empty.backups.repository, NAME, None, unreported) is None
+
+
+def test_a_segment_within_a_file_is_proved_with_the_beginning_of_the_file(archived: Archive) -> None:
+    history = archived.history
+    last = history.last
+    key = StreamKey(last.stream_key) if last and last.stream_key else None
+    opened = opened_key(key, history.stream.folder, archived.keyring, "") if key else None
+    writer = SegmentWriter(
+        *(NAME, archived.server.backup, archived.server.facts, archived.backups.policy),
+        (key, opened) if key and opened else None,
+    )
+    archived.work()
+    writer.write(history, _open_file(archived, -1), lambda _: None)
+    archived.work()
+    archived.work("FLUSH BINARY LOGS")
+    within = writer.write(archived.history, _open_file(archived, -2), lambda _: None)
+    assert within.start > FIRST
+    assert proved(archived).outcome is Outcome.PASSED
+    begin = archived.history.of_file(within.file)[0]
+    path_of(archived.history.entry(begin)).rename(archived.backups.directory / "elsewhere")
+    found = proved(archived, again=True)
+    assert found.segments[-1].proof.outcome is Outcome.NOT_VERIFIED
+    assert (
+        f"the beginning of {within.file}, without which it cannot be read, is missing"
+        in found.segments[-1].proof.reason
+    )
+    assert found.outcome is Outcome.FAILED
+
+
+def _open_file(archived: Archive, which: int) -> ServerLog:
+    with archived.server.connect() as session:
+        return server_logs(session, archived.server.facts)[which]
