@@ -86,6 +86,8 @@ def _freshness(cron: str, zone: str) -> dg.FreshnessPolicy:
 def _say(context: dg.AssetExecutionContext, hour: ArchivedHour, missed: int) -> None:
     if hour.began_anew:
         context.log.warning("%s; take a full backup: none of before leads into what follows", hour.began_anew)
+    for name in hour.blocked:
+        context.log.warning("%s; remove it, so that what the server still has is archived", name)
     for gap in (gap for chain in hour.chains.values() for gap in chain.gaps if gap.before in hour.new):
         context.log.warning("gap: %s; take a full backup: what follows leads nowhere without one", gap.why)
     if missed:
