@@ -30,6 +30,8 @@ class ArchivedHour:
     chains: dict[str, Chain]
     began_anew: str
     """Why a new history was begun, where one was: no backup of before leads into it."""
+    blocked: tuple[str, ...] = ()
+    """Segments that cannot be used and are where files of the server should go: they were not archived."""
 
     def covering(self, other: Span) -> tuple[Segment, ...]:
         """The segments of another hour; raises NotArchivedError."""
@@ -67,14 +69,14 @@ def archive_hour(
     chains |= {each.history: each.chain for each in done}
     new = tuple(segment for each in done for segment in each.new)
     began_anew = next((each.began_anew for each in done if each.began_anew), "")
-    return ArchivedHour(covering(chains.values(), hour), new, chains, began_anew)
+    return ArchivedHour(covering(chains.values(), hour), new, chains, began_anew, done[-1].blocked)
 
 
 def _chains(inventory: Inventory, server: Server, policy: BackupPolicy) -> dict[str, Chain]:
     repository = repository_of(inventory.repository)
     if not repository.store.is_there():
         return {}
-    keyring = keyring_of(inventory.repository, policy) if policy.encrypt else None
+    keyring = keyring_of(inventory.repository, policy)
     return {each.name: each.chain for each in histories_to_continue(repository, server.name, keyring)}
 
 

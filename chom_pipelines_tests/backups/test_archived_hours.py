@@ -17,6 +17,7 @@ from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import archived_server
 from chom_pipelines_tests.binlogs.hours import Hours
 from chom_pipelines_tests.deployments import Deployment
+from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
 
 
@@ -137,6 +138,21 @@ def test_an_hour_with_a_gap_says_what_is_missing_and_what_it_costs(server: Priva
     for number in (-5, -4, -3):
         with pytest.raises(NotArchivedError, match=missing):
             archived(deployed, hours, number)
+
+
+def test_a_segment_that_cannot_be_used_is_told_and_holds_up_no_other(
+    server: PrivateServer, deployed: Deployment
+) -> None:
+    hours = Hours.of(server, -3)
+    hours.close(-2)
+    hours.close(-1.5)
+    archived(deployed, hours, -3)
+    (history,) = deployed.repository.histories(deployed.name)
+    spoiled = deployed.repository.binlogs(deployed.name, history).entries()[0]
+    (path_of(spoiled) / "manifest.json").write_text("{}")
+    found = archived(deployed, hours, -1)
+    assert found.segments
+    assert [spoiled.id in name for name in found.blocked] == [True]
 
 
 def test_a_server_whose_clock_is_behind_is_asked_again_later(server: PrivateServer, deployed: Deployment) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -72,15 +73,21 @@ def binlog_archive(server: Server) -> dg.AssetsDefinition:
 
 def freshness(server: Server) -> dg.FreshnessPolicy | None:
     """It may be as old as its schedule lets it get, and an hour; a second run missed fails. None: no schedule."""
-    if server.schedules.binlogs is None:
-        return None
-    gap = longest_gap(server.schedules.binlogs, server.schedules.timezone)
+    cron = server.schedules.binlogs
+    return None if cron is None else _freshness(cron, server.schedules.timezone)
+
+
+@cache  # a fleet has few of them
+def _freshness(cron: str, zone: str) -> dg.FreshnessPolicy:
+    gap = longest_gap(cron, zone)
     return dg.FreshnessPolicy.time_window(warn_window=gap + _LATE, fail_window=2 * gap + _LATE)
 
 
 def _say(context: dg.AssetExecutionContext, hour: ArchivedHour, missed: int) -> None:
     if hour.began_anew:
         context.log.warning("%s; take a full backup: none of before leads into what follows", hour.began_anew)
+    for name in hour.blocked:
+        context.log.warning("%s; remove it, so that what the server still has is archived", name)
     for gap in (gap for chain in hour.chains.values() for gap in chain.gaps if gap.before in hour.new):
         context.log.warning("gap: %s; take a full backup: what follows leads nowhere without one", gap.why)
     if missed:

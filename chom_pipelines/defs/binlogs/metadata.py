@@ -87,6 +87,7 @@ def interval_rows(found: Recoverable) -> list[Row]:
             "full_backups": len(each.fulls),
             "begins_with": each.fulls[0].id,
             "last_proof": _proved(each),
+            "last_drill": f"{each.drill.outcome.words} {_moment(each.drill.started)}" if each.drill else "never",
         }
         for each in found.windows.intervals[-LISTED:]
     ]

@@ -31,6 +31,7 @@ _INTERVALS = dg.TableSchema(
         dg.TableColumn("full_backups", "int"),
         dg.TableColumn("begins_with", "string"),
         dg.TableColumn("last_proof", "string", description="of a full backup of it"),
+        dg.TableColumn("last_drill", "string", description="of a moment of it that was restored"),
     ],
 )
 _GAPS = dg.TableSchema(

@@ -13,6 +13,7 @@ import pytest
 from chom_pipelines.defs.binlogs.assets import freshness
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.inventory.loading import load_inventory
+from chom_pipelines.repository.keys import KeyKind, Keyring
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import archived_server
 from chom_pipelines_tests.binlogs.hours import Hours
@@ -174,6 +175,22 @@ def test_a_run_that_fails_still_tells_what_can_be_recovered(
     assert not archived(deployed, hours.partition(-1), instance).success
     events = instance.fetch_materializations(WINDOWS, limit=5).records
     assert len(events) == 2  # of the backup, and of the archive that failed
+
+
+def test_who_may_encrypt_but_not_read_archives_and_the_windows_are_not_verified(
+    server: PrivateServer, deployed: Deployment, instance: dg.DagsterInstance
+) -> None:
+    Keyring().generate("vault", KeyKind.RSA).without_private().save(deployed.directory / "keys.json")
+    text = deployed.config.read_text()
+    encryption = "repository:\n  encryption: {keys: {file: keys.json}}\n"
+    deployed.config.write_text(text.replace("repository:\n", encryption))
+    hours = Hours.of(server, -3)
+    for number in (-1, -2):
+        assert archived(deployed, hours.partition(number), instance).success
+    checks = [dg.AssetCheckKey(WINDOWS, name) for name in ("exposure", "unbroken_archive")]
+    found = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
+    outcomes = {each.evaluation.metadata["outcome"].value for each in found.values() if each.evaluation}
+    assert (len(found), outcomes) == (2, {"not_verified"})
 
 
 def test_the_archive_may_be_as_old_as_its_schedule_lets_it_get(deployed: Deployment) -> None:
