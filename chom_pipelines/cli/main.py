@@ -30,6 +30,7 @@ COMMANDS = {
     "backup": _Command("backup", "Take a backup."),
     "backups": _Command("backups", "List backups, and how each was last proved."),
     "events": _Command("events", "Find drops, truncations and large changes, and where to restore to."),
+    "stream": _Command("stream", "Archive the binary log continuously: a service, with seconds at stake."),
     "windows": _Command("windows", "List every interval that can be restored to, and the gaps."),
     "verify": _Command("verify", "Prove backups: every byte decoded, or restored and compared."),
     "restore": _Command("restore", "Restore into a server, a directory or a database."),
