@@ -92,7 +92,6 @@ class Streaming:
             began = time.monotonic()
             try:
                 self._stream()
-                return
             except BinlogDamagedError as error:  # RESET may have put another file in place of the one that is read
                 if damaged:
                     raise
@@ -101,6 +100,8 @@ class Streaming:
             except (ConnectionFailedError, BinlogMissingError, RepositoryBusyError) as error:
                 damaged = False
                 _log.warning("lost: %s", error.what)
+            else:
+                return
             failures = 0 if time.monotonic() - began > _SILENCE else failures + 1
             self.report(self.lag.report(State.LOST, self.lag.last, None))
             self.stopped.wait(_WAITS[min(failures, len(_WAITS) - 1)])

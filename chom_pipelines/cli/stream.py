@@ -50,7 +50,8 @@ def stream(
     """Archive what the server writes to its binary log as it comes, until SIGTERM or Ctrl-C. Meant to be a service.
 
     A server that cannot be reached is waited for. The lag goes into a small JSON file, and every 30 s to stderr. With
-    --show, exit code 0 where a stream follows its server, 1 where it has lost it or was stopped, 3 where it tells nothing.
+    --show, exit code 0 where a stream follows its server, 1 where it has lost it or was stopped, 3 where it is
+    silent.
     """
     inventory = load_inventory(config)
     chosen = inventory.server(server)
