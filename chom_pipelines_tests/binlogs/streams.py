@@ -17,7 +17,7 @@ from typing import Self
 
 import yaml
 
-from chom_pipelines.binlogs.lag import LagReport
+from chom_pipelines.binlogs.lag import LagReport, State
 from chom_pipelines.binlogs.streaming import Streaming
 from chom_pipelines.errors import ChomError
 from chom_pipelines.server.connection import Endpoint, Session
@@ -174,6 +174,11 @@ class Streamed:
     relay: Relay
     streaming: Streaming
     reports: list[LagReport]
+
+    @property
+    def state(self) -> State | None:
+        """What the stream told last."""
+        return self.reports[-1].state if self.reports else None
 
     def all_is_archived(self) -> bool:
         """The archive has each of the server's files, byte for byte, and nothing else."""
