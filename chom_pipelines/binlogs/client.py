@@ -11,6 +11,7 @@ import os
 import re
 import select
 import subprocess
+import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +34,8 @@ from chom_pipelines.server.programs import Program, binlog_program
 _PIECE = 1 << 20
 _PATIENCE = 200
 """Milliseconds between two looks at whether the client still lives, where it sends nothing."""
+_SILENCE = 120
+"""Seconds without a byte after which a server is taken for lost: clients do not notice a cut that nobody tells."""
 
 _UNKNOWN = re.compile(r"Failed on connect: Access denied|using password", re.IGNORECASE)
 _REFUSED = re.compile(r"REPLICATION SLAVE|Access denied", re.IGNORECASE)
@@ -58,7 +61,11 @@ def read_log(endpoint: Endpoint, flavour: Flavour, file: str) -> Generator[bytes
         reader = opened_pipe(pipe)
         try:
             with supervised(command, log=log, environment=harmless_environment()) as process:
-                yield from _pieces(reader, process)
+                try:
+                    yield from _pieces(reader, process)
+                except TimeoutError as error:
+                    what = f"{endpoint.where}: of {file} nothing has come for {_SILENCE} s"
+                    raise ConnectionFailedError(what, "check the network, and run it again") from error
                 status = process.wait()
             if status:
                 raise client_failure(endpoint, program, file, log.read_text(errors="replace"))
@@ -82,17 +89,24 @@ def write_options(path: Path, endpoint: Endpoint, flavour: Flavour) -> None:
 
 
 def _pieces(reader: int, process: subprocess.Popen[bytes]) -> Iterator[bytes]:
-    """What comes through the pipe, until its writer has closed it, or has ended without ever opening it."""
+    """What comes through the pipe, until its writer has closed it, or has ended without ever opening it.
+
+    Raises TimeoutError where nothing comes for long.
+    """
     polled = select.poll()
     polled.register(reader, select.POLLIN)
+    since = time.monotonic()
     while True:
         ended = process.poll() is not None
         happened = polled.poll(0 if ended else _PATIENCE)
         if happened and happened[0][1] & select.POLLIN:
             while piece := _read(reader):
                 yield piece
+            since = time.monotonic()
         elif happened or ended:
             return
+        elif time.monotonic() - since > _SILENCE:
+            raise TimeoutError
 
 
 def _read(reader: int) -> bytes:

@@ -42,7 +42,7 @@ class Tail:
         self.published = last.end if last else FIRST
         self._after = last.after if last else None
         self.as_of = last.as_of if last else None
-        self.reading = LogReading(where, archived, self.published)
+        self.reading = LogReading(f"{where}: {file}", archived, self.published)
         self._begun: _Begun | None = None
         self._new()
 

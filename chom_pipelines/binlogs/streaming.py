@@ -21,7 +21,16 @@ from chom_pipelines.binlogs.lag import Lag, LagReport, Place, State, place_of
 from chom_pipelines.binlogs.parts import Tail
 from chom_pipelines.binlogs.server_logs import server_logs
 from chom_pipelines.binlogs.wholes import Wholes
-from chom_pipelines.errors import BinlogDamagedError, BinlogMissingError, ConnectionFailedError, RepositoryBusyError
+from chom_pipelines.errors import (
+    AccessDeniedError,
+    BinlogDamagedError,
+    ConnectionFailedError,
+    MissingPrivilegeError,
+    RepositoryBusyError,
+    ServerError,
+    StoreUnreachableError,
+    UnsupportedServerError,
+)
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.repository.keys import Keyring
@@ -97,7 +106,9 @@ class Streaming:
                     raise
                 damaged = True
                 _log.warning("begun again: %s", error.what)
-            except (ConnectionFailedError, BinlogMissingError, RepositoryBusyError) as error:
+            except (AccessDeniedError, MissingPrivilegeError, UnsupportedServerError):
+                raise
+            except (ServerError, RepositoryBusyError, StoreUnreachableError) as error:
                 damaged = False
                 _log.warning("lost: %s", error.what)
             else:
@@ -111,6 +122,7 @@ class Streaming:
         endpoint = self.server.endpoint()
         while True:
             with Session(endpoint, connect_timeout=_ANSWER) as session:
+                session.give_up_after(_ANSWER)
                 facts = read_facts(session)
                 logs = server_logs(session, facts)
             archiver = Archiver(self.server, self.policy, self.repository, self.keyring, endpoint, facts)

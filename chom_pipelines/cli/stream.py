@@ -19,7 +19,7 @@ from chom_pipelines.binlogs.lag import LagReport, State
 from chom_pipelines.binlogs.streaming import EVERY, Streaming
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
-from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.errors import ConfigurationError, RepositoryError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import keyring_of, repository_of
 from chom_pipelines.log_lines import SECONDS
@@ -85,8 +85,11 @@ class _Teller:
     def tell(self, lag: LagReport) -> None:
         """Take a report."""
         if self._file:
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_file(self._file, (json_text.dumps(_document(self._server, lag), indent=1) + "\n").encode())
+            try:
+                self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                write_file(self._file, (json_text.dumps(_document(self._server, lag), indent=1) + "\n").encode())
+            except (OSError, RepositoryError) as error:  # the log is archived all the same
+                _log.warning("the status cannot be written: %s", error)
         if time.monotonic() - self._logged >= SECONDS:
             self._logged = time.monotonic()
             _log.info("%s", _line(_document(self._server, lag)))

@@ -71,7 +71,7 @@ class Probe:
                 with suppress(ChomError):
                     end = entries[-1].manifest(None).coordinates.end if entries else None
                     places += [Place(end.file, end.position)] if end else []
-        return max(places, default=None)  # type: ignore[type-var]
+        return max(places, default=None)
 
 
 def main() -> None:
@@ -122,15 +122,14 @@ def tried(flavour: Flavour, directory: Path, seconds: float, count: int) -> None
     probe.stop()
     thread.join()
     code = service.stop()
-    show(flavour, probe, disturbed, began, sum(writer.committed for writer in writers), wrong)
-    found = archive.histories()
-    print(
-        f"  {sum(each.transactions for each in found[-1].segments):,} transactions in the archive, of {len(found)} history"
-    )
-    print(
-        f"  the service told of itself, under load: {told['state']}, {told['lag_bytes']} bytes, {told['lag_seconds']} s"
-    )
-    print(f"  SIGTERM: exit {code}; segments: {len(found[-1].segments)}")
+    committed = sum(writer.committed for writer in writers)
+    print(f"{flavour.value}: {committed:,} transactions committed in {seconds:.0f} s")
+    print(f"  lost, doubled or otherwise than the server has it: {'; '.join(wrong) or 'nothing'}")
+    show(probe, disturbed, began)
+    found = archive.histories()[-1].segments
+    print(f"  {sum(each.transactions for each in found):,} transactions in {len(found)} segments of the archive")
+    told_lag = f"{told['lag_bytes']} bytes, {told['lag_seconds']} s"
+    print(f"  told by the service itself under load: {told['state']}, {told_lag}; after SIGTERM: exit code {code}")
     relay.close()
     own.stop()
 
@@ -179,17 +178,8 @@ def disturb(kind: str, own: Restartable, relay: Relay, service: Service) -> None
         relay.mend()
 
 
-def show(
-    flavour: Flavour,
-    probe: Probe,
-    disturbed: list[tuple[float, float, str]],
-    began: float,
-    committed: int,
-    wrong: list[str],
-) -> None:
-    """The result."""
-    print(f"{flavour.value}: {committed:,} transactions committed in {probe.samples[-1][0] - began:.0f} s")
-    print(f"  lost, doubled or otherwise than the server has it: {'; '.join(wrong) or 'nothing'}")
+def show(probe: Probe, disturbed: list[tuple[float, float, str]], began: float) -> None:
+    """What was at stake when."""
     for start, end, kind in disturbed:
         most = max((stake for at, stake in probe.samples if start <= at <= end + _SETTLES), default=0)
         after = [at - end for at, stake in probe.samples if at > end and stake <= 10]
@@ -200,9 +190,8 @@ def show(
         for at, stake in probe.samples
         if at > began + _SETTLES and not any(start <= at <= end + _SETTLES for start, end, _ in disturbed)
     ]
-    print(
-        f"  at stake at other times: at most {max(calm, default=0):.1f} s, {sum(calm) / max(len(calm), 1):.1f} s in the mean"
-    )
+    mean = sum(calm) / max(len(calm), 1)
+    print(f"  at stake at other times: at most {max(calm, default=0):.1f} s, {mean:.1f} s in the mean")
 
 
 if __name__ == "__main__":

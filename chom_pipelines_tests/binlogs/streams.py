@@ -17,6 +17,7 @@ from typing import Self
 
 import yaml
 
+from chom_pipelines.binlogs.archive import reading_histories
 from chom_pipelines.binlogs.lag import LagReport, State
 from chom_pipelines.binlogs.streaming import Streaming
 from chom_pipelines.errors import ChomError
@@ -229,18 +230,24 @@ def eventually(happens: Callable[[], bool]) -> None:
 
 def differences(archive: Archive) -> list[str]:
     """What the newest history lacks, has twice or has otherwise than the server, which must not write meanwhile."""
+    with reading_histories(archive.backups.repository, NAME, "comparison"):
+        return list(_differences(archive))
+
+
+def _differences(archive: Archive) -> Iterator[str]:
     histories = archive.histories()
     if not histories:
-        return ["nothing is archived"]
+        yield "nothing is archived"
+        return
     history = histories[-1]
-    found = [gap.why for gap in history.chain.gaps] + [f"{name}: {why}" for name, why in history.unreadable.items()]
+    yield from (gap.why for gap in history.chain.gaps)
+    yield from (f"{name}: {why}" for name, why in history.unreadable.items())
     for file in archive.files():
         on_disk = closed(archive.on_disk(file))
         stored = b"".join(archive.stored(history, each) for each in history.of_file(file))
         if stored != on_disk:
             same = "the same" if on_disk.startswith(stored) else "others"
-            found.append(f"{file}: {len(stored)} of {len(on_disk)} bytes, {same}")
-    return found
+            yield f"{file}: {len(stored)} of {len(on_disk)} bytes, {same}"
 
 
 def closed(log: bytes) -> bytes:
