@@ -4,11 +4,12 @@ BIN := .venv/bin
 UV ?= uv
 N ?= 2
 TABLES ?= 1000
+MINUTES ?= 10
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help venv packages mysql mariadb-plugins test lint types imports test-only demo lock differential oracle peers bench-dump bench-restore bench-replay bench-load
+.PHONY: help venv packages mysql mariadb-plugins test lint types imports test-only demo lock differential oracle peers bench-dump bench-restore bench-replay bench-load bench-stream
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,3 +74,6 @@ bench-replay: venv peers ## both routes of a replay against mysqlbinlog piped in
 
 bench-load: venv ## how long 500 servers take until the UI has them
 	$(BIN)/python -m chom_pipelines_tests.bench.load
+
+bench-stream: venv packages mysql ## `chom stream` for MINUTES (10) on each family, with restarts, kills and cuts
+	$(BIN)/python -m chom_pipelines_tests.bench.stream --minutes $(MINUTES)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 
 from chom_pipelines.binlogs.chain import Chain, chained
 from chom_pipelines.binlogs.segments import FIRST, Segment
@@ -11,7 +12,7 @@ from chom_pipelines.errors import DamagedError, KeyUnavailableError, RepositoryE
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.layout import BackupId, Kind
+from chom_pipelines.repository.layout import parse_id
 from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.manifest import Manifest, unauthenticated
 from chom_pipelines.repository.repository import Repository
@@ -22,13 +23,20 @@ from chom_pipelines.repository.streams import Stream, lacking
 class History:
     """Files of one server that were numbered in one line, from where the archive begins to where it ends.
 
-    `unreadable` are ids of segments that are there and cannot be used, with the reason.
+    Whole files are in `stream`; of those that are not, what was streamed is in `parts`. `unreadable` are ids of
+    segments that are there and cannot be used, with the reason.
     """
 
     name: str
     stream: Stream
+    parts: Stream
     segments: tuple[Segment, ...]
     unreadable: dict[str, str]
+
+    @classmethod
+    def empty(cls, repository: Repository, server: str, name: str) -> History:
+        """One of which there is nothing yet."""
+        return cls(name, repository.binlogs(server, name), repository.streamed(server, name), (), {})
 
     @property
     def last(self) -> Segment | None:
@@ -49,13 +57,8 @@ class History:
             found.append(segment)
         return tuple(found)
 
-    def next_id(self, file: str) -> str:
-        """The id of the segment that goes on with a file."""
-        found = self.of_file(file)
-        return BackupId(Kind.BINLOG, file=file, start=found[-1].end if found else FIRST).text
-
     def is_archived(self, file: str) -> bool:
-        """All of a file is."""
+        """All of a file is, whether whole or in parts."""
         found = self.of_file(file)
         return bool(found) and found[-1].complete
 
@@ -65,9 +68,39 @@ class History:
         wanted = (base, int(number) - 1)
         return next((each.head for each in self.segments if (each.base, each.number) == wanted), None)
 
+    def is_whole(self, file: str) -> bool:
+        """All of a file is archived, as one segment."""
+        return file in _whole(self.segments)
+
     def entry(self, segment: Segment) -> BackupEntry:
         """The entry of one of its segments."""
-        return BackupEntry(self.stream.server, self.stream.folder, segment.id)
+        return BackupEntry(self.stream.server, (self.parts if segment.streamed else self.stream).folder, segment.id)
+
+    def with_whole(self, segment: Segment) -> History:
+        """The same with one more file, of which no part is needed any more."""
+        return replace(self, segments=(*(each for each in self.segments if each.file != segment.file), segment))
+
+    def superseded(self) -> list[BackupEntry]:
+        """Parts of files that are there as a whole: nobody needs them any more. Raises RepositoryError."""
+        return _parts(self.parts, lambda file: file in _whole(self.segments))
+
+    @contextmanager
+    def reading(self, purpose: str) -> Iterator[None]:
+        """For who reads its segments: none is deleted while this is held. Raises RepositoryBusyError."""
+        with ExitStack() as stack:
+            for each in (self.stream, self.parts):
+                if each.folder.folders():  # else there is nothing to keep, and no lock is made where nothing is
+                    stack.enter_context(each.reading(purpose))
+            yield
+
+
+@contextmanager
+def reading_histories(repository: Repository, server: str, purpose: str) -> Iterator[None]:
+    """For who lists them and reads then: no segment is deleted while this is held. Raises RepositoryBusyError."""
+    with ExitStack() as stack:
+        for name in repository.histories(server):
+            stack.enter_context(History.empty(repository, server, name).reading(purpose))
+        yield
 
 
 def histories(repository: Repository, server: str, keyring: Keyring | None) -> list[History]:
@@ -103,17 +136,31 @@ def histories_to_continue(repository: Repository, server: str, keyring: Keyring 
 
 
 def _histories(repository: Repository, server: str, read: Callable[[BackupEntry], Manifest]) -> list[History]:
-    found = [_history(name, repository.binlogs(server, name), read) for name in repository.histories(server)]
+    names = repository.histories(server)
+    found = [_history(History.empty(repository, server, name), read) for name in names]
     return sorted((each for each in found if each), key=_opened)
 
 
-def _history(name: str, stream: Stream, read: Callable[[BackupEntry], Manifest]) -> History | None:
+def _history(empty: History, read: Callable[[BackupEntry], Manifest]) -> History | None:
+    with empty.reading("listing the binary log"):  # or a part might go while its whole file is not listed yet
+        segments, unreadable = _segments(empty, empty.stream.entries(), read, streamed=False)
+        whole = _whole(segments)
+        parts = _parts(empty.parts, lambda file: file not in whole)
+        streamed, unusable = _segments(empty, parts, read, streamed=True)
+    segments += streamed
+    unreadable |= {f"{empty.parts.folder.name}/{name}": reason for name, reason in unusable.items()}
+    return replace(empty, segments=tuple(segments), unreadable=unreadable) if segments or unreadable else None
+
+
+def _segments(
+    history: History, entries: Iterable[BackupEntry], read: Callable[[BackupEntry], Manifest], *, streamed: bool
+) -> tuple[list[Segment], dict[str, str]]:
     segments: list[Segment] = []
     unreadable: dict[str, str] = {}
-    for entry in stream.entries():
+    for entry in entries:
         try:
             manifest = read(entry)
-            segment = Segment.of(manifest, name)
+            segment = Segment.of(manifest, history.name, streamed=streamed)
             missing = next(lacking(entry.folder, manifest), None)
         except KeyUnavailableError:
             raise
@@ -124,7 +171,17 @@ def _history(name: str, stream: Stream, read: Callable[[BackupEntry], Manifest])
             unreadable[entry.id] = missing
         else:
             segments.append(segment)
-    return History(name, stream, tuple(segments), unreadable) if segments or unreadable else None
+    return segments, unreadable
+
+
+def _whole(segments: Iterable[Segment]) -> frozenset[str]:
+    return frozenset(each.file for each in segments if each.complete and each.start == FIRST and not each.streamed)
+
+
+def _parts(stream: Stream, wanted: Callable[[str], bool]) -> list[BackupEntry]:
+    """Those of wanted files; what has no such id is wanted as well, as nothing supersedes it."""
+    found = [(entry, parse_id(entry.id)) for entry in stream.entries()]
+    return [entry for entry, identity in found if wanted(identity.file if identity else "")]
 
 
 def _opened(history: History) -> tuple[float, str]:

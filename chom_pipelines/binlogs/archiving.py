@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from chom_pipelines.binlogs.archive import History, histories_to_continue
 from chom_pipelines.binlogs.chain import Chain, Gap
 from chom_pipelines.binlogs.continuing import free_name, why_anew
-from chom_pipelines.binlogs.segments import Identity, Segment
+from chom_pipelines.binlogs.segments import FIRST, Identity, Segment
 from chom_pipelines.binlogs.server_logs import ServerLog, rotate, server_logs
 from chom_pipelines.binlogs.writing import SegmentWriter, head_of
-from chom_pipelines.errors import ConfigurationError, KeyUnavailableError
+from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.progress import Report
-from chom_pipelines.repository.data_keys import StreamKey, add_stream_key, opened_key
-from chom_pipelines.repository.encryption import DataKey
+from chom_pipelines.repository.data_keys import continued_key
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.layout import WRITING
+from chom_pipelines.repository.layout import WRITING, BackupId, Kind
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts, read_facts
+
+PATIENCE = 60.0
+"""Seconds for which a run waits for another one: `chom stream` archives each file as soon as it is closed."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,12 @@ def archive(
     """Archive every file that the server has closed; where `close` says so, it closes first the one that it writes.
 
     What is in the archive is not read again. Raises the errors of `chom_pipelines.errors`, with every segment kept that
-    was finished: RepositoryBusyError where another run archives; BinlogDamagedError where the server sends what is no
-    sound binary log, and nothing of that file is archived; DamagedError, after all others were archived, where one that
-    cannot be used has the place of what the server still has.
+    was finished: RepositoryBusyError where another run archives, BinlogDamagedError where the server sends what is no
+    sound binary log, and nothing of that file is archived.
     """
-    if policy.encrypt and keyring is None:
-        message = "the binary log is to be encrypted, and no keys are configured"
-        raise ConfigurationError(message, "set repository.encryption.keys, or use --no-encrypt")
-    with repository.binlogs_of(server.name).lock(WRITING, f"archive of the binary log of {server.name}"):
+    refuse_without_key(policy, keyring)
+    purpose = f"archive of the binary log of {server.name}"
+    with repository.binlogs_of(server.name).lock(WRITING, purpose, patience=PATIENCE):
         endpoint = server.endpoint()
         with Session(endpoint) as session:
             facts = read_facts(session)
@@ -77,11 +77,20 @@ def archive(
                 server_logs(session, facts)  # a server without a binary log is refused before anything is asked of it
                 rotate(session)
             logs = server_logs(session, facts)
-        return _Run(server, policy, repository, keyring, endpoint, facts).archive(logs, report)
+        return Archiver(server, policy, repository, keyring, endpoint, facts).archive(logs, report)
+
+
+def refuse_without_key(policy: BackupPolicy, keyring: Keyring | None) -> None:
+    """Raise ConfigurationError where what is to be encrypted cannot be."""
+    if policy.encrypt and keyring is None:
+        message = "the binary log is to be encrypted, and no keys are configured"
+        raise ConfigurationError(message, "set repository.encryption.keys, or use --no-encrypt")
 
 
 @dataclass(frozen=True)
-class _Run:
+class Archiver:
+    """Adds what a server has to its archive."""
+
     server: Server
     policy: BackupPolicy
     repository: Repository
@@ -90,48 +99,45 @@ class _Run:
     facts: ServerFacts
 
     def archive(self, logs: Sequence[ServerLog], report: Report) -> Archived:
-        history, began_anew = self._continued(logs)
-        lacking = [log for log in logs[:-1] if not history.is_archived(log.file)]
-        places = {log.file: history.next_id(log.file) for log in lacking}
+        """Archive what of these files, the last of which the server writes, is not there as a whole."""
+        history, began_anew = self.continued(logs)
+        lacking = [log for log in logs[:-1] if not history.is_whole(log.file)]
+        places = {log.file: BackupId(Kind.BINLOG, file=log.file, start=FIRST).text for log in lacking}
         # what follows is archived all the same: it may not wait for a person
         blocked = {name: history.unreadable[name] for name in places.values() if name in history.unreadable}
+        unusable = tuple(f"{history.name}/{name}: {reason}" for name, reason in blocked.items())
         wanted = [log for log in lacking if places[log.file] not in blocked]
         total, done = sum(log.bytes for log in wanted), 0
         new: list[Segment] = []
-        writer = SegmentWriter(
-            self.server.name, self.endpoint, self.facts, self.policy, self._key(history) if wanted else None
-        )
+        if not wanted:  # then no key is made either
+            return Archived(history.name, (), history.chain, began_anew, unusable)
+        writer = self.writer(history, streamed=False)
         for log in wanted:
             segment = writer.write(history, log, partial(_report, report, done, total))
             done += log.bytes
             new.append(segment)
-            history = replace(history, segments=(*history.segments, segment))
-        unusable = tuple(f"{history.name}/{name}: {reason}" for name, reason in blocked.items())
+            history = history.with_whole(segment)
         return Archived(history.name, tuple(new), history.chain, began_anew, unusable)
 
-    def _continued(self, logs: Sequence[ServerLog]) -> tuple[History, str]:
+    def continued(self, logs: Sequence[ServerLog]) -> tuple[History, str]:
+        """The history that the server's files go on with; of a new one, why it had to be begun."""
         known = histories_to_continue(self.repository, self.server.name, self.keyring)
         identity = Identity(self.facts.server_id, self.facts.server_uuid)
         why = why_anew(known, identity, logs, lambda file: head_of(self.endpoint, self.facts, file))
         if known and not why:
             return known[-1], ""
-        name = free_name(identity, self.repository.histories(self.server.name))
-        return History(name, self.repository.binlogs(self.server.name, name), (), {}), why
+        # a history of which there is nothing yet is another run's, which has found the same
+        return History.empty(self.repository, self.server.name, free_name(identity, {each.name for each in known})), why
 
-    def _key(self, history: History) -> tuple[StreamKey, DataKey] | None:
-        """The key of the last segment, as long as its master key is the one that is used now; else a new one."""
-        if not self.policy.encrypt or self.keyring is None:
-            return None
-        name = history.last.stream_key if history.last else None
-        if name:
-            key = StreamKey(name)
-            try:
-                opened = opened_key(key, history.stream.folder, self.keyring, history.stream.folder.where())
-            except KeyUnavailableError:  # who holds a public half alone cannot use a key again
-                pass
-            else:
-                return key, opened
-        return add_stream_key(history.stream.folder, self.keyring)
+    def writer(self, history: History, *, streamed: bool) -> SegmentWriter:
+        """What writes whole or streamed segments of it, with the key of the last one where that can be used again."""
+        key = None
+        if self.policy.encrypt and self.keyring is not None:
+            before = [each for each in history.segments if each.streamed is streamed]
+            last = max(before, key=lambda each: (each.number, each.start), default=None)
+            folder = (history.parts if streamed else history.stream).folder
+            key = continued_key(folder, last.stream_key if last else None, self.keyring)
+        return SegmentWriter(self.server.name, self.endpoint, self.facts, self.policy, key)
 
 
 def _report(report: Report, before: int, total: int, size: int) -> None:

@@ -149,7 +149,7 @@ def _foreign(run: Sequence[Segment], before: Segment, after: Segment) -> str | N
 
 
 def _between(name: str, before: Segment, after: Segment) -> bool:
-    found = parse_id(name)
+    found = parse_id(name.rpartition("/")[2])
     if found is None or found.kind is not Kind.BINLOG:
         return False
     places = [BackupId(Kind.BINLOG, file=each.file, start=each.start).order for each in (before, after)]

@@ -11,6 +11,7 @@ import os
 import re
 import select
 import subprocess
+import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +34,8 @@ from chom_pipelines.server.programs import Program, binlog_program
 _PIECE = 1 << 20
 _PATIENCE = 200
 """Milliseconds between two looks at whether the client still lives, where it sends nothing."""
+_SILENCE = 120
+"""Seconds without a byte after which a server is taken for lost: clients do not notice a cut that nobody tells."""
 
 _UNKNOWN = re.compile(r"Failed on connect: Access denied|using password", re.IGNORECASE)
 _REFUSED = re.compile(r"REPLICATION SLAVE|Access denied", re.IGNORECASE)
@@ -50,38 +53,60 @@ def read_log(endpoint: Endpoint, flavour: Flavour, file: str) -> Generator[bytes
     program = binlog_program(flavour)
     with claimed_directory(MEMORY if MEMORY.is_dir() else Path("/tmp")) as claim:  # noqa: S108  (0700, by mkdtemp)
         pipe, options, log = claim.path / file, claim.path / "client.cnf", claim.path / "client.log"
-        os.mkfifo(pipe, 0o600)
-        with os.fdopen(os.open(options, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-            opened.write(option_file(endpoint, flavour))
+        write_options(options, endpoint, flavour)
         command = [
             *(str(program.path), f"--defaults-file={options}", "--read-from-remote-server", "--raw"),
             *(f"--result-file={claim.path}/", file),
         ]
-        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        reader = opened_pipe(pipe)
         try:
-            with suppress(OSError):  # a larger pipe is only faster
-                fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, _PIECE)
             with supervised(command, log=log, environment=harmless_environment()) as process:
-                yield from _pieces(reader, process)
+                try:
+                    yield from _pieces(reader, process)
+                except TimeoutError as error:
+                    what = f"{endpoint.where}: of {file} nothing has come for {_SILENCE} s"
+                    raise ConnectionFailedError(what, "check the network, and run it again") from error
                 status = process.wait()
             if status:
-                raise _failure(endpoint, program, file, log.read_text(errors="replace"))
+                raise client_failure(endpoint, program, file, log.read_text(errors="replace"))
         finally:
             os.close(reader)
 
 
+def opened_pipe(path: Path) -> int:
+    """Make a named pipe, and open it to read from: who writes need not be there yet. Returns the file descriptor."""
+    os.mkfifo(path, 0o600)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with suppress(OSError):  # a larger pipe is only faster
+        fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, _PIECE)
+    return reader
+
+
+def write_options(path: Path, endpoint: Endpoint, flavour: Flavour) -> None:
+    """Write the option file of a client, which only this user can read."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(option_file(endpoint, flavour))
+
+
 def _pieces(reader: int, process: subprocess.Popen[bytes]) -> Iterator[bytes]:
-    """What comes through the pipe, until its writer has closed it, or has ended without ever opening it."""
+    """What comes through the pipe, until its writer has closed it, or has ended without ever opening it.
+
+    Raises TimeoutError where nothing comes for long.
+    """
     polled = select.poll()
     polled.register(reader, select.POLLIN)
+    since = time.monotonic()
     while True:
         ended = process.poll() is not None
         happened = polled.poll(0 if ended else _PATIENCE)
         if happened and happened[0][1] & select.POLLIN:
             while piece := _read(reader):
                 yield piece
+            since = time.monotonic()
         elif happened or ended:
             return
+        elif time.monotonic() - since > _SILENCE:
+            raise TimeoutError
 
 
 def _read(reader: int) -> bytes:
@@ -91,7 +116,8 @@ def _read(reader: int) -> bytes:
         return b""
 
 
-def _failure(endpoint: Endpoint, program: Program, file: str, said: str) -> ServerError:
+def client_failure(endpoint: Endpoint, program: Program, file: str, said: str) -> ServerError:
+    """What a client's last lines mean."""
     lines = [line for line in said.splitlines() if line.strip()]
     errors = [line for line in lines if "ERROR" in line] or lines
     what = f"{endpoint.where}: {program.path.name} could not read {file}: {'; '.join(errors[-2:]) or 'it says nothing'}"

@@ -38,6 +38,11 @@ def _why_renumbered(last: Segment, logs: Sequence[ServerLog], head_of: Callable[
     if current.number < last.number:
         return f"the server counts its files anew: it writes {current.file}, and {last.file} is archived"
     now = next((log for log in logs if log.file == last.file), None)
+    if now and now.bytes < last.end:
+        return (
+            f"the server's {last.file} has {now.bytes} bytes, and {last.end} were archived: "
+            "it has lost what it wrote before a crash"
+        )
     # a head tells the second in which the file was begun; a file that was closed within that second has its size
     if now and ((last.complete and now.bytes != last.server_bytes) or head_of(last.file) != last.head):
         return f"the server's {last.file} is another file than the one that was archived"

@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from chom_pipelines.binlogs.archive import History
-from chom_pipelines.binlogs.choosing import Way, way_to
+from chom_pipelines.binlogs.archive import reading_histories
+from chom_pipelines.binlogs.choosing import way_to
 from chom_pipelines.binlogs.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.recovering import Recovered, Recoverer, Route
 from chom_pipelines.binlogs.recovery import Recovery, prepared
@@ -31,6 +31,8 @@ from chom_pipelines.restores.targets import birth_options, filled_directory
 from chom_pipelines.server.directories import claimed_directory, roomy_base
 from chom_pipelines.server.facts import parse_version
 from chom_pipelines.server.scratch import ScratchServer, scratch_server
+
+_PURPOSE = "restore to a point in time"
 
 
 @dataclass(frozen=True)
@@ -65,20 +67,23 @@ def point_in_time(
 
     Raises RestoreRefusedError where none leads there; BackupNotFoundError; DamagedError, KeyUnavailableError.
     """
-    found = recoverable(repository, server, keyring)
-    way = way_to(target, _of(found, backup, repository, server))
-    entry = repository.find(server, way.full.id)
     with ExitStack() as stack:
-        stack.enter_context(entry.reading("restore to a point in time"))
+        kept = stack.enter_context(ExitStack())
+        kept.enter_context(reading_histories(repository, server, _PURPOSE))
+        found = recoverable(repository, server, keyring)
+        way = way_to(target, _of(found, backup, repository, server))
+        entry = repository.find(server, way.full.id)
+        stack.enter_context(entry.reading(_PURPOSE))
         needed = sum(segment.end - segment.start for segment in way.segments)
         claim = stack.enter_context(claimed_directory(roomy_base(needed, 0, None)))
         contents = Contents.of(entry, keyring)
-        with _locked(found, way) as history:
-            if history is None:
-                recovery = Recovery(way, target, Stop(None, None, 0), (), way.full.place, way.full.place)
-            else:
-                done = counted(report, needed, "read the binary log")
-                recovery = prepared(way, target, history, Spool(claim.path), keyring=keyring, report=done)
+        if not way.segments:
+            recovery = Recovery(way, target, Stop(None, None, 0), (), way.full.place, way.full.place)
+        else:
+            history = next(each for each in found.histories if each.name == way.history)
+            done = counted(report, needed, "read the binary log")
+            recovery = prepared(way, target, history, Spool(claim.path), keyring=keyring, report=done)
+        kept.close()
         yield PointInTime(contents, recovery, claim.path, _expected(entry, recovery, found, keyring))
 
 
@@ -148,17 +153,6 @@ def _expected(entry: BackupEntry, recovery: Recovery, found: Recoverable, keyrin
     if restored is None or (recovery.files and rate is None):
         return None
     return restored + (recovery.stop.transactions / rate if rate else 0)
-
-
-@contextmanager
-def _locked(found: Recoverable, way: Way) -> Iterator[History | None]:
-    """Keep the segments from being deleted meanwhile."""
-    if not way.segments:
-        yield None
-        return
-    history = next(each for each in found.histories if each.name == way.history)
-    with history.entry(way.segments[0]).reading("restore to a point in time"):
-        yield history
 
 
 def _as_server(name: str, server: ScratchServer) -> Server:

@@ -46,6 +46,11 @@ class Scanner:
                 raise ValueError("a scan from a file's begin finds the format description there")
             self._begin(format_description, start)
 
+    @property
+    def has_begun(self) -> bool:
+        """The format description is there as a whole, without which `finish` raises."""
+        return self._format is not None
+
     def feed(self, data: bytes) -> list[Transaction]:
         """Take the next bytes, and return the transactions that end in them.
 

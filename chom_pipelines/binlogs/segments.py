@@ -62,9 +62,11 @@ class Segment:
     """Of the whole file by its server, when this was read."""
     stream_key: str | None
     """The key of the stream that encrypts it; None: it is not encrypted."""
+    streamed: bool = False
+    """It is a part that was streamed, which goes when the whole file is there."""
 
     @classmethod
-    def of(cls, manifest: Manifest, history: str) -> Segment:
+    def of(cls, manifest: Manifest, history: str, *, streamed: bool = False) -> Segment:
         """From its manifest; raises DamagedError where that describes no segment."""
         payload, start, end = manifest.payload, manifest.coordinates.start, manifest.coordinates.end
         if manifest.kind is not Kind.BINLOG or not isinstance(payload, BinlogPayload) or not start or not end:
@@ -98,6 +100,7 @@ class Segment:
             stored_bytes=manifest.stored_bytes,
             server_bytes=payload.server_bytes,
             stream_key=manifest.key.stream_key if isinstance(manifest.key, StreamKey) else None,
+            streamed=streamed,
         )
 
     @property

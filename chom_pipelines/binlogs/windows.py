@@ -123,15 +123,16 @@ def following(full: Full, run: Run) -> tuple[Segment, ...]:
     if full.place is None or full.identity != run.segments[0].identity:
         return ()
     found = run.from_place(full.place.file, full.place.position)
-    return found if found and _is_of_its_time(full, found[0]) and _within(full, found[0]) else ()
+    return found if found and _is_of_its_time(full, found) and _within(full, found[0]) else ()
 
 
-def _is_of_its_time(full: Full, segment: Segment) -> bool:
+def _is_of_its_time(full: Full, segments: tuple[Segment, ...]) -> bool:
     """A server that began to count its files anew has the backup's place twice, and only once at its time.
 
     What follows the place in a file was written after the backup, the note with which the file ends at the latest.
     """
     position = full.place.position if full.place else 0
+    segment = next(each for each in reversed(segments) if each.file == segments[0].file)
     return segment.opened <= full.as_of and (position == segment.end or full.as_of < segment.as_of + _SECOND)
 
 

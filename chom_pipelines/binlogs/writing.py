@@ -12,7 +12,8 @@ from chom_pipelines import __version__
 from chom_pipelines.binlogs.archive import History
 from chom_pipelines.binlogs.client import read_log
 from chom_pipelines.binlogs.events import IN_USE, FormatDescription
-from chom_pipelines.binlogs.indexing import Indexed, SegmentIndex, indexed
+from chom_pipelines.binlogs.indexing import SegmentIndex
+from chom_pipelines.binlogs.reading import LogReading
 from chom_pipelines.binlogs.scanning import Scanner
 from chom_pipelines.binlogs.segment_guide import segment_guide
 from chom_pipelines.binlogs.segments import FIRST, Segment
@@ -27,6 +28,7 @@ from chom_pipelines.repository.layout import GUIDE, BackupId, Kind
 from chom_pipelines.repository.manifest import Coordinates, Manifest, Position
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
 from chom_pipelines.repository.payloads import BinlogPayload
+from chom_pipelines.repository.streams import Draft
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import ServerFacts
 
@@ -61,6 +63,26 @@ def fingerprint(head: FormatDescription) -> str:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """Which piece of a file a segment has, and what is known of it beside what was read."""
+
+    file: str
+    start: int
+    end: int
+    complete: bool
+    before: str | None
+    as_of: datetime
+    started: datetime
+    server_bytes: int
+    digest: str
+
+    @property
+    def id(self) -> BackupId:
+        """Of the segment."""
+        return BackupId(Kind.BINLOG, file=self.file, start=self.start)
+
+
+@dataclass(frozen=True)
 class SegmentWriter:
     """Writes segments of one server's binary log, encrypted where there is a key."""
 
@@ -71,130 +93,106 @@ class SegmentWriter:
     key: tuple[StreamKey, DataKey] | None
 
     def write(self, history: History, log: ServerLog, report: Callable[[int], None]) -> Segment:
-        """Store what the archive has not of a file that the server has closed; `report` is told bytes.
+        """Store a file that the server has closed, as a whole; `report` is told bytes.
 
         Raises BinlogDamagedError with nothing of it archived, ObjectExistsError where a segment that cannot be used has
         its place; and what reading from the server and writing into the repository raise.
         """
-        name, data_key = self.key or (None, None)
-        reading = _Reading(f"{self.endpoint.where}: {log.file}", history, log)
-        with history.stream.begin_segment(BackupId(Kind.BINLOG, file=log.file, start=reading.start)) as draft:
-            codec, level = self.policy.compression, self.policy.level
+        reading = LogReading(f"{self.endpoint.where}: {log.file}", history.of_file(log.file), FIRST)
+        started, digest = datetime.now(UTC), hashlib.sha256()
+        with history.stream.begin_segment(BackupId(Kind.BINLOG, file=log.file, start=FIRST)) as draft:
             with (
-                ObjectWriter(draft.folder, log.file, codec, level, data_key) as whole,
+                self.log_writer(draft, log.file) as whole,
                 closing(read_log(self.endpoint, self.facts.flavour, log.file)) as pieces,
             ):
-                for piece in reading.new(pieces):
+                for piece in pieces:
+                    reading.take(piece)
+                    digest.update(piece)
                     whole.write(piece)
                     report(reading.position)
-            with ObjectWriter(draft.folder, INDEX, codec, level, data_key) as index:
-                index.write(SegmentIndex(transactions=tuple(reading.indexed)).model_dump_json().encode())
-            manifest = reading.manifest(self, draft.id, name, (whole.close(), index.close()))
-            wrapped = read_stream_key(history.stream.folder, name) if name else None
-            guide = segment_guide(manifest, wrapped).encode()
-            draft.folder.write(GUIDE, guide)
-            manifest = manifest.model_copy(update={"guide": hashlib.sha256(guide).hexdigest()})
-            draft.publish(manifest, data_key)
-        return Segment.of(manifest, history.name)
-
-
-class _Reading:
-    """A file as it comes from the server: what of it is new, and what is found in that."""
-
-    def __init__(self, where: str, history: History, log: ServerLog) -> None:
-        self.where, self.history, self.log, self.started = where, history, log, datetime.now(UTC)
-        self.archived = history.of_file(log.file)
-        self.start = self.archived[-1].end if self.archived else FIRST
-        self.position = 0
-        self.scanner, self.digest = Scanner(where), hashlib.sha256()
-        self.indexed: list[Indexed] = []
-        self.transactions = 0
-        self.first: datetime | None = None
-        self.last: datetime | None = None
-
-    def new(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """The bytes that are not archived; those that are must be what was archived. Raises BinlogDamagedError."""
-        checks = list(self.archived)
-        before = hashlib.sha256()
-        for piece in pieces:
-            for transaction in self.scanner.feed(piece):
-                if transaction.start >= self.start:
-                    self.transactions += 1
-                    self.first, self.last = self.first or transaction.time, transaction.time
-                    if entry := indexed(transaction):
-                        self.indexed.append(entry)
-            rest = memoryview(piece)
-            while checks and rest:
-                known = rest[: checks[0].end - self.position]
-                before.update(known)
-                self.position += len(known)
-                rest = rest[len(known) :]
-                if self.position == checks[0].end:
-                    if before.hexdigest() != checks.pop(0).digest:
-                        what = f"{self.where} is not what was archived of it, up to {self.position}"
-                        raise BinlogDamagedError(what, "take a full backup: the archive does not go on from there")
-                    before = hashlib.sha256()
-            if rest:
-                self.position += len(rest)
-                self.digest.update(rest)
-                yield bytes(rest)
-
-    def manifest(
-        self, writer: SegmentWriter, backup: str, key: StreamKey | None, stored: tuple[StoredObject, StoredObject]
-    ) -> Manifest:
-        """Of all that was read, which has to be the whole file."""
-        found = self.scanner.finish()
-        self._refuse_part(found)
-        opened = found.first_time or self.started
-        before = self.archived[-1].after if self.archived else _text(found.gtids_before)
-        return Manifest(
-            tool=f"chom_pipelines {__version__}",
-            id=backup,
-            server=writer.server,
-            kind=Kind.BINLOG,
-            started=self.started,
-            as_of=found.last_time or opened,
-            finished=datetime.now(UTC),
-            source=source_of(writer.facts),
-            coordinates=Coordinates(
-                start=Position(file=self.log.file, position=self.start, gtid=before),
-                end=Position(file=self.log.file, position=found.transactions_end, gtid=_text(found.gtids_after)),
-            ),
-            key=key,
-            payload=BinlogPayload(
-                history=self.history.name,
+            found = reading.finish()
+            if found.ending is FileEnding.OPEN and reading.position != log.bytes:
+                # one of a server that crashed is whole where as much came as the server has
+                what = f"{reading.where} was sent up to {reading.position}, and has {log.bytes} bytes on the server"
+                raise BinlogDamagedError(what, "run it again; if it happens again, find out what cuts it off")
+            all_of_it = Piece(
+                file=log.file,
+                start=FIRST,
+                end=found.transactions_end,
                 complete=True,
+                before=text_of(found.gtids_before),
+                as_of=found.last_time or found.first_time or started,
+                started=started,
+                server_bytes=log.bytes,
+                digest=digest.hexdigest(),
+            )
+            return self.publish(draft, all_of_it, reading, whole.close(), history)
+
+    def log_writer(self, draft: Draft, file: str) -> ObjectWriter:
+        """What the bytes of a draft's log are written to."""
+        return ObjectWriter(draft.folder, file, self.policy.compression, self.policy.level, self._data_key)
+
+    def publish(self, draft: Draft, piece: Piece, reading: LogReading, log: StoredObject, history: History) -> Segment:
+        """Store the index, and publish it all."""
+        found, content = reading.scanner.finish(), reading.content
+        codec, level = self.policy.compression, self.policy.level
+        with ObjectWriter(draft.folder, INDEX, codec, level, self._data_key) as index:
+            index.write(SegmentIndex(transactions=tuple(content.indexed)).model_dump_json().encode())
+        manifest = Manifest(
+            tool=f"chom_pipelines {__version__}",
+            id=draft.id,
+            server=self.server,
+            kind=Kind.BINLOG,
+            started=piece.started,
+            as_of=piece.as_of,
+            finished=datetime.now(UTC),
+            source=source_of(self.facts),
+            coordinates=Coordinates(
+                start=Position(file=piece.file, position=piece.start, gtid=piece.before),
+                end=Position(file=piece.file, position=piece.end, gtid=text_of(found.gtids_after)),
+            ),
+            key=self.key[0] if self.key else None,
+            payload=BinlogPayload(
+                history=history.name,
+                complete=piece.complete,
                 following=found.next_file if found.ending is FileEnding.ROTATE else None,
                 version=found.format.format_version,
                 checksum=found.checksum.name,
                 head=fingerprint(found.format),
-                previous=self.history.head_before(self.log.file),
-                server_bytes=self.log.bytes,
-                opened=opened,
-                first_event=self.first,
-                last_event=self.last,
-                incidents=len(found.incidents),
-                transactions=self.transactions,
-                digest=self.digest.hexdigest(),
-                log=stored[0].path,
-                index=stored[1].path,
+                previous=history.head_before(piece.file),
+                server_bytes=piece.server_bytes,
+                opened=found.first_time or piece.started,
+                first_event=content.first,
+                last_event=content.last,
+                incidents=sum(piece.start <= each.position < piece.end for each in found.incidents),
+                transactions=content.transactions,
+                digest=piece.digest,
+                log=log.path,
+                index=index.close().path,
             ),
-            objects=stored,
-            warnings=tuple(self._warnings(found)),
+            objects=(log, index.close()),
+            warnings=tuple(_warnings(piece, found)),
         )
+        wrapped = read_stream_key(draft.stream, self.key[0]) if self.key else None
+        guide = segment_guide(manifest, wrapped).encode()
+        draft.folder.write(GUIDE, guide)
+        manifest = manifest.model_copy(update={"guide": hashlib.sha256(guide).hexdigest()})
+        draft.publish(manifest, self._data_key)
+        return Segment.of(manifest, history.name, streamed=draft.stream == history.parts.folder)
 
-    def _refuse_part(self, found: Summary) -> None:
-        """A file that ends by itself is whole; one of a server that crashed is where as much came as the server has."""
-        if found.ending is FileEnding.OPEN and self.position != self.log.bytes:
-            what = f"{self.where} was sent up to {self.position}, and has {self.log.bytes} bytes on the server"
-            raise BinlogDamagedError(what, "run it again; if it happens again, find out what cuts it off")
-
-    def _warnings(self, found: Summary) -> Iterator[str]:
-        for each in found.incidents:
-            yield f"{self.log.file}: the server lost events before {each.position}: {each.message}"
-        if found.transactions_end != found.end or found.unread:
-            yield f"{self.log.file} ends in a transaction that was never committed: its server crashed then"
+    @property
+    def _data_key(self) -> DataKey | None:
+        return self.key[1] if self.key else None
 
 
-def _text(gtids: object) -> str | None:
+def _warnings(piece: Piece, found: Summary) -> Iterator[str]:
+    for each in found.incidents:
+        if piece.start <= each.position < piece.end:
+            yield f"{piece.file}: the server lost events before {each.position}: {each.message}"
+    if piece.complete and (found.transactions_end != found.end or found.unread):
+        yield f"{piece.file} ends in a transaction that was never committed: its server crashed then"
+
+
+def text_of(gtids: object) -> str | None:
+    """GTIDs as a manifest has them; None: there are none."""
     return None if gtids is None else str(gtids)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chom_pipelines.binlogs.archive import histories
+from chom_pipelines.binlogs.archive import histories, reading_histories
 from chom_pipelines.binlogs.indexing import MANY_ROWS
 from chom_pipelines.binlogs.searching import Change, Event, Search, events
 from chom_pipelines.binlogs.stopping import AtTime, parse_time
@@ -55,21 +55,22 @@ def find_events(
         changes=Change.parse(kind) if kind else frozenset(Change),
         rows=rows,
     )
-    archived = histories(repository, chosen.name, keyring)
-    found = (
-        event for history in archived for event in events(history, search, keyring, newest=history is archived[-1])
-    )
-    if json:
-        shown = [_as_json(each) for each in found]
-        output.document("events", {"server": chosen.name, "events": shown})
-        count = len(shown)
-    else:
-        count = 0
-        for count, each in enumerate(found, 1):  # noqa: B007  (the number of all)
-            _print(each)
-        if not count:
-            fewer = f"; --rows 1 finds changes of fewer than {rows} rows" if rows > 1 else ""
-            typer.echo(f"nothing is found in the archive of {chosen.name}{fewer}")
+    with reading_histories(repository, chosen.name, "search"):
+        archived = histories(repository, chosen.name, keyring)
+        found = (
+            event for history in archived for event in events(history, search, keyring, newest=history is archived[-1])
+        )
+        if json:
+            shown = [_as_json(each) for each in found]
+            output.document("events", {"server": chosen.name, "events": shown})
+            count = len(shown)
+        else:
+            count = 0
+            for count, each in enumerate(found, 1):  # noqa: B007  (the number of all)
+                _print(each)
+            if not count:
+                fewer = f"; --rows 1 finds changes of fewer than {rows} rows" if rows > 1 else ""
+                typer.echo(f"nothing is found in the archive of {chosen.name}{fewer}")
     raise typer.Exit(0 if count else 1)
 
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "backup": _Command("backup", "Take a backup."),
     "backups": _Command("backups", "List backups, and how each was last proved."),
     "events": _Command("events", "Find drops, truncations and large changes, and where to restore to."),
+    "stream": _Command("stream", "Archive the binary log continuously: a service, with seconds at stake."),
     "rescue": _Command("rescue", "One table as of then beside the live one, and the SQL that puts its rows back."),
     "drill": _Command("drill", "Restore a random second by two ways, and compare them."),
     "windows": _Command("windows", "List every interval that can be restored to, and the gaps."),

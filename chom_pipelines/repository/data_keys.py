@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -64,6 +65,14 @@ def add_stream_key(stream: Folder, keyring: Keyring) -> tuple[StreamKey, DataKey
     name, data_key = f"key-{secrets.token_hex(4)}", DataKey.generate()
     stream.write(_name(name), _document(keyring.wrap(data_key)))
     return StreamKey(name), data_key
+
+
+def continued_key(stream: Folder, last: str | None, keyring: Keyring) -> tuple[StreamKey, DataKey]:
+    """The key of that name, as long as it can be opened; else a new one. Raises what `add_stream_key` raises."""
+    if last:
+        with suppress(KeyUnavailableError):  # who holds a public half alone cannot use a key again
+            return StreamKey(last), opened_key(StreamKey(last), stream, keyring, stream.where())
+    return add_stream_key(stream, keyring)
 
 
 def read_stream_key(stream: Folder, key: StreamKey) -> WrappedKey:

@@ -3,6 +3,7 @@
 <path>/<server>/backups/full_20260102_020000/manifest.json, RESTORE.md, schema/..., data/..., proofs/<time>.json
 <path>/<server>/binlogs/<server id>/binlog_mysql-bin.000123_000000000004/manifest.json, mysql-bin.000123.zst.enc
 <path>/<server>/binlogs/<server id>/keys/<name>.json
+<path>/<server>/streamed/<server id>/binlog_mysql-bin.000124_000000000004/...  until the whole file is in binlogs
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ INCOMPLETE = "incomplete.json"
 
 BACKUPS = "backups"
 BINLOGS = "binlogs"
-"""A server's streams: the full and incremental backups; below the other one, one for each server id."""
+STREAMED = "streamed"
+"""A server's streams: the full and incremental backups; below the others, one for each server id.
+
+Of binary logs there are whole files, and parts of those that are not whole there yet.
+"""
 
 WRITING, READING = "writing", "reading"
 """The two locks of a stream."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.layout import BACKUPS, BINLOGS, stream_name
+from chom_pipelines.repository.layout import BACKUPS, BINLOGS, STREAMED, stream_name
 from chom_pipelines.repository.store import Folder, Store
 from chom_pipelines.repository.streams import Stream
 
@@ -36,13 +36,24 @@ class Repository:
         """
         return Stream(server, Folder(self.store, stream_name(server, BINLOGS, history)))
 
+    def streamed(self, server: str, history: str) -> Stream:
+        """Parts of files of that history, as they were streamed: of those that are not whole in `binlogs` yet.
+
+        They have a stream of their own, so that the two are written at the same time.
+        """
+        return Stream(server, self.streamed_of(server) / history)
+
     def binlogs_of(self, server: str) -> Folder:
-        """The folder of all of them; raises ConfigurationError."""
+        """The folder of all of `binlogs`; raises ConfigurationError."""
         return Folder(self.store, stream_name(server, BINLOGS))
 
+    def streamed_of(self, server: str) -> Folder:
+        """The folder of all of `streamed`; raises ConfigurationError."""
+        return Folder(self.store, stream_name(server, STREAMED))
+
     def histories(self, server: str) -> list[str]:
-        """What there is of `binlogs`, by name; raises ConfigurationError, RepositoryError."""
-        return self.binlogs_of(server).folders()
+        """What there is of `binlogs` and `streamed`, by name; raises ConfigurationError, RepositoryError."""
+        return sorted({*self.binlogs_of(server).folders(), *self.streamed_of(server).folders()})
 
     def backups(self, server: str) -> list[BackupEntry]:
         """The entries of the stream of backups."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -119,15 +119,22 @@ class Stream:
                 yield draft
 
     @contextmanager
-    def begin_segment(self, segment: BackupId) -> Iterator[Draft]:
-        """As `begin`, of a segment of the binary log; raises ObjectExistsError where it is there already."""
+    def begin_segment(self, segment: BackupId, patience: float = 0) -> Iterator[Draft]:
+        """As `begin`, of a segment of the binary log; raises ObjectExistsError where it is there already.
+
+        `patience` are seconds to wait for the lock.
+        """
         folder = self.folder / segment.text
-        with self._writing(f"binary log archive of {self.server}"):
+        with self._writing(f"binary log archive of {self.server}", patience):
             if folder.exists(MANIFEST):
                 raise ObjectExistsError(f"{folder.where()} is there already")
             self._remove_unfinished([segment.text])  # not all: there are thousands of segments
             with self._draft(segment) as draft:
                 yield draft
+
+    def reading(self, purpose: str) -> AbstractContextManager[None]:
+        """As `BackupEntry.reading`, for who reads several of them."""
+        return self.folder.lock(READING, f"{purpose} of {self.server}", shared=True, patience=PATIENCE)
 
     def clean(self) -> list[str]:
         """Remove what killed runs left, and return its ids; raises RepositoryBusyError where a run is at work."""
@@ -155,10 +162,10 @@ class Stream:
             _erase(entry.folder)
 
     @contextmanager
-    def _writing(self, purpose: str) -> Iterator[None]:
+    def _writing(self, purpose: str, patience: float = 0) -> Iterator[None]:
         if not self.folder.store.is_there():
             raise RepositoryError(f"there is no repository at {self.folder.store.where('')}", "mount it, or create it")
-        with self.folder.lock(WRITING, purpose):
+        with self.folder.lock(WRITING, purpose, patience=patience):
             yield
 
     def _prepare_for_readers(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.backups.exposure import answers
+from chom_pipelines.binlogs import archiving
 from chom_pipelines.binlogs.archiving import archive
 from chom_pipelines.binlogs.segments import FIRST
 from chom_pipelines.errors import (
@@ -191,7 +192,8 @@ def test_a_full_backup_and_the_log_since_are_an_interval(archived: Archive) -> N
     assert {verdict.outcome for verdict in verdicts.values()} == {Outcome.PASSED}, verdicts
 
 
-def test_two_runs_at_a_time_are_one(archived: Archive) -> None:
+def test_two_runs_at_a_time_are_one(archived: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archiving, "PATIENCE", 0)
     archived.archive()
     folder = archived.backups.repository.binlogs_of("source")
     with folder.lock("writing", "another run"), pytest.raises(RepositoryBusyError, match="another run"):

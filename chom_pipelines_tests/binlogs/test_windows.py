@@ -121,7 +121,8 @@ def test_a_moment_is_within_a_window_exactly_where_a_backup_and_all_of_the_log_s
 
 
 def test_a_gap_is_mended_by_a_full_backup_behind_it_and_by_none_of_the_same_second_before_it() -> None:
-    history = History("11", Stream("source", Folder(LocalStore(Path("nowhere")))), (segment(1), segment(3)), {})
+    nothing = Stream("source", Folder(LocalStore(Path("nowhere"))))
+    history = History("11", nothing, nothing, (segment(1), segment(3)), {})
     for taken, place, mended in ((3.0001, 1, False), (3.0001, 3, True), (2.9, 1, False), (3.1, 3, True), (9, 9, True)):
         backup = full(taken, place=Position(file=f"mysql-bin.{place:06d}", position=1000 if place == 1 else 4))
         found = Recoverable((backup,), (history,), {}, {})

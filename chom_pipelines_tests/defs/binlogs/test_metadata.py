@@ -27,7 +27,8 @@ def broken(tmp_path: Path) -> Recoverable:
     """Two full backups, and an hour that is missing between them."""
     stream = Repository(LocalStore(tmp_path)).binlogs("chom-1", "11")
     segments = tuple(segment(number) for number in (0, 1, 2, 4, 5, 6, 7, 8))
-    return Recoverable((full(0.5), full(5.5)), (History("11", stream, segments, {}),), {}, {"11/x": "damaged"})
+    history = History("11", stream, stream, segments, {})
+    return Recoverable((full(0.5), full(5.5)), (history,), {}, {"11/x": "damaged"})
 
 
 def test_windows_are_numbers_and_rows(broken: Recoverable) -> None:

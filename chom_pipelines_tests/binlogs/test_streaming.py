@@ -1,0 +1,257 @@
+"""A stream archives every transaction once, whatever ends on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from chom_pipelines.binlogs.lag import State
+from chom_pipelines.binlogs.wholes import remove_superseded
+from chom_pipelines.errors import RepositoryBusyError
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines_tests.binlogs.archives import Archive, archived_server
+from chom_pipelines_tests.binlogs.streams import (
+    Restartable,
+    Streamed,
+    Writer,
+    configured,
+    differences,
+    eventually,
+    streamed,
+)
+from chom_pipelines_tests.logical.taking import NAME, Backups
+from chom_pipelines_tests.servers import PrivateServer
+
+
+@pytest.fixture(scope="module", params=list(Flavour), ids=lambda flavour: flavour.value)
+def server(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
+    with archived_server(request.param) as found:
+        with found.connect() as session:
+            session.execute("ALTER TABLE shop.t MODIFY s LONGTEXT")
+        yield found
+
+
+@pytest.fixture
+def stream(server: PrivateServer, tmp_path: Path) -> Iterator[Streamed]:
+    with streamed(server, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Restartable]:
+    found = Restartable(request.param, tmp_path)
+    yield found
+    found.stop()
+
+
+both = pytest.mark.parametrize("own", list(Flavour), ids=lambda flavour: flavour.value, indirect=True)
+
+
+def test_every_transaction_is_archived_once_while_they_are_written(stream: Streamed) -> None:
+    with Writer(lambda: stream.archive.server.root) as writer:
+        eventually(lambda: writer.committed > 200)
+        stream.rotate()
+        eventually(lambda: writer.committed > 600)
+        assert stream.archive.histories()
+    eventually(stream.all_is_archived)
+    assert sum(each.transactions for each in stream.archive.history.segments) >= writer.committed
+
+
+def test_what_is_committed_is_archived_without_the_file_being_closed(stream: Streamed) -> None:
+    stream.archive.work("INSERT INTO shop.t (s) VALUES ('now')")
+    eventually(stream.all_is_archived)
+    last = stream.archive.history.last
+    assert last is not None
+    assert last.streamed
+    assert not last.complete
+    assert stream.archive.history.chain.gaps == ()
+
+
+def test_a_closed_file_is_one_segment_and_its_parts_are_gone(stream: Streamed) -> None:
+    for _ in range(3):
+        stream.archive.work()
+        eventually(stream.all_is_archived)
+    stream.rotate()
+    parts = stream.archive.backups.repository.streamed(NAME, stream.archive.history.name)
+    closed = stream.archive.files()[-2]
+    eventually(lambda: stream.archive.history.is_whole(closed))
+    eventually(lambda: not any(closed in entry.id for entry in parts.entries()))
+    assert len(stream.archive.history.of_file(closed)) == 1
+    eventually(stream.all_is_archived)
+
+
+def test_parts_stay_while_somebody_reads_them(server: PrivateServer, tmp_path: Path) -> None:
+    archive = Archive(server, Backups(tmp_path))
+    with streamed(server, tmp_path) as stream:
+        archive.work()
+        eventually(stream.all_is_archived)
+    history = archive.history
+    before = history.parts.entries()
+    assert before
+    archive.archive()
+    with history.reading("a restore"):
+        with pytest.raises(RepositoryBusyError, match="a restore"):
+            remove_superseded(archive.backups.repository, NAME, None)
+        assert history.parts.entries() == before
+    remove_superseded(archive.backups.repository, NAME, None)
+    assert history.parts.entries() == []
+    assert archive.history.chain.gaps == ()
+
+
+def test_a_transaction_that_takes_longer_than_a_part_is_never_cut_in_two(
+    stream: Streamed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chom_pipelines.binlogs.parts.HELD", 1 << 20)
+    eventually(stream.all_is_archived)
+    with stream.archive.server.connect() as session:
+        session.execute("BEGIN")
+        for _ in range(8):
+            session.execute("INSERT INTO shop.t (s) VALUES (REPEAT('0123456789', 100000))")
+        stream.archive.work()
+        session.execute("COMMIT")
+        large = stream.archive.files()[-1]
+    stream.archive.work()
+    eventually(stream.all_is_archived)
+    segments = stream.archive.history.of_file(large)
+    assert max(each.end - each.start for each in segments) > 8_000_000
+
+
+def test_a_reset_begins_a_new_history_and_the_stream_goes_on(stream: Streamed) -> None:
+    stream.archive.work()
+    eventually(stream.all_is_archived)
+    facts = stream.archive.server.facts
+    stream.archive.work("RESET MASTER" if facts.is_mariadb else "RESET BINARY LOGS AND GTIDS")
+    with Writer(lambda: stream.archive.server.root):
+        eventually(lambda: len(stream.archive.histories()) == 2)
+    eventually(stream.all_is_archived)
+    assert [each.name for each in stream.archive.histories()] == [str(facts.server_id), f"{facts.server_id}.2"]
+
+
+def test_a_cut_connection_is_made_again_and_nothing_is_lost_or_doubled(stream: Streamed) -> None:
+    with Writer(lambda: stream.archive.server.root) as writer:
+        for _ in range(3):
+            before = writer.committed
+            eventually(lambda before=before: writer.committed > before + 100)  # type: ignore[misc]
+            stream.relay.cut()
+            eventually(lambda: stream.state is State.LOST)
+            stream.rotate()
+            stream.relay.mend()
+            eventually(lambda: stream.state is State.FOLLOWING)
+    eventually(stream.all_is_archived)
+
+
+def test_a_network_that_goes_silent_is_noticed(stream: Streamed) -> None:
+    with Writer(lambda: stream.archive.server.root, pause=0.05):
+        eventually(lambda: stream.state is State.FOLLOWING)
+        stream.relay.silence()
+        eventually(lambda: stream.state is State.LOST)
+        assert stream.reports[-1].seconds > 0
+        stream.relay.mend()
+    eventually(stream.all_is_archived)
+
+
+def test_archiving_by_the_hour_and_streaming_go_together(stream: Streamed) -> None:
+    with Writer(lambda: stream.archive.server.root) as writer:
+        for _ in range(4):
+            before = writer.committed
+            eventually(lambda before=before: writer.committed > before + 100)  # type: ignore[misc]
+            done = stream.archive.archive()
+            assert done.chain.gaps == ()
+    eventually(stream.all_is_archived)
+
+
+def test_two_streams_of_a_server_are_refused(stream: Streamed) -> None:
+    eventually(lambda: bool(stream.reports))
+    with pytest.raises(RepositoryBusyError, match="stream of source"):
+        stream.streaming.run()
+
+
+def test_a_full_backup_and_a_stream_reach_up_to_now(stream: Streamed) -> None:
+    with Writer(lambda: stream.archive.server.root) as writer:
+        eventually(lambda: writer.committed > 100)
+        full = stream.archive.backups.take(stream.archive.server, "shop")
+        eventually(lambda: writer.committed > 300)
+    eventually(stream.all_is_archived)
+    (interval,) = stream.archive.recoverable().windows.intervals
+    assert [each.id for each in interval.fulls] == [full.id]
+    assert interval.last == stream.archive.history.last
+
+
+@both
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_a_server_that_restarts_is_followed_on(own: Restartable, how: str, tmp_path: Path) -> None:
+    with streamed(own.server, tmp_path) as stream, Writer(lambda: own.server.root) as writer:
+        for _ in range(2):
+            before = writer.committed
+            eventually(lambda before=before: writer.committed > before + 100)  # type: ignore[misc]
+            getattr(own, how)()
+            eventually(lambda: stream.state is State.LOST)
+            own.start()
+            eventually(lambda: stream.state is State.FOLLOWING)
+        writer.__exit__()
+        archive = Archive(own.server, stream.archive.backups)
+        eventually(lambda: differences(archive) == [])
+        assert len(archive.histories()) == 1
+
+
+@both
+def test_a_stream_that_is_killed_at_any_moment_goes_on_when_it_is_started_again(
+    own: Restartable, tmp_path: Path
+) -> None:
+    config = configured(tmp_path, own.backup, own.backup.port)
+    chance = random.Random(9)  # noqa: S311
+    archive = Archive(own.server, Backups(tmp_path))
+    with Writer(lambda: own.server.root) as writer:
+        for turn in range(8):
+            with service(config) as process:
+                eventually(lambda: bool(archive.histories()))
+                time.sleep(chance.uniform(0, 2))
+                process.send_signal(signal.SIGKILL)
+            assert not [gap for each in archive.histories() for gap in each.chain.gaps]
+            if turn % 3 == 2:
+                archive.work("FLUSH BINARY LOGS")
+    assert writer.committed
+    with service(config) as process:
+        eventually(lambda: differences(archive) == [])
+        process.terminate()
+        assert process.wait() == 0
+    assert len(archive.histories()) == 1
+
+
+@both
+def test_sigterm_publishes_what_is_whole_and_ends_in_order(own: Restartable, tmp_path: Path) -> None:
+    config = configured(tmp_path, own.backup, own.backup.port)
+    status = tmp_path / "status.json"
+    archive = Archive(own.server, Backups(tmp_path))
+    with service(config, "--every", "3600", "--status", str(status)) as process:
+        eventually(lambda: status.exists() and json.loads(status.read_text())["server_at"] is not None)
+        archive.work("INSERT INTO shop.t (s) VALUES ('last words')")
+        time.sleep(1)  # it comes, and is not published: that is for an hour later
+        assert archive.histories() == []
+        process.terminate()
+        assert process.wait() == 0
+    assert differences(archive) == []
+    assert json.loads(status.read_text())["state"] == "stopped"
+
+
+@contextmanager
+def service(config: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`chom stream` in a process of its own."""
+    chom = [sys.executable, "-c", "from chom_pipelines.cli.main import main; main()"]
+    command = [*chom, "stream", "--config", str(config), "--every", "0.5", *options]
+    with (config.parent / "stream.log").open("ab") as log, subprocess.Popen(command, stderr=log) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.kill(process.pid, signal.SIGKILL)
