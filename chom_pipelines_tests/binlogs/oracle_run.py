@@ -28,6 +28,8 @@ _OPTIONS = (
     *("--event-scheduler=ON", "--log-bin-trust-function-creators=1", "--max-allowed-packet=256M"),
     *("--character-set-server=latin1", "--explicit-defaults-for-timestamp=OFF", "--max-binlog-size=16M"),
 )
+_PAST_SECONDS = 2.1
+"""For which nothing happens before the end: an archive tells of whole seconds, and the last one is not over."""
 _ZONES = {Flavour.MARIADB: "mariadb-tzinfo-to-sql", Flavour.MYSQL: "mysql_tzinfo_to_sql"}
 
 
@@ -88,6 +90,7 @@ def watched(flavour: Flavour, directory: Path, seed: int, moments: int) -> Itera
                 noted.append(_noted(oracle, workload, number))
                 if number == moments // 2:
                     archive.archive(close=False)
+        time.sleep(_PAST_SECONDS)
         archive.archive()
         yield Watched(archive, tuple(noted), directory)
 

@@ -1,0 +1,76 @@
+"""A replay stops at one place only, whatever clocks did: in front of the first transaction that is too late."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chom_pipelines.binlogs.stopping import AtTime, BeforePlace, Located, ThroughGtid, stop
+from chom_pipelines.binlogs.transactions import Ending, Transaction, moment
+from chom_pipelines.errors import RestoreRefusedError
+from chom_pipelines.server.facts import Flavour
+
+UUID = "51c53387-e94f-11f1-bafe-02fc00000001"
+BEGIN = 1_790_000_000_000_000
+TIMES = st.lists(st.integers(0, 5_000_000), max_size=30)
+
+
+def log(times: list[int], numbers: list[int] | None = None) -> list[Located]:
+    """Transactions of a hundred bytes, three in a file, committed at these microseconds, with these GTIDs."""
+    return [
+        Located(
+            f"mysql-bin.{1 + index // 3:06d}",
+            Transaction(
+                f"{UUID}:{(numbers or range(1, 99))[index]}",
+                200 + index % 3 * 100,
+                300 + index % 3 * 100,
+                BEGIN + time,
+                0,
+                Ending.COMMIT,
+                (),
+                (),
+                0,
+            ),
+        )
+        for index, time in enumerate(times)
+    ]
+
+
+@given(TIMES, st.integers(0, 5_000_000))
+def test_all_up_to_the_first_later_one_is_replayed(times: list[int], at: int) -> None:
+    found = stop(log(times), AtTime(moment(BEGIN + at)), Flavour.MYSQL, None)
+    assert all(time <= at for time in times[: found.transactions])
+    assert found.following is None or times[found.transactions] > at
+    assert (found.following is None) == (found.transactions == len(times))
+
+
+@given(TIMES)
+def test_whole_seconds_are_had_to_their_end_and_no_further(times: list[int]) -> None:
+    seconds = [time // 1_000_000 * 1_000_000 for time in times]
+    for second in range(6):
+        late = AtTime(moment(BEGIN + second * 1_000_000) + timedelta(microseconds=999_999))
+        early = AtTime(moment(BEGIN + second * 1_000_000))
+        assert stop(log(seconds), late, Flavour.MARIADB, None) == stop(log(seconds), early, Flavour.MARIADB, None)
+
+
+@given(st.permutations(range(1, 13)), st.integers(1, 12))
+def test_gtids_in_any_order_are_complete_where_the_last_of_them_is(numbers: list[int], upto: int) -> None:
+    target = ThroughGtid(f"{UUID}:1-{upto}")
+    found = stop(log([0] * 12, numbers), target, Flavour.MYSQL, None)
+    assert set(range(1, upto + 1)) <= set(numbers[: found.transactions])
+    assert numbers[found.transactions - 1] <= upto
+
+
+def test_a_place_within_a_transaction_is_refused() -> None:
+    with pytest.raises(RestoreRefusedError, match="goes from 300 to 400"):
+        stop(log([0, 0, 0]), BeforePlace("mysql-bin.000001", 350), Flavour.MYSQL, None)
+
+
+@given(st.integers(0, 11))
+def test_the_place_at_which_a_transaction_begins_leaves_it_out(index: int) -> None:
+    found = log([0] * 12)
+    place = BeforePlace(found[index].file, found[index].transaction.start)
+    assert stop(found, place, Flavour.MYSQL, None).transactions == index
