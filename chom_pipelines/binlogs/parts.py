@@ -40,6 +40,8 @@ class Tail:
         last = archived[-1] if archived else None
         self._writer, self._history, self._where, self.file = writer, history, where, file
         self.published = last.end if last else FIRST
+        self.parts = len(archived)
+        """Into so many it was published."""
         self._after = last.after if last else None
         self.as_of = last.as_of if last else None
         self.reading = LogReading(f"{where}: {file}", archived, self.published)
@@ -62,6 +64,15 @@ class Tail:
     def received(self) -> int:
         """The position up to which it has come."""
         return self.reading.position
+
+    @property
+    def covered(self) -> int:
+        """The position up to which no transaction lacks in the archive."""
+        if self.published > FIRST or not self.reading.scanner.has_begun:
+            return self.published
+        found = self.reading.scanner.finish()
+        has_any = found.transactions or found.transactions_end < found.end or found.unread
+        return self.published if has_any else found.end
 
     @property
     def is_behind(self) -> bool:
@@ -101,7 +112,9 @@ class Tail:
         if complete:
             self.reading.finish()
         cut = found.transactions_end
-        if cut <= self.published:
+        # of a file's begin alone it is not known yet which GTIDs it goes on after
+        is_begin = self.published == FIRST and not complete and not self.reading.content.transactions
+        if cut <= self.published or is_begin:
             if self.is_full:
                 self._write(self._size)
             return None
@@ -126,6 +139,7 @@ class Tail:
         with begun.end:
             segment = self._writer.publish(begun.draft, piece, self.reading, begun.log.close(), self._history)
         self.published, self._after = cut, segment.after
+        self.parts += 1
         self._new()
         self._held, self._size = rest, behind
         return segment

@@ -19,7 +19,7 @@ from chom_pipelines.binlogs.archiving import Archiver, archive, refuse_without_k
 from chom_pipelines.binlogs.following import Follower, followed
 from chom_pipelines.binlogs.lag import Lag, LagReport, Place, State, place_of
 from chom_pipelines.binlogs.parts import Tail
-from chom_pipelines.binlogs.server_logs import server_logs
+from chom_pipelines.binlogs.server_logs import rotate, server_logs
 from chom_pipelines.binlogs.wholes import Wholes
 from chom_pipelines.errors import (
     AccessDeniedError,
@@ -36,7 +36,7 @@ from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.facts import read_facts
+from chom_pipelines.server.facts import ServerFacts, read_facts
 
 EVERY = 5.0
 """Seconds between two parts."""
@@ -46,9 +46,12 @@ _ASK = 2.0
 """Seconds between two looks at where the server stands."""
 _SILENCE = 10.0
 """Seconds without a byte after which a server that has more is taken for lost."""
-_WAITS = (0.5, 1.0, 2.0, 4.0)
+_WAITS = (0.5, 1.0, 2.0)
 """Seconds before the first, second, ... attempt to connect again."""
 _ANSWER = 5.0
+"""Seconds for which an answer of the server is waited for."""
+PARTS = 720
+"""Of one file at most, as listing 20,000 takes half a minute: then the server is asked to begin another."""
 
 _log = logging.getLogger(__name__)
 
@@ -72,6 +75,7 @@ class Streaming:
     every: float = EVERY
     stopped: threading.Event = field(default_factory=threading.Event)
     lag: Lag = field(default_factory=Lag)
+    parts: int = PARTS
 
     @cached_property
     def wholes(self) -> Wholes:
@@ -145,7 +149,7 @@ class Streaming:
             tail = Tail(writer, history, endpoint.where, file)
             self.lag.begin()
             _log.info("connected: %s, from %s:%d on", endpoint.where, file, tail.published)
-            _Following(self, follower, tail, lambda: place_of(session, facts)).run()
+            _Following(self, follower, tail, session, facts).run()
 
     def _interrupted(self, done: int, total: int | None, label: str) -> None:
         del done, total, label
@@ -162,8 +166,12 @@ class Streaming:
 class _Following:
     """One connection."""
 
-    def __init__(self, streaming: Streaming, follower: Follower, tail: Tail, ask: Callable[[], Place]) -> None:
-        self.streaming, self.follower, self.tail, self.ask = streaming, follower, tail, ask
+    def __init__(
+        self, streaming: Streaming, follower: Follower, tail: Tail, session: Session, facts: ServerFacts
+    ) -> None:
+        self.streaming, self.follower, self.tail = streaming, follower, tail
+        self.session, self.facts = session, facts
+        self.most_parts = streaming.parts
         self.behind_at_first: Place | None = None
         """Where the server stood when the connection began, until that is published."""
         self.caught_up = False
@@ -175,9 +183,10 @@ class _Following:
         try:
             while not self.streaming.stopped.is_set():
                 self._take(self.follower.read(_TURN))
-                if (self.tail.is_behind and time.monotonic() >= self.due) or self.tail.is_full:
+                if self.tail.is_full or (self.tail.is_behind and time.monotonic() >= self.due):
                     self._publish()
-                if time.monotonic() >= self.asked + _ASK:
+                    self._limit_parts()
+                if self._arrived or time.monotonic() >= self.asked + _ASK:
                     self._look()
         except ConnectionFailedError:
             self._publish()
@@ -195,7 +204,12 @@ class _Following:
 
     @property
     def _published(self) -> Place:
-        return Place(self.tail.file, self.tail.published)
+        return Place(self.tail.file, self.tail.covered)
+
+    @property
+    def _arrived(self) -> bool:
+        """What was written while there was no connection is here, and not known to be published."""
+        return not self.caught_up and self.behind_at_first is not None and self.behind_at_first <= self._received
 
     def _take(self, piece: bytes | None) -> None:
         if piece is None:
@@ -220,21 +234,35 @@ class _Following:
             raise ConnectionFailedError(what, "nothing: it is read again")
         _log.info("rotated: %s is closed at %d, and %s follows", before.file, before.published, self.follower.file)
         self.tail = before.following(self.follower.file)
+        self.most_parts = self.streaming.parts
         self.streaming.wholes.wanted()
 
     def _look(self) -> None:
         """See where the server stands, and tell."""
-        server = self.ask()
+        server = place_of(self.session, self.facts)
         self.asked = time.monotonic()
         self.streaming.lag.asked(server, self._received)
         if server > self._received and time.monotonic() - self.heard > _SILENCE:
             what = f"the server stands at {server}, and nothing comes after {self._received}"
             raise ConnectionFailedError(what, "check the network")
-        self.behind_at_first = self.behind_at_first or server
-        if not self.caught_up and self.behind_at_first <= self._published:
-            self.caught_up = True
-            _log.info("caught up: %s", self._published)
+        if self.behind_at_first is None:
+            self.behind_at_first = server
+        if self._arrived:
+            self._publish()
+            if self.behind_at_first <= self._published:
+                self.caught_up = True
+                _log.info("caught up: %s", self._published)
         self._tell()
+
+    def _limit_parts(self) -> None:
+        """Have the server begin another file where this one has many parts."""
+        if self.tail.parts < self.most_parts:
+            return
+        try:
+            rotate(self.session)
+        except MissingPrivilegeError as error:
+            _log.warning("%s has %d parts, and cannot be closed: %s", self.tail.file, self.tail.parts, error)
+        self.most_parts = self.tail.parts + self.streaming.parts
 
     def _tell(self) -> None:
         state = State.FOLLOWING if self.caught_up else State.CATCHING_UP

@@ -19,7 +19,8 @@ import yaml
 
 from chom_pipelines.binlogs.archive import reading_histories
 from chom_pipelines.binlogs.lag import LagReport, State
-from chom_pipelines.binlogs.streaming import Streaming
+from chom_pipelines.binlogs.scanning import Scanner
+from chom_pipelines.binlogs.streaming import PARTS, Streaming
 from chom_pipelines.errors import ChomError
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.datadir import create_datadir
@@ -190,7 +191,7 @@ class Streamed:
 
 
 @contextmanager
-def streamed(server: PrivateServer, directory: Path, every: float = EVERY) -> Iterator[Streamed]:
+def streamed(server: PrivateServer, directory: Path, parts: int = PARTS) -> Iterator[Streamed]:
     """Stream in a thread of this process, for the length of the block."""
     archive = Archive(server, Backups(directory))
     relay = Relay(server.backup.port)
@@ -198,7 +199,7 @@ def streamed(server: PrivateServer, directory: Path, every: float = EVERY) -> It
     reports: list[LagReport] = []
     inventory = archive.backups.inventory(replace(server, backup=replace(server.backup, port=relay.port)))
     backups = archive.backups
-    streaming = Streaming(inventory, backups.policy, backups.repository, None, reports.append, every)
+    streaming = Streaming(inventory, backups.policy, backups.repository, None, reports.append, EVERY, parts=parts)
     errors: list[BaseException] = []
 
     def run() -> None:
@@ -216,8 +217,8 @@ def streamed(server: PrivateServer, directory: Path, every: float = EVERY) -> It
         relay.mend()
         thread.join()
         relay.close()
-    for error in errors:
-        raise error
+        for error in errors:
+            raise error
 
 
 def eventually(happens: Callable[[], bool]) -> None:
@@ -245,9 +246,16 @@ def _differences(archive: Archive) -> Iterator[str]:
     for file in archive.files():
         on_disk = closed(archive.on_disk(file))
         stored = b"".join(archive.stored(history, each) for each in history.of_file(file))
-        if stored != on_disk:
+        if stored != on_disk and (stored or _transactions(on_disk)):
             same = "the same" if on_disk.startswith(stored) else "others"
             yield f"{file}: {len(stored)} of {len(on_disk)} bytes, {same}"
+
+
+def _transactions(log: bytes) -> int:
+    """How many are in a file: one that has none yet is not archived."""
+    scanner = Scanner("a file")
+    scanner.feed(log)
+    return scanner.finish().transactions
 
 
 def closed(log: bytes) -> bytes:

@@ -15,7 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from chom_pipelines.binlogs.continuing import why_anew
+from chom_pipelines.binlogs.following import next_file
 from chom_pipelines.binlogs.lag import State
+from chom_pipelines.binlogs.server_logs import ServerLog
 from chom_pipelines.binlogs.wholes import remove_superseded
 from chom_pipelines.errors import RepositoryBusyError
 from chom_pipelines.server.facts import Flavour
@@ -168,6 +171,25 @@ def test_archiving_by_the_hour_and_streaming_go_together(stream: Streamed) -> No
             done = stream.archive.archive()
             assert done.chain.gaps == ()
     eventually(stream.all_is_archived)
+
+
+def test_a_file_of_many_parts_is_closed_so_that_they_stay_few(server: PrivateServer, tmp_path: Path) -> None:
+    with streamed(server, tmp_path, parts=3) as stream:
+        eventually(lambda: stream.state is State.FOLLOWING)
+        before = len(stream.archive.files())
+        with Writer(lambda: server.root, pause=0.05):
+            eventually(lambda: len(stream.archive.files()) >= before + 2)
+        eventually(stream.all_is_archived)
+
+
+def test_a_server_that_lost_what_was_archived_begins_a_new_history(stream: Streamed) -> None:
+    stream.archive.work()
+    eventually(stream.all_is_archived)
+    last = stream.archive.history.last
+    assert last is not None
+    lost = [ServerLog(last.file, last.end - 100), ServerLog(next_file(last.file), 500)]
+    why = why_anew(stream.archive.histories(), last.identity, lost, lambda _: last.head)
+    assert "lost what it wrote before a crash" in why
 
 
 def test_two_streams_of_a_server_are_refused(stream: Streamed) -> None:
