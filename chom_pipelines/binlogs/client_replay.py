@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chom_pipelines.binlogs.option_file import option_file
-from chom_pipelines.errors import RestoreFailedError
+from chom_pipelines.errors import ReplayUnsupportedError, RestoreFailedError
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.process import harmless_environment
 from chom_pipelines.server.programs import binlog_program, client_program
 
 _END = "the replay has ended"
+_LEFT_OPEN = "ERROR 1953 "
+"""MariaDB's client makes text that changes the GTID's domain where a statement before it left a transaction open."""
 _FAILED_AT = re.compile(r"^ERROR \d+.*? at line (\d+)", re.MULTILINE)
 _PLACE = re.compile(rb"# at (\d+)\n")
 
@@ -106,7 +108,10 @@ def _failure(files: Sequence[LogFile], flavour: Flavour, private: Path, said: st
     text = next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else "it ended without a word")
     found = _FAILED_AT.search(said)
     where = _event_at(files, flavour, private, int(found[1])) if found else "an unknown event"
-    return RestoreFailedError(f"the replay failed at {where}: {text}", "restore to a place before it, with --before")
+    what = f"the replay failed at {where}: {text}"
+    if flavour is Flavour.MARIADB and _LEFT_OPEN in text:
+        return ReplayUnsupportedError(what, "replay by replication: MariaDB's own text leaves a transaction open there")
+    return RestoreFailedError(what, "restore to a place before it, with --before")
 
 
 def _event_at(files: Sequence[LogFile], flavour: Flavour, private: Path, line: int) -> str:

@@ -21,6 +21,9 @@ from chom_pipelines.binlogs.lag import State
 from chom_pipelines.binlogs.server_logs import ServerLog
 from chom_pipelines.binlogs.wholes import remove_superseded
 from chom_pipelines.errors import RepositoryBusyError
+from chom_pipelines.outcome import Outcome
+from chom_pipelines.progress import unreported
+from chom_pipelines.proofs.archive import verify_archive
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.binlogs.streams import (
@@ -101,6 +104,9 @@ def test_parts_stay_while_somebody_reads_them(server: PrivateServer, tmp_path: P
     history = archive.history
     before = history.parts.entries()
     assert before
+    verified = verify_archive(archive.backups.repository, NAME, None, unreported)
+    assert verified
+    assert verified.outcome is Outcome.PASSED
     archive.archive()
     with history.reading("a restore"):
         with pytest.raises(RepositoryBusyError, match="a restore"):

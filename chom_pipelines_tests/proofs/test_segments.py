@@ -7,20 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.binlogs.segments import FIRST
-from chom_pipelines.binlogs.server_logs import ServerLog, server_logs
-from chom_pipelines.binlogs.writing import SegmentWriter
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.archive import ArchiveProof, verify_archive
 from chom_pipelines.repository.codecs import Codec
-from chom_pipelines.repository.data_keys import StreamKey, opened_key
 from chom_pipelines.repository.keys import KeyKind, Keyring
 from chom_pipelines.repository.proof import Level, Means, Subject
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.logical.taking import NAME, Backups
-from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
 
 KEYRING = Keyring().generate("first", KeyKind.AES_256)
@@ -84,35 +79,3 @@ def test_where_nothing_is_archived_nothing_is_proved(server: PrivateServer, tmp_
     empty = Archive(server, Backups(tmp_path))
     empty.backups.repository.create()
     assert verify_archive(empty.backups.repository, NAME, None, unreported) is None
-
-
-def test_a_segment_within_a_file_is_proved_with_the_beginning_of_the_file(archived: Archive) -> None:
-    history = archived.history
-    last = history.last
-    key = StreamKey(last.stream_key) if last and last.stream_key else None
-    opened = opened_key(key, history.stream.folder, archived.keyring, "") if key else None
-    writer = SegmentWriter(
-        *(NAME, archived.server.backup, archived.server.facts, archived.backups.policy),
-        (key, opened) if key and opened else None,
-    )
-    archived.work()
-    writer.write(history, _open_file(archived, -1), lambda _: None)
-    archived.work()
-    archived.work("FLUSH BINARY LOGS")
-    within = writer.write(archived.history, _open_file(archived, -2), lambda _: None)
-    assert within.start > FIRST
-    assert proved(archived).outcome is Outcome.PASSED
-    begin = archived.history.of_file(within.file)[0]
-    path_of(archived.history.entry(begin)).rename(archived.backups.directory / "elsewhere")
-    found = proved(archived, again=True)
-    assert found.segments[-1].proof.outcome is Outcome.NOT_VERIFIED
-    assert (
-        f"the beginning of {within.file}, without which it cannot be read, is missing"
-        in found.segments[-1].proof.reason
-    )
-    assert found.outcome is Outcome.FAILED
-
-
-def _open_file(archived: Archive, which: int) -> ServerLog:
-    with archived.server.connect() as session:
-        return server_logs(session, archived.server.facts)[which]
