@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from chom_pipelines.backups.exposure import SKEW
 from chom_pipelines.backups.taking import archive_binary_log
 from chom_pipelines.binlogs.archive import histories_to_continue
 from chom_pipelines.binlogs.chain import Chain
@@ -60,7 +61,7 @@ def archive_hour(
         raise NotArchivedError(what, "materialise it afterwards, or an earlier one")
     reach = max(hour.end, reach or hour.end)
     chains = _chains(inventory, server, policy)
-    if any(_reaches(chain, reach) for chain in chains.values()):
+    if any(_reaches(chain, reach) and chain.runs[-1].last.as_of <= now + SKEW for chain in chains.values()):
         with suppress(NotArchivedError):  # what is not there may still be on the server
             return ArchivedHour(covering(chains.values(), hour), (), chains, "")
     done = [archive_binary_log(inventory, server, policy, report, close=False)]

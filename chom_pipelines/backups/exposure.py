@@ -11,6 +11,9 @@ from chom_pipelines.outcome import Outcome
 
 EXPOSURE, UNBROKEN = "exposure", "unbroken_archive"
 
+SKEW = timedelta(minutes=5)
+"""By which clocks may differ."""
+
 QUESTIONS = {
     EXPOSURE: "The newest moment that can be restored is not longer ago than `exposure_minutes`.",
     UNBROKEN: "The archive of the binary log has no gap after the newest full backup, and no segment that is damaged.",
@@ -37,6 +40,8 @@ def _exposed(found: Recoverable, server: Server, now: datetime) -> Verdict:
     allowed = _minutes(limit(server))
     details: Details = {"minutes": _minutes(exposure), "limit": allowed}
     said = f"the newest moment that can be restored is {latest:%Y-%m-%d %H:%M:%S} UTC"
+    if exposure < -SKEW:
+        return Verdict(Outcome.FAILED, f"{said}, which is still to come: the clock of the server is wrong", details)
     if exposure > limit(server):
         return Verdict(Outcome.FAILED, f"{said}, longer ago than {allowed:g} minutes", details)
     return Verdict(Outcome.PASSED, said, details)
@@ -51,7 +56,10 @@ def _unbroken(found: Recoverable) -> Verdict:
         return Verdict(Outcome.FAILED, what, details, tuple(gap.why for gap in gaps))
     if found.unusable_segments:
         reasons = tuple(f"{name}: {reason}" for name, reason in found.unusable_segments.items())
-        what = f"{len(reasons)} segments cannot be used; remove them, so that what the server still has is archived"
+        what = (
+            f"segments that cannot be used: {len(reasons)}; move them away, so that what the server still has is "
+            "archived anew, and keep them where it has not"
+        )
         return Verdict(Outcome.FAILED, what, details, reasons)
     if not any(interval.last for interval in found.windows.intervals):
         return Verdict(Outcome.NOT_VERIFIED, "no binary log that follows a full backup is archived", details)

@@ -75,6 +75,7 @@ class Builder:
         self.transactions = 0
         self.incidents: list[Incident] = []
         self.ending = FileEnding.OPEN
+        self.closed_at = 0
         self.next_file: str | None = None
         self.gtids_before: Gtids | None = None
         self.first_time = self.last_time = 0
@@ -156,11 +157,11 @@ class Builder:
     def _rotate(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
         self._nothing_open(head)
         self.next_file = Rotate.parse(buffer[begin:end]).file
-        self.ending = FileEnding.ROTATE
+        self.ending, self.closed_at = FileEnding.ROTATE, head.time
 
     def _stop(self, _buffer: bytes, _begin: int, _end: int, head: Head) -> None:
         self._nothing_open(head)
-        self.ending = FileEnding.STOP
+        self.ending, self.closed_at = FileEnding.STOP, head.time
 
     def _another_format(self, _buffer: bytes, _begin: int, _end: int, _head: Head) -> None:
         raise ValueError("a binary log has one format description, at its begin; relay logs are not read")

@@ -124,7 +124,7 @@ class Tail:
         begun, self._begun = self._begun, None
         assert begun is not None  # noqa: S101  (something was written)
         content = self.reading.content
-        self.as_of = max(filter(None, (self.as_of, content.last, found.last_time if complete else found.first_time)))
+        self.as_of = max(filter(None, (self.as_of, content.last, found.closed if complete else found.opened)))
         piece = Piece(
             file=self.file,
             start=self.published,

@@ -53,7 +53,7 @@ class Recoverable:
 
     def _mends(self, full: Full, gap: Gap) -> bool:
         """It was taken behind the gap. Files say only in which second they were begun."""
-        if full.as_of < gap.before.opened + _SECOND:
+        if gap.before.file == gap.after.file or full.as_of < gap.before.opened + _SECOND:
             run = run_of(full, self.runs) if full.as_of >= gap.before.opened else None
             return run is not None and gap.before in run.segments
         return True

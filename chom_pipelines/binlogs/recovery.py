@@ -13,7 +13,7 @@ from chom_pipelines.binlogs.gtids import GtidCollector, GtidPosition, GtidSet, M
 from chom_pipelines.binlogs.scheduled import is_of_events
 from chom_pipelines.binlogs.spool import Spool
 from chom_pipelines.binlogs.statements import Statement
-from chom_pipelines.binlogs.stopping import AtTime, Located, Stop, Target, stop
+from chom_pipelines.binlogs.stopping import AtTime, Located, Stop, Target, refuse_wrong_clock, stop
 from chom_pipelines.binlogs.transactions import Ending
 from chom_pipelines.errors import DamagedError
 from chom_pipelines.repository.keys import Keyring
@@ -73,11 +73,14 @@ def prepared(
     followed = _Followed(way, begin)
     with closing(spool.transactions(history, way.segments, keyring, report)) as transactions:
         found = stop(followed.behind_backup(transactions), target, way.full.flavour, begin.gtid)
+        executed = followed.gtids
+        if isinstance(target, AtTime) and found.following:
+            refuse_wrong_clock(found.following, transactions, target)
     if found.last is None:
         return Recovery(way, target, found, (), begin, begin)
     names = list(dict.fromkeys(each.file for each in way.segments))
     files = [LogFile(spool.directory / name) for name in names[: names.index(found.last.file) + 1]]
-    end = Position(file=found.last.file, position=found.last.transaction.end, gtid=followed.gtids)
+    end = Position(file=found.last.file, position=found.last.transaction.end, gtid=executed)
     files[0] = replace(files[0], start=begin.position)
     files[-1] = replace(files[-1], stop=end.position)
     return Recovery(

@@ -96,6 +96,7 @@ class Scanner:
             incidents=tuple(builder.incidents),
             ending=builder.ending,
             next_file=builder.next_file,
+            closed=moment(builder.closed_at * _SECOND) if builder.closed_at else None,
         )
 
     def _take(self, data: bytes) -> None:

@@ -19,6 +19,7 @@ from chom_pipelines.binlogs.statements import Does
 from chom_pipelines.binlogs.stopping import BeforePlace
 from chom_pipelines.binlogs.transactions import TableRows
 from chom_pipelines.errors import ConfigurationError, DamagedError
+from chom_pipelines.logical.catalog import RESTORE_MARKER
 from chom_pipelines.repository.keys import Keyring
 
 
@@ -77,8 +78,12 @@ class Search:
 
     def overlaps(self, segment: Segment) -> bool:
         """Whether something of it may be in that segment."""
-        return (self.begin is None or segment.as_of >= self.begin.replace(microsecond=0)) and (
-            self.end is None or segment.opened <= self.end
+        return self.reaches(segment.opened, segment.as_of)
+
+    def reaches(self, first: datetime, last: datetime) -> bool:
+        """Whether some of that time is searched; both are of whole seconds."""
+        return (self.begin is None or last >= self.begin.replace(microsecond=0)) and (
+            self.end is None or first <= self.end
         )
 
     def finds(self, entry: Indexed) -> tuple[tuple[TableRows, ...], tuple[IndexedStatement, ...]]:
@@ -94,6 +99,8 @@ class Search:
         return (many or uncounted) and self._is_table(rows.database, rows.table)
 
     def _statement(self, statement: IndexedStatement) -> bool:
+        if statement.tables and all(table == RESTORE_MARKER for _, table in statement.tables):
+            return False  # of a restore of ours
         if statement.does is Does.ROWS:
             verb = _VERBS.get(statement.text.split(None, 1)[0].upper()) if statement.text.strip() else None
             if not self.changes & (_OF_ROWS if verb is None else {verb}):

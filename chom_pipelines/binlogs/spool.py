@@ -64,16 +64,20 @@ class Spool:
         Raises DamagedError, BinlogDamagedError, KeyUnavailableError, and OSError.
         """
         for file in dict.fromkeys(each.file for each in segments):
-            scanner = Scanner(file)
-            pieces = (piece for segment in history.of_file(file) for piece in log_of(history, segment, keyring))
+            scanner, parts = Scanner(file), history.of_file(file)
+            if missing := {each.id for each in segments if each.file == file} - {each.id for each in parts}:
+                what = f"{file} of the history {history.name} is not there from its beginning up to {min(missing)}"
+                raise DamagedError(what, "`chom windows` tells the gap; restore to a moment before it")
+            pieces = (piece for segment in parts for piece in log_of(history, segment, keyring))
             with (self.directory / file).open("xb") as opened:
                 try:
                     for piece in pieces:
                         opened.write(piece)
                         report(len(piece))
                         yield from (Located(file, each) for each in scanner.feed(piece))
-                finally:
-                    for piece in pieces:  # where it was closed early
+                except GeneratorExit:
+                    for piece in pieces:
                         opened.write(piece)
                         report(len(piece))
+                    raise
             scanner.finish()

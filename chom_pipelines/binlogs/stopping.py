@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from chom_pipelines.binlogs.gtids import GtidPosition, GtidSet
+from chom_pipelines.binlogs.gtids import GtidPosition, GtidSet, MariadbGtid
 from chom_pipelines.binlogs.transactions import Transaction
 from chom_pipelines.errors import ConfigurationError, RestoreRefusedError
 from chom_pipelines.server.facts import Flavour
@@ -73,6 +73,9 @@ class BeforePlace:
         return f"{self.history}{'/' if self.history else ''}{self.file}:{self.position}"
 
 
+_SKEW = timedelta(seconds=2)
+"""By which transactions of one server may be out of order."""
+
 Target = AtTime | ThroughGtid | BeforePlace
 
 
@@ -106,6 +109,26 @@ def stop(found: Iterable[Located], target: Target, flavour: Flavour, executed: s
         what = f"{target} is not in the archive after the backup, nor at its end"
         raise RestoreRefusedError(what, "`chom windows` tells what can be restored, `chom events` finds places in it")
     return Stop(last, None, count)
+
+
+def refuse_wrong_clock(following: Located, later: Iterable[Located], target: AtTime) -> None:
+    """Raise RestoreRefusedError where a replay would stop at a transaction whose time cannot be right.
+
+    So it is where others behind it in its file were committed before the moment: by SET timestamp anybody can say when.
+    """
+    if following.transaction.time <= target.moment + _SKEW:
+        return
+    earlier = 0
+    for each in later:
+        if each.file != following.file:
+            break
+        earlier += each.transaction.time <= target.moment
+    if earlier:
+        what = (
+            f"the transaction at {following.label} says that it came after {target}, and {earlier:,} behind it say "
+            "that they came before"
+        )
+        raise RestoreRefusedError(what, "a session's clock was set there: name the place with --before or --gtid")
 
 
 _Condition = Callable[[Located | None, Located | None], bool]
@@ -157,11 +180,19 @@ def _through_position(target: ThroughGtid, executed: str | None) -> _Condition:
     if there.covers(wanted):
         raise RestoreRefusedError(f"{target} is in the backup already", "restore that, or an earlier one")
 
+    # which transactions the backup has, is known of each domain by its last one only
+    missing = {gtid for domain, gtid in wanted.last.items() if not there.covers(GtidPosition({domain: gtid}))}
+
     def is_there(before: Located | None, _: Located | None) -> bool:
-        nonlocal there
-        if before and before.transaction.gtid:
-            there = there.with_gtid(before.transaction.gtid)
-        return there.covers(wanted)
+        gtid = before.transaction.gtid if before else None
+        if gtid:
+            found = MariadbGtid.parse(gtid)
+            missing.discard(found)
+            passed = next((each for each in missing if each.domain == found.domain), None)
+            if passed and passed.sequence <= found.sequence:
+                what = f"GTID {passed} is not in the archive, which has {found} in its place"
+                raise RestoreRefusedError(what, "correct it; `chom events` tells the GTIDs of what it finds")
+        return not missing
 
     return is_there
 
@@ -177,7 +208,8 @@ def parse_time(text: str) -> datetime:
     except ValueError as error:
         raise ConfigurationError(f"{text!r} is no time", "write it as 2026-01-02 03:04:05Z") from error
     if moment.tzinfo is None:
-        remedy = f"say which zone it is of: '{text}Z' for UTC, or an offset as in '{text}+01:00'"
+        whole = text.strip() if ":" in text else f"{text.strip()} 00:00"
+        remedy = f"say which zone it is of: '{whole}Z' for UTC, or an offset as in '{whole}+01:00'"
         raise ConfigurationError(f"{text!r} has no time zone", remedy)
     return moment.astimezone(UTC)
 

@@ -135,6 +135,13 @@ class Summary:
     incidents: tuple[Incident, ...]
     ending: FileEnding
     next_file: str | None
+    closed: datetime | None = None
+    """When the server ended the file, by the note with which it did; None: it did not. In whole seconds."""
+
+    @property
+    def opened(self) -> datetime:
+        """When the server began the file, in whole seconds; no session's clock has a say in that."""
+        return moment(int.from_bytes(self.format.event[:4], "little") * 1_000_000)
 
     @property
     def checksum(self) -> Checksum:

@@ -6,9 +6,9 @@ import logging
 import threading
 from dataclasses import dataclass, field
 
-from chom_pipelines.binlogs.archive import histories_to_continue
+from chom_pipelines.binlogs.archive import histories, histories_to_continue
 from chom_pipelines.binlogs.archiving import archive
-from chom_pipelines.errors import ChomError
+from chom_pipelines.errors import ChomError, KeyUnavailableError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.repository.keys import Keyring
@@ -33,7 +33,11 @@ def remove_superseded(repository: Repository, server: str, keyring: Keyring | No
     Raises RepositoryBusyError where somebody reads parts, or one is just being written; RepositoryError.
     """
     removed = 0
-    for history in histories_to_continue(repository, server, keyring):
+    try:
+        known = histories(repository, server, keyring)  # a whole file that failed its proof is none
+    except KeyUnavailableError:
+        known = histories_to_continue(repository, server, keyring)
+    for history in known:
         for entry in history.superseded():
             history.parts.remove(entry, patience=1)
             removed += 1
@@ -83,12 +87,15 @@ class Wholes:
                 again = _AGAIN
                 log = _log.info if error.retryable else _log.warning
                 log("whole files are tried again in %.0f s: %s", again, error.what)
+            except Exception:  # noqa: BLE001  (or parts would pile up, and nobody would know why)
+                again = _AGAIN
+                _log.exception("whole files are tried again in %.0f s", again)
 
     def _archive(self) -> None:
         done = archive(self.server, self.policy, self.repository, self.keyring, self._report, close=False)
         for segment in done.new:
             _log.info("whole: %s is archived, and its parts go", segment.file)
-        remove_superseded(self.repository, self.server.name, self.keyring if self.policy.encrypt else None)
+        remove_superseded(self.repository, self.server.name, self.keyring)
 
     def _report(self, done: int, total: int | None, label: str) -> None:
         del done, total, label

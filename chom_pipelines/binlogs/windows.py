@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from chom_pipelines.binlogs.chain import Chain, Gap, Run, anew
 from chom_pipelines.binlogs.gtids import GtidPosition, GtidSet
-from chom_pipelines.binlogs.segments import Identity, Segment
+from chom_pipelines.binlogs.segments import FIRST, Identity, Segment
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.drill import Drill
 from chom_pipelines.repository.manifest import Manifest, Position
@@ -123,6 +123,8 @@ def following(full: Full, run: Run) -> tuple[Segment, ...]:
     if full.place is None or full.identity != run.segments[0].identity:
         return ()
     found = run.from_place(full.place.file, full.place.position)
+    if not any(each.file == full.place.file and each.start == FIRST for each in run.segments):
+        return ()  # a file is read from its beginning
     return found if found and _is_of_its_time(full, found) and _within(full, found[0]) else ()
 
 

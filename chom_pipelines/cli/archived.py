@@ -29,9 +29,9 @@ def print_archived(server: str, archived: Archived, *, json: bool) -> None:
     if archived.until:
         typer.echo(f"  archived is everything up to {archived.until:%Y-%m-%d %H:%M:%S} UTC")
     if archived.began_anew:
-        typer.echo(f"  warning: {archived.began_anew}; take a full backup: none of before leads into it", err=True)
+        typer.echo(f"  warning: {archived.began_anew}; take a full backup: no backup of before leads into it", err=True)
     for each in archived.blocked:
-        remedy = "remove it, so that what the server still has is archived anew"
+        remedy = "move it away, so that what the server still has is archived anew"
         typer.echo(f"  not archived, as what has its place cannot be used: {each}; {remedy}", err=True)
     for gap in archived.gaps:
         typer.echo(f"  gap: {gap.why}; take a full backup: what follows leads nowhere without one", err=True)

@@ -53,7 +53,7 @@ def backup(
 
     What is left out comes from the environment, else from chom.yaml. Exit code 0 where the backup is there and passed
     the verification that was asked for; 1 where it is not there, or failed; 3 where it could not be verified. Of a
-    binary log: 0 where the archive has no gap, 1 where it has.
+    binary log: 1 where this run has found a gap, or what it could not archive; `chom windows` tells earlier ones.
     """
     inventory = load_inventory(config)
     chosen = inventory.server(server)
@@ -73,7 +73,7 @@ def backup(
         with output.progress() as report:
             archived = archive_binary_log(inventory, chosen, policy, report, close=kind is Kind.INCREMENTAL)
         print_archived(chosen.name, archived, json=json)
-        raise typer.Exit(1 if archived.gaps or archived.blocked else 0)
+        raise typer.Exit(1 if archived.gaps or archived.blocked or archived.began_anew else 0)
     with output.progress() as report:
         taken = take_and_prove(inventory, chosen, kind, policy, report, announce=_silent if json else _print_backup)
     if json:

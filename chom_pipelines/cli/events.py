@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
-from chom_pipelines.binlogs.archive import histories, reading_histories
+from chom_pipelines.binlogs.archive import History, histories, reading_histories
 from chom_pipelines.binlogs.indexing import MANY_ROWS
 from chom_pipelines.binlogs.searching import Change, Event, Search, events
 from chom_pipelines.binlogs.stopping import AtTime, parse_time
@@ -57,12 +58,12 @@ def find_events(
     )
     with reading_histories(repository, chosen.name, "search"):
         archived = histories(repository, chosen.name, keyring)
-        found = (
-            event for history in archived for event in events(history, search, keyring, newest=history is archived[-1])
-        )
+        newest = archived[-1] if archived and archived[0].last else None
+        found = (event for history in archived for event in events(history, search, keyring, newest=history is newest))
         if json:
             shown = [_as_json(each) for each in found]
-            output.document("events", {"server": chosen.name, "events": shown})
+            body = {"server": chosen.name, "events": shown, "not_searched": _not_searched(archived, search)}
+            output.document("events", body)
             count = len(shown)
         else:
             count = 0
@@ -71,7 +72,27 @@ def find_events(
             if not count:
                 fewer = f"; --rows 1 finds changes of fewer than {rows} rows" if rows > 1 else ""
                 typer.echo(f"nothing is found in the archive of {chosen.name}{fewer}")
+            for missing in _not_searched(archived, search):
+                typer.secho(f"not searched: {missing}", fg="yellow")
     raise typer.Exit(0 if count else 1)
+
+
+def _not_searched(archived: Sequence[History], search: Search) -> list[str]:
+    """What was asked for and is not in the archive: gaps, what cannot be used, and what is not archived yet."""
+    found = [
+        f"from {AtTime(gap.after.as_of)} to {AtTime(gap.before.opened)}: {gap.why}"
+        for history in archived
+        for gap in history.chain.gaps
+        if search.reaches(gap.after.as_of, gap.before.opened)
+    ]
+    found += [f"{history.name}/{name}: {why}" for history in archived for name, why in history.unreadable.items()]
+    last = archived[-1].last if archived else None
+    if last is None:
+        return [*found, "anything: no binary log is archived; `chom backup --type incremental` archives it"]
+    if search.end is None or search.end > last.until:
+        later = f"what came after {AtTime(last.until)}, up to where the binary log is archived"
+        found.append(f"{later}; `chom backup --type incremental` archives the rest")
+    return found
 
 
 def _print(event: Event) -> None:
@@ -83,7 +104,19 @@ def _print(event: Event) -> None:
         text = " ".join(statement.text.split())
         shown = text if len(text) <= _TEXT else f"{text[:_TEXT]}…"
         typer.echo(f"  {f'in {statement.database}: ' if statement.database else ''}{shown}")
-    typer.echo(f"  all that was before it: chom restore --before {event.before}")
+    typer.echo(f"  all that was before it: chom restore --before {event.before} {_destination(event)}")
+
+
+def _destination(event: Event) -> str:
+    """Where to, as an example that runs: beside the original where one database is concerned."""
+    tables = {(each.database, each.table) for each in event.rows}
+    tables |= {table for statement in event.statements for table in statement.tables}
+    databases = {database for database, _ in tables}
+    if len(databases) != 1:
+        return "--into-directory DIR"
+    names = sorted(f"{database}.{table}" for database, table in tables if table)
+    only = f" --tables {','.join(names)}" if names else ""
+    return f"--as-database {databases.pop()}_before{only} --user root"
 
 
 def _changed(rows: TableRows) -> str:

@@ -13,13 +13,14 @@ from chom_pipelines.binlogs.recovering import Route
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.cli.restore_options import account_explained, moment_of, target_endpoint
+from chom_pipelines.cli.restore_to import refuse_early
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.repository.files import reported
 from chom_pipelines.repository.streams import LATEST
 from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.rescue import compared
+from chom_pipelines.restores.rescue import compared, refuse_incomparable
 from chom_pipelines.restores.targets import restore_into_server
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -71,6 +72,8 @@ def rescue(
         account_explained(user),
         point_in_time(repository, chosen.name, moment, backup=LATEST, keyring=keyring, report=report) as ready,
     ):
+        refuse_incomparable(endpoint, (database, name))
+        refuse_early(ready, endpoint, request)
         recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=report)
         with recovered_backup(ready, recoverer, chosen.backup.threads) as (entry, recovered):
             result = restore_into_server(entry, None, endpoint, request, report)

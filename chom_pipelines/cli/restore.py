@@ -1,7 +1,7 @@
 """`chom restore`: a backup into a server, a directory, or a database beside the live one."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -146,6 +146,9 @@ def restore(
         )
 
     if moment := moment_of(at, gtid, before):
+        _refuse_of_one_backup(
+            {"--allow-unencrypted": allow_unencrypted, "--despite-failed-proof": despite_failed_proof}
+        )
         asked = PointInTimeRequest(source, backup, moment, route, target, request, dry_run=dry_run, json=json)
         with account_explained(user):
             restore_to_point_in_time(repository, keyring, asked)
@@ -172,6 +175,13 @@ def restore(
     typer.echo(f"  {done} in {output.duration(seconds)}, {how}")
     for warning in result.warnings:
         typer.echo(f"  warning: {warning}", err=True)
+
+
+def _refuse_of_one_backup(options: Mapping[str, bool]) -> None:
+    for name, given in options.items():
+        if given:
+            what = f"{name} is for a backup by itself, and not for a point in time"
+            raise ConfigurationError(what, "leave it out, or restore that backup without --at, --gtid and --before")
 
 
 def _request(manifest: Manifest, as_database: Sequence[str], tables: str | None) -> RestoreRequest:

@@ -15,6 +15,7 @@ from chom_pipelines.binlogs.recovering import Recovered, Recoverer, Route
 from chom_pipelines.binlogs.stopping import Target
 from chom_pipelines.cli import output
 from chom_pipelines.cli.restore_plan import print_plan
+from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.keys import Keyring
@@ -23,8 +24,8 @@ from chom_pipelines.repository.repository import Repository
 from chom_pipelines.restores.directories import refuse_directory
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_into_server
-from chom_pipelines.server.connection import Endpoint
+from chom_pipelines.restores.targets import refusal_of, restore_into_server
+from chom_pipelines.server.connection import Endpoint, Session
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def restore_to_point_in_time(repository: Repository, keyring: Keyring | None, as
             repository, asked.source.name, asked.moment, backup=asked.backup, keyring=keyring, report=report
         ) as ready,
     ):
+        _refuse_route(asked, ready)
         if not asked.json:
             _print_way(asked, ready)
         if isinstance(asked.target, Path):
@@ -75,11 +77,21 @@ def restore_to_point_in_time(repository: Repository, keyring: Keyring | None, as
     _print_result(asked, ready, recovered, result, time.monotonic() - began)
 
 
+def _refuse_route(asked: PointInTimeRequest, ready: PointInTime) -> None:
+    if asked.route is Route.CLIENT and not ready.contents.logical.everything and ready.recovery.files:
+        what = "the clients replay the text of all databases, and the backup has only some"
+        raise RestoreRefusedError(what, "leave --route out: by replication the others are left out")
+
+
 def _into_server(
     ready: PointInTime, asked: PointInTimeRequest, target: Endpoint, report: Report
 ) -> tuple[Recovered, RestoreResult] | None:
     """What was done; None for a dry run, which stops short of the target."""
     wanted = asked.request(ready.contents.manifest)
+    if not asked.dry_run:
+        refuse_early(ready, target, wanted)
+    elif not asked.json:
+        typer.echo("  what would be done on the target is known once it is recovered on a private server:")
     recoverer: Recoverer = ready.recoverer(asked.route, accounts=wanted.accounts, report=report)
     with recovered_backup(ready, recoverer, asked.source.backup.threads) as (entry, recovered):
         request = asked.request(entry.manifest(None))
@@ -87,6 +99,20 @@ def _into_server(
             print_plan(entry, None, target, request, json=asked.json)
             return None
         return recovered, restore_into_server(entry, None, target, request, report)
+
+
+def refuse_early(ready: PointInTime, target: Endpoint, wanted: RestoreRequest) -> None:
+    """Raise what the target would refuse of the full backup itself: before a recovery, which may take hours.
+
+    A table that the backup does not have may have been made since.
+    """
+    there = {table.label for table in ready.contents.logical.tables}
+    if wanted.tables is not None and not set(wanted.tables) <= there:
+        Session(target).close()
+        return
+    refused = refusal_of(ready.contents, target, wanted)
+    if refused:
+        raise refused
 
 
 def _print_way(asked: PointInTimeRequest, ready: PointInTime) -> None:

@@ -67,7 +67,7 @@ def stream(
         chosen,
         chosen.backup,
         repository,
-        keyring_of(inventory.repository, chosen.backup) if chosen.backup.encrypt else None,
+        keyring_of(inventory.repository, chosen.backup),
         _Teller(chosen.name, file).tell,
         every,
         stopped,

@@ -86,8 +86,9 @@ def verify_archive(
 
 def _segments(repository: Repository, server: str) -> Iterator[tuple[str, BackupEntry]]:
     for history in repository.histories(server):
-        for entry in repository.binlogs(server, history).entries():
-            yield history, entry
+        for stream in (repository.binlogs(server, history), repository.streamed(server, history)):
+            for entry in stream.entries():
+                yield history, entry
 
 
 def _proved(entry: BackupEntry, history: str, keyring: Keyring | None) -> datetime | None:

@@ -114,7 +114,7 @@ def run_drill(
             _compared(repository, ready, keyring, findings, report)
         except (RestoreFailedError, RestoreRefusedError, ServerError) as error:
             if isinstance(
-                error, (NoRoomError, ConnectionFailedError, ReplayUnsupportedError)
+                error, (NoRoomError, ConnectionFailedError, ReplayUnsupportedError, RestoreRefusedError)
             ):  # which say nothing of what is archived
                 findings.unanswered = error.what
             else:

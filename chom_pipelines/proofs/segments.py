@@ -198,8 +198,9 @@ class _Reading:
         }
         if self.segment.start == FIRST:
             result["incidents"] = len(found.incidents)
-            if found.first_time and found.last_time:
-                result |= {"first event's time": found.first_time, "last event's time": found.last_time}
+            result["first event's time"] = found.opened
+            if self.payload.complete:
+                result["last event's time"] = found.closed or found.last_time or found.opened
         return result
 
 

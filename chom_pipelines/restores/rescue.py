@@ -19,6 +19,14 @@ class Rescued:
     sql: str
 
 
+def refuse_incomparable(endpoint: Endpoint, live: tuple[str, str]) -> None:
+    """Raise RestoreRefusedError where the live table has no primary key; one that is gone may still be restored."""
+    with Session(endpoint) as session:
+        if _columns(session, live) and not _key(session, live):
+            what = f"{'.'.join(live)} has no primary key by which its rows could be told apart"
+            raise RestoreRefusedError(what, "restore it beside the live one with chom restore, and compare yourself")
+
+
 def compared(endpoint: Endpoint, live: tuple[str, str], restored: tuple[str, str], moment: str) -> Rescued:
     """Compare two tables (database, name); `moment` is what the copy is of, for people.
 
@@ -29,8 +37,9 @@ def compared(endpoint: Endpoint, live: tuple[str, str], restored: tuple[str, str
         now, then = _columns(session, live), _columns(session, restored)
         label = ".".join(live)
         if not now:
-            what = f"there is no {label} on {endpoint.where}; as of {moment} it is in {'.'.join(restored)}"
-            raise RestoreRefusedError(what, f"bring the whole table back: chom restore --tables {label}")
+            what = f"there is no {label} on {endpoint.where}; as of {moment} it stands in {'.'.join(restored)}"
+            remedy = "take it from there, or restore the whole table as of then: chom restore with --at, --gtid or"
+            raise RestoreRefusedError(what, f"{remedy} --before, --into-server and --tables {label}")
         key = _key(session, live)
         if not key or not set(key) <= set(then):
             what = f"{label} has no primary key by which its rows could be told apart"

@@ -15,7 +15,7 @@ _BY_VALUE = frozenset(
     {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "bit", "year"}
     | {"date", "datetime", "timestamp", "time", "enum", "set"}
 )
-"""Types whose values are what they compare as; all others are compared by their bytes, as collations may not tell."""
+"""Types whose values are what they compare as; of all others hashes are compared, as collations may not tell."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Column:
     def same(self) -> str:
         """The condition that it has the same value in the live row `l` and the restored row `r`."""
         live, restored = f"l.{quote(self.name)}", f"r.{quote(self.name)}"
-        return f"{live} <=> {restored}" if self.type in _BY_VALUE else f"HEX({live}) <=> HEX({restored})"
+        return f"{live} <=> {restored}" if self.type in _BY_VALUE else f"SHA2({live}, 256) <=> SHA2({restored}, 256)"
 
 
 @dataclass(frozen=True)
@@ -48,19 +48,18 @@ class Rescue:
         return " AND ".join(f"l.{quote(name)} = r.{quote(name)}" for name in self.key)
 
     @property
-    def _others(self) -> tuple[Column, ...]:
-        return tuple(column for column in self.columns if column.name not in self.key)
-
-    @property
     def _missing(self) -> str:
         rows = f"SELECT 1 FROM {qualified(*self.live)} l WHERE {self._joined}"
         return f"FROM {qualified(*self.restored)} r WHERE NOT EXISTS ({rows})"
 
     @property
-    def _changed(self) -> str:
-        same = " AND ".join(column.same() for column in self._others) or "TRUE"
-        tables = f"{qualified(*self.live)} l JOIN {qualified(*self.restored)} r ON {self._joined}"
-        return f"{tables} WHERE NOT ({same})"
+    def _both(self) -> str:
+        return f"{qualified(*self.live)} l JOIN {qualified(*self.restored)} r ON {self._joined}"
+
+    @property
+    def _differs(self) -> str:
+        """The key's columns too: those that a collation takes for equal may differ."""
+        return f"NOT ({' AND '.join(column.same() for column in self.columns)})"
 
     @property
     def count_missing(self) -> str:
@@ -70,7 +69,7 @@ class Rescue:
     @property
     def count_changed(self) -> str:
         """How many rows both have, with other values."""
-        return f"SELECT COUNT(*) FROM {self._changed}"
+        return f"SELECT COUNT(*) FROM {self._both} WHERE {self._differs}"
 
     @property
     def count_added(self) -> str:
@@ -88,20 +87,26 @@ class Rescue:
     @property
     def update(self) -> str:
         """Give the changed rows the values that they had."""
-        values = ", ".join(f"l.{quote(column.name)} = r.{quote(column.name)}" for column in self._others)
-        tables, _, condition = self._changed.partition(" WHERE ")
-        return f"UPDATE {tables}\nSET {values}\nWHERE {condition};"
+        values = ", ".join(f"l.{quote(column.name)} = r.{quote(column.name)}" for column in self.columns)
+        return f"UPDATE {self._both}\nSET {values}\nWHERE {self._differs};"
+
+
+def _plain(text: str) -> str:
+    """What can stand in a comment without ending it."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def script(rescue: Rescue, moment: str, counts: tuple[int, int, int], notes: Sequence[str]) -> str:
     """The whole text, of (missing, changed, added) rows; it commits nothing by itself."""
     missing, changed, added = counts
-    live, restored = ".".join(rescue.live), ".".join(rescue.restored)
+    live, restored = _plain(".".join(rescue.live)), _plain(".".join(rescue.restored))
     lines = [
         f"-- Rows of {live} as of {moment}, which are in {restored}.",
         "-- Read it, run it in one session, look at the counts, then COMMIT; until then nothing is changed for others.",
-        *(f"-- {note}" for note in notes),
+        *(f"-- {_plain(note)}" for note in notes),
+        "-- Triggers and foreign keys of the live table act on these statements as on any others.",
         "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO');",
+        "SET SESSION time_zone = '+00:00';",
         "START TRANSACTION;",
         "",
         f"-- {missing:,} rows are missing from {live}.",

@@ -73,6 +73,15 @@ def plan_restore(
         return found, damaged or refused
 
 
+def refusal_of(contents: Contents, target: Endpoint, request: RestoreRequest) -> RestoreRefusedError | None:
+    """Why a restore of this backup into that server would be refused, as things stand; raises the server's errors."""
+    plan = planned(contents.manifest, contents.definitions(), request)
+    with Session(target) as session:
+        facts = read_facts(session)
+        refuse_unfit(contents.manifest, facts, target)
+        return _listed(session, facts, plan)[1]
+
+
 def restore_into_server(
     entry: BackupEntry,
     keyring: Keyring | None,

@@ -25,7 +25,7 @@ def local_infile_finding(facts: ServerFacts) -> Finding:
 def binary_log_finding(facts: ServerFacts) -> Finding:
     """Whether a backup can say where in the binary log it stands. Nothing here stops a backup."""
     if not facts.logs_binary:
-        message = "off: recovery to a point in time, which this version does not do yet, will need it"
+        message = "off: recovery to a point in time, which needs it, will need it"
         lines = f"my.cnf, then restart:\n[mysqld]\nlog_bin = mysql-bin\nserver_id = {facts.server_id or 1}"
         return warning(BINARY_LOG, message, lines + ("\nbinlog_format = ROW" if facts.is_mariadb else ""))
     if not facts.has_gtid:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.binlogs.stopping import AtTime, BeforePlace, Located, ThroughGtid, stop
+from chom_pipelines.binlogs.stopping import AtTime, BeforePlace, Located, ThroughGtid, refuse_wrong_clock, stop
 from chom_pipelines.binlogs.transactions import Ending, Transaction, moment
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.server.facts import Flavour
@@ -74,3 +74,23 @@ def test_the_place_at_which_a_transaction_begins_leaves_it_out(index: int) -> No
     found = log([0] * 12)
     place = BeforePlace(found[index].file, found[index].transaction.start)
     assert stop(found, place, Flavour.MYSQL, None).transactions == index
+
+
+def test_a_gtid_of_mariadb_that_is_not_there_is_refused_where_another_has_its_number() -> None:
+    found = [
+        Located(each.file, each.transaction._replace(gtid=f"0-11-{number}"))
+        for number, each in enumerate(log([0, 0, 0, 0]), 1)
+    ]
+    for missing in ("0-12-3", "0-99-1"):
+        with pytest.raises(RestoreRefusedError, match=f"GTID {missing} is not in the archive"):
+            stop(found, ThroughGtid(missing), Flavour.MARIADB, "")
+    assert stop(found, ThroughGtid("0-11-3"), Flavour.MARIADB, "").transactions == 3
+
+
+def test_a_transaction_whose_clock_was_set_is_no_place_to_stop_in_front_of() -> None:
+    strange, *later = log([10**12, 1, 2])
+    target = AtTime(moment(BEGIN + 10))
+    with pytest.raises(RestoreRefusedError, match="2 behind it say that they came before"):
+        refuse_wrong_clock(strange, later, target)
+    refuse_wrong_clock(log([11])[0], later, target)  # by so little, transactions of one server may be out of order
+    refuse_wrong_clock(strange, log([10**12]), target)

@@ -110,11 +110,11 @@ def test_nothing_is_lost_is_said(
 @pytest.mark.parametrize(
     ("statement", "told"),
     [
-        ("DROP TABLE {}.users", "chom restore --tables"),
+        ("DROP TABLE {}.users", "it stands in chom_rescued.users"),
         ("ALTER TABLE {}.users DROP PRIMARY KEY", "has no primary key"),
     ],
 )
-def test_a_table_that_cannot_be_compared_is_said_to_be_and_its_copy_stays(
+def test_a_table_that_cannot_be_compared_is_said_to_be(
     on_mariadb: Setting,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -136,7 +136,7 @@ def test_a_table_that_cannot_be_compared_is_said_to_be_and_its_copy_stays(
             assert on_mariadb.chom("rescue", *arguments, "--output", str(file)) == 1
             assert told in capsys.readouterr().err
             assert not file.exists()
-            assert len(rows(session, "chom_rescued", "users")) == 2
+            assert bool(session.rows("SHOW DATABASES LIKE 'chom_rescued'")) is statement.startswith("DROP TABLE")
         finally:
             session.execute(f"DROP USER {BOSS}@'%'")
             session.execute("DROP DATABASE IF EXISTS chom_rescued")
