@@ -265,3 +265,13 @@ def test_where_encryption_is_switched_on_or_off_the_archive_goes_on(archived: Ar
     assert back.history == first.history
     assert back.chain.gaps == ()
     assert [each.stream_key for each in back.new] == [None]
+
+
+def test_a_session_that_sets_its_clock_has_no_say_in_how_far_the_archive_goes(archived: Archive) -> None:
+    archived.archive()
+    archived.work("SET timestamp = UNIX_TIMESTAMP('2037-01-01')", "INSERT INTO shop.t (s) VALUES ('from the future')")
+    archived.work("SET timestamp = UNIX_TIMESTAMP('2001-01-01')", "INSERT INTO shop.t (s) VALUES ('from the past')")
+    done = archived.archive()
+    assert done.until is not None
+    assert abs(datetime.now(UTC) - done.until) < timedelta(minutes=1)
+    assert abs(datetime.now(UTC) - done.new[-1].opened) < timedelta(minutes=1)

@@ -127,3 +127,24 @@ def test_a_gap_is_mended_by_a_full_backup_behind_it_and_by_none_of_the_same_seco
         backup = full(taken, place=Position(file=f"mysql-bin.{place:06d}", position=1000 if place == 1 else 4))
         found = Recoverable((backup,), (history,), {}, {})
         assert (found.open_gaps == ()) is mended, (taken, place)
+
+
+def test_a_run_that_begins_within_a_file_is_of_no_use_for_a_backup_in_that_file() -> None:
+    """A file is read from its beginning."""
+    run = [segment(2, start=300, before="0-11-23"), segment(3)]
+    assert _between(windows([full(2.5)], [chained(run, {})])) == [(2.5, 2.5)]
+    assert _between(windows([full(3.5)], [chained(run, {})])) == [(3.5, 4)]
+
+
+def test_a_gap_within_a_file_is_not_mended_by_a_backup_before_it() -> None:
+    nothing = Stream("source", Folder(LocalStore(Path("nowhere"))))
+    pieces = (
+        segment(1, end=400, complete=False, following=None, after="0-11-14"),
+        segment(1, start=600, before="0-11-16"),
+        segment(2),
+    )
+    history = History("11", nothing, nothing, pieces, {})
+    before = full(1.1, 200, place=Position(file="mysql-bin.000001", position=200))
+    behind = full(2.5, 500)
+    assert len(Recoverable((before,), (history,), {}, {}).open_gaps) == 1
+    assert Recoverable((before, behind), (history,), {}, {}).open_gaps == ()
