@@ -71,8 +71,7 @@ class Recoverer:
     @property
     def options(self) -> tuple[str, ...]:
         """With which the private server has to be started."""
-        # no table of a private server goes where production's files are; replication keeps this one mode of its own
-        options = (*as_replica(self.flavour, _SERVER_ID), "--sql-mode=NO_DIR_IN_CREATE")
+        options = as_replica(self.flavour, _SERVER_ID)
         if not (self.recovery.end and self.recovery.end.gtid):
             options = without_gtids(options)
         if self.databases is not None:
