@@ -116,18 +116,15 @@ def restore(
     Every row is counted, and a value that is not stored as it was dumped ends the restore: exit code 0 means that all
     of it is there, or that --accept-losses let through what the warnings name.
     """
-    if into_server and into_directory:
-        raise ConfigurationError("--into-server and --into-directory are two targets", "use one of them")
-    if not (into_server or into_directory or as_database):
-        remedy = "use --into-server NAME, --into-directory DIR, or --as-database NAME for a copy beside the original"
-        raise ConfigurationError("it is not said where to restore to", remedy)
-    if user and into_directory:
-        raise ConfigurationError("--user names an account of a server; a directory has none", "leave --user out")
+    _refuse_unclear(into_server, into_directory, as_database, user)
     refuse_unnamed(backup, allow_unencrypted=allow_unencrypted)
     inventory = load_inventory(config)
     source = inventory.server(server)
     repository = existing_repository(inventory.repository)
     keyring = keyring_of(inventory.repository, source.backup, allow_plain=allow_unencrypted)
+    moment = moment_of(at, gtid, before)
+    if moment is None:  # what is not believed is refused before anybody is asked for a password
+        repository.find(source.name, backup).manifest(keyring)
     target = (
         into_directory.absolute()
         if into_directory
@@ -145,7 +142,7 @@ def restore(
             compare=compare if compare is not None else into_directory is not None,
         )
 
-    if moment := moment_of(at, gtid, before):
+    if moment:
         _refuse_of_one_backup(
             {"--allow-unencrypted": allow_unencrypted, "--despite-failed-proof": despite_failed_proof}
         )
@@ -175,6 +172,18 @@ def restore(
     typer.echo(f"  {done} in {output.duration(seconds)}, {how}")
     for warning in result.warnings:
         typer.echo(f"  warning: {warning}", err=True)
+
+
+def _refuse_unclear(
+    into_server: str | None, into_directory: Path | None, as_database: Sequence[str] | None, user: str | None
+) -> None:
+    if into_server and into_directory:
+        raise ConfigurationError("--into-server and --into-directory are two targets", "use one of them")
+    if not (into_server or into_directory or as_database):
+        remedy = "use --into-server NAME, --into-directory DIR, or --as-database NAME for a copy beside the original"
+        raise ConfigurationError("it is not said where to restore to", remedy)
+    if user and into_directory:
+        raise ConfigurationError("--user names an account of a server; a directory has none", "leave --user out")
 
 
 def _refuse_of_one_backup(options: Mapping[str, bool]) -> None:
