@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help venv packages mysql mariadb-plugins test lint types imports test-only demo lock differential oracle peers bench-dump bench-restore bench-replay bench-load bench-stream
+.PHONY: help venv packages mysql mariadb-plugins test lint types imports test-only test-long demo lock differential oracle peers bench-dump bench-restore bench-replay bench-load bench-stream
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,10 @@ imports: venv ## which folder may import which
 	$(BIN)/lint-imports
 
 test-only: venv ## pytest; T="path -k name" narrows it, and N=0 runs it in one process
-	$(BIN)/pytest -n $(N) --dist loadfile $(T)
+	$(BIN)/pytest -n $(N) --dist loadfile -m "not long" $(T)
+
+test-long: venv packages mysql ## what takes minutes: the oracle, and the stream through restarts, kills and cuts
+	$(BIN)/pytest -n $(N) --dist loadfile -m long
 
 demo: venv packages ## private MariaDB with sample data, the main job, then the UI
 	$(BIN)/chom demo

@@ -17,6 +17,8 @@ from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.oracle_run import Watched, watched
 
 _MOMENTS = 8
+pytestmark = pytest.mark.long
+
 _SEED = int(os.environ.get("CHOM_ORACLE_SEED") or random.SystemRandom().randrange(10**6))
 
 

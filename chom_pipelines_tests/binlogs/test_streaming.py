@@ -60,6 +60,7 @@ def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Restartable]
     found.stop()
 
 
+pytestmark = pytest.mark.long
 both = pytest.mark.parametrize("own", list(Flavour), ids=lambda flavour: flavour.value, indirect=True)
 
 
