@@ -111,7 +111,7 @@ class Replica:
                 report(int(position), end.position, f"replay {file}")
             if status[words.running] == "No":
                 break
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_POLL_SECONDS)  # the server tells nobody how far it is
         if (file, int(position)) != (end.file, end.position):
             what = f"the replay ended at {file}:{position}, and not at {end.file}:{end.position}"
             raise RestoreFailedError(what, "report this as a bug")

@@ -82,7 +82,7 @@ def test_a_run_that_is_to_reach_further_than_its_hour_closes_the_file_once(
     archived(deployed, hours, -1)
     inventory = load_inventory(deployed.config)
     one, now = inventory.server(), datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
-    time.sleep(2)
+    time.sleep(2)  # the log tells whole seconds
     added = [
         archive_hour(inventory, one, one.backup, hours.hour(-1), unreported, now=now, reach=now).new for _ in range(2)
     ]
