@@ -80,6 +80,7 @@ class Builder:
         self.gtids_before: Gtids | None = None
         self.first_time = self.last_time = 0
         self._open: _Open | None = None
+        self._payload_ending: Ending | None = None
         self._rows = RowCounter()
         self._uuids: dict[bytes, str] = {}
         self._collector: GtidCollector | None = None
@@ -233,16 +234,16 @@ class Builder:
         if not opened.begun and first.startswith((b"XA START", b"XA BEGIN")):
             opened.begun = True
         elif opened.begun and first == b"COMMIT":
-            self._finish(Ending.COMMIT, head)
+            self._ends(Ending.COMMIT, head)
         elif opened.begun and first.startswith(b"ROLLBACK") and not first.startswith(b"ROLLBACK TO"):
-            self._finish(Ending.ROLLBACK, head)
+            self._ends(Ending.ROLLBACK, head)
         elif first.startswith((b"XA COMMIT", b"XA ROLLBACK")):
             self._record(query)
-            self._finish(Ending.XA_COMMIT if first.startswith(b"XA C") else Ending.XA_ROLLBACK, head)
+            self._ends(Ending.XA_COMMIT if first.startswith(b"XA C") else Ending.XA_ROLLBACK, head)
         elif not (opened.begun and first.startswith(_OF_NO_CONSEQUENCE)):
             self._record(query)
             if not opened.begun:
-                self._finish(opened.ending, head)
+                self._ends(opened.ending, head)
 
     def _record(self, query: Query) -> None:
         opened = self._open
@@ -252,21 +253,29 @@ class Builder:
             opened.statements.append(understand(query.text, query.database))
 
     def _xid(self, _buffer: bytes, _begin: int, _end: int, head: Head) -> None:
-        self._finish(Ending.COMMIT, head)
+        self._ends(Ending.COMMIT, head)
 
     def _xa_prepare(self, buffer: bytes, begin: int, _end: int, head: Head) -> None:
         one_phase = buffer[begin]
-        self._finish(Ending.COMMIT if one_phase else Ending.XA_PREPARE, head)
+        self._ends(Ending.COMMIT if one_phase else Ending.XA_PREPARE, head)
 
     def _incident(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
         self.incidents.append(Incident(head.at, *parse_incident(buffer[begin:end])))
         if self._open is not None and not self._open.begun:
-            self._finish(Ending.INCIDENT, head)
+            self._ends(Ending.INCIDENT, head)
 
     def _opened(self, head: Head) -> _Open:
         if self._open is None:  # a server that writes no GTIDs at all
             self._open = _Open(head.at, head.time * _SECOND)
         return self._open
+
+    def _ends(self, ending: Ending, head: Head) -> None:
+        if head.kind != Kind.TRANSACTION_PAYLOAD:
+            self._finish(ending, head)
+        elif self._payload_ending is None:  # the payload's event is not whole yet, and its checksum not known
+            self._payload_ending = ending
+        else:
+            raise ValueError("its payload ends two transactions")
 
     def _finish(self, ending: Ending, head: Head) -> None:
         opened = self._opened(head)
@@ -304,4 +313,9 @@ class Builder:
 
     def _opened_payload(self, buffer: bytes, begin: int, end: int, head: Head) -> Payload:
         stream = EventStream(self._name, self._inner_handlers(), within=head, position=head.at)
-        return Payload.opened(stream, buffer, begin, end)
+        self._payload_ending = None
+        return Payload.opened(stream, partial(self._payload_ended, head), buffer, begin, end)
+
+    def _payload_ended(self, head: Head) -> None:
+        if self._payload_ending is not None:
+            self._finish(self._payload_ending, head)

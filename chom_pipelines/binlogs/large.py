@@ -22,10 +22,11 @@ class Payload:
     """Takes a compressed transaction in pieces."""
 
     stream: EventStream
+    ended: Callable[[], None]
     decompressor: zstandard.ZstdDecompressionObj | None
 
     @staticmethod
-    def opened(stream: EventStream, buffer: bytes, begin: int, end: int) -> Payload:
+    def opened(stream: EventStream, ended: Callable[[], None], buffer: bytes, begin: int, end: int) -> Payload:
         """Read the fields that begin the body, and take what there is of the payload."""
         at, codec = begin, _UNCOMPRESSED
         while True:
@@ -38,7 +39,7 @@ class Payload:
             at += size
         if codec not in {_ZSTD, _UNCOMPRESSED}:
             raise ValueError(f"its payload is compressed by an unknown algorithm, number {codec}")
-        payload = Payload(stream, zstandard.ZstdDecompressor().decompressobj() if codec == _ZSTD else None)
+        payload = Payload(stream, ended, zstandard.ZstdDecompressor().decompressobj() if codec == _ZSTD else None)
         payload.feed(memoryview(buffer)[at:end])
         return payload
 
@@ -54,6 +55,7 @@ class Payload:
         """Take the end."""
         if (self.decompressor is not None and not self.decompressor.eof) or self.stream.unread:
             raise ValueError("its payload is cut off")
+        self.ended()
 
 
 @dataclass
