@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +27,7 @@ from chom_pipelines_tests.logical.samples import library
 from chom_pipelines_tests.logical.taking import Backups, filled
 from chom_pipelines_tests.servers import PrivateServer
 
+_LOG = logging.getLogger(__name__)
 BOUND = 3.0  # seconds: what the lock may be held for, and what a busy machine adds
 
 STALLED = """
@@ -88,6 +91,7 @@ def writing(server: PrivateServer, database: str) -> Iterator[Writer]:
         thread.join()
     assert not writer.failures
     assert writer.commits
+    _LOG.info("%s: a writer waited for %.3f s at most", server.flavour, writer.longest)  # pytest --log-cli-level=INFO
 
 
 def test_a_dump_says_for_how_long_it_held_up_commits(server: PrivateServer, backups: Backups) -> None:
@@ -157,13 +161,21 @@ def small_disk(at: Path, size: str) -> Iterator[Path]:
         subprocess.run(["/bin/umount", str(at)], check=True)
 
 
-def test_a_full_disk_holds_up_writers_for_a_moment_and_is_named(server: PrivateServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["during the dump", "before it"])
+def test_a_full_disk_holds_up_writers_for_a_moment_and_is_named(
+    server: PrivateServer, tmp_path: Path, when: str
+) -> None:
     database = library(server)
     with server.connect() as session:
         session.execute(f"CREATE TABLE {quote(database)}.large (id INT PRIMARY KEY, t TEXT NOT NULL)")
         filled(session, f"{quote(database)}.large", 20_000, "n, REPEAT(SHA2(n, 512), 10)")
     with small_disk(tmp_path / "disk", "8m") as disk, writing(server, database) as writer:
         backups = Backups(disk)
+        if when == "before it":
+            backups.repository.create()
+            backups.inventory(server, database)  # which notes the password there
+            (disk / "others").write_bytes(b"x" * shutil.disk_usage(disk).free)
+            assert not shutil.disk_usage(disk).free
         with pytest.raises(RepositoryError) as refused:
             backups.take(server, database)
         assert "No space left on device" in refused.value.what
