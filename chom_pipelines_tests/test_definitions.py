@@ -89,6 +89,16 @@ def test_each_server_has_a_group_a_pool_and_a_freshness_policy_of_its_own(tmp_pa
     assert node.freshness_policy == dg.FreshnessPolicy.time_window(**hours)
 
 
+def test_what_a_schedule_makes_may_be_as_old_as_that_lets_it_get(tmp_path: Path, loaded: Load) -> None:
+    graph = loaded(chom_yaml(tmp_path, "chom", schedules={"drill": None})).resolve_asset_graph()
+    policies = {node.key.path[1]: node.freshness_policy for node in graph.asset_nodes}
+    weekly = {"warn_window": timedelta(days=8), "fail_window": timedelta(days=15)}
+    hourly = {"warn_window": timedelta(hours=2), "fail_window": timedelta(hours=3)}
+    assert policies["verification_restore"] == dg.FreshnessPolicy.time_window(**weekly)
+    assert policies["binlog_archive"] == dg.FreshnessPolicy.time_window(**hourly)
+    assert policies["pitr_drill"] is None
+
+
 def test_the_longest_name_that_chom_yaml_takes_loads(tmp_path: Path, loaded: Load) -> None:
     dg.Definitions.validate_loadable(loaded(chom_yaml(tmp_path, "a" * 63)))
 

@@ -1,13 +1,14 @@
 """The schedule of a kind of asset for the servers of one cron and time zone: one run for each."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import dagster as dg
 
 from chom_pipelines.defs.kinds import asset_key
 from chom_pipelines.defs.resources import Chom
-from chom_pipelines.inventory.cadence import Bucket
+from chom_pipelines.inventory.cadence import Bucket, longest_gap
 
 Partitions = Callable[[Chom, Sequence[str], datetime], Mapping[str, str]]
 """partitions(chom, servers, tick): of which partition each server's run is; the tick is in UTC, as partitions are."""
@@ -20,6 +21,15 @@ def tick_of(run: dg.DagsterRun) -> datetime | None:
     """When the schedule was due that has asked for the run; None: a person has."""
     tick = run.tags.get(_TICK)
     return datetime.strptime(tick, _MINUTE).replace(tzinfo=UTC) if tick else None
+
+
+@cache  # a fleet has few of them
+def freshness(cron: str | None, zone: str, late: timedelta) -> dg.FreshnessPolicy | None:
+    """As old as this schedule lets it get, and `late`; that a second tick was missed fails. None: no schedule."""
+    if cron is None:
+        return None
+    gap = longest_gap(cron, zone)
+    return dg.FreshnessPolicy.time_window(warn_window=gap + late, fail_window=2 * gap + late)
 
 
 def schedule(

@@ -2,7 +2,6 @@
 
 import time
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -15,15 +14,14 @@ from chom_pipelines.defs.binlogs.reporting import report_windows
 from chom_pipelines.defs.kinds import HOURS, asset_of, server_of
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.defs.retries import failures
-from chom_pipelines.defs.schedules import tick_of
+from chom_pipelines.defs.schedules import freshness, tick_of
 from chom_pipelines.errors import ChomError
-from chom_pipelines.inventory.cadence import longest_gap
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.opening import repository_of
 from chom_pipelines.log_lines import LogLines
 
 BINLOG_ARCHIVE = "binlog_archive"
-_LATE = timedelta(hours=1)
+LATE = timedelta(hours=1)
 
 
 @dg.op(name=BINLOG_ARCHIVE, config_schema={})
@@ -66,21 +64,9 @@ def binlog_archive(server: Server) -> dg.AssetsDefinition:
             "nothing and tells what has it."
         ),
         pool=server.pool,
-        freshness=freshness(server),
+        freshness=freshness(server.schedules.binlogs, server.schedules.timezone, LATE),
         partitions=HOURS,
     )
-
-
-def freshness(server: Server) -> dg.FreshnessPolicy | None:
-    """It may be as old as its schedule lets it get, and an hour; a second run missed fails. None: no schedule."""
-    cron = server.schedules.binlogs
-    return None if cron is None else _freshness(cron, server.schedules.timezone)
-
-
-@cache  # a fleet has few of them
-def _freshness(cron: str, zone: str) -> dg.FreshnessPolicy:
-    gap = longest_gap(cron, zone)
-    return dg.FreshnessPolicy.time_window(warn_window=gap + _LATE, fail_window=2 * gap + _LATE)
 
 
 def _say(context: dg.AssetExecutionContext, hour: ArchivedHour, missed: int) -> None:

@@ -8,12 +8,13 @@ import dagster as dg
 
 from chom_pipelines.backups.exposure import answers
 from chom_pipelines.defs.backups.assets import FULL_BACKUP
-from chom_pipelines.defs.binlogs.assets import BINLOG_ARCHIVE, freshness
+from chom_pipelines.defs.binlogs.assets import BINLOG_ARCHIVE, LATE
 from chom_pipelines.defs.binlogs.reporting import ASKED, RECOVERABLE_WINDOWS, read_windows, windows_metadata
 from chom_pipelines.defs.checks import check_result, specs
 from chom_pipelines.defs.kinds import RESULT, asset_key, asset_of, server_of
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.defs.retries import failures
+from chom_pipelines.defs.schedules import freshness
 from chom_pipelines.inventory.models import Server
 
 
@@ -44,7 +45,7 @@ def recoverable_windows(server: Server) -> dg.AssetsDefinition:
             "backups and archived binary logs allow. Every run that archives, backs up or verifies tells it anew."
         ),
         pool=None,
-        freshness=freshness(server),
+        freshness=freshness(server.schedules.binlogs, server.schedules.timezone, LATE),
         checks=specs(asset_key(server.name, RECOVERABLE_WINDOWS), ASKED),
         partitions=None,
     )

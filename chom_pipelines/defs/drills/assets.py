@@ -14,7 +14,7 @@ from chom_pipelines.defs.kinds import RESULT, WEEKS, asset_key, asset_of, server
 from chom_pipelines.defs.proofs.assets import POOL
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.defs.retries import failures
-from chom_pipelines.inventory.cadence import longest_gap
+from chom_pipelines.defs.schedules import freshness
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.log_lines import LogLines
@@ -64,7 +64,7 @@ def pitr_drill(server: Server) -> dg.AssetsDefinition:
             "drill that failed or could not be verified is no materialisation: the check says why."
         ),
         pool=POOL,
-        freshness=freshness(server),
+        freshness=freshness(server.schedules.drill, server.schedules.timezone, _LATE),
         checks=(
             dg.AssetCheckSpec(
                 WAYS_AGREE, asset=key, description="Every row and definition is the same, by whichever way restored."
@@ -72,14 +72,6 @@ def pitr_drill(server: Server) -> dg.AssetsDefinition:
         ),
         partitions=WEEKS,
     )
-
-
-def freshness(server: Server) -> dg.FreshnessPolicy | None:
-    """It may be as old as its schedule lets it get, and a day; a second one missed fails. None: no schedule."""
-    if server.schedules.drill is None:
-        return None
-    gap = longest_gap(server.schedules.drill, server.schedules.timezone)
-    return dg.FreshnessPolicy.time_window(warn_window=gap + _LATE, fail_window=2 * gap + _LATE)
 
 
 def _described(drill: Drill) -> dict[str, Any]:

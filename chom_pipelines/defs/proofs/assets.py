@@ -16,8 +16,8 @@ from chom_pipelines.defs.proofs.checks import ASKED, VERIFICATION_RESTORE, check
 from chom_pipelines.defs.proofs.metadata import described
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.defs.retries import failures
+from chom_pipelines.defs.schedules import freshness
 from chom_pipelines.errors import ChomError
-from chom_pipelines.inventory.cadence import longest_gap
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.log_lines import LogLines
@@ -80,17 +80,9 @@ def verification_restore(server: Server) -> dg.AssetsDefinition:
             "materialisation: the checks say why."
         ),
         pool=POOL,
-        freshness=freshness(server),
+        freshness=freshness(server.schedules.verification, server.schedules.timezone, _LATE),
         checks=check_specs(server.name),
     )
-
-
-def freshness(server: Server) -> dg.FreshnessPolicy | None:
-    """A proof may be as old as its schedule lets it get, and a day; a second one missed fails. None: no schedule."""
-    if server.schedules.verification is None:
-        return None
-    gap = longest_gap(server.schedules.verification, server.schedules.timezone)
-    return dg.FreshnessPolicy.time_window(warn_window=gap + _LATE, fail_window=2 * gap + _LATE)
 
 
 def _expected(entry: BackupEntry, keyring: Keyring | None) -> int | None:

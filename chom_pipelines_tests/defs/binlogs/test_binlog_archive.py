@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from chom_pipelines.defs.binlogs.assets import freshness
 from chom_pipelines.defs.resources import Chom
-from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.repository.keys import KeyKind, Keyring
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import archived_server
@@ -191,13 +188,3 @@ def test_who_may_encrypt_but_not_read_archives_and_the_windows_are_not_verified(
     found = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
     outcomes = {each.evaluation.metadata["outcome"].value for each in found.values() if each.evaluation}
     assert (len(found), outcomes) == (2, {"not_verified"})
-
-
-def test_the_archive_may_be_as_old_as_its_schedule_lets_it_get(deployed: Deployment) -> None:
-    (server,) = load_inventory(deployed.config).servers
-    assert freshness(server) == dg.FreshnessPolicy.time_window(
-        warn_window=timedelta(hours=2),
-        fail_window=timedelta(hours=3),
-    )
-    never = server.model_copy(update={"schedules": server.schedules.model_copy(update={"binlogs": None})})
-    assert freshness(never) is None

@@ -9,9 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from chom_pipelines.defs.drills.assets import freshness
 from chom_pipelines.defs.resources import Chom
-from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.repository.drill import drills_of
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import archived_server
@@ -67,7 +65,3 @@ def test_it_is_scheduled_for_the_last_week_that_is_over(server: PrivateServer, t
     (request,) = schedule.evaluate_tick(context).run_requests or ()
     assert request.partition_key == "2026-11-16"
     assert request.asset_selection == [dg.AssetKey([NAME, "pitr_drill"])]
-    configured = load_inventory(deployed.config).server()
-    assert freshness(configured) is not None
-    never = configured.model_copy(update={"schedules": configured.schedules.model_copy(update={"drill": None})})
-    assert freshness(never) is None

@@ -1,13 +1,10 @@
 """`verification_restore` as Dagster runs it."""
 
-from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from chom_pipelines.defs.proofs.assets import freshness
-from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.proof import Level
 from chom_pipelines_tests.deployments import NAME, Deployment, back_up, check_outcomes, failure, metadata
@@ -128,13 +125,3 @@ def test_a_day_without_a_backup_fails_and_names_the_one_that_there_is(deployed: 
     assert "there is no backup of 2026-01-02" in failed.description
     assert entry.id in failed.description
     assert result.get_asset_check_evaluations() == []
-
-
-def test_a_proof_may_be_as_old_as_its_schedule_lets_it_get(deployed: Deployment) -> None:
-    (server,) = load_inventory(deployed.config).servers
-    assert freshness(server) == dg.FreshnessPolicy.time_window(
-        warn_window=timedelta(days=8),
-        fail_window=timedelta(days=15),
-    )
-    never = server.model_copy(update={"schedules": server.schedules.model_copy(update={"verification": None})})
-    assert freshness(never) is None
