@@ -58,11 +58,13 @@ def remove_abandoned(base: Path) -> None:
             found = path.lstat()  # a link that somebody has put there leads to what is not ours
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
                 continue
-            if any(path.iterdir()) and not (path / _LOCK).exists():
-                continue  # somebody's own, that is called like ours
-            descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        except (FileNotFoundError, PermissionError):
-            continue  # its owner, or another run, was quicker
+            if not any(path.iterdir()):
+                path.rmdir()  # its owner ended before it claimed it, or is about to do the same
+                continue
+            # never made here: an owner that is removing the directory could not finish
+            descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+        except OSError:
+            continue  # its owner, or another run, was quicker; or it is somebody's own, that is called like ours
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path, ignore_errors=True)  # what cannot be removed now, a later run tries again

@@ -469,3 +469,20 @@ def test_a_link_that_is_named_like_an_abandoned_directory_is_not_followed(tmp_pa
     (tmp_path / "chom-scratch-x").symlink_to(tmp_path / "mine")
     directories.remove_abandoned(tmp_path)
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_runs_that_begin_and_end_at_once_do_not_hinder_each_other(tmp_path: Path) -> None:
+    """One that looks for what dead owners left may look into a directory that its owner is removing."""
+    looking = (
+        "import sys, pathlib; from chom_pipelines.server.directories import remove_abandoned\n"
+        "while True: remove_abandoned(pathlib.Path(sys.argv[1]))"
+    )
+    with subprocess.Popen([sys.executable, "-c", looking, str(tmp_path)]) as other:
+        try:
+            for _ in range(2000):
+                with directories.claimed_directory(tmp_path) as claim:
+                    (claim.path / "data").mkdir()
+                assert not claim.path.exists()
+            assert other.poll() is None
+        finally:
+            other.kill()
