@@ -1,5 +1,6 @@
 """Backups and their proofs as commands show them: for people and as JSON."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,7 +54,7 @@ def _manifest_json(manifest: Manifest) -> dict[str, Any]:
     if isinstance(payload, LogicalPayload):
         counts = {"databases": payload.databases, "tables": len(payload.tables), "rows": payload.rows}
         counts["losses"] = [
-            {"database": table.database, "table": table.name, **loss.model_dump(mode="json")}
+            {"database": table.database, "table": table.name, **asdict(loss)}
             for table in payload.tables
             for loss in table.losses
         ]

@@ -12,7 +12,7 @@ from typing import Any
 from chom_pipelines.errors import DefinitionChangedError, ServerError, UnknownDatabaseError
 from chom_pipelines.logical.columns import Column
 from chom_pipelines.logical.definitions import INVALID_VIEW, Context, Definition, in_dependency_order, in_one_charset
-from chom_pipelines.repository.payloads import SequenceCounter
+from chom_pipelines.repository.pieces import SequenceCounter
 from chom_pipelines.server.connection import Row, Session
 from chom_pipelines.server.facts import SYSTEM_DATABASES, ServerFacts
 from chom_pipelines.server.identifiers import literal, qualified, quote

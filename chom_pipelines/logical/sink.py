@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from chom_pipelines.logical.losses import LONGEST_SUSPECT, suspect
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
-from chom_pipelines.repository.payloads import Loss
+from chom_pipelines.repository.pieces import Loss
 from chom_pipelines.repository.store import Folder
 from chom_pipelines.server.wire import Block
 
@@ -101,5 +102,5 @@ class Sink:
             "digest": self.hash.hexdigest(),
             "restored": self.restored,
             "objects": objects,
-            "losses": [loss.model_dump(mode="json") for loss in self.losses],
+            "losses": [asdict(loss) for loss in self.losses],
         }

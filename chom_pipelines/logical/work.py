@@ -13,7 +13,8 @@ from chom_pipelines.logical.pool import Message
 from chom_pipelines.logical.queries import loss_reading, reading
 from chom_pipelines.logical.ranges import Range, range_key
 from chom_pipelines.repository.objects import StoredObject
-from chom_pipelines.repository.payloads import Loss, Part, Table
+from chom_pipelines.repository.payloads import Part, Table
+from chom_pipelines.repository.pieces import Loss, Lost
 
 _SMALL_TABLE = 1 << 20
 _BUNDLE_BYTES = 32 << 20
@@ -65,7 +66,9 @@ class Work:
         for member, part in zip(tasks, result["parts"], strict=True):
             number, cut = member["key"]
             bounds = self.ranges[number][cut]
-            self.losses[number, cut] = tuple(Loss(**loss) for loss in part.pop("losses"))
+            self.losses[number, cut] = tuple(
+                Loss(loss["column"], Lost(loss["lost"]), loss["rows"]) for loss in part.pop("losses")
+            )
             self.parts[number, cut] = Part(lower=bounds.lower, upper=bounds.upper, **part)
         self.objects += [StoredObject.from_json(stored) for stored in result["objects"]]
 

@@ -33,7 +33,7 @@ from chom_pipelines.logical.sink import Sink
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.objects import ObjectWriter
-from chom_pipelines.repository.payloads import Lost
+from chom_pipelines.repository.pieces import Lost
 from chom_pipelines.repository.store import Folder, StoreAddress
 from chom_pipelines.repository.stores import open_store
 from chom_pipelines.server.connection import Endpoint, Session, error_number

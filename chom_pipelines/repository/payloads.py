@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
 
+from chom_pipelines.repository.pieces import Loss, Lost, SequenceCounter
+
 Hex = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -33,24 +35,7 @@ class Part(BaseModel):
     objects: tuple[str, ...] = Field(description="stored objects in order; a bundle's is path#member")
 
 
-class Lost(StrEnum):
-    """What text cannot carry of a value in JSON: digits of a number (12.50 becomes 12.5), or the type of a value."""
-
-    DIGITS = "digits"
-    TYPE = "type"
-
-
 _LOST = {Lost.DIGITS: "digits of numbers, as 12.50 becomes 12.5", Lost.TYPE: "types, as a date becomes a string"}
-
-
-class Loss(BaseModel):
-    """Values within JSON that no restore brings back as they were."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    column: str
-    lost: Lost
-    rows: NonNegativeInt = Field(description="that hold such a value")
 
 
 class Table(BaseModel):
@@ -116,27 +101,6 @@ class SchemaObject(BaseModel):
     database: str
     name: str
     digest: Hex
-
-
-class SequenceCounter(BaseModel):
-    """Where a sequence stood just after the snapshot."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    database: str
-    name: str
-    following: int = Field(description="the first value that nobody can have been given yet")
-    cycle: NonNegativeInt = Field(description="how often it has begun again")
-    down: bool = Field(default=False, description="its values become smaller")
-
-    @property
-    def identity(self) -> tuple[str, str]:
-        """What tells it from all others; names may hold dots, so that labels may be alike."""
-        return (self.database, self.name)
-
-    def is_beyond(self, value: int) -> bool:
-        """It gives this value only after it has begun again, if ever."""
-        return self.following < value if self.down else self.following > value
 
 
 class LogicalPayload(BaseModel):

@@ -10,7 +10,7 @@ from chom_pipelines.logical.losses import losses_query, suspect, whole_query
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report, unreported
 from chom_pipelines.proofs.verification import verify
-from chom_pipelines.repository.payloads import Loss, Lost
+from chom_pipelines.repository.pieces import Loss, Lost
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.plan import RestoreRequest
