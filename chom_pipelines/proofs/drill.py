@@ -150,7 +150,7 @@ def _begun(
             if stop.transactions or full in quiet or len(quiet) == _TRIES - 1:
                 yield chosen, ready
                 return
-            quiet[full] = stop.following.transaction.time if stop.following else ALWAYS[1]
+            quiet[full] = stop.following.time if stop.following else ALWAYS[1]
 
 
 def _compared(
