@@ -111,7 +111,8 @@ class Segment:
         """Every transaction that was committed up to here is in it or before it, by the server's clock.
 
         Times in a log are of whole seconds, and cut off. On MariaDB, some in it may have been committed later: it notes
-        when statements began. What is archived afterwards does not change where a replay to this moment stops.
+        when statements began. What is archived afterwards does not change where a replay to this moment stops, unless
+        clocks went back.
         """
         return self.as_of - timedelta(seconds=1)
 
