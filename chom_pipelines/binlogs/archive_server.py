@@ -41,11 +41,11 @@ _KIND = 4
 
 def replay_by_replication(
     files: Sequence[LogFile], begin: Position, end: Position, target: Endpoint, *, flavour: Flavour, report: Report
-) -> None:
+) -> int | None:
     """Have a private target, started with `as_replica`, replicate these files from `begin` up to `end`.
 
-    Returns only where it stands exactly there. Raises RestoreFailedError with the server's error and the place of the
-    event, ScratchServerError.
+    Returns only where it stands exactly there, with what `Replica.replicate` returns. Raises RestoreFailedError with
+    the server's error and the place of the event, ScratchServerError.
     """
     for file in files:
         _note_that_it_is_decrypted(file.path)
@@ -61,7 +61,7 @@ def replay_by_replication(
             session.execute(f"CREATE USER {_USER}@'127.0.0.1' IDENTIFIED BY {literal(password)}")
             session.execute(f"GRANT REPLICATION SLAVE ON *.* TO {_USER}@'127.0.0.1'")
         with Session(target) as session:
-            Replica(session, flavour).replicate(Source(port, _USER, password), begin, end, report)
+            return Replica(session, flavour).replicate(Source(port, _USER, password), begin, end, report)
 
 
 def _note_that_it_is_decrypted(path: Path) -> None:

@@ -39,6 +39,12 @@ def ways_to(target: Target, found: Recoverable) -> list[Way]:
     return sorted(_ways(target, found), key=lambda way: way.full.as_of, reverse=True)
 
 
+def whole_ways(found: Recoverable) -> list[Way]:
+    """Each full backup that a log follows, with all of that log: the ways to every moment up to its end."""
+    runs = ((full, run_of(full, found.runs)) for full in found.fulls)
+    return [Way(full, run.history, following(full, run)) for full, run in runs if run]
+
+
 def _ways(target: Target, found: Recoverable) -> Iterator[Way]:
     candidates = _candidates(target, found)
     for full in found.fulls:

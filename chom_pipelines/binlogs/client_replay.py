@@ -17,8 +17,8 @@ from chom_pipelines.server.process import harmless_environment
 from chom_pipelines.server.programs import binlog_program, client_program
 
 _END = "the replay has ended"
-_LEFT_OPEN = "ERROR 1953 "
-"""MariaDB's client makes text that changes the GTID's domain where a statement before it left a transaction open."""
+_OTHER_DOMAIN = "ERROR 1953 "
+"""A session of MariaDB cannot change its GTID's domain while it has a temporary table, nor in a transaction."""
 _FAILED_AT = re.compile(r"^ERROR \d+.*? at line (\d+)", re.MULTILINE)
 _PLACE = re.compile(rb"# at (\d+)\n")
 
@@ -109,8 +109,12 @@ def _failure(files: Sequence[LogFile], flavour: Flavour, private: Path, said: st
     found = _FAILED_AT.search(said)
     where = _event_at(files, flavour, private, int(found[1])) if found else "an unknown event"
     what = f"the replay failed at {where}: {text}"
-    if flavour is Flavour.MARIADB and _LEFT_OPEN in text:
-        return ReplayUnsupportedError(what, "replay by replication: MariaDB's own text leaves a transaction open there")
+    if flavour is Flavour.MARIADB and _OTHER_DOMAIN in text:
+        what += (
+            "; the text of the log is that of one session, and MariaDB lets none change its GTID's domain while a "
+            "temporary table or a transaction is open: a statement before it has most likely left a temporary table"
+        )
+        return ReplayUnsupportedError(what, "replay by replication")
     return RestoreFailedError(what, "restore to a place before it, with --before")
 
 

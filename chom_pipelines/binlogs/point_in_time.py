@@ -27,6 +27,7 @@ from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import LATEST
 from chom_pipelines.restores.directories import refuse_directory
+from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.targets import birth_options, filled_directory
 from chom_pipelines.server.directories import claimed_directory, roomy_base
 from chom_pipelines.server.facts import parse_version
@@ -90,15 +91,20 @@ def point_in_time(
 def recover_into_directory(ready: PointInTime, directory: Path, recoverer: Recoverer, *, replace_it: bool) -> Recovered:
     """Make a data directory as of then; raises what `restore_into_directory` and `Recoverer.fill` raise."""
     refuse_directory(directory, replace=replace_it)
-    transactions = ready.recovery.stop.transactions
+    recovered: list[Recovered] = []
+
+    def fill(server: ScratchServer) -> RestoreResult:
+        recovered.append(recoverer.fill(server))
+        return recovered[-1].restored
+
     result = filled_directory(
         ready.contents.manifest,
         directory,
-        lambda server: recoverer.fill(server).restored,
+        fill,
         replace_it=replace_it,
         options=recoverer.options,
     )
-    return Recovered(result, transactions)
+    return replace(recovered[-1], restored=result)
 
 
 @contextmanager

@@ -40,10 +40,16 @@ class Route(StrEnum):
 
 @dataclass(frozen=True)
 class Recovered:
-    """A restore, with `replay` among its phases, and how many transactions were replayed onto it."""
+    """A restore, with `replay` among its phases, and how many transactions of the archive were replayed onto it.
+
+    Where it is `counted`, the server has counted as many itself: by its set of GTIDs, or by MariaDB's replication. Else
+    it has executed all that it was given, and the archive alone says how many transactions that was. Those that it left
+    out, as of databases that the backup does not have, are among them.
+    """
 
     restored: RestoreResult
     transactions: int
+    counted: bool
 
 
 @dataclass(frozen=True)
@@ -95,12 +101,13 @@ class Recoverer:
             if self.recovery.begin and self.recovery.begin.gtid:
                 _begin_at(session, self.flavour, self.recovery.begin.gtid)
             events = read_statuses(session)
+            replicated: int | None = None
             with timed(phases, "replay"), self._strangers(session):
                 if self.recovery.files:
-                    self._replay(server)
+                    replicated = self._replay(server)
             put_back(session, statuses(events, self.recovery.of_events))
-            self._check(session)
-        return Recovered(replace(restored, phases=phases), self.recovery.stop.transactions)
+            counted = self._check(session, replicated)
+        return Recovered(replace(restored, phases=phases), self.recovery.stop.transactions, counted=counted is not None)
 
     @contextmanager
     def _strangers(self, session: Session) -> Iterator[None]:
@@ -129,11 +136,12 @@ class Recoverer:
         if why:
             raise RestoreRefusedError(why, "replay by replication")
 
-    def _replay(self, target: ScratchServer) -> None:
+    def _replay(self, target: ScratchServer) -> int | None:
+        """Return how many transactions the server has counted, where it has."""
         recovery = self.recovery
         if self.route is Route.REPLICATION and recovery.begin and recovery.end:
             try:
-                replay_by_replication(
+                return replay_by_replication(
                     recovery.files,
                     recovery.begin,
                     recovery.end,
@@ -145,7 +153,6 @@ class Recoverer:
                 if said := _said_by_worker(target):
                     raise RestoreFailedError(f"{error.what}\n  {said}", error.remedy) from error
                 raise
-            return
         count = len(recovery.files)
         replay_by_client(
             recovery.files,
@@ -154,15 +161,28 @@ class Recoverer:
             self.private,
             lambda done: self.report(done, count, "replay files of the log"),
         )
+        return None
 
-    def _check(self, session: Session) -> None:
-        wanted = self.recovery.end.gtid if self.recovery.end else None
-        if not wanted:
-            return
-        if self.flavour is Flavour.MARIADB and self.route is Route.CLIENT:  # sessions of clients do not keep it
+    def _check(self, session: Session, replicated: int | None) -> int | None:
+        """Raise RestoreFailedError where the server is elsewhere; return how many transactions it has counted."""
+        begin, end = self.recovery.begin, self.recovery.end
+        wanted = end.gtid if end else None
+        counted = replicated
+        if wanted and self.flavour is Flavour.MARIADB and self.route is Route.CLIENT:
+            # sessions of clients do not keep it; that every statement was executed is all that is known
             session.execute(f"SET GLOBAL gtid_slave_pos = {literal(wanted)}")
-            return  # that every statement was executed is all that is known there
-        _expect(session, self.flavour, wanted, "after the replay")
+        elif wanted:
+            _expect(session, self.flavour, wanted, "after the replay")
+            if self.flavour is Flavour.MYSQL:  # it has executed these, by which both are the same set
+                counted = len(GtidSet.parse(wanted).difference(GtidSet.parse((begin and begin.gtid) or "")))
+        _expect_count(counted, self.recovery.stop.transactions)
+        return counted
+
+
+def _expect_count(counted: int | None, expected: int) -> None:
+    if counted not in {None, expected}:
+        what = f"the server has executed {counted:,} transactions, and {expected:,} of the archive are up to there"
+        raise RestoreFailedError(what, "report this as a bug")
 
 
 def _said_by_worker(server: ScratchServer) -> str:

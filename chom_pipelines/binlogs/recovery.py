@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from chom_pipelines.binlogs.archive import History
 from chom_pipelines.binlogs.choosing import Way
@@ -19,6 +20,9 @@ from chom_pipelines.errors import DamagedError
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.facts import Flavour
+
+_SOME_TIME = timedelta(seconds=5)
+"""A transaction that may have been committed so long after the target is worth a word."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,23 @@ class Recovery:
             found.append(f"then {self.stop.transactions:,} transactions, the last at {self.stop.last.label}")
         else:
             found.append("then nothing: no transaction is between it and the target")
+        if known_to := self._committed_by:
+            found.append(f"the last may have been committed as late as {AtTime(known_to)}: MariaDB notes when it began")
         if self.stop.following:
             found.append(f"left out, with all that follows: the one at {self.stop.following.label}")
         return tuple(found)
+
+    @property
+    def _committed_by(self) -> datetime | None:
+        """When the last transaction was committed at the latest, where that may have been some time after the target.
+
+        None where the log says enough.
+        """
+        last, following, target = self.stop.last, self.stop.following, self.target
+        if not isinstance(target, AtTime) or last is None or last.opened is None:
+            return None
+        latest = following.time if following else self.way.segments[-1].as_of
+        return latest if latest > max(target.moment, last.time) + _SOME_TIME else None
 
 
 def prepared(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from chom_pipelines.errors import RestoreFailedError
 from chom_pipelines.progress import Report
@@ -13,6 +15,8 @@ from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import literal
 
 _POLL_SECONDS = 0.05
+_GROUPS = ("Slave_DDL_Groups", "Slave_Non_Transactional_Groups", "Slave_Transactional_Groups")
+"""Columns of MariaDB's status: each transaction is counted in one of them."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +82,12 @@ class Replica:
     def _words(self) -> _Words:
         return _WORDS[self.flavour]
 
-    def replicate(self, source: Source, begin: Position, end: Position, report: Report) -> None:
+    def replicate(self, source: Source, begin: Position, end: Position, report: Report) -> int | None:
         """Execute what is between these places, in the order of the log.
 
-        Raises RestoreFailedError with the server's error, or where it ends elsewhere.
+        Returns how many transactions MariaDB has counted meanwhile; None where it had to try some again, which it may
+        count again, and on MySQL, whose set of GTIDs tells. Raises RestoreFailedError with the server's error, or where
+        it ends elsewhere.
         """
         words, prefix = self._words, self._words.prefix
         if self.flavour is Flavour.MYSQL:
@@ -93,12 +99,19 @@ class Replica:
         )
         try:
             self.session.execute(f"{words.start} UNTIL {_place(prefix, end)}")
-            self._wait(end, report)
+            status = self._wait(end, report)
         finally:
             self.session.execute(words.stop)
+        counted = self._counted(status)
         self.session.execute(words.reset)
+        return counted
 
-    def _wait(self, end: Position, report: Report) -> None:
+    def _counted(self, status: Mapping[str, Any]) -> int | None:
+        (_, again), *_ = self.session.rows("SHOW GLOBAL STATUS LIKE 'Slave_retried_transactions'") or [("", 1)]
+        return None if self.flavour is Flavour.MYSQL or int(again) else sum(int(status[kind]) for kind in _GROUPS)
+
+    def _wait(self, end: Position, report: Report) -> Mapping[str, Any]:
+        """Return the last status."""
         words = self._words
         while True:
             status = self.session.dicts(words.status)[0]
@@ -115,6 +128,7 @@ class Replica:
         if (file, int(position)) != (end.file, end.position):
             what = f"the replay ended at {file}:{position}, and not at {end.file}:{end.position}"
             raise RestoreFailedError(what, "report this as a bug")
+        return status
 
 
 def _place(prefix: str, place: Position) -> str:

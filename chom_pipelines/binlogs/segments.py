@@ -48,7 +48,10 @@ class Segment:
     before: str | None
     after: str | None
     opened: datetime
-    """When the server began the file, to the second, by the server's own clock as all of these."""
+    """When the server began the file, or the statement that had it do so began; to the second.
+
+    By the server's own clock, as all of these.
+    """
     as_of: datetime
     transactions: int
     incidents: int
@@ -105,7 +108,12 @@ class Segment:
 
     @property
     def until(self) -> datetime:
-        """Every transaction up to here is in it or before it: times in a log are of whole seconds, and cut off."""
+        """Every transaction that was committed up to here is in it or before it, by the server's clock.
+
+        Times in a log are of whole seconds, and cut off. On MariaDB, some in it may have been committed later: it notes
+        when statements began. What is archived afterwards does not change where a replay to this moment stops, unless
+        clocks went back.
+        """
         return self.as_of - timedelta(seconds=1)
 
     @property

@@ -16,6 +16,7 @@ from chom_pipelines.errors import DamagedError
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.objects import read_object
 from chom_pipelines.repository.payloads import BinlogPayload
+from chom_pipelines.server.facts import Flavour
 
 
 def log_of(history: History, segment: Segment, keyring: Keyring | None) -> Iterator[bytes]:
@@ -68,16 +69,17 @@ class Spool:
             if missing := {each.id for each in segments if each.file == file} - {each.id for each in parts}:
                 what = f"{file} of the history {history.name} is not there from its beginning up to {min(missing)}"
                 raise DamagedError(what, "`chom windows` tells the gap; restore to a moment before it")
+            opened = parts[0].opened if parts[0].flavour is Flavour.MARIADB else None
             pieces = (piece for segment in parts for piece in log_of(history, segment, keyring))
-            with (self.directory / file).open("xb") as opened:
+            with (self.directory / file).open("xb") as whole:
                 try:
                     for piece in pieces:
-                        opened.write(piece)
+                        whole.write(piece)
                         report(len(piece))
-                        yield from (Located(file, each) for each in scanner.feed(piece))
+                        yield from (Located(file, each, opened) for each in scanner.feed(piece))
                 except GeneratorExit:
                     for piece in pieces:
-                        opened.write(piece)
+                        whole.write(piece)
                         report(len(piece))
                     raise
             scanner.finish()

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 from chom_pipelines.binlogs.gtids import GtidPosition, GtidSet, MariadbGtid
 from chom_pipelines.binlogs.transactions import Transaction
@@ -22,6 +23,18 @@ class Located:
 
     file: str
     transaction: Transaction
+    opened: datetime | None
+    """When the file was begun, where the log notes when statements began; None: it notes commits, as MySQL's does."""
+
+    @property
+    def time(self) -> datetime:
+        """Before this moment it was not committed, and on MySQL it was then; in UTC.
+
+        MariaDB notes when the statement began that is the transaction, or that committed it. Transactions are in the
+        log in the order of their commits, and so none was committed before its file was begun.
+        """
+        noted = self.transaction.time
+        return max(noted, self.opened) if self.opened else noted
 
     @property
     def number(self) -> int:
@@ -32,12 +45,17 @@ class Located:
     def label(self) -> str:
         """For people: `mysql-bin.000123:456, 2026-01-02 03:04:05 UTC, GTID 0-1-7`."""
         gtid = f", GTID {self.transaction.gtid}" if self.transaction.gtid else ""
-        return f"{self.file}:{self.transaction.start}, {AtTime(self.transaction.time)}{gtid}"
+        return f"{self.file}:{self.transaction.start}, {AtTime(self.time)}{gtid}"
 
 
 @dataclass(frozen=True)
 class AtTime:
-    """All that was committed up to this moment, which is aware."""
+    """All that was committed up to this moment, which is aware.
+
+    On MariaDB, of which the log notes no commits, the place is in front of the first transaction that cannot have been
+    committed up to then. That has all that was, and also what began before the moment and was committed after it, with
+    nothing in the log in between that was later by its note or its file.
+    """
 
     moment: datetime
 
@@ -75,6 +93,8 @@ class BeforePlace:
 
 _SKEW = timedelta(seconds=2)
 """By which transactions of one server may be out of order."""
+_WITNESSES = 10
+"""So many transactions behind one tell whether its time is right."""
 
 Target = AtTime | ThroughGtid | BeforePlace
 
@@ -95,8 +115,9 @@ def stop(found: Iterable[Located], target: Target, flavour: Flavour, executed: s
     """Find where to stop among the transactions that follow a backup, in the order of the log.
 
     `executed` are the GTIDs that the backup has. Of a moment the place is in front of the first transaction that was
-    committed later: where clocks went back, later ones may have earlier times, and are not replayed. That the log goes
-    as far as a moment or a place is the caller's to know. Raises RestoreRefusedError where there is no such place.
+    committed later, by `Located.time`: where clocks went back, later ones may have earlier times, and are not replayed.
+    That the log goes as far as a moment or a place is the caller's to know. Raises RestoreRefusedError where there is
+    no such place.
     """
     is_there = _condition(target, flavour, executed)
     last: Located | None = None
@@ -112,23 +133,26 @@ def stop(found: Iterable[Located], target: Target, flavour: Flavour, executed: s
 
 
 def refuse_wrong_clock(following: Located, later: Iterable[Located], target: AtTime) -> None:
-    """Raise RestoreRefusedError where a replay would stop at a transaction whose time cannot be right.
+    """Raise RestoreRefusedError where a replay would stop at a transaction whose time cannot be relied on.
 
-    So it is where others behind it in its file were committed before the moment: by SET timestamp anybody can say when.
+    So it is where others behind it in its file have a time before the moment: by SET timestamp anybody can say when. On
+    MariaDB, they may have begun before the moment and taken long: that is believed where of those right behind it most
+    are no earlier than itself.
     """
-    if following.transaction.time <= target.moment + _SKEW:
+    if following.time <= target.moment + _SKEW:
         return
-    earlier = 0
-    for each in later:
-        if each.file != following.file:
-            break
-        earlier += each.transaction.time <= target.moment
-    if earlier:
+    behind = list(takewhile(lambda each: each.file == following.file, later))
+    witnesses = behind[:_WITNESSES] if following.opened else []
+    agreeing = sum(each.transaction.time >= following.time - _SKEW for each in witnesses)
+    earlier = sum(each.transaction.time <= target.moment for each in behind)
+    if earlier and 2 * agreeing <= len(witnesses):
         what = (
             f"the transaction at {following.label} says that it came after {target}, and {earlier:,} behind it say "
             "that they came before"
         )
-        raise RestoreRefusedError(what, "a session's clock was set there: name the place with --before or --gtid")
+        why = "a session's clock was set there"
+        why += ", or statements took long, of which MariaDB notes when they began" if following.opened else ""
+        raise RestoreRefusedError(what, f"{why}: name the place with --before or --gtid")
 
 
 _Condition = Callable[[Located | None, Located | None], bool]
@@ -138,7 +162,7 @@ _Condition = Callable[[Located | None, Located | None], bool]
 def _condition(target: Target, flavour: Flavour, executed: str | None) -> _Condition:
     if isinstance(target, AtTime):
         moment = target.moment
-        return lambda _, after: after is not None and after.transaction.time > moment
+        return lambda _, after: after is not None and after.time > moment
     if isinstance(target, BeforePlace):
         return _before(target)
     return _through_set(target, executed) if flavour is Flavour.MYSQL else _through_position(target, executed)

@@ -58,7 +58,8 @@ class Transaction(NamedTuple):
 
     `start` is the position of its first event, `end` that behind its last one. `time` is that of its commit by the
     clock of the server that wrote the log, in microseconds, on MySQL. On MariaDB, and where MySQL wrote none, it is the
-    time in the first event's header, in whole seconds, which of a replicated transaction is its source's.
+    time in the first event's header, in whole seconds: when the statement began that is the transaction or committed
+    it, and of a replicated transaction its source's.
     `time_on_source` is that of its commit where it was committed first, if the log has it. Both are kept
     as microseconds since 1970, 0 for none.
     `statements` are those that were logged as text; of more than a hundred, the first ones, and `statement_count` is
@@ -78,7 +79,7 @@ class Transaction(NamedTuple):
 
     @property
     def time(self) -> datetime:
-        """Of its commit, in UTC."""
+        """Of its commit on MySQL, else of the beginning of a statement, in UTC."""
         return moment(self.microseconds)
 
     @property
@@ -140,7 +141,11 @@ class Summary:
 
     @property
     def opened(self) -> datetime:
-        """When the server began the file, in whole seconds; no session's clock has a say in that."""
+        """When the server began the file, in whole seconds.
+
+        Where a session had it do so, with FLUSH or by filling the one before, it is when its statement began, and SET
+        timestamp has a say in that.
+        """
         return moment(int.from_bytes(self.format.event[:4], "little") * 1_000_000)
 
     @property

@@ -16,6 +16,7 @@ from chom_pipelines.binlogs.segments import FIRST, Identity, Segment
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.drill import Drill
 from chom_pipelines.repository.manifest import Manifest, Position
+from chom_pipelines.repository.payloads import LogicalPayload
 from chom_pipelines.server.facts import Flavour
 
 _SECOND = timedelta(seconds=1)
@@ -32,6 +33,8 @@ class Full:
     place: Position | None
     proof: Outcome
     proved: datetime | None
+    everything: bool
+    """It has all databases."""
     drills: tuple[Drill, ...] = ()
     """Of points in time that begin with it, oldest first."""
 
@@ -46,6 +49,7 @@ class Full:
             place=manifest.coordinates.end,
             proof=proof,
             proved=proved,
+            everything=isinstance(manifest.payload, LogicalPayload) and manifest.payload.everything,
             drills=tuple(drills),
         )
 

@@ -8,19 +8,17 @@ backup.
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from chom_pipelines.binlogs.choosing import ways_to
+from chom_pipelines.binlogs.choosing import ways_to, whole_ways
 from chom_pipelines.binlogs.point_in_time import PointInTime, point_in_time, recovered_backup
 from chom_pipelines.binlogs.recoverable import recoverable
 from chom_pipelines.binlogs.recovering import Recoverer, Route
 from chom_pipelines.binlogs.stopping import AtTime
-from chom_pipelines.binlogs.windows import Windows
 from chom_pipelines.errors import (
     ChomError,
     ConnectionFailedError,
@@ -34,6 +32,7 @@ from chom_pipelines.logical.contents import Contents
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
+from chom_pipelines.proofs.drill_second import ALWAYS, some_second
 from chom_pipelines.proofs.restoring import RestoringResult, compare
 from chom_pipelines.repository.drill import REPLAY, Drill, keep_drill
 from chom_pipelines.repository.entry import BackupEntry
@@ -44,8 +43,8 @@ from chom_pipelines.restores.targets import birth_options
 from chom_pipelines.server.facts import Flavour, parse_version
 from chom_pipelines.server.scratch import ScratchServer, scratch_server
 
-ALWAYS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
-_MOMENT = timedelta(microseconds=1)
+_TRIES = 5
+"""Each reads the log between a full backup and a second."""
 
 
 @dataclass
@@ -97,19 +96,19 @@ def run_drill(
 ) -> tuple[BackupEntry, Drill]:
     """Restore that moment, or a random second `within`, by two ways and compare; keep the record beside the backup.
 
-    What differs or cannot be replayed makes it failed, what keeps the question open not verified. Raises
-    RestoreRefusedError where there is no such moment, RepositoryError where the record cannot be kept, and
-    KeyUnavailableError.
+    What differs or cannot be replayed makes it failed, what keeps the question open not verified; that there is nothing
+    to replay does, too. Raises RestoreRefusedError where there is no such moment, RepositoryError where the record
+    cannot be kept, and KeyUnavailableError.
     """
-    windows = recoverable(repository, server, keyring).windows
-    chosen = moment or some_second(windows, *within)
-    if chosen is None:
-        when = "" if within == ALWAYS else f" from {AtTime(within[0])} to {AtTime(within[1])}"
-        what = f"nothing of {server}{when} can be drilled: no binary log that follows a full backup is archived"
-        raise RestoreRefusedError(what, "`chom backup --type incremental` archives it")
-    target = AtTime(chosen)
     findings = _Findings(datetime.now(UTC))
-    with point_in_time(repository, server, target, keyring=keyring, report=report) as ready:
+    with ExitStack() as stack:
+        if moment is None:
+            chosen, ready = stack.enter_context(_begun(repository, server, keyring, report, within))
+        else:
+            chosen = moment
+            ready = stack.enter_context(
+                point_in_time(repository, server, AtTime(moment), keyring=keyring, report=report)
+            )
         try:
             _compared(repository, ready, keyring, findings, report)
         except (RestoreFailedError, RestoreRefusedError, ServerError) as error:
@@ -130,28 +129,37 @@ def run_drill(
     return entry, drill
 
 
-def some_second(windows: Windows, begin: datetime, end: datetime) -> datetime | None:
-    """A second from `begin` until before `end`, of all intervals that have a log; each is as likely as any other.
+@contextmanager
+def _begun(
+    repository: Repository, server: str, keyring: Keyring | None, report: Report, within: tuple[datetime, datetime]
+) -> Iterator[tuple[datetime, PointInTime]]:
+    """A random second with something to replay, and its recovery; without, where no try has found one.
 
-    None where there is none.
+    What a try has read of the log tells how long nothing is to be replayed onto that backup, and narrows the choice.
     """
-    bounds = [(max(each.earliest, begin), min(each.latest, end - _MOMENT)) for each in windows.intervals if each.last]
-    spans = [
-        (latest, int((latest - earliest).total_seconds()) + 1) for earliest, latest in bounds if earliest <= latest
-    ]
-    if not spans:
-        return None
-    number = secrets.randbelow(sum(seconds for _, seconds in spans))
-    for latest, seconds in spans:
-        if number < seconds:
-            return latest - timedelta(seconds=number)
-        number -= seconds
-    raise AssertionError(number)
+    ways = whole_ways(recoverable(repository, server, keyring))
+    quiet: dict[str, datetime] = {}
+    for _ in range(_TRIES):
+        chosen = some_second(ways, *within, quiet)
+        if chosen is None:
+            when = "" if within == ALWAYS else f" from {AtTime(within[0])} to {AtTime(within[1])}"
+            what = f"nothing of {server}{when} can be drilled: no binary log that follows a full backup is archived"
+            raise RestoreRefusedError(what, "`chom backup --type incremental` archives it")
+        with point_in_time(repository, server, AtTime(chosen), keyring=keyring, report=report) as ready:
+            stop, full = ready.recovery.stop, ready.recovery.way.full.id
+            if stop.transactions or full in quiet or len(quiet) == _TRIES - 1:
+                yield chosen, ready
+                return
+            quiet[full] = stop.following.time if stop.following else ALWAYS[1]
 
 
 def _compared(
     repository: Repository, ready: PointInTime, keyring: Keyring | None, findings: _Findings, report: Report
 ) -> None:
+    if not ready.recovery.stop.transactions:
+        full = ready.recovery.way.full.id
+        findings.unanswered = f"no transaction is between {full} and then, so that it would prove nothing of the log"
+        return
     first = ready.recoverer(Route.REPLICATION, accounts=False, report=report)
     findings.ways.append(_said(ready, Route.REPLICATION))
     with ExitStack() as stack:

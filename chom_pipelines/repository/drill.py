@@ -59,6 +59,8 @@ class Drill(BaseModel):
             raise ValueError("what has failures or a reason against it has not passed")
         if len(set(self.ways)) < _WAYS or not self.tables:
             raise ValueError("what was not compared between two ways has not passed")
+        if not self.transactions:
+            raise ValueError("what replayed nothing of the log has not passed")
         return self
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from chom_pipelines.binlogs.recovering import Recoverer, Route
 from chom_pipelines.binlogs.recovery import Recovery, prepared
 from chom_pipelines.binlogs.spool import Spool
 from chom_pipelines.binlogs.stopping import BeforePlace, Target
+from chom_pipelines.errors import ReplayUnsupportedError, RestoreFailedError
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.entry import BackupEntry
@@ -21,6 +22,7 @@ from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.logical.taking import NAME, Backups
+from chom_pipelines_tests.servers import PrivateServer
 
 
 @dataclass(frozen=True)
@@ -69,20 +71,34 @@ def sums(session: Session) -> tuple[object, ...]:
     return (*columns, *session.rows("CHECKSUM TABLE shop.t"))
 
 
-def recovered(archived: Archive, target: Target, route: Route, directory: Path) -> tuple[Recovery, tuple[object, ...]]:
-    """Recover on a private server; what was done, and what is there."""
+def recovered(
+    archived: Archive, target: Target, route: Route, directory: Path, *, miscounted: bool = False
+) -> tuple[Recovery, tuple[object, ...]]:
+    """Recover on a private server; what was done, and what is there.
+
+    Where it was `miscounted`, one transaction more is expected than there is.
+    """
     found = archived.recoverable()
     way = way_to(target, found)
     history = next(each for each in found.histories if each.name == way.history)
     spool = Spool(directory)
     recovery = prepared(way, target, history, spool, keyring=archived.keyring, report=lambda _: None)
+    if miscounted:
+        recovery = replace(recovery, stop=replace(recovery.stop, transactions=recovery.stop.transactions + 1))
     entry = BackupEntry(NAME, archived.backups.repository.stream(NAME).folder, way.full.id)
     contents = Contents.of(entry, archived.keyring)
     recoverer = Recoverer(contents, recovery, directory, route, accounts=True, databases=None, report=unreported)
     with scratch_server(archived.server.flavour, options=recoverer.options) as server:
-        recoverer.fill(server)
+        done = recoverer.fill(server)
+        assert done.transactions == recovery.stop.transactions
+        assert done.counted == is_counted(archived.server.flavour, route, recovery)
         with Session(server.endpoint) as session:
             return recovery, sums(session)
+
+
+def is_counted(flavour: Flavour, route: Route, recovery: Recovery) -> bool:
+    """Whether the server itself knows how many transactions it has executed."""
+    return flavour is Flavour.MYSQL or (route is Route.REPLICATION and bool(recovery.files))
 
 
 @pytest.mark.parametrize("route", list(Route))
@@ -93,3 +109,69 @@ def test_every_noted_place_is_reached_exactly(
     archived, moments = written
     _, found = recovered(archived, moments[which].place, route, tmp_path)
     assert found == moments[which].sums
+
+
+@pytest.mark.parametrize("route", list(Route))
+def test_another_number_of_transactions_than_is_expected_fails(
+    written: tuple[Archive, list[Moment]], route: Route, tmp_path: Path
+) -> None:
+    archived, moments = written
+    if not is_counted(archived.server.flavour, route, recovered(archived, moments[5].place, route, made(tmp_path))[0]):
+        return
+    with pytest.raises(RestoreFailedError, match=r"has executed 1\d transactions, and 1\d of the archive"):
+        recovered(archived, moments[5].place, route, made(tmp_path), miscounted=True)
+
+
+def made(directory: Path) -> Path:
+    """A new directory in it."""
+    found = directory / str(len(list(directory.iterdir())))
+    found.mkdir()
+    return found
+
+
+def test_each_kind_of_transaction_is_counted_once_by_replication(mariadb: PrivateServer, tmp_path: Path) -> None:
+    with archived_server(mariadb.flavour) as server:
+        archived = Archive(server, Backups(tmp_path / "archive"))
+        archived.backups.take(server)
+        archived.work(
+            "CREATE TABLE shop.m (a INT) ENGINE=MyISAM",
+            *("BEGIN", "INSERT INTO shop.t (s) VALUES (1)", "INSERT INTO shop.m VALUES (1)", "ROLLBACK"),
+            "CREATE OR REPLACE TABLE shop.c SELECT * FROM shop.t",
+            *("XA START 'a'", "INSERT INTO shop.t (s) VALUES (1)", "XA END 'a'", "XA PREPARE 'a'", "XA COMMIT 'a'"),
+            *("XA START 'b'", "INSERT INTO shop.t (s) VALUES (1)", "XA END 'b'", "XA PREPARE 'b'", "XA ROLLBACK 'b'"),
+            *("SET binlog_alter_two_phase = 1", "ALTER TABLE shop.t ADD COLUMN two INT"),
+            *("CREATE SEQUENCE shop.s", "DO NEXTVAL(shop.s)"),
+            *(
+                "SET binlog_format = STATEMENT",
+                "CREATE TEMPORARY TABLE shop.tt (a INT)",
+                "INSERT INTO shop.tt VALUES (1)",
+            ),
+            *("INSERT INTO shop.t (s) SELECT a FROM shop.tt", "DROP TEMPORARY TABLE shop.tt"),
+            *("SET gtid_domain_id = 7", "INSERT INTO shop.t (s) VALUES (2)"),
+        )
+        place = _noted(archived)
+        archived.archive()
+        recovery, found = recovered(archived, place.place, Route.REPLICATION, made(tmp_path))
+    assert found == place.sums
+    assert recovery.stop.transactions > 12
+
+
+def test_a_domain_that_changes_while_a_temporary_table_is_open_is_no_text_for_mariadb(
+    mariadb: PrivateServer, tmp_path: Path
+) -> None:
+    """Two sessions may do that, one session may not; the text of a log is one session's."""
+    with archived_server(mariadb.flavour) as server:
+        archived = Archive(server, Backups(tmp_path / "archive"))
+        archived.backups.take(server)
+        with server.connect() as session:
+            session.execute("SET binlog_format = STATEMENT")
+            session.execute("CREATE TEMPORARY TABLE shop.tt (s TEXT)")
+            session.execute("INSERT INTO shop.tt VALUES ('temporary')")
+            archived.work("SET gtid_domain_id = 7", "INSERT INTO shop.t (s) VALUES ('another domain')")
+            session.execute("INSERT INTO shop.t (s) SELECT s FROM shop.tt")
+        place = _noted(archived)
+        archived.archive()
+        with pytest.raises(ReplayUnsupportedError, match=r"failed at mysql-bin.*ERROR 1953 .*left a temporary table"):
+            recovered(archived, place.place, Route.CLIENT, made(tmp_path))
+        _, found = recovered(archived, place.place, Route.REPLICATION, made(tmp_path))
+    assert found == place.sums

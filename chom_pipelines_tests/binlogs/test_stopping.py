@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from itertools import accumulate
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.binlogs.stopping import AtTime, BeforePlace, Located, ThroughGtid, refuse_wrong_clock, stop
+from chom_pipelines.binlogs.choosing import Way
+from chom_pipelines.binlogs.recovery import Recovery
+from chom_pipelines.binlogs.stopping import AtTime, BeforePlace, Located, Stop, ThroughGtid, refuse_wrong_clock, stop
 from chom_pipelines.binlogs.transactions import Ending, Transaction, moment
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.server.facts import Flavour
+from chom_pipelines_tests.binlogs.segments import full, segment
 
 UUID = "51c53387-e94f-11f1-bafe-02fc00000001"
 BEGIN = 1_790_000_000_000_000
+SECOND = 1_000_000
 TIMES = st.lists(st.integers(0, 5_000_000), max_size=30)
+
+
+def begun(times: list[int], opened: list[int]) -> list[Located]:
+    """As MariaDB's log: when statements began, three in a file, and when the files were begun, in seconds."""
+    found = log([time * SECOND for time in times])
+    return [replace(each, opened=moment(BEGIN + opened[each.number - 1] * SECOND)) for each in found]
 
 
 def log(times: list[int], numbers: list[int] | None = None) -> list[Located]:
@@ -34,6 +46,7 @@ def log(times: list[int], numbers: list[int] | None = None) -> list[Located]:
                 (),
                 0,
             ),
+            None,
         )
         for index, time in enumerate(times)
     ]
@@ -78,7 +91,7 @@ def test_the_place_at_which_a_transaction_begins_leaves_it_out(index: int) -> No
 
 def test_a_gtid_of_mariadb_that_is_not_there_is_refused_where_another_has_its_number() -> None:
     found = [
-        Located(each.file, each.transaction._replace(gtid=f"0-11-{number}"))
+        Located(each.file, each.transaction._replace(gtid=f"0-11-{number}"), None)
         for number, each in enumerate(log([0, 0, 0, 0]), 1)
     ]
     for missing in ("0-12-3", "0-99-1"):
@@ -94,3 +107,48 @@ def test_a_transaction_whose_clock_was_set_is_no_place_to_stop_in_front_of() -> 
         refuse_wrong_clock(strange, later, target)
     refuse_wrong_clock(log([11])[0], later, target)  # by so little, transactions of one server may be out of order
     refuse_wrong_clock(strange, log([10**12]), target)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 20)), min_size=1, max_size=30), st.integers(0, 40))
+def test_what_is_archived_later_does_not_change_where_a_moment_is(committed: list[tuple[int, int]], at: int) -> None:
+    """Statements that took so long, committed after these pauses, in files of three that were begun in between."""
+    ends = list(accumulate(pause for pause, _ in committed))
+    times = [max(end - took, 0) for end, (_, took) in zip(ends, committed, strict=True)]
+    found = begun(times, [0, *ends[2::3]])
+    target = AtTime(moment(BEGIN + at * SECOND))
+    whole = stop(found, target, Flavour.MARIADB, None)
+    assert all(end > at for end in ends[whole.transactions :][:1] if whole.following)
+    assert whole.transactions >= sum(end <= at for end in ends)
+    for number, opened in enumerate([*ends[2::3]], 1):
+        if at < opened:  # the first files alone go as far
+            assert stop(found[: number * 3], target, Flavour.MARIADB, None).transactions == whole.transactions
+
+
+def test_a_transaction_that_took_long_is_no_wrong_clock() -> None:
+    target = AtTime(moment(BEGIN + 4 * SECOND))
+    after, *later = begun([9, 1, 10], [0])
+    with pytest.raises(RestoreRefusedError, match="1 behind it say that they came before"):
+        refuse_wrong_clock(after, later[:1], target)
+    right = begun([9, 10, 11, 12], [0, 0])
+    refuse_wrong_clock(right[0], [*right[1:3], later[0]], target)
+    wrong = begun([1000, 1, 10], [0])
+    with pytest.raises(RestoreRefusedError, match="1 behind it say") as caught:
+        refuse_wrong_clock(wrong[0], wrong[1:], target)
+    assert "statements took long" in caught.value.remedy
+
+
+def test_a_plan_says_where_the_last_transaction_may_be_of_after_the_moment() -> None:
+    way = Way(full(0.5), "11", (segment(0),))
+    known, begun_early, after = begun([1, 2, 600], [0])
+    for target, last, said in ((300, begun_early, 1), (598, begun_early, 0), (300, known, 1)):
+        until = AtTime(moment(BEGIN + target * SECOND))
+        lines = Recovery(way, until, Stop(last, after, 1), (), None, None).lines
+        assert sum("may have been committed as late as" in line for line in lines) == said
+        in_mysql = Stop(replace(last, opened=None), replace(after, opened=None), 1)
+        assert "as late as" not in str(Recovery(way, until, in_mysql, (), None, None).lines)
+
+
+def test_a_file_that_was_begun_by_a_session_of_another_time_is_no_place_to_stop_at() -> None:
+    first, *later = begun([1, 2, 3], [1000])
+    with pytest.raises(RestoreRefusedError, match="2 behind it say that they came before"):
+        refuse_wrong_clock(first, later, AtTime(moment(BEGIN + 4 * SECOND)))

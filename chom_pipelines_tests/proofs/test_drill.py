@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,15 +13,18 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from chom_pipelines.binlogs.chain import chained
-from chom_pipelines.binlogs.windows import windows
+from chom_pipelines.binlogs.choosing import Way
+from chom_pipelines.binlogs.windows import Full, following, run_of
 from chom_pipelines.errors import DamagedError, RestoreRefusedError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
-from chom_pipelines.proofs.drill import ALWAYS, run_drill, some_second
+from chom_pipelines.proofs.drill import run_drill
+from chom_pipelines.proofs.drill_second import ALWAYS, some_second
 from chom_pipelines.repository.drill import Drill, drills_of
+from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
-from chom_pipelines_tests.binlogs.segments import at, full, segment
+from chom_pipelines_tests.binlogs.segments import MIDNIGHT, SIZE, at, full, segment
 from chom_pipelines_tests.logical.taking import NAME, Backups
 from chom_pipelines_tests.places import path_of
 
@@ -42,6 +46,7 @@ def fill(archived: Archive) -> None:
     archived.work("CREATE VIEW shop.v AS SELECT id FROM shop.t")
     for number in range(3):
         archived.work(f"INSERT INTO shop.t (s) VALUES ({number})", "UPDATE shop.t SET s = CONCAT(s, '!')")
+    archived.work("SELECT SLEEP(3)")  # what can be restored ends a second before the archive
     archived.archive()
 
 
@@ -59,15 +64,15 @@ def test_two_routes_to_a_random_second_agree_and_windows_tell_it(archived: Archi
 
 def test_where_only_some_databases_are_backed_up_two_full_backups_lead_there(archived: Archive) -> None:
     first = archived.backups.take(archived.server, "shop")
-    archived.work("CREATE DATABASE other", "CREATE TABLE other.t (id INT)", "INSERT INTO other.t VALUES (1)")
+    archived.work(
+        "CREATE DATABASE other", "CREATE TABLE other.t (id INT)", "INSERT INTO other.t VALUES (1)", "SELECT SLEEP(3)"
+    )
     archived.archive()
     alone = run(archived)
     assert alone.outcome is Outcome.NOT_VERIFIED
     assert "a single way" in alone.reason
     second = archived.backups.take(archived.server, "shop")
     fill(archived)
-    archived.work("SELECT SLEEP(2)")  # what can be restored ends a second before the archive
-    archived.archive()
     latest = archived.recoverable().windows.latest
     drill = run(archived, latest)
     assert drill.outcome is Outcome.PASSED, drill
@@ -90,6 +95,21 @@ def test_what_cannot_be_replayed_fails_with_its_place(archived: Archive) -> None
     drill = run(archived, archived.recoverable().windows.latest)
     assert drill.outcome is Outcome.FAILED
     assert "the replay failed behind mysql-bin." in drill.reason
+
+
+def test_a_drill_without_a_transaction_to_replay_is_not_verified(archived: Archive) -> None:
+    archived.backups.take(archived.server)
+    archived.work("SELECT SLEEP(3)")
+    archived.archive()
+    drill = run(archived)
+    assert (drill.outcome, drill.transactions) == (Outcome.NOT_VERIFIED, 0)
+    assert "no transaction is between full_" in drill.reason
+    archived.work()
+    archived.work("SELECT SLEEP(3)")
+    archived.archive()
+    again = run(archived)
+    assert (again.outcome, again.transactions) == (Outcome.PASSED, 1), again
+    assert run(archived, drill.moment).outcome is Outcome.NOT_VERIFIED
 
 
 def test_nothing_to_drill_is_refused(archived: Archive) -> None:
@@ -123,27 +143,86 @@ def test_a_false_green_cannot_be_built() -> None:
         "tables": 1,
     }
     Drill.model_validate(values)
-    for change in ({"ways": ("a",)}, {"ways": ("a", "a")}, {"tables": 0}, {"failures": ("x",)}, {"reason": "x"}):
+    for change in (
+        {"ways": ("a",)},
+        {"ways": ("a", "a")},
+        {"tables": 0},
+        {"transactions": 0},
+        {"failures": ("x",)},
+        {"reason": "x"},
+    ):
         with pytest.raises(ValidationError):
             Drill.model_validate({**values, **change})
     with pytest.raises(ValidationError):
         Drill.model_validate({**values, "outcome": Outcome.NOT_VERIFIED})
 
 
+def ways_over(files: Iterable[int], *fulls: Full, **changes: Any) -> list[Way]:  # noqa: ANN401
+    """The ways that these backups begin, over the files of these hours."""
+    chain = chained((segment(number, **changes) for number in files), {})
+    runs = ((each, run_of(each, chain.runs)) for each in fulls)
+    return [Way(each, run.history, following(each, run)) for each, run in runs if run]
+
+
 @given(st.sets(st.integers(0, 5), min_size=1), st.floats(0, 6), st.floats(0, 6))
 def test_a_second_is_chosen_from_what_can_be_restored_and_was_asked_for(
     files: set[int], one: float, other: float
 ) -> None:
-    found = windows([full(0.5), full(3.5)], [chained(map(segment, files), {})])
+    ways = ways_over(files, full(0.5), full(3.5))
     begin, end = at(min(one, other)), at(max(one, other))
-    chosen = some_second(found, begin, end)
-    allowed = [(max(each.earliest, begin), min(each.latest, end)) for each in found.intervals if each.last]
+    chosen = some_second(ways, begin, end, {})
+    spans = [(max(way.full.as_of, begin), min(way.segments[-1].until, end)) for way in ways]
     if chosen is None:
-        assert all(earliest >= latest for earliest, latest in allowed)
+        assert all(latest - earliest <= timedelta(seconds=1) for earliest, latest in spans)
     else:
-        assert any(earliest <= chosen <= latest for earliest, latest in allowed)
+        assert any(earliest <= chosen <= latest for earliest, latest in spans)
         assert begin <= chosen < end
+        assert chosen.microsecond == 0
+
+
+@given(st.sets(st.integers(0, 5)), st.integers(0, 6 * 3600))
+def test_a_second_with_something_to_replay_is_chosen_wherever_there_is_one(quiet: set[int], known: int) -> None:
+    """Of one backup; some files have no transaction, and that for a time there is none is known besides."""
+    segments = tuple(segment(number, transactions=0 if number in quiet else 10) for number in range(6))
+    way = Way(full(0.5), "11", segments)
+    first = min((max(at(number), at(0.5)) for number in range(6) if number not in quiet), default=at(9))
+    first = max(first, MIDNIGHT + timedelta(seconds=known))
+    chosen = some_second([way], *ALWAYS, {way.full.id: MIDNIGHT + timedelta(seconds=known)})
+    assert chosen is not None
+    assert (chosen >= first) == (first <= segments[-1].until)
+
+
+def test_what_the_backup_holds_of_a_file_is_nothing_to_replay() -> None:
+    """By its position or its GTIDs, it has all ten transactions of the file that was written meanwhile."""
+    for position, gtid in ((SIZE, None), (500, "0-11-10")):
+        place = Position(file="mysql-bin.000000", position=position, gtid=gtid)
+        ways = ways_over(range(3), full(0.5, place=place))
+        assert {some_second(ways, at(0.5), at(1.0001), {}) for _ in range(50)} == {at(1)}
+
+
+@pytest.mark.parametrize(("flavour", "everything"), [(Flavour.MARIADB, True), (Flavour.MARIADB, False)])
+def test_a_second_to_which_two_backups_lead_is_preferred(flavour: Flavour, *, everything: bool) -> None:
+    fulls = [full(hour, flavour=flavour, everything=everything) for hour in (0.5, 2.5)]
+    ways = ways_over(range(3), *fulls)
+    for _ in range(50):
+        chosen = some_second(ways, *ALWAYS, {})
+        assert chosen is not None
+        assert at(2.5) <= chosen <= at(3)
+    alone = some_second(ways, at(0), at(2), {})
+    assert alone is not None
+    assert alone >= at(0.5)
+
+
+@given(st.data())
+def test_each_second_that_qualifies_can_be_chosen_and_no_other(data: st.DataObject) -> None:
+    """Two routes lead everywhere from a whole backup of MySQL; chance itself is tried out."""
+    begin = at(0.5) + timedelta(seconds=data.draw(st.integers(0, 3000)))
+    ways = ways_over(range(2), full(0.5, flavour=Flavour.MYSQL), flavour=Flavour.MYSQL, before=None, after=None)
+    count = data.draw(st.integers(1, 4))
+    wanted = {begin + timedelta(seconds=number) for number in range(count)}
+    found = {some_second(ways, begin, begin + timedelta(seconds=count), {}) for _ in range(100)}
+    assert found == wanted
 
 
 def test_without_a_log_there_is_nothing_to_choose() -> None:
-    assert some_second(windows([full(1)], []), *ALWAYS) is None
+    assert some_second([], *ALWAYS, {}) is None
