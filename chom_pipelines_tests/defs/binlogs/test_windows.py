@@ -269,4 +269,4 @@ def test_damage_that_no_full_backup_mends_asks_for_none(
     assert told(instance)["unbroken_archive"] == FAILED
     requests, said = ticked(deployed, instance)
     assert requests == []
-    assert said.startswith(f"{NAME}: no full backup is needed: segments that cannot be used: 1")
+    assert said.startswith(f"{NAME}: a full backup alone does not mend it: segments that cannot be used: 1")
