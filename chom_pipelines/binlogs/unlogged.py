@@ -43,12 +43,12 @@ class Asked:
         base, _, number = file.rpartition(".")
         near = [each for each in archived if each.base == base and int(number) - 1 <= each.number <= int(number)]
         known = [each for each in sorted(near, key=lambda each: (each.number, each.start)) if each.logging]
-        own = [each for each in known if each.file == file]
-        before = [each.logging for each in (own or known[-1:]) if each.logging]
         if opened < self.since:
-            return before[-1] if before else None
+            return known[-1].logging if known else None
+        own = [each.logging.formats for each in known if each.logging and each.file == file]
+        before = [each.logging.formats[-1:] for each in known[-1:] if each.logging and each.opened >= self.since]
         now = self.settings.formats[-1]
-        earlier = dict.fromkeys(name for each in before for name in (each.formats if own else each.formats[-1:]))
+        earlier = dict.fromkeys(name for formats in own or before for name in formats)
         return replace(self.settings, formats=(*(name for name in earlier if name != now), now))
 
 
