@@ -55,10 +55,11 @@ class Asked:
 def unlogged(segments: Sequence[Segment], databases: Sequence[str] | None) -> Iterator[Unlogged]:
     """What some segments lack that follow each other; `databases` are backed up, None: all are."""
     began = _begins(segments)
-    found = [(lack, each) for each in segments for lack in (lacks(each.logging, databases) if each.logging else ())]
-    places = {each.id: place for place, each in enumerate(segments)}
-    for lack in dict.fromkeys(lack for lack, _ in found):
-        having = [places[each.id] for one, each in found if one == lack]
+    found: dict[Lack, list[int]] = {}
+    for number, segment in enumerate(segments):
+        for lack in lacks(segment.logging, databases) if segment.logging else ():
+            found.setdefault(lack, []).append(number)
+    for lack, having in found.items():
         for _, group in groupby(enumerate(having), key=lambda pair: pair[1] - pair[0]):
             numbers = [number for _, number in group]
             yield Unlogged(began[numbers[0]], segments[numbers[-1]], lack)
