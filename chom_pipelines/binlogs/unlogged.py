@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import groupby
 
 from chom_pipelines.binlogs.chain import Run
+from chom_pipelines.binlogs.events import FormatDescription
 from chom_pipelines.binlogs.segments import FIRST, Segment
 from chom_pipelines.server.binlog_settings import BinlogSettings, Lack, lacks
 
@@ -34,7 +35,9 @@ class Asked:
     settings: BinlogSettings
     since: datetime
 
-    def when_written(self, file: str, opened: datetime, archived: Iterable[Segment]) -> BinlogSettings | None:
+    def when_written(
+        self, file: str, head: FormatDescription, opened: datetime, archived: Iterable[Segment]
+    ) -> BinlogSettings | None:
         """Those with which a file was written; `archived` is what the archive has. None: not known.
 
         What was begun before the server started was written with what was known then. binlog_format changes while a
@@ -43,7 +46,8 @@ class Asked:
         base, _, number = file.rpartition(".")
         near = [each for each in archived if each.base == base and int(number) - 1 <= each.number <= int(number)]
         known = [each for each in sorted(near, key=lambda each: (each.number, each.start)) if each.logging]
-        if opened < self.since:
+        # of a file of the very second only its head tells
+        if opened < self.since or (opened == self.since and not head.begun_by_start):
             return known[-1].logging if known else None
         own = [each.logging.formats for each in known if each.logging and each.file == file]
         before = [each.logging.formats[-1:] for each in known[-1:] if each.logging and each.opened >= self.since]

@@ -139,7 +139,7 @@ class SegmentWriter:
         """Store the index, and publish it all."""
         found, content = reading.scanner.finish(), reading.content
         codec, level = self.policy.compression, self.policy.level
-        settings = self.asked.when_written(piece.file, found.opened, history.segments)
+        settings = self.asked.when_written(piece.file, found.format, found.opened, history.segments)
         with ObjectWriter(draft.folder, INDEX, codec, level, self._data_key) as index:
             index.write(SegmentIndex(transactions=tuple(content.indexed)).model_dump_json().encode())
         manifest = Manifest(

@@ -89,7 +89,7 @@ def _filtered(settings: BinlogSettings, setting: str, names: str, without: str, 
 
 
 def _hits(ignored: Sequence[str], databases: Sequence[str] | None) -> bool:
-    if databases is None:
+    if databases is None:  # all but the server's own, which no restore replays unless it is asked for accounts
         return bool({name.lower() for name in ignored} - SYSTEM_DATABASES)
     return bool({name.lower() for name in ignored} & {name.lower() for name in databases})
 

@@ -11,7 +11,9 @@ import pytest
 
 from chom_pipelines.backups.exposure import UNBROKEN, answers
 from chom_pipelines.backups.verdicts import Verdict
+from chom_pipelines.binlogs.events import Checksum, FormatDescription
 from chom_pipelines.binlogs.point_in_time import point_in_time
+from chom_pipelines.binlogs.segments import Segment
 from chom_pipelines.binlogs.stopping import BeforePlace
 from chom_pipelines.binlogs.unlogged import Asked, unlogged
 from chom_pipelines.outcome import Outcome
@@ -213,11 +215,19 @@ def test_a_stream_records_it_in_its_parts(flavour: Flavour, tmp_path: Path) -> N
 
 def test_a_file_from_before_the_servers_start_has_what_was_known_then() -> None:
     asked = Asked(ROWS, since=at(2))
-    before = segment(0, logging=SHOP_IGNORED)
-    assert asked.when_written("mysql-bin.000001", at(1), [before]) == SHOP_IGNORED
-    assert asked.when_written("mysql-bin.000001", at(1), []) is None
-    assert asked.when_written("mysql-bin.000002", at(2), [before, segment(1, logging=SHOP_IGNORED)]) == ROWS
-    assert asked.when_written("mysql-bin.000009", at(1), [before]) is None, "the one between is not known"
+    before, last = segment(0, logging=SHOP_IGNORED), segment(1, logging=SHOP_IGNORED)
+    begins, follows = head(created=1), head(created=0)
+    assert asked.when_written("mysql-bin.000001", follows, at(1), [before]) == SHOP_IGNORED
+    assert asked.when_written("mysql-bin.000001", follows, at(1), []) is None
+    assert asked.when_written("mysql-bin.000002", begins, at(2), [before, last]) == ROWS
+    assert asked.when_written("mysql-bin.000002", follows, at(2), [before, last]) == SHOP_IGNORED, "in the same second"
+    assert asked.when_written("mysql-bin.000002", follows, at(3), [before, last]) == ROWS
+    assert asked.when_written("mysql-bin.000009", follows, at(1), [before]) is None, "the one between is not known"
+
+
+def head(created: int) -> FormatDescription:
+    event = bytes(19 + 2 + 50) + created.to_bytes(4, "little") + bytes(40)
+    return FormatDescription(event, 4, "10.11.19-MariaDB", 11, Checksum.CRC32, in_use=False)
 
 
 def test_each_interval_is_told_from_its_begin_to_its_end() -> None:
@@ -251,6 +261,12 @@ def test_a_filter_matters_where_it_may_leave_out_what_is_backed_up(
     assert lack.matters is matters
 
 
-def test_a_segment_of_an_earlier_version_opens() -> None:
-    fields = {name: field for name, field in BinlogPayload.model_fields.items() if field.is_required()}
-    assert "logging" not in fields
+def test_a_segment_of_an_earlier_version_opens_and_says_nothing_of_it(server: PrivateServer, tmp_path: Path) -> None:
+    archived = Archive(server, Backups(tmp_path))
+    archived.archive()
+    history = archived.history
+    manifest = history.entry(history.segments[0]).manifest(None)
+    older = BinlogPayload.model_validate(manifest.payload.model_dump(exclude={"logging"}))
+    found = Segment.of(manifest.model_copy(update={"payload": older}), history.name)
+    assert found.logging is None
+    assert list(unlogged([found], None)) == []
