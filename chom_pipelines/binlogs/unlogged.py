@@ -46,14 +46,20 @@ class Asked:
         base, _, number = file.rpartition(".")
         near = [each for each in archived if each.base == base and int(number) - 1 <= each.number <= int(number)]
         known = [each for each in sorted(near, key=lambda each: (each.number, each.start)) if each.logging]
-        # of a file of the very second only its head tells
-        if opened < self.since or (opened == self.since and not head.begun_by_start):
-            return known[-1].logging if known else None
+        last = known[-1].logging if known else None
+        # one that followed another file in the very second of the start may be from before it, or from after
+        unclear = opened == self.since and not head.begun_by_start
+        if opened < self.since or (unclear and last is None):
+            return last
         own = [each.logging.formats for each in known if each.logging and each.file == file]
-        before = [each.logging.formats[-1:] for each in known[-1:] if each.logging and each.opened >= self.since]
+        before = [
+            each.logging.formats[-1:] for each in known[-1:] if each.logging and (unclear or each.opened >= self.since)
+        ]
         now = self.settings.formats[-1]
         earlier = dict.fromkeys(name for formats in own or before for name in formats)
-        return replace(self.settings, formats=(*(name for name in earlier if name != now), now))
+        return replace(
+            last if unclear and last else self.settings, formats=(*(name for name in earlier if name != now), now)
+        )
 
 
 def unlogged(segments: Sequence[Segment], databases: Sequence[str] | None) -> Iterator[Unlogged]:
