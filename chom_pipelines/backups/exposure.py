@@ -16,14 +16,17 @@ SKEW = timedelta(minutes=5)
 
 QUESTIONS = {
     EXPOSURE: "The newest moment that can be restored is not longer ago than `exposure_minutes`.",
-    UNBROKEN: "The archive of the binary log has no gap after the newest full backup, and no segment that is damaged.",
+    UNBROKEN: (
+        "The archive of the binary log has no gap after the newest full backup, no segment that is damaged, and lacks "
+        "nothing of what is backed up that the server's settings kept out of its log since."
+    ),
 }
 """The checks by name, and what each asserts."""
 
 
 def answers(found: Recoverable, server: Server, now: datetime) -> dict[str, Verdict]:
     """Both questions, by name; `now` is aware."""
-    return {EXPOSURE: _exposed(found, server, now), UNBROKEN: _unbroken(found)}
+    return {EXPOSURE: _exposed(found, server, now), UNBROKEN: _unbroken(found, server)}
 
 
 def limit(server: Server) -> timedelta:
@@ -47,13 +50,20 @@ def _exposed(found: Recoverable, server: Server, now: datetime) -> Verdict:
     return Verdict(Outcome.PASSED, said, details)
 
 
-def _unbroken(found: Recoverable) -> Verdict:
+def _unbroken(found: Recoverable, server: Server) -> Verdict:
     gaps = found.open_gaps
+    unlogged = [each for each in found.unlogged(server.databases) if not found.is_mended(each)]
+    lacking = [each for each in unlogged if each.lack.matters]
     mended = len(found.windows.gaps) - len(gaps)
     details: Details = {"gaps": len(gaps), "mended": mended, "unusable": len(found.unusable_segments)}
+    unknown = sum(each.logging is None for run in found.runs for each in run.segments)
+    details |= {"unlogged": len(lacking), "settings_unknown": unknown}
     if gaps:
         what = f"{gaps[-1].why}; take a full backup: what is archived since leads nowhere without one"
-        return Verdict(Outcome.FAILED, what, details, tuple(gap.why for gap in gaps))
+        return Verdict(Outcome.FAILED, what, details, (*(gap.why for gap in gaps), *(each.line for each in lacking)))
+    if lacking:
+        what = f"{lacking[-1].line}; no restore has it; {lacking[-1].lack.remedy}"
+        return Verdict(Outcome.FAILED, what, details, tuple(each.line for each in lacking))
     if found.unusable_segments:
         reasons = tuple(f"{name}: {reason}" for name, reason in found.unusable_segments.items())
         what = (
@@ -64,7 +74,8 @@ def _unbroken(found: Recoverable) -> Verdict:
     if not any(interval.last for interval in found.windows.intervals):
         return Verdict(Outcome.NOT_VERIFIED, "no binary log that follows a full backup is archived", details)
     earlier = f"; {mended} earlier, each followed by a full backup" if mended else ""
-    return Verdict(Outcome.PASSED, f"no gap{earlier}", details)
+    beside = "".join(f"; of databases that are not backed up: {each.line}" for each in unlogged)
+    return Verdict(Outcome.PASSED, f"no gap{earlier}{beside}", details)
 
 
 def _minutes(length: timedelta) -> float:

@@ -12,6 +12,7 @@ from chom_pipelines.binlogs.chain import Chain, Gap
 from chom_pipelines.binlogs.continuing import free_name, why_anew
 from chom_pipelines.binlogs.segments import FIRST, Identity, Segment
 from chom_pipelines.binlogs.server_logs import ServerLog, rotate, server_logs
+from chom_pipelines.binlogs.unlogged import Asked
 from chom_pipelines.binlogs.writing import SegmentWriter, head_of
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.models import Server
@@ -21,6 +22,7 @@ from chom_pipelines.repository.data_keys import continued_key
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import WRITING, BackupId, Kind
 from chom_pipelines.repository.repository import Repository
+from chom_pipelines.server.binlog_settings import read_binlog_settings
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts, read_facts
 
@@ -77,7 +79,8 @@ def archive(
                 server_logs(session, facts)  # a server without a binary log is refused before anything is asked of it
                 rotate(session)
             logs = server_logs(session, facts)
-        return Archiver(server, policy, repository, keyring, endpoint, facts).archive(logs, report)
+            asked = Asked(*read_binlog_settings(session, facts))
+        return Archiver(server, policy, repository, keyring, endpoint, facts, asked).archive(logs, report)
 
 
 def refuse_without_key(policy: BackupPolicy, keyring: Keyring | None) -> None:
@@ -97,6 +100,7 @@ class Archiver:
     keyring: Keyring | None
     endpoint: Endpoint
     facts: ServerFacts
+    asked: Asked
 
     def archive(self, logs: Sequence[ServerLog], report: Report) -> Archived:
         """Archive what of these files, the last of which the server writes, is not there as a whole."""
@@ -137,7 +141,7 @@ class Archiver:
             last = max(before, key=lambda each: (each.number, each.start), default=None)
             folder = (history.parts if streamed else history.stream).folder
             key = continued_key(folder, last.stream_key if last else None, self.keyring)
-        return SegmentWriter(self.server.name, self.endpoint, self.facts, self.policy, key)
+        return SegmentWriter(self.server.name, self.endpoint, self.facts, self.policy, key, self.asked)
 
 
 def _report(report: Report, before: int, total: int, size: int) -> None:

@@ -113,6 +113,12 @@ class FormatDescription:
         """Whether a MariaDB wrote it."""
         return "MariaDB" in self.server_version
 
+    @property
+    def begun_by_start(self) -> bool:
+        """Whether it is the first file since its server started, and not one that followed another one."""
+        created = HEADER_SIZE + 2 + _SERVER_VERSION_SIZE
+        return self.event[created : created + 4] != bytes(4)
+
     @staticmethod
     def parse(event: bytes) -> FormatDescription:
         """Read the whole event; its checksum, which it has whatever the others have, is checked.

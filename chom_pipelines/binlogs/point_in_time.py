@@ -53,6 +53,13 @@ class PointInTime:
         only = None if logical.everything else logical.databases
         return Recoverer(self.contents, self.recovery, self.private, route, accounts, only, report)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of that time no restore has, as the server did not log it: for people, before it begins."""
+        logical = self.contents.logical
+        found = self.recovery.unlogged(None if logical.everything else logical.databases)
+        return tuple(each.line for each in found if each.lack.matters)
+
 
 @contextmanager
 def point_in_time(

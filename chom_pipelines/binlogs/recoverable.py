@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
 from chom_pipelines.binlogs.archive import History, histories
 from chom_pipelines.binlogs.chain import Gap, Run
-from chom_pipelines.binlogs.windows import Full, Windows, run_of, windows
+from chom_pipelines.binlogs.segments import Segment
+from chom_pipelines.binlogs.unlogged import Unlogged, unlogged_of
+from chom_pipelines.binlogs.windows import Full, Windows, following, replayed, run_of, windows
 from chom_pipelines.errors import RepositoryError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.drill import Drill, drills_of
@@ -51,12 +53,26 @@ class Recoverable:
         """Gaps that no full backup has mended: what is archived after them leads nowhere."""
         return tuple(gap for gap in self.windows.gaps if not any(self._mends(full, gap) for full in self.fulls))
 
+    def unlogged(self, databases: Sequence[str] | None) -> tuple[Unlogged, ...]:
+        """What the server did not log of that which is archived; `databases` are backed up, None: all are."""
+        return unlogged_of(self.runs, databases)
+
+    def is_mended(self, lacking: Unlogged) -> bool:
+        """A full backup was taken behind it: it holds what the log lacks."""
+        return any(_is_behind(full, lacking.last, run_of(full, self.runs)) for full in self.fulls)
+
     def _mends(self, full: Full, gap: Gap) -> bool:
         """It was taken behind the gap. Files say only in which second they were begun."""
         if gap.before.file == gap.after.file or full.as_of < gap.before.opened + _SECOND:
             run = run_of(full, self.runs) if full.as_of >= gap.before.opened else None
             return run is not None and gap.before in run.segments
         return True
+
+
+def _is_behind(full: Full, segment: Segment, run: Run | None) -> bool:
+    if run is None or run.history != segment.history:
+        return full.as_of >= segment.as_of + _SECOND  # times in a log are cut off to whole seconds
+    return full.as_of >= segment.as_of and segment not in replayed(full, following(full, run))
 
 
 def recoverable(repository: Repository, server: str, keyring: Keyring | None) -> Recoverable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,6 +16,8 @@ from chom_pipelines.binlogs.spool import Spool
 from chom_pipelines.binlogs.statements import Statement
 from chom_pipelines.binlogs.stopping import AtTime, Located, Stop, Target, refuse_wrong_clock, stop
 from chom_pipelines.binlogs.transactions import Ending
+from chom_pipelines.binlogs.unlogged import Unlogged, unlogged
+from chom_pipelines.binlogs.windows import replayed
 from chom_pipelines.errors import DamagedError
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Position
@@ -75,6 +77,18 @@ class Recovery:
             return None
         latest = following.time if following else self.way.segments[-1].as_of
         return latest if latest > max(target.moment, last.time) + _SOME_TIME else None
+
+    def unlogged(self, databases: Sequence[str] | None) -> tuple[Unlogged, ...]:
+        """What the log lacks of the way to the target; `databases` are backed up, None: all are."""
+        following = self.stop.following
+        end = (following.number, following.transaction.start) if following else None
+        crossed = [
+            each
+            for each in replayed(self.way.full, self.way.segments)
+            if (end is None or (each.number, each.start) <= end)
+            and not (isinstance(self.target, AtTime) and each.opened > self.target.moment)
+        ]
+        return tuple(unlogged(crossed, databases))
 
 
 def prepared(

@@ -10,6 +10,7 @@ from chom_pipelines.repository.data_keys import StreamKey
 from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import BinlogPayload
+from chom_pipelines.server.binlog_settings import BinlogSettings
 from chom_pipelines.server.facts import Flavour
 
 FIRST = 4
@@ -65,6 +66,8 @@ class Segment:
     """Of the whole file by its server, when this was read."""
     stream_key: str | None
     """The key of the stream that encrypts it; None: it is not encrypted."""
+    logging: BinlogSettings | None = None
+    """What may have been kept out of it; None: not known."""
     streamed: bool = False
     """It is a part that was streamed, which goes when the whole file is there."""
 
@@ -103,6 +106,7 @@ class Segment:
             stored_bytes=manifest.stored_bytes,
             server_bytes=payload.server_bytes,
             stream_key=manifest.key.stream_key if isinstance(manifest.key, StreamKey) else None,
+            logging=BinlogSettings(**dict(payload.logging)) if payload.logging else None,
             streamed=streamed,
         )
 

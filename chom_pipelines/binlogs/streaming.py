@@ -20,6 +20,7 @@ from chom_pipelines.binlogs.following import Follower, followed
 from chom_pipelines.binlogs.lag import Lag, LagReport, Place, State, place_of
 from chom_pipelines.binlogs.parts import Tail
 from chom_pipelines.binlogs.server_logs import rotate, server_logs
+from chom_pipelines.binlogs.unlogged import Asked
 from chom_pipelines.binlogs.wholes import Wholes
 from chom_pipelines.errors import (
     AccessDeniedError,
@@ -35,6 +36,7 @@ from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.repository import Repository
+from chom_pipelines.server.binlog_settings import read_binlog_settings
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts, read_facts
 
@@ -129,7 +131,8 @@ class Streaming:
                 session.give_up_after(_ANSWER)
                 facts = read_facts(session)
                 logs = server_logs(session, facts)
-            archiver = Archiver(self.server, self.policy, self.repository, self.keyring, endpoint, facts)
+                asked = Asked(*read_binlog_settings(session, facts))
+            archiver = Archiver(self.server, self.policy, self.repository, self.keyring, endpoint, facts, asked)
             history, anew = archiver.continued(logs)
             if anew:
                 _log.warning("a new history begins: %s", anew)

@@ -132,6 +132,12 @@ def following(full: Full, run: Run) -> tuple[Segment, ...]:
     return found if found and _is_of_its_time(full, found) and _within(full, found[0]) else ()
 
 
+def replayed(full: Full, segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    """Of the segments that follow a backup those with something behind its place."""
+    place = full.place
+    return tuple(each for each in segments if not place or each.file != place.file or each.end > place.position)
+
+
 def _is_of_its_time(full: Full, segments: tuple[Segment, ...]) -> bool:
     """A server that began to count its files anew has the backup's place twice, and only once at its time.
 

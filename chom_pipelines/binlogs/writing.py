@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from chom_pipelines import __version__
@@ -19,6 +19,7 @@ from chom_pipelines.binlogs.segment_guide import segment_guide
 from chom_pipelines.binlogs.segments import FIRST, Segment
 from chom_pipelines.binlogs.server_logs import ServerLog
 from chom_pipelines.binlogs.transactions import FileEnding, Summary
+from chom_pipelines.binlogs.unlogged import Asked
 from chom_pipelines.errors import BinlogDamagedError
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.logical.dump import source_of
@@ -27,8 +28,9 @@ from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.layout import GUIDE, BackupId, Kind
 from chom_pipelines.repository.manifest import Coordinates, Manifest, Position
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
-from chom_pipelines.repository.payloads import BinlogPayload
+from chom_pipelines.repository.payloads import BinlogPayload, Logging
 from chom_pipelines.repository.streams import Draft
+from chom_pipelines.server.binlog_settings import BinlogSettings, lacks
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import ServerFacts
 
@@ -91,6 +93,7 @@ class SegmentWriter:
     facts: ServerFacts
     policy: BackupPolicy
     key: tuple[StreamKey, DataKey] | None
+    asked: Asked
 
     def write(self, history: History, log: ServerLog, report: Callable[[int], None]) -> Segment:
         """Store a file that the server has closed, as a whole; `report` is told bytes.
@@ -136,6 +139,7 @@ class SegmentWriter:
         """Store the index, and publish it all."""
         found, content = reading.scanner.finish(), reading.content
         codec, level = self.policy.compression, self.policy.level
+        settings = self.asked.when_written(piece.file, found.format, found.opened, history.segments)
         with ObjectWriter(draft.folder, INDEX, codec, level, self._data_key) as index:
             index.write(SegmentIndex(transactions=tuple(content.indexed)).model_dump_json().encode())
         manifest = Manifest(
@@ -166,12 +170,13 @@ class SegmentWriter:
                 last_event=content.last,
                 incidents=sum(piece.start <= each.position < piece.end for each in found.incidents),
                 transactions=content.transactions,
+                logging=Logging(**asdict(settings)) if settings else None,
                 digest=piece.digest,
                 log=log.path,
                 index=index.close().path,
             ),
             objects=(log, index.close()),
-            warnings=tuple(_warnings(piece, found)),
+            warnings=tuple(_warnings(piece, found, settings)),
         )
         wrapped = read_stream_key(draft.stream, self.key[0]) if self.key else None
         guide = segment_guide(manifest, wrapped).encode()
@@ -185,7 +190,9 @@ class SegmentWriter:
         return self.key[1] if self.key else None
 
 
-def _warnings(piece: Piece, found: Summary) -> Iterator[str]:
+def _warnings(piece: Piece, found: Summary, settings: BinlogSettings | None) -> Iterator[str]:
+    for lack in lacks(settings, None) if settings else ():
+        yield f"{piece.file}: {lack.what}"
     for each in found.incidents:
         if piece.start <= each.position < piece.end:
             yield f"{piece.file}: the server lost events before {each.position}: {each.message}"

@@ -1,20 +1,25 @@
-"""What `chom backup` prints of an archive of the binary log."""
+"""What `chom backup` prints of an archive of the binary log, and how what is not in the log is told."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 
 from chom_pipelines.binlogs.archiving import Archived
 from chom_pipelines.binlogs.segments import Segment
+from chom_pipelines.binlogs.unlogged import Unlogged
 from chom_pipelines.cli import output
 
 
-def print_archived(server: str, archived: Archived, *, json: bool) -> None:
-    """What was added, how far the archive goes, and the gaps that were found."""
+def print_archived(server: str, archived: Archived, unlogged: Sequence[Unlogged], *, json: bool) -> None:
+    """What was added, how far the archive goes, the gaps that were found, and what of the new is not in the log."""
     if json:
-        output.document("backup", {"archive": _as_json(server, archived)})
+        output.document(
+            "backup",
+            {"archive": {**_as_json(server, archived), "unlogged": [unlogged_json(each) for each in unlogged]}},
+        )
         return
     new = archived.new
     if new:
@@ -35,6 +40,22 @@ def print_archived(server: str, archived: Archived, *, json: bool) -> None:
         typer.echo(f"  not archived, as what has its place cannot be used: {each}; {remedy}", err=True)
     for gap in archived.gaps:
         typer.echo(f"  gap: {gap.why}; take a full backup: what follows leads nowhere without one", err=True)
+    for lacking in unlogged:
+        typer.echo(f"  {unlogged_words(lacking)}", err=True)
+
+
+def unlogged_words(lacking: Unlogged) -> str:
+    """What is not in the log, with what mends it where it is of something that is backed up."""
+    if lacking.lack.matters:
+        return f"{lacking.line}; no restore has it; {lacking.lack.remedy}"
+    return f"{lacking.line}; its databases are not backed up"
+
+
+def unlogged_json(lacking: Unlogged) -> dict[str, Any]:
+    """The same for programs."""
+    lack = lacking.lack
+    what = {"what": lack.what, "remedy": lack.remedy, "backed_up": lack.matters}
+    return {"history": lacking.last.history, "from": lacking.start, "to": lacking.last.as_of, **what}
 
 
 def _count(number: int, thing: str) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from chom_pipelines.backups.taking import Taken, archive_binary_log, take_and_prove
+from chom_pipelines.binlogs.unlogged import unlogged as unlogged_of_segments
 from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.archived import print_archived
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
@@ -72,8 +73,10 @@ def backup(
     if kind is not Kind.FULL:
         with output.progress() as report:
             archived = archive_binary_log(inventory, chosen, policy, report, close=kind is Kind.INCREMENTAL)
-        print_archived(chosen.name, archived, json=json)
-        raise typer.Exit(1 if archived.gaps or archived.blocked or archived.began_anew else 0)
+        unlogged = tuple(unlogged_of_segments(archived.new, chosen.databases))
+        print_archived(chosen.name, archived, unlogged, json=json)
+        lacks = any(each.lack.matters for each in unlogged)
+        raise typer.Exit(1 if archived.gaps or archived.blocked or archived.began_anew or lacks else 0)
     with output.progress() as report:
         taken = take_and_prove(inventory, chosen, kind, policy, report, announce=_silent if json else _print_backup)
     if json:

@@ -74,6 +74,8 @@ def rescue(
     ):
         refuse_incomparable(endpoint, (database, name))
         refuse_early(ready, endpoint, request)
+        for warning in ready.warnings:
+            typer.echo(f"warning: {warning}", err=True)
         recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=report)
         with recovered_backup(ready, recoverer, chosen.backup.threads) as (entry, recovered):
             result = restore_into_server(entry, None, endpoint, request, report)
@@ -83,7 +85,7 @@ def rescue(
     if json:
         body = {"table": table, "copy": f"{copy}.{name}", "moment": str(moment), "rows": result.rows, "sql": str(file)}
         counts = {"missing": found.missing, "changed": found.changed, "added": found.added}
-        output.document("rescue", {**body, **counts, "replayed": recovered.transactions})
+        output.document("rescue", {**body, **counts, "replayed": recovered.transactions, "unlogged": ready.warnings})
         return
     typer.echo(f"{table} as of {moment} is restored as {copy}.{name}: {result.rows:,} rows")
     typer.echo(f"  {found.missing:,} rows are missing from {table} now, {found.changed:,} have other values")

@@ -18,9 +18,18 @@ from chom_pipelines.server.connection import Endpoint
 
 
 def print_plan(
-    entry: BackupEntry, keyring: Keyring | None, target: Endpoint | Path, request: RestoreRequest, *, json: bool
+    entry: BackupEntry,
+    keyring: Keyring | None,
+    target: Endpoint | Path,
+    request: RestoreRequest,
+    *,
+    json: bool,
+    unlogged: tuple[str, ...] = (),
 ) -> None:
-    """Print the list of operations, and why it would be refused; raises that, after it."""
+    """Print the list of operations, and why it would be refused; raises that, after it.
+
+    `unlogged` is what else is to be said of a point in time.
+    """
     if isinstance(target, Path):
         refuse_directory(target, replace=request.replace)
     found, refused = plan_restore(entry, keyring, target, request)
@@ -43,7 +52,7 @@ def print_plan(
                 }
                 for each in found.all
             ],
-            "warnings": found.warnings,
+            "warnings": (*unlogged, *found.warnings),
             "refused": {"what": refused.what, "remedy": refused.remedy} if refused else None,
         }
         body |= {"proved": proved, "measured_seconds": measured}

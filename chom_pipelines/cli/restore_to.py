@@ -96,7 +96,7 @@ def _into_server(
     with recovered_backup(ready, recoverer, asked.source.backup.threads) as (entry, recovered):
         request = asked.request(entry.manifest(None))
         if asked.dry_run:
-            print_plan(entry, None, target, request, json=asked.json)
+            print_plan(entry, None, target, request, json=asked.json, unlogged=ready.warnings)
             return None
         return recovered, restore_into_server(entry, None, target, request, report)
 
@@ -120,6 +120,8 @@ def _print_way(asked: PointInTimeRequest, ready: PointInTime) -> None:
     typer.echo(f"{asked.source.name} as of {asked.moment} {would} into {asked.where}:")
     for line in ready.recovery.lines:
         typer.echo(f"  {line}")
+    for warning in ready.warnings:
+        typer.echo(f"  warning: {warning}", err=True)
     if asked.dry_run:
         seconds = ready.expected_seconds
         known = "not known: `chom verify --level full` and `chom drill` measure it"
@@ -139,7 +141,7 @@ def _print_result(
     reached = f", up to {end.file}:{end.position}" if end else ""
     typer.echo(f"  {recovered.transactions:,} transactions replayed by {asked.route.value} in {replayed}{reached}")
     typer.echo(f"  {result.tables} tables as {', '.join(result.databases)}, in {output.duration(seconds)} in all")
-    for warning in dict.fromkeys((*recovered.restored.warnings, *result.warnings)):
+    for warning in dict.fromkeys((*ready.warnings, *recovered.restored.warnings, *result.warnings)):
         typer.echo(f"  warning: {warning}", err=True)
 
 
@@ -157,4 +159,5 @@ def _as_json(asked: PointInTimeRequest, ready: PointInTime) -> dict[str, Any]:
         "left_out": following.label if following else None,
         "route": asked.route.value,
         "expected_seconds": ready.expected_seconds,
+        "unlogged": ready.warnings,
     }

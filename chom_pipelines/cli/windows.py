@@ -13,8 +13,10 @@ from chom_pipelines.backups.verdicts import Verdict
 from chom_pipelines.binlogs.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.windows import Full, Interval
 from chom_pipelines.cli import output
+from chom_pipelines.cli.archived import unlogged_json, unlogged_words
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory
+from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.outcome import Outcome, worst
 
@@ -30,8 +32,8 @@ def windows(config: ConfigOption = None, server: ServerOption = None, json: Json
     """List every interval that can be restored to, oldest first, with the gaps between. All times are UTC.
 
     Of every server, unless one is named. Objects are not read: `chom verify` does that. Exit code 1 where the archive
-    has a gap that no full backup has mended, or more is at stake than exposure_minutes allow; 3 where no binary log is
-    archived; else 0.
+    has a gap, or lacks what the server did not log, and no full backup has mended that, or more is at stake than
+    exposure_minutes allow; 3 where no binary log is archived; else 0.
     """
     inventory = load_inventory(config)
     servers = inventory.servers if server is None else (inventory.server(server),)
@@ -43,10 +45,10 @@ def windows(config: ConfigOption = None, server: ServerOption = None, json: Json
         verdicts = answers(found, one, now)
         outcomes += [verdict.outcome for verdict in verdicts.values()]
         if json:
-            documents.append({"server": one.name, **_as_json(found, now), "verdicts": _verdicts_json(verdicts)})
+            documents.append({"server": one.name, **_as_json(found, one, now), "verdicts": _verdicts_json(verdicts)})
         else:
             typer.secho(one.name, bold=True)
-            _print(found, now)
+            _print(found, one, now)
             for verdict in verdicts.values():
                 typer.secho(f"  {verdict.outcome.words}: {verdict.reason}", fg=_COLOURS[verdict.outcome])
     if json:
@@ -54,7 +56,7 @@ def windows(config: ConfigOption = None, server: ServerOption = None, json: Json
     raise typer.Exit(output.EXIT_CODES[worst(outcomes)])
 
 
-def _print(found: Recoverable, now: datetime) -> None:
+def _print(found: Recoverable, server: Server, now: datetime) -> None:
     typer.secho(_LINE.format("from", "to", "length", "begins with"), bold=True)
     for interval in found.windows.intervals:
         length = output.duration(interval.duration.total_seconds()) if interval.last else "-"
@@ -69,6 +71,11 @@ def _print(found: Recoverable, now: datetime) -> None:
         mended = "" if gap in found.open_gaps else ", and a full backup was taken after it"
         where = f"gap from {gap.after.as_of:{_MOMENT}} to {gap.before.opened:{_MOMENT}}{mended}: {gap.why}"
         typer.secho(f"  {where}", fg=None if mended else "red")
+    for lacking in found.unlogged(server.databases):
+        if found.is_mended(lacking):
+            typer.echo(f"  {lacking.line}; a full backup was taken after it")
+        else:
+            typer.secho(f"  {unlogged_words(lacking)}", fg="red" if lacking.lack.matters else None)
     for name, reason in {**found.unusable_backups, **found.unusable_segments}.items():
         typer.secho(f"  cannot be used: {name}: {reason}", fg="red")
     exposure = found.windows.exposure(now)
@@ -93,7 +100,7 @@ def _drilled(interval: Interval) -> str:
     return f"a drill of {drill.moment:{_MOMENT}} {drill.outcome.words} {drill.started:{_MOMENT}}"
 
 
-def _as_json(found: Recoverable, now: datetime) -> dict[str, Any]:
+def _as_json(found: Recoverable, server: Server, now: datetime) -> dict[str, Any]:
     exposure = found.windows.exposure(now)
     return {
         "intervals": [
@@ -117,6 +124,10 @@ def _as_json(found: Recoverable, now: datetime) -> dict[str, Any]:
                 "mended": gap not in found.open_gaps,
             }
             for gap in found.windows.gaps
+        ],
+        "unlogged": [
+            {**unlogged_json(lacking), "mended": found.is_mended(lacking)}
+            for lacking in found.unlogged(server.databases)
         ],
         "unusable": {**found.unusable_backups, **found.unusable_segments},
         "exposure_seconds": round(exposure.total_seconds(), 3) if exposure is not None else None,

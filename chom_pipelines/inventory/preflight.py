@@ -30,6 +30,7 @@ def check_server(server: Server) -> ServerAnswers:
         endpoint,
         server.databases,
         proved=server.schedules.verification is not None or server.backup.verification is Verification.FULL,
+        archived=server.schedules.binlogs is not None,
     )
     return ServerAnswers((*unbuilt, *_password_file(server.password), *answers.findings), answers.data_bytes)
 

@@ -138,6 +138,19 @@ class PhysicalPayload(BaseModel):
     parts: tuple[str, ...] = Field(description="stored objects; one after the other they are the stream")
 
 
+class Logging(BaseModel):
+    """With which settings the server wrote a piece of its binary log, as far as it was asked in time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    formats: tuple[str, ...] = Field(description="binlog_format; what it was before, too, where that may be in it")
+    only: tuple[str, ...] = Field(default=(), description="binlog_do_db; (): every database is logged")
+    ignored: tuple[str, ...] = Field(default=(), description="binlog_ignore_db")
+    updates_off: str | None = Field(
+        default=None, description="the variable by which a replica does not log what it replicates"
+    )
+
+
 class BinlogPayload(BaseModel):
     """A piece of the binary log, byte for byte, from the coordinates' start to their end."""
 
@@ -157,6 +170,7 @@ class BinlogPayload(BaseModel):
     last_event: AwareDatetime | None = None
     transactions: NonNegativeInt
     incidents: NonNegativeInt = Field(default=0, description="how often the server says in it that it lost events")
+    logging: Logging | None = Field(default=None, description="None: nobody asked while the server ran that wrote it")
     digest: Hex = Field(description="SHA-256 of the bytes as the server sent them")
     log: str = Field(description="the stored object that holds them")
     index: str = Field(description="the stored object that names large changes and changes of definitions")

@@ -68,6 +68,8 @@ _VARIABLES = (
     "log_bin",
     "log_bin_basename",
     "log_bin_compress",
+    "log_replica_updates",
+    "log_slave_updates",
     "binlog_checksum",
     "binlog_encryption",
     "binlog_format",
@@ -210,6 +212,12 @@ class ServerFacts:
         Without a privilege that few accounts have this is all that it tells. MySQL asks for none that a backup lacks.
         """
         return self.is_mariadb and bool(self.variables.get("gtid_slave_pos"))
+
+    @property
+    def updates_off(self) -> str | None:
+        """The variable that keeps what this server replicates, if anything, out of its binary log; None: none does."""
+        names = ("log_replica_updates", "log_slave_updates")
+        return next((name for name in names if name in self.variables and not _on(self.variables[name])), None)
 
     @property
     def binlog_retention_seconds(self) -> float | None:

@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from chom_pipelines.errors import AccessDeniedError, ChomError, ProgramMissingError, ServerError
+from chom_pipelines.errors import AccessDeniedError, ChomError, MissingPrivilegeError, ProgramMissingError, ServerError
+from chom_pipelines.server.binlog_settings import lacks, read_binlog_settings
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import SYSTEM_DATABASES, ServerFacts, read_facts
 from chom_pipelines.server.findings import Finding, failed, not_verified, passed, warning
@@ -13,7 +14,7 @@ from chom_pipelines.server.grants import Need, has_roles
 from chom_pipelines.server.identifiers import literal
 from chom_pipelines.server.privileges import create_user, missing_of_archive, missing_of_replica, missing_privileges
 from chom_pipelines.server.programs import server_program
-from chom_pipelines.server.settings import binary_log_finding, local_infile_finding, version_finding
+from chom_pipelines.server.settings import BINARY_LOG, binary_log_finding, local_infile_finding, version_finding
 
 _NAMED = 10
 _REFUSED = re.compile(r"'(?P<user>[^']*)'@'(?P<host>[^']*)'|Host '(?P<stranger>[^']*)' is not allowed")
@@ -28,8 +29,10 @@ class ServerAnswers:
     data_bytes: int | None = None
 
 
-def ask_server(endpoint: Endpoint, databases: Sequence[str] | None, *, proved: bool = True) -> ServerAnswers:
-    """Everything about one server; `proved`: restores of its backups are wanted.
+def ask_server(
+    endpoint: Endpoint, databases: Sequence[str] | None, *, proved: bool = True, archived: bool = True
+) -> ServerAnswers:
+    """Everything about one server; `proved`: restores of its backups are wanted; `archived`: its binary log is kept.
 
     What fails becomes a finding: nothing is raised for what a server refuses.
     """
@@ -39,13 +42,13 @@ def ask_server(endpoint: Endpoint, databases: Sequence[str] | None, *, proved: b
         return ServerAnswers((_no_connection(endpoint, error),))
     with session:
         try:
-            return _asked(session, databases, proved=proved)
+            return _asked(session, databases, proved=proved, archived=archived)
         except ServerError as error:
             message = f"the server stopped answering: {error.what}"
             return ServerAnswers((not_verified("connection", message, error.remedy),))
 
 
-def _asked(session: Session, databases: Sequence[str] | None, *, proved: bool) -> ServerAnswers:
+def _asked(session: Session, databases: Sequence[str] | None, *, proved: bool, archived: bool) -> ServerAnswers:
     facts = read_facts(session)
     current = str(session.value("SELECT CURRENT_USER()"))
     grants = [str(line) for (line,) in session.rows("SHOW GRANTS")]
@@ -58,6 +61,7 @@ def _asked(session: Session, databases: Sequence[str] | None, *, proved: bool) -
         *_replica(missing_of_replica(facts, grants), current),
         *_archive(missing_of_archive(facts, grants), current, roles=has_roles(grants)),
         binary_log_finding(facts),
+        *(_unlogged(session, facts, databases) if archived and facts.logs_binary else ()),
         *_databases(session, databases),
         *_engines(session, databases, everything_is_seen=not missing),
         local_infile_finding(facts),
@@ -124,6 +128,22 @@ def _archive(missing: Sequence[Need], current: str, *, roles: bool) -> Iterator[
         why = f"it {need.why}, without which restores reach the moments of full backups only"
         message = f"{need.privilege} on {need.scope} is missing: {why}{hint}"
         yield warning("privileges", message, need.grant(user, host))
+
+
+def _unlogged(session: Session, facts: ServerFacts, databases: Sequence[str] | None) -> Iterator[Finding]:
+    """What would not be in an archive of the binary log."""
+    try:
+        settings, _ = read_binlog_settings(session, facts)
+    except MissingPrivilegeError as error:
+        yield not_verified(
+            BINARY_LOG, f"what is kept out of it cannot be seen: {error.what}", "grant the privileges above"
+        )
+        return
+    for lack in lacks(settings, databases):
+        if lack.matters:
+            yield failed(BINARY_LOG, f"{lack.what}: no restore to a point in time has that", lack.remedy)
+        else:
+            yield passed(BINARY_LOG, f"{lack.what}; these databases are not backed up")
 
 
 def _databases(session: Session, databases: Sequence[str] | None) -> Iterator[Finding]:

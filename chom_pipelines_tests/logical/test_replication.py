@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,12 +62,12 @@ class Pair:
 
 
 @contextmanager
-def pair(flavour: Flavour) -> Iterator[Pair]:
+def pair(flavour: Flavour, options: Sequence[str] = ()) -> Iterator[Pair]:
     """A replica pair; the replica is set up as a production server is, and its backup account as one that is none."""
     port = free_port()
     with (
         scratch_server(flavour, options=(*listening_on(port), *with_binary_log(flavour, 1))) as server,
-        private_server(flavour, OPTIONS[flavour]) as replica,
+        private_server(flavour, (*OPTIONS[flavour], *options)) as replica,
         Session(server.endpoint) as leader,
         replica.connect() as session,
     ):

@@ -8,6 +8,7 @@ import dagster as dg
 
 from chom_pipelines.backups.archived_hours import ArchivedHour, archive_hour
 from chom_pipelines.binlogs.coverage import Span
+from chom_pipelines.binlogs.unlogged import unlogged
 from chom_pipelines.defs.binlogs.hours import covered, report_missed
 from chom_pipelines.defs.binlogs.metadata import added
 from chom_pipelines.defs.binlogs.reporting import report_windows
@@ -41,7 +42,7 @@ def _archive(context: dg.AssetExecutionContext, chom: Chom) -> dg.MaterializeRes
             raise
         report_windows(context.instance, server, inventory)
         missed = report_missed(context.instance, context.asset_key, context.run.run_id, hour, span.start)
-    _say(context, hour, missed)
+    _say(context, server, hour, missed)
     where = repository_of(inventory.repository).binlogs(server.name, hour.segments[-1].history).folder.where()
     return dg.MaterializeResult(
         metadata={
@@ -69,12 +70,15 @@ def binlog_archive(server: Server) -> dg.AssetsDefinition:
     )
 
 
-def _say(context: dg.AssetExecutionContext, hour: ArchivedHour, missed: int) -> None:
+def _say(context: dg.AssetExecutionContext, server: Server, hour: ArchivedHour, missed: int) -> None:
     if hour.began_anew:
         context.log.warning("%s; take a full backup: none of before leads into what follows", hour.began_anew)
     for name in hour.blocked:
         context.log.warning("%s; remove it, so that what the server still has is archived", name)
     for gap in (gap for chain in hour.chains.values() for gap in chain.gaps if gap.before in hour.new):
         context.log.warning("gap: %s; take a full backup: what follows leads nowhere without one", gap.why)
+    for lacking in unlogged(hour.new, server.databases):
+        if lacking.lack.matters:
+            context.log.warning("%s; no restore has it; %s", lacking.line, lacking.lack.remedy)
     if missed:
         context.log.info("%d earlier hours had no run and are in the archive: reported as materialised", missed)

@@ -106,6 +106,21 @@ def gap_rows(found: Recoverable) -> list[Row]:
     ]
 
 
+def unlogged_rows(found: Recoverable, databases: Sequence[str] | None) -> list[Row]:
+    """The newest ones, oldest first; `databases` are backed up, None: all are."""
+    return [
+        {
+            "from": _moment(each.start),
+            "to": _moment(each.last.as_of),
+            "what": each.lack.what,
+            "remedy": each.lack.remedy,
+            "backed_up": each.lack.matters,
+            "mended": found.is_mended(each),
+        }
+        for each in found.unlogged(databases)[-LISTED:]
+    ]
+
+
 def timeline(found: Recoverable, now: datetime) -> str:
     """All of the time since the oldest full backup on one line, as Markdown."""
     intervals = found.windows.intervals

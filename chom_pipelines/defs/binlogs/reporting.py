@@ -12,7 +12,7 @@ import dagster as dg
 from chom_pipelines.backups.exposure import EXPOSURE, UNBROKEN, answers
 from chom_pipelines.backups.verdicts import Verdict
 from chom_pipelines.binlogs.recoverable import Recoverable, recoverable
-from chom_pipelines.defs.binlogs.metadata import Row, gap_rows, interval_rows, numbers, timeline
+from chom_pipelines.defs.binlogs.metadata import Row, gap_rows, interval_rows, numbers, timeline, unlogged_rows
 from chom_pipelines.defs.checks import check_evaluation
 from chom_pipelines.defs.kinds import asset_key
 from chom_pipelines.errors import ChomError
@@ -42,6 +42,16 @@ _GAPS = dg.TableSchema(
         dg.TableColumn("mended", "bool", description="whether a full backup was taken after it"),
     ],
 )
+_UNLOGGED = dg.TableSchema(
+    [
+        dg.TableColumn("from", "string", description="UTC"),
+        dg.TableColumn("to", "string", description="UTC"),
+        dg.TableColumn("what", "string"),
+        dg.TableColumn("remedy", "string"),
+        dg.TableColumn("backed_up", "bool", description="whether it is of anything that is backed up"),
+        dg.TableColumn("mended", "bool", description="whether a full backup was taken after it"),
+    ],
+)
 
 
 def read_windows(inventory: Inventory, server: Server) -> Recoverable:
@@ -62,13 +72,13 @@ def report_windows(instance: dg.DagsterInstance, server: Server, inventory: Inve
         verdicts = dict.fromkeys(ASKED, Verdict(error.outcome, error.what))
     else:
         verdicts = answers(found, server, now)
-        instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=windows_metadata(found, now)))
+        instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=windows_metadata(found, server, now)))
     for name, verdict in verdicts.items():
         instance.report_runless_asset_event(check_evaluation(key, name, verdict))
     return verdicts
 
 
-def windows_metadata(found: Recoverable, now: datetime) -> dict[str, Any]:
+def windows_metadata(found: Recoverable, server: Server, now: datetime) -> dict[str, Any]:
     """Of a materialisation."""
     latest = found.windows.latest
     return {
@@ -77,6 +87,7 @@ def windows_metadata(found: Recoverable, now: datetime) -> dict[str, Any]:
         **numbers(found, now),
         "windows": _table(interval_rows(found), _INTERVALS),
         "gaps_in_the_archive": _table(gap_rows(found), _GAPS),
+        **({"not_in_the_log": _table(rows, _UNLOGGED)} if (rows := unlogged_rows(found, server.databases)) else {}),
         **({"cannot_be_used": dg.MetadataValue.json(unusable)} if (unusable := _unusable(found)) else {}),
     }
 

@@ -83,7 +83,8 @@ def _answer(instance: dg.DagsterInstance, inventory: Inventory, server: Server) 
         verdict = answers(found, server, datetime.now(UTC))[UNBROKEN]
         if verdict.outcome is not Outcome.FAILED:  # someone has taken a full backup elsewhere
             report_windows(instance, server, inventory)
-        return f"no full backup is needed: {verdict.reason}"
+            return f"no full backup is needed: {verdict.reason}"
+        return f"a full backup alone does not mend it: {verdict.reason}"
     request = _request(server, gaps[-1])
     key = request.tags[GAP]
     before = instance.get_runs(dg.RunsFilter(tags={GAP: key}), limit=1)

@@ -32,7 +32,7 @@ def _look(context: dg.AssetExecutionContext, chom: Chom) -> Iterator[dg.AssetChe
         server = inventory.server(server_of(key))
         found = read_windows(inventory, server)
     results = [check_result(key, name, verdict) for name, verdict in answers(found, server, now).items()]
-    yield dg.MaterializeResult(metadata=windows_metadata(found, now), check_results=results)
+    yield dg.MaterializeResult(metadata=windows_metadata(found, server, now), check_results=results)
 
 
 def recoverable_windows(server: Server) -> dg.AssetsDefinition:

@@ -51,7 +51,7 @@ def archived(deployed: Deployment, hours: Hours, instance: dg.DagsterInstance | 
     assert result.success
 
 
-def looked(deployed: Deployment) -> dg.ExecuteInProcessResult:
+def looked(deployed: Deployment, instance: dg.DagsterInstance | None = None) -> dg.ExecuteInProcessResult:
     """Its button in the UI."""
     (windows,) = (
         each
@@ -62,6 +62,7 @@ def looked(deployed: Deployment) -> dg.ExecuteInProcessResult:
         [windows],
         resources={"chom": Chom(config=str(deployed.config))},
         selection=[WINDOWS],
+        instance=instance,
         raise_on_error=False,
     )
 
@@ -256,6 +257,34 @@ def test_without_gaps_nothing_is_asked_for(deployed: Deployment, instance: dg.Da
     assert ticked(deployed, instance) == ([], "no archive has a gap that no full backup has mended")
 
 
+def test_what_the_server_did_not_log_fails_the_check_and_a_full_backup_alone_is_not_asked_for(
+    server: PrivateServer, deployed: Deployment, instance: dg.DagsterInstance
+) -> None:
+    back_up(deployed)
+    with server.connect() as session:
+        session.execute("SET GLOBAL binlog_format = 'STATEMENT'")
+    try:
+        archive_until_now(deployed)
+        result = looked(deployed, instance)
+        assert check_outcomes(result)["unbroken_archive"] == FAILED
+        (row,) = metadata(result)["not_in_the_log"]
+        assert row["what"].startswith("binlog_format = STATEMENT ")
+        assert (row["backed_up"], row["mended"]) == (True, False)
+        requests, said = ticked(deployed, instance)
+        assert requests == []
+        assert said.startswith(f"{NAME}: a full backup alone does not mend it: not in the log from ")
+    finally:
+        with server.connect() as session:
+            session.execute("SET GLOBAL binlog_format = 'ROW'")
+    archive_until_now(deployed)
+    time.sleep(1)  # the log tells whole seconds, and the backup is to be of after it
+    back_up(deployed)
+    archive_until_now(deployed)
+    result = looked(deployed)
+    assert check_outcomes(result)["unbroken_archive"] == PASSED
+    assert [row["mended"] for row in metadata(result)["not_in_the_log"]] == [True]
+
+
 def test_damage_that_no_full_backup_mends_asks_for_none(
     server: PrivateServer, deployed: Deployment, instance: dg.DagsterInstance
 ) -> None:
@@ -269,4 +298,4 @@ def test_damage_that_no_full_backup_mends_asks_for_none(
     assert told(instance)["unbroken_archive"] == FAILED
     requests, said = ticked(deployed, instance)
     assert requests == []
-    assert said.startswith(f"{NAME}: no full backup is needed: segments that cannot be used: 1")
+    assert said.startswith(f"{NAME}: a full backup alone does not mend it: segments that cannot be used: 1")
