@@ -10,7 +10,7 @@ import typer
 
 from chom_pipelines.binlogs.archive import History, histories, reading_histories
 from chom_pipelines.binlogs.indexing import MANY_ROWS
-from chom_pipelines.binlogs.searching import Change, Event, Search, events
+from chom_pipelines.binlogs.searching import Change, Event, Search, events, unread
 from chom_pipelines.binlogs.stopping import AtTime, parse_time
 from chom_pipelines.binlogs.transactions import TableRows
 from chom_pipelines.cli import output
@@ -84,6 +84,11 @@ def _not_searched(archived: Sequence[History], search: Search) -> list[str]:
         for history in archived
         for gap in history.chain.gaps
         if search.reaches(gap.after.as_of, gap.before.opened)
+    ]
+    found += [
+        f"{history.name}/{each.id}: changes of few rows are read from a file's beginning on, and that is missing"
+        for history in archived
+        for each in unread(history, search)
     ]
     found += [f"{history.name}/{name}: {why}" for history in archived for name, why in history.unreadable.items()]
     last = archived[-1].last if archived else None
