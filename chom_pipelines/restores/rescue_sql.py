@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chom_pipelines.log_lines import amount
 from chom_pipelines.server.identifiers import qualified, quote
 
 _BY_VALUE = frozenset(
@@ -109,13 +110,13 @@ def script(rescue: Rescue, moment: str, counts: tuple[int, int, int], notes: Seq
         "SET SESSION time_zone = '+00:00';",
         "START TRANSACTION;",
         "",
-        f"-- {missing:,} rows are missing from {live}.",
+        f"-- Missing from {live}: {amount(missing, 'row')}.",
         *([rescue.insert] if missing else []),
         "",
-        f"-- {changed:,} rows have other values now; whoever changed them since may have meant to.",
+        f"-- With other values now: {amount(changed, 'row')}; whoever changed them since may have meant to.",
         *([rescue.update] if changed else []),
         "",
-        f"-- {added:,} rows came later, and stay as they are.",
+        f"-- Came later, and stay as they are: {amount(added, 'row')}.",
         "-- COMMIT;",
         "",
     ]

@@ -77,9 +77,9 @@ def test_what_was_lost_or_changed_comes_back_and_what_came_later_stays(
         now = rows(session, name, odd)
         assert on_both.chom("rescue", *arguments, "--output", str(file)) == 0
         told = capsys.readouterr().out
-        assert "6 rows are missing" in told
-        assert "3 have other values" in told
-        assert "1 rows came later" in told
+        assert f"missing from {name}.{odd} now: 6 rows\n" in told
+        assert "with other values now: 3 rows\n" in told
+        assert "came later, and left alone: 1 row\n" in told
         assert rows(session, name, odd) == now
         assert rows(session, "chom_rescued", odd) == before
         assert file.stat().st_mode & 0o777 == 0o600
