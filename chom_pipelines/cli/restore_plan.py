@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,15 @@ from chom_pipelines.server.connection import Endpoint
 
 
 def print_plan(
-    entry: BackupEntry, keyring: Keyring | None, target: Endpoint | Path, request: RestoreRequest, *, json: bool
+    entry: BackupEntry,
+    keyring: Keyring | None,
+    target: Endpoint | Path,
+    request: RestoreRequest,
+    *,
+    json: bool,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Print the list of operations, and why it would be refused; raises that, after it."""
+    """Print the list of operations, and why it would be refused; raises that, after it. `more` is for the document."""
     if isinstance(target, Path):
         refuse_directory(target, replace=request.replace)
     found, refused = plan_restore(entry, keyring, target, request)
@@ -47,7 +54,7 @@ def print_plan(
             "refused": {"what": refused.what, "remedy": refused.remedy} if refused else None,
         }
         body |= {"proved": proved, "measured_seconds": measured}
-        output.document("restore", body)
+        output.document("restore", {**body, **(more or {})})
         if refused:
             raise typer.Exit(refused.exit_code)
         return
@@ -57,7 +64,7 @@ def print_plan(
     rows, size = sum(each.table.rows for each in found.tables), sum(each.table.bytes for each in found.tables)
     gone = len(found.destructive)
     lost = f"lost by it: {gone} of the above" if gone else "nothing that is there is lost"
-    typer.echo(f"tables: {len(found.tables)}, with {rows:,} rows, {output.size(size)}; {lost}")
+    typer.echo(f"tables: {len(found.tables)}, with {output.amount(rows, 'row')}, {output.size(size)}; {lost}")
     for warning in found.warnings:
         typer.echo(f"warning: {warning}")
     typer.echo(f"{entry.id}: {proved}")
