@@ -10,24 +10,35 @@ from chom_pipelines.binlogs.archiving import Archived
 from chom_pipelines.binlogs.segments import Segment
 from chom_pipelines.cli import output
 
+_LEADS_NOWHERE = (
+    "there is no full backup, so that nothing can be restored with this archive; take one: "
+    "what was logged before it stays out of reach"
+)
 
-def print_archived(server: str, archived: Archived, *, json: bool) -> None:
-    """What was added, how far the archive goes, and the gaps that were found."""
+
+def print_archived(server: str, archived: Archived, *, leads_nowhere: bool, json: bool) -> None:
+    """What was added, how far the archive goes, and the gaps that were found.
+
+    `leads_nowhere`: there is no full backup.
+    """
+    warnings = [_LEADS_NOWHERE] if leads_nowhere else []
     if json:
-        output.document("backup", {"archive": _as_json(server, archived)})
+        output.document("backup", {"archive": {**_as_json(server, archived), "warnings": warnings}})
         return
     new = archived.new
     if new:
         names = new[0].file if len(new) == 1 else f"{new[0].file} to {new[-1].file}"
-        typer.echo(f"{server}: {_count(len(new), 'file')} of the binary log archived, {names}")
+        typer.echo(f"{server}: {output.amount(len(new), 'file')} of the binary log archived, {names}")
         read, stored = sum(each.end - each.start for each in new), sum(each.stored_bytes for each in new)
-        transactions = _count(sum(each.transactions for each in new), "transaction")
+        transactions = output.amount(sum(each.transactions for each in new), "transaction")
         encrypted = ", encrypted" if new[-1].stream_key else ""
         typer.echo(f"  {transactions}, {output.size(read)} in {output.size(stored)}{encrypted}")
     else:
         typer.echo(f"{server}: nothing is closed that is not archived")
     if archived.until:
         typer.echo(f"  archived is everything up to {archived.until:%Y-%m-%d %H:%M:%S} UTC")
+    for warning in warnings:
+        typer.echo(f"  warning: {warning}", err=True)
     if archived.began_anew:
         typer.echo(f"  warning: {archived.began_anew}; take a full backup: no backup of before leads into it", err=True)
     for each in archived.blocked:
@@ -35,10 +46,6 @@ def print_archived(server: str, archived: Archived, *, json: bool) -> None:
         typer.echo(f"  not archived, as what has its place cannot be used: {each}; {remedy}", err=True)
     for gap in archived.gaps:
         typer.echo(f"  gap: {gap.why}; take a full backup: what follows leads nowhere without one", err=True)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def _as_json(server: str, archived: Archived) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from chom_pipelines.backups.taking import Taken, archive_binary_log, take_and_pr
 from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.archived import print_archived
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.environment import (
     RETENTION,
     backup_policy,
@@ -18,12 +19,13 @@ from chom_pipelines.inventory.environment import (
     type_from_environment,
 )
 from chom_pipelines.inventory.loading import load_inventory
-from chom_pipelines.inventory.models import Server
+from chom_pipelines.inventory.models import Inventory, Server
+from chom_pipelines.inventory.opening import existing_repository
 from chom_pipelines.inventory.policies import Verification
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.layout import Kind
+from chom_pipelines.repository.layout import Kind, parse_id
 from chom_pipelines.repository.manifest import Manifest
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -68,11 +70,13 @@ def backup(
     }
     policy = backup_policy(chosen.backup, inventory.repository, os.environ, options)
     kind = kind or type_from_environment(os.environ)
+    if kind is not Kind.FULL:
+        _refuse_of_full({"--verification": verification, "--threads": threads}, kind)
     _say_what_has_no_effect(chosen, os.environ)
     if kind is not Kind.FULL:
         with output.progress() as report:
             archived = archive_binary_log(inventory, chosen, policy, report, close=kind is Kind.INCREMENTAL)
-        print_archived(chosen.name, archived, json=json)
+        print_archived(chosen.name, archived, leads_nowhere=_leads_nowhere(inventory, chosen), json=json)
         raise typer.Exit(1 if archived.gaps or archived.blocked or archived.began_anew else 0)
     with output.progress() as report:
         taken = take_and_prove(inventory, chosen, kind, policy, report, announce=_silent if json else _print_backup)
@@ -83,6 +87,19 @@ def backup(
         for failure in taken.proof.failures if taken.proof else ():
             typer.echo(f"  {failure}")
     raise typer.Exit(output.EXIT_CODES[taken.outcome] if taken.proof or taken.unproved else 0)
+
+
+def _refuse_of_full(options: Mapping[str, object], kind: Kind) -> None:
+    for name, given in options.items():
+        if given is not None:
+            what = f"{name} is for full backups, and the type is {kind.value}"
+            raise ConfigurationError(what, "leave it out; `chom verify --binlogs` proves archived binary logs")
+
+
+def _leads_nowhere(inventory: Inventory, server: Server) -> bool:
+    """No full backup is there, so that nothing can be restored with the archive."""
+    found = (parse_id(entry.id) for entry in existing_repository(inventory.repository).backups(server.name))
+    return not any(identity and identity.kind is Kind.FULL for identity in found)
 
 
 def _verdict(taken: Taken) -> str:
