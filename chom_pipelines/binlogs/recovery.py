@@ -178,5 +178,7 @@ class _Followed:
 def _may_redefine(transaction: Transaction) -> bool:
     """Of very many statements not all are known."""
     statements = transaction.statements
+    if any(each.database == "mysql" for each in transaction.rows):
+        return True
     harmless = all(each.temporary or each.does in {Does.ROWS, Does.TRUNCATE} for each in statements)
     return not harmless or transaction.statement_count > len(statements)

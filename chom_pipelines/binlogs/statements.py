@@ -18,6 +18,8 @@ _LEXEME = re.compile(
     re.DOTALL | re.IGNORECASE | re.VERBOSE,
 )
 """What has to be known as a whole. What a comment that is executed holds is no comment: only its marks are."""
+_FIRST = re.compile(r"(?:[\s;(]|/\*M?!\d*|/\*(?!M?!).*?\*/|--\s[^\n]*\n|\#[^\n]*\n)*(\w*)", re.DOTALL)
+"""The first word behind comments."""
 _FOR = re.compile(r"SET\s+STATEMENT\s(?:'[^']*'|\"[^\"]*\"|`[^`]*`|[^'\"`])*?\sFOR\s+", re.IGNORECASE)
 _OPTIONAL = (
     r"(?:\s+(?:OR\s+REPLACE|ONLINE|OFFLINE|IGNORE|UNIQUE|FULLTEXT|SPATIAL|AGGREGATE"
@@ -41,6 +43,8 @@ _OF_ACCOUNTS = re.compile(
 )
 _SECRETS = re.compile(r"IDENTIFIED|PASSWORD|\bCONNECTION\b|\bmysql`?\s*\.", re.IGNORECASE)
 """What stands near secrets in other statements: tables of other servers, bodies of programs, tables of accounts."""
+_WORDS = ("identified", "password", "connection", "mysql")
+"""One of which is in what that finds, and is found sooner."""
 _LEFT_OUT = "'…'"
 _CHANGES_ROWS = {"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "CALL", "WITH", "SELECT", "DO"}
 _MOST_TABLES = 20
@@ -81,9 +85,11 @@ class Statement:
 def understand(text: bytes, database: str) -> Statement:
     """Tell what a statement does. `text` may be cut off."""
     whole = text[:TEXT_BYTES].decode(errors="ignore" if len(text) > TEXT_BYTES else "backslashreplace")
+    first = _FIRST.match(whole)
+    if first is not None and first[1].upper() in _CHANGES_ROWS:  # of these there are many
+        return Statement(Does.ROWS, _without_secrets(whole, database), database)
     bare = bare_text(whole)
-    if _OF_ACCOUNTS.match(bare) or _SECRETS.search(whole) or database == "mysql":
-        whole = _without_literals(whole)
+    whole = _without_literals(whole) if _OF_ACCOUNTS.match(bare) else _without_secrets(whole, database)
     head = _HEAD.match(bare)
     if head is None:
         word = re.match(r"\w*", bare)
@@ -112,6 +118,12 @@ def bare_text(text: str) -> str:
     bare = text.lstrip(" \t\r\n(;")
     prefix = _FOR.match(bare)
     return bare[prefix.end() :].lstrip(" \t\r\n(") if prefix else bare
+
+
+def _without_secrets(text: str, database: str) -> str:
+    lower = text.lower()
+    is_near = any(word in lower for word in _WORDS) and _SECRETS.search(text) is not None
+    return _without_literals(text) if is_near or database == "mysql" else text
 
 
 def _without_literals(text: str) -> str:
