@@ -41,7 +41,7 @@ _OF_ACCOUNTS = re.compile(
     r"|(?:CHANGE|START)\s+(?:MASTER|REPLICATION|SLAVE|REPLICA|GROUP_REPLICATION)\b",
     re.IGNORECASE,
 )
-_SECRETS = re.compile(r"IDENTIFIED|PASSWORD|\bCONNECTION\b|\bmysql`?\s*\.", re.IGNORECASE)
+_SECRETS = re.compile(r"IDENTIFIED|PASSWORD|\bCONNECTION\b|\bmysql[`\"]?(?:\s|/\*.*?\*/)*\.", re.IGNORECASE | re.DOTALL)
 """What stands near secrets in other statements: tables of other servers, bodies of programs, tables of accounts."""
 _WORDS = ("identified", "password", "connection", "mysql")
 """One of which is in what that finds, and is found sooner."""

@@ -43,7 +43,7 @@ def backup(
     compression: Annotated[Codec | None, typer.Option(help="$COMPRESSION.")] = None,
     level: Annotated[int | None, typer.Option(help="Of compression: zstd 1-22, gzip and bzip2 1-9, xz 0-9.")] = None,
     threads: Annotated[int | None, typer.Option(help="Connections; 0: one per core. $PARALLEL_THREADS.")] = None,
-    verification: Annotated[Verification | None, typer.Option(help="What proves it afterwards. $VERIFICATION.")] = None,
+    verification: Annotated[Verification | None, typer.Option(help="What proves a full backup. $VERIFICATION.")] = None,
     encrypt: Annotated[bool | None, typer.Option("--encrypt/--no-encrypt", help="$ENCRYPT_BACKUP.")] = None,
     upload: Annotated[bool | None, typer.Option("--upload/--no-upload", help="$UPLOAD_REMOTE; not built yet.")] = None,
     method: Annotated[str | None, typer.Option(help="logical; physical is not built yet.")] = None,

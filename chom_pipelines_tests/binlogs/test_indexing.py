@@ -93,6 +93,7 @@ def test_temporary_tables_are_told_from_others(text: str) -> None:
         "CREATE TABLE f (a INT) ENGINE=FEDERATED CONNECTION='mysql://u:secret@h/d/t'",
         "UPDATE mysql.user SET authentication_string = 'secret'",
         "INSERT INTO `mysql` . servers VALUES ('secret')",
+        "/* x */ REPLACE INTO mysql/* y */.servers VALUES ('secret')",
     ],
 )
 def test_passwords_are_left_out(text: str) -> None:
