@@ -24,6 +24,11 @@ def size(count: float) -> str:
     return f"{count:.3g} PB"
 
 
+def amount(count: int, thing: str) -> str:
+    """`1 row`, `12,000 rows`."""
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
 def duration(seconds: float) -> str:
     """Time for people: `4.2 s`, `3 min 20 s`, `1 h 02 min`, `2 d 07 h`."""
     if round(seconds, 1) < _MINUTE:

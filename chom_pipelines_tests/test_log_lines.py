@@ -1,4 +1,4 @@
-from chom_pipelines.log_lines import LogLines, duration, size
+from chom_pipelines.log_lines import LogLines, amount, duration, size
 
 
 def test_a_line_is_written_every_half_minute_and_says_how_far_how_fast_and_how_long() -> None:
@@ -40,3 +40,7 @@ def test_amounts_are_what_people_say() -> None:
     assert [duration(seconds) for seconds in (0.04, 59.94, 59.96, 200, 3720)] == [
         "0.0 s", "59.9 s", "1 min 00 s", "3 min 20 s", "1 h 02 min",
     ]  # fmt: skip
+
+
+def test_one_thing_is_not_several() -> None:
+    assert [amount(number, "row") for number in (0, 1, 2, 12_000)] == ["0 rows", "1 row", "2 rows", "12,000 rows"]

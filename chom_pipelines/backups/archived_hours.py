@@ -61,11 +61,11 @@ def archive_hour(
         raise NotArchivedError(what, "materialise it afterwards, or an earlier one")
     reach = max(hour.end, reach or hour.end)
     chains = _chains(inventory, server, policy)
-    if any(_reaches(chain, reach) and chain.runs[-1].last.as_of <= now + SKEW for chain in chains.values()):
+    if any(_reaches(chain, reach, now) for chain in chains.values()):
         with suppress(NotArchivedError):  # what is not there may still be on the server
             return ArchivedHour(covering(chains.values(), hour), (), chains, "")
     done = [archive_binary_log(inventory, server, policy, report, close=False)]
-    if not _reaches(done[0].chain, reach):
+    if not _reaches(done[0].chain, reach, now):
         done.append(archive_binary_log(inventory, server, policy, report, close=True))
     chains |= {each.history: each.chain for each in done}
     new = tuple(segment for each in done for segment in each.new)
@@ -81,5 +81,6 @@ def _chains(inventory: Inventory, server: Server, policy: BackupPolicy) -> dict[
     return {each.name: each.chain for each in histories_to_continue(repository, server.name, keyring)}
 
 
-def _reaches(chain: Chain, moment: datetime) -> bool:
-    return bool(chain.runs) and chain.runs[-1].last.as_of >= moment
+def _reaches(chain: Chain, moment: datetime, now: datetime) -> bool:
+    """What reaches beyond now does so by a wrong clock, and tells nothing of what followed."""
+    return bool(chain.runs) and moment <= chain.runs[-1].last.as_of <= now + SKEW

@@ -101,10 +101,26 @@ def _why(target: Target, found: Recoverable) -> str:
         return _why_not_then(target, found.windows)
     if isinstance(target, ThroughGtid) and all(_holds(full, target) for full in found.fulls):
         return "every full backup holds it already"
+    if isinstance(target, BeforePlace) and (missing := _missing(target, found)):
+        return missing
     if len(found.histories) > 1 and not (isinstance(target, BeforePlace) and target.history):
         newest = f"in {found.newest.name}, the newest history" if found.newest else "as one history is of no use at all"
         return f"no full backup and unbroken archive lead there, {newest}"
     return "no full backup and unbroken archive lead there"
+
+
+def _missing(target: BeforePlace, found: Recoverable) -> str:
+    """That its file is not in the archive, if so, with those that are."""
+    known = {each.name: each for each in found.histories}
+    if not known:
+        return "no binary log is archived"
+    if target.history and target.history not in known:
+        return f"there is no history {target.history} in the archive, which has {', '.join(known)}"
+    history = known[target.history] if target.history else found.newest
+    files = [each.file for each in sorted(history.segments, key=lambda each: each.number)] if history else []
+    if history is None or not files or target.file in files:
+        return ""
+    return f"{target.file} is not in the archive, which has {files[0]} to {files[-1]} in the history {history.name}"
 
 
 def _why_not_then(target: AtTime, windows: Windows) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from chom_pipelines.binlogs.archive import History
@@ -42,6 +42,7 @@ class Tail:
         self.published = last.end if last else FIRST
         self.parts = len(archived)
         """Into so many it was published."""
+        self._last = last
         self._after = last.after if last else None
         self.as_of = last.as_of if last else None
         self.reading = LogReading(f"{where}: {file}", archived, self.published)
@@ -57,8 +58,9 @@ class Tail:
         self.reading.content = Content()
 
     def following(self, file: str) -> Tail:
-        """That of the next file, of which nothing is archived."""
-        return Tail(self._writer, self._history, self._where, file)
+        """That of the next file, of which nothing is archived; it names this one, by what is archived of it."""
+        known = replace(self._history, segments=(self._last,) if self._last else ())
+        return Tail(self._writer, known, self._where, file)
 
     @property
     def received(self) -> int:
@@ -138,7 +140,7 @@ class Tail:
         )
         with begun.end:
             segment = self._writer.publish(begun.draft, piece, self.reading, begun.log.close(), self._history)
-        self.published, self._after = cut, segment.after
+        self.published, self._after, self._last = cut, segment.after, segment
         self.parts += 1
         self._new()
         self._held, self._size = rest, behind

@@ -13,12 +13,13 @@ from chom_pipelines.binlogs.client_replay import LogFile
 from chom_pipelines.binlogs.gtids import GtidCollector, GtidPosition, GtidSet, MariadbGtid
 from chom_pipelines.binlogs.scheduled import is_of_events
 from chom_pipelines.binlogs.spool import Spool
-from chom_pipelines.binlogs.statements import Statement
+from chom_pipelines.binlogs.statements import Does, Statement
 from chom_pipelines.binlogs.stopping import AtTime, Located, Stop, Target, refuse_wrong_clock, stop
-from chom_pipelines.binlogs.transactions import Ending
+from chom_pipelines.binlogs.transactions import Ending, Transaction
 from chom_pipelines.binlogs.unlogged import Unlogged, unlogged
 from chom_pipelines.binlogs.windows import replayed
 from chom_pipelines.errors import DamagedError
+from chom_pipelines.log_lines import amount
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.facts import Flavour
@@ -47,6 +48,8 @@ class Recovery:
     """Named time zones that statements in between depend on."""
     of_events: tuple[Statement, ...] = ()
     """What is in between that may say whether events of the scheduler run."""
+    redefines: Located | None = None
+    """The first transaction in between that may change a definition or an account; None: they are the backup's."""
     prepares: Located | None = None
     """The first transaction in between that is prepared, and committed by another one, if at all."""
 
@@ -57,7 +60,7 @@ class Recovery:
         place = f", {self.begin.file}:{self.begin.position}" if self.begin else ""
         found = [f"{full.id}, which holds all up to {AtTime(full.as_of)}{place}"]
         if self.stop.last:
-            found.append(f"then {self.stop.transactions:,} transactions, the last at {self.stop.last.label}")
+            found.append(f"then {amount(self.stop.transactions, 'transaction')}, the last at {self.stop.last.label}")
         else:
             found.append("then nothing: no transaction is between it and the target")
         if known_to := self._committed_by:
@@ -125,6 +128,7 @@ def prepared(
         databases=frozenset(followed.databases),
         zones=frozenset(followed.zones),
         of_events=tuple(followed.of_events),
+        redefines=followed.redefines,
         prepares=followed.prepares,
     )
 
@@ -137,6 +141,7 @@ class _Followed:
         self.databases: set[str] = set()
         self.zones: set[str] = set()
         self.of_events: list[Statement] = []
+        self.redefines: Located | None = None
         self.prepares: Located | None = None
         before = way.segments[0].before
         self._set: GtidCollector | None = None
@@ -169,6 +174,8 @@ class _Followed:
             self._execute(each)
             self.zones.update(each.transaction.zones)
             self.of_events += filter(is_of_events, each.transaction.statements)
+            if self.redefines is None and _may_redefine(each.transaction):
+                self.redefines = each
             if each.transaction.ending is Ending.XA_PREPARE and self.prepares is None:
                 self.prepares = each
             for statement in each.transaction.statements:
@@ -198,3 +205,12 @@ class _Followed:
         place = f"{self.begin.file}:{self.begin.position}"
         what = f"{place} of the archive, where {self.way.full.id} ends, {why}"
         return DamagedError(what, "this is the log of another server or time: restore with another full backup")
+
+
+def _may_redefine(transaction: Transaction) -> bool:
+    """Of very many statements not all are known."""
+    statements = transaction.statements
+    if any(each.database == "mysql" for each in transaction.rows):
+        return True
+    harmless = all(each.temporary or each.does in {Does.ROWS, Does.TRUNCATE} for each in statements)
+    return not harmless or transaction.statement_count > len(statements)

@@ -15,7 +15,7 @@ from chom_pipelines.binlogs.indexing import MANY_ROWS, Indexed, IndexedStatement
 from chom_pipelines.binlogs.scanning import Scanner
 from chom_pipelines.binlogs.segments import Segment
 from chom_pipelines.binlogs.spool import log_of, object_of
-from chom_pipelines.binlogs.statements import Does
+from chom_pipelines.binlogs.statements import Does, bare_text
 from chom_pipelines.binlogs.stopping import BeforePlace
 from chom_pipelines.binlogs.transactions import TableRows
 from chom_pipelines.errors import ConfigurationError, DamagedError
@@ -102,7 +102,7 @@ class Search:
         if statement.tables and all(table == RESTORE_MARKER for _, table in statement.tables):
             return False  # of a restore of ours
         if statement.does is Does.ROWS:
-            verb = _VERBS.get(statement.text.split(None, 1)[0].upper()) if statement.text.strip() else None
+            verb = _VERBS.get("".join(bare_text(statement.text).split(None, 1)[:1]).upper())
             if not self.changes & (_OF_ROWS if verb is None else {verb}):
                 return False
         elif not any(statement.does in _STATEMENTS[change] for change in self.changes - _OF_ROWS):
@@ -138,29 +138,47 @@ class Event:
 
 
 def events(history: History, search: Search, keyring: Keyring | None, *, newest: bool) -> Iterator[Event]:
-    """All that is found in a history, in the order of its log; raises DamagedError, KeyUnavailableError."""
-    for segment in sorted(history.segments, key=lambda each: (each.number, each.start)):
-        if not search.overlaps(segment):
-            continue
-        for entry in _entries(history, segment, search, keyring):
+    """All that is found in a history, in the order of its log.
+
+    Raises DamagedError, BinlogDamagedError, KeyUnavailableError. Of what `unread` names nothing is found.
+    """
+    for file in dict.fromkeys(each.file for each in sorted(history.segments, key=lambda each: each.number)):
+        read = _indexes if search.rows >= MANY_ROWS else _logs
+        for entry in read(history, file, search, keyring):
             rows, statements = search.finds(entry)
             if rows or statements:
-                yield Event(history.name, newest, segment.file, entry, rows, statements)
+                yield Event(history.name, newest, file, entry, rows, statements)
 
 
-def _entries(history: History, segment: Segment, search: Search, keyring: Keyring | None) -> Iterator[Indexed]:
+def unread(history: History, search: Search) -> list[Segment]:
+    """What is archived and wanted, and is not searched: a log is read from its file's beginning, which is not there."""
     if search.rows >= MANY_ROWS:
+        return []
+    wanted = filter(search.overlaps, history.segments)
+    return [each for each in wanted if each not in history.of_file(each.file)]
+
+
+def _indexes(history: History, file: str, search: Search, keyring: Keyring | None) -> Iterator[Indexed]:
+    segments = [each for each in history.segments if each.file == file and search.overlaps(each)]
+    for segment in sorted(segments, key=lambda each: each.start):
         yield from _index(history, segment, keyring).transactions
+
+
+def _logs(history: History, file: str, search: Search, keyring: Keyring | None) -> Iterator[Indexed]:
+    """A file is read once, from its beginning up to the last part that is wanted."""
+    parts = history.of_file(file)
+    end = max((each.end for each in parts if search.overlaps(each)), default=0)
+    if not end:
         return
-    scanner = Scanner(segment.file)
-    for part in history.of_file(segment.file):  # a file is read from its beginning
+    scanner = Scanner(f"{file} of the history {history.name}")
+    for part in parts:
+        if part.start >= end:
+            break
         for piece in log_of(history, part, keyring):
             for transaction in scanner.feed(piece):
-                entry = indexed(transaction, many_rows=search.rows)
-                if entry and segment.start <= entry.start < segment.end:
+                if entry := indexed(transaction, many_rows=search.rows):
                     yield entry
-        if part == segment:
-            return
+    scanner.finish()
 
 
 def _index(history: History, segment: Segment, keyring: Keyring | None) -> SegmentIndex:

@@ -11,7 +11,16 @@ TEXT_BYTES = 1024
 
 _NAME = r"(?:`(?:[^`]|``)+`|\"(?:[^\"]|\"\")+\"|[\w$\x80-\U0010ffff]+)"
 _QUALIFIED = rf"({_NAME})(?:\s*\.\s*({_NAME}))?"
-_COMMENT = re.compile(r"\s*(?:/\*!M?\d*|/\*[^!].*?\*/|--\s[^\n]*\n|\#[^\n]*\n|\*/)", re.DOTALL)
+_LEXEME = re.compile(
+    r"""(?P<string>'(?:[^'\\]|\\.|'')*(?:'|\\?\Z) | "(?:[^"\\]|\\.|"")*(?:"|\\?\Z) | \b0x[0-9a-f]+)
+    | (?P<name>`(?:[^`]|``)*(?:`|\Z))
+    | (?P<comment>/\*(?!M?!).*?(?:\*/|\Z) | --(?=\s|\Z)[^\n]* | \#[^\n]* | /\*M?!\d* | \*/)""",
+    re.DOTALL | re.IGNORECASE | re.VERBOSE,
+)
+"""What has to be known as a whole. What a comment that is executed holds is no comment: only its marks are."""
+_FIRST = re.compile(r"(?:[\s;(]|/\*M?!\d*|/\*(?!M?!).*?\*/|--\s[^\n]*\n|\#[^\n]*\n)*(\w*)", re.DOTALL)
+"""The first word behind comments."""
+_FOR = re.compile(r"SET\s+STATEMENT\s(?:'[^']*'|\"[^\"]*\"|`[^`]*`|[^'\"`])*?\sFOR\s+", re.IGNORECASE)
 _OPTIONAL = (
     r"(?:\s+(?:OR\s+REPLACE|ONLINE|OFFLINE|IGNORE|UNIQUE|FULLTEXT|SPATIAL|AGGREGATE"
     r"|DEFINER\s*=\s*\S+(?:\s*@\s*\S+)?|ALGORITHM\s*=\s*\w+|SQL\s+SECURITY\s+\w+))*"
@@ -27,10 +36,16 @@ _OF_PROGRAMS = {"PROCEDURE", "FUNCTION", "EVENT", "PACKAGE"}
 _OF_DATABASES = {"DATABASE", "SCHEMA"}
 _ON_TABLES = {"INDEX", "TRIGGER"}
 _SYNONYMS = {"TABLES": "TABLE", "SCHEMA": "DATABASE"}
-_SECRET = re.compile(r"\b(?:IDENTIFIED|PASSWORD)\b.*", re.IGNORECASE | re.DOTALL)
-_HOLDS_SECRETS = re.compile(
-    r"(?:CREATE|ALTER)\s+(?:OR\s+REPLACE\s+)?(?:USER|SERVER)\b|GRANT\b|SET\s+PASSWORD\b", re.IGNORECASE
+_OF_ACCOUNTS = re.compile(
+    r"(?:CREATE|ALTER)\s+(?:OR\s+REPLACE\s+)?(?:USER|SERVER)\b|GRANT\b|SET\s+PASSWORD\b"
+    r"|(?:CHANGE|START)\s+(?:MASTER|REPLICATION|SLAVE|REPLICA|GROUP_REPLICATION)\b",
+    re.IGNORECASE,
 )
+_SECRETS = re.compile(r"IDENTIFIED|PASSWORD|\bCONNECTION\b|\bmysql[`\"]?(?:\s|/\*.*?\*/)*\.", re.IGNORECASE | re.DOTALL)
+"""What stands near secrets in other statements: tables of other servers, bodies of programs, tables of accounts."""
+_WORDS = ("identified", "password", "connection", "mysql")
+"""One of which is in what that finds, and is found sooner."""
+_LEFT_OUT = "'…'"
 _CHANGES_ROWS = {"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "CALL", "WITH", "SELECT", "DO"}
 _MOST_TABLES = 20
 
@@ -55,8 +70,8 @@ class Statement:
 
     `database` is the default one; `tables` are those it names, with their databases, where they are cheaply known (a
     database itself has no table's name);
-    `object` is what kind of thing it creates, alters or drops, in lower case. Of statements that set passwords, the
-    text ends before those.
+    `object` is what kind of thing it creates, alters or drops, in lower case. In the text of statements that may hold a
+    password there are no string literals but those of accounts.
     """
 
     does: Does
@@ -70,13 +85,11 @@ class Statement:
 def understand(text: bytes, database: str) -> Statement:
     """Tell what a statement does. `text` may be cut off."""
     whole = text[:TEXT_BYTES].decode(errors="ignore" if len(text) > TEXT_BYTES else "backslashreplace")
-    start = 0
-    while (comment := _COMMENT.match(whole, start)) is not None:
-        start = comment.end()
-    bare = whole[start:].lstrip(" \t\r\n(;")
-    if _HOLDS_SECRETS.match(bare):
-        whole = _SECRET.sub("… (the rest may hold a password, and is left out)", whole)
-    bare = re.sub(r"/\*!\d*\s*(TEMPORARY)\s*\*/", r"\1", bare)
+    first = _FIRST.match(whole)
+    if first is not None and first[1].upper() in _CHANGES_ROWS:  # of these there are many
+        return Statement(Does.ROWS, _without_secrets(whole, database), database)
+    bare = bare_text(whole)
+    whole = _without_literals(whole) if _OF_ACCOUNTS.match(bare) else _without_secrets(whole, database)
     head = _HEAD.match(bare)
     if head is None:
         word = re.match(r"\w*", bare)
@@ -96,6 +109,39 @@ def understand(text: bytes, database: str) -> Statement:
         tables = tuple(_tables(bare, on.end(), database, many=False))
     thing = _SYNONYMS.get(thing, thing)
     return Statement(does, whole, database, thing.lower(), tables, temporary)
+
+
+def bare_text(text: str) -> str:
+    """A statement from its first word on, comments being blanks; `SET STATEMENT … FOR` is not part of it."""
+    if "*/" in text or "--" in text or "#" in text:
+        text = _LEXEME.sub(lambda found: " " if found["comment"] else found[0], text)
+    bare = text.lstrip(" \t\r\n(;")
+    prefix = _FOR.match(bare)
+    return bare[prefix.end() :].lstrip(" \t\r\n(") if prefix else bare
+
+
+def _without_secrets(text: str, database: str) -> str:
+    lower = text.lower()
+    is_near = any(word in lower for word in _WORDS) and _SECRETS.search(text) is not None
+    return _without_literals(text) if is_near or database == "mysql" else text
+
+
+def _without_literals(text: str) -> str:
+    """Leave out the string literals; those that name an account, as `'app'@'%'`, stay."""
+    kept, at = [], 0
+    for found in _LEXEME.finditer(text):
+        if not found["string"] or _is_account(text, found):
+            continue
+        kept += [text[at : found.start()], _LEFT_OUT]
+        at = found.end()
+        if "\\" in found[0]:  # where it ends depends on the session's sql_mode
+            return "".join(kept) + "…"
+    return "".join((*kept, text[at:]))
+
+
+def _is_account(text: str, found: re.Match[str]) -> bool:
+    beside = text[: found.start()].rstrip()[-1:], text[found.end() :].lstrip()[:1]
+    return "@" in beside and re.fullmatch(r"'[^'\\\s]*'|\"[^\"\\\s]*\"", found[0]) is not None
 
 
 def _tables(text: str, at: int, database: str, *, many: bool) -> list[tuple[str, str]]:

@@ -242,6 +242,9 @@ def parse_place(text: str) -> BeforePlace:
     """`mysql-bin.000123:4567`, or `11/mysql-bin.000123:4567` of an older history; raises ConfigurationError."""
     place, _, position = text.rpartition(":")
     history, _, file = place.rpartition("/")
-    if not re.fullmatch(r"[^/\0]+\.\d{6,}", file) or not position.isdecimal():
-        raise ConfigurationError(f"{text!r} is no place in a binary log", "write it as mysql-bin.000123:4567")
+    is_file = re.fullmatch(r"[^/\0]+\.\d{6,}", file or text.rpartition("/")[2]) is not None
+    if not is_file or not position.isdecimal():
+        lacks = "no position follows its file" if is_file else "it names no file of a binary log"
+        what = f"{text!r} is no place in a binary log: {lacks}"
+        raise ConfigurationError(what, "write it as mysql-bin.000123:4567; `chom events` tells places")
     return BeforePlace(file, int(position), history)

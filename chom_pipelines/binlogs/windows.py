@@ -71,6 +71,14 @@ class Interval:
         return max(found, key=lambda drill: drill.started, default=None)
 
     @property
+    def bounds(self) -> tuple[datetime, datetime]:
+        """The first and the last whole second that can be restored; where there is none in it, what it is exactly."""
+        first, last = self.earliest.replace(microsecond=0), self.latest.replace(microsecond=0)
+        if first < self.earliest:
+            first += _SECOND
+        return (first, last) if first <= last else (self.earliest, self.latest)
+
+    @property
     def duration(self) -> timedelta:
         """How long it is."""
         return self.latest - self.earliest

@@ -12,27 +12,38 @@ from chom_pipelines.binlogs.segments import Segment
 from chom_pipelines.binlogs.unlogged import Unlogged
 from chom_pipelines.cli import output
 
+_LEADS_NOWHERE = (
+    "there is no full backup, so that nothing can be restored with this archive; take one: "
+    "what was logged before it stays out of reach"
+)
 
-def print_archived(server: str, archived: Archived, unlogged: Sequence[Unlogged], *, json: bool) -> None:
-    """What was added, how far the archive goes, the gaps that were found, and what of the new is not in the log."""
+
+def print_archived(
+    server: str, archived: Archived, unlogged: Sequence[Unlogged], *, leads_nowhere: bool, json: bool
+) -> None:
+    """What was added, how far the archive goes, the gaps that were found, and what of the new is not in the log.
+
+    `leads_nowhere`: there is no full backup.
+    """
+    warnings = [_LEADS_NOWHERE] if leads_nowhere else []
     if json:
-        output.document(
-            "backup",
-            {"archive": {**_as_json(server, archived), "unlogged": [unlogged_json(each) for each in unlogged]}},
-        )
+        more = {"unlogged": [unlogged_json(each) for each in unlogged], "warnings": warnings}
+        output.document("backup", {"archive": {**_as_json(server, archived), **more}})
         return
     new = archived.new
     if new:
         names = new[0].file if len(new) == 1 else f"{new[0].file} to {new[-1].file}"
-        typer.echo(f"{server}: {_count(len(new), 'file')} of the binary log archived, {names}")
+        typer.echo(f"{server}: {output.amount(len(new), 'file')} of the binary log archived, {names}")
         read, stored = sum(each.end - each.start for each in new), sum(each.stored_bytes for each in new)
-        transactions = _count(sum(each.transactions for each in new), "transaction")
+        transactions = output.amount(sum(each.transactions for each in new), "transaction")
         encrypted = ", encrypted" if new[-1].stream_key else ""
         typer.echo(f"  {transactions}, {output.size(read)} in {output.size(stored)}{encrypted}")
     else:
         typer.echo(f"{server}: nothing is closed that is not archived")
     if archived.until:
         typer.echo(f"  archived is everything up to {archived.until:%Y-%m-%d %H:%M:%S} UTC")
+    for warning in warnings:
+        typer.echo(f"  warning: {warning}", err=True)
     if archived.began_anew:
         typer.echo(f"  warning: {archived.began_anew}; take a full backup: no backup of before leads into it", err=True)
     for each in archived.blocked:
@@ -56,10 +67,6 @@ def unlogged_json(lacking: Unlogged) -> dict[str, Any]:
     lack = lacking.lack
     what = {"what": lack.what, "remedy": lack.remedy, "backed_up": lack.matters}
     return {"history": lacking.last.history, "from": lacking.start, "to": lacking.last.as_of, **what}
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def _as_json(server: str, archived: Archived) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from chom_pipelines.binlogs.unlogged import unlogged as unlogged_of_segments
 from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.archived import print_archived
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.environment import (
     RETENTION,
     backup_policy,
@@ -19,12 +20,13 @@ from chom_pipelines.inventory.environment import (
     type_from_environment,
 )
 from chom_pipelines.inventory.loading import load_inventory
-from chom_pipelines.inventory.models import Server
+from chom_pipelines.inventory.models import Inventory, Server
+from chom_pipelines.inventory.opening import existing_repository
 from chom_pipelines.inventory.policies import Verification
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.layout import Kind
+from chom_pipelines.repository.layout import Kind, parse_id
 from chom_pipelines.repository.manifest import Manifest
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -42,7 +44,7 @@ def backup(
     compression: Annotated[Codec | None, typer.Option(help="$COMPRESSION.")] = None,
     level: Annotated[int | None, typer.Option(help="Of compression: zstd 1-22, gzip and bzip2 1-9, xz 0-9.")] = None,
     threads: Annotated[int | None, typer.Option(help="Connections; 0: one per core. $PARALLEL_THREADS.")] = None,
-    verification: Annotated[Verification | None, typer.Option(help="What proves it afterwards. $VERIFICATION.")] = None,
+    verification: Annotated[Verification | None, typer.Option(help="What proves a full backup. $VERIFICATION.")] = None,
     encrypt: Annotated[bool | None, typer.Option("--encrypt/--no-encrypt", help="$ENCRYPT_BACKUP.")] = None,
     upload: Annotated[bool | None, typer.Option("--upload/--no-upload", help="$UPLOAD_REMOTE; not built yet.")] = None,
     method: Annotated[str | None, typer.Option(help="logical; physical is not built yet.")] = None,
@@ -69,12 +71,14 @@ def backup(
     }
     policy = backup_policy(chosen.backup, inventory.repository, os.environ, options)
     kind = kind or type_from_environment(os.environ)
+    if kind is not Kind.FULL:
+        _refuse_of_full({"--verification": verification, "--threads": threads}, kind)
     _say_what_has_no_effect(chosen, os.environ)
     if kind is not Kind.FULL:
         with output.progress() as report:
             archived = archive_binary_log(inventory, chosen, policy, report, close=kind is Kind.INCREMENTAL)
         unlogged = tuple(unlogged_of_segments(archived.new, chosen.databases))
-        print_archived(chosen.name, archived, unlogged, json=json)
+        print_archived(chosen.name, archived, unlogged, leads_nowhere=_leads_nowhere(inventory, chosen), json=json)
         lacks = any(each.lack.matters for each in unlogged)
         raise typer.Exit(1 if archived.gaps or archived.blocked or archived.began_anew or lacks else 0)
     with output.progress() as report:
@@ -86,6 +90,19 @@ def backup(
         for failure in taken.proof.failures if taken.proof else ():
             typer.echo(f"  {failure}")
     raise typer.Exit(output.EXIT_CODES[taken.outcome] if taken.proof or taken.unproved else 0)
+
+
+def _refuse_of_full(options: Mapping[str, object], kind: Kind) -> None:
+    for name, given in options.items():
+        if given is not None:
+            what = f"{name} is for full backups, and the type is {kind.value}"
+            raise ConfigurationError(what, "leave it out; `chom verify --binlogs` proves archived binary logs")
+
+
+def _leads_nowhere(inventory: Inventory, server: Server) -> bool:
+    """No full backup is there, so that nothing can be restored with the archive."""
+    found = (parse_id(entry.id) for entry in existing_repository(inventory.repository).backups(server.name))
+    return not any(identity and identity.kind is Kind.FULL for identity in found)
 
 
 def _verdict(taken: Taken) -> str:

@@ -49,8 +49,9 @@ def _print(found: Drill) -> None:
     end = f", {found.end.file}:{found.end.position}" if found.end else ""
     typer.echo(f"{found.server} as of {AtTime(found.moment)}{end}")
     for way in found.ways:
-        typer.echo(f"  restored by {way}: {found.transactions:,} transactions replayed")
-    typer.echo(f"  compared: {found.tables} tables, {found.rows:,} rows, {found.definitions} definitions")
+        typer.echo(f"  restored by {way}: {output.amount(found.transactions, 'transaction')} replayed")
+    counts = {"table": found.tables, "row": found.rows, "definition": found.definitions}
+    typer.echo(f"  compared: {', '.join(output.amount(count, thing) for thing, count in counts.items())}")
     why = f": {found.reason}" if found.reason else ""
     typer.echo(f"  {found.outcome.words}{why}, in {output.duration(found.seconds)}")
     for failure in found.failures:

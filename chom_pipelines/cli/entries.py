@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chom_pipelines.backups.taking import Taken
-from chom_pipelines.cli.output import duration, size
+from chom_pipelines.cli.output import amount, duration, size
 from chom_pipelines.errors import ChomError, KeyUnavailableError, UnencryptedError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.entry import BackupEntry
@@ -93,9 +93,9 @@ def summary(manifest: Manifest) -> str:
     sizes = f"{size(manifest.raw_bytes)} in {size(manifest.stored_bytes)} ({manifest.ratio:.1f}x)"
     how = ", encrypted" if manifest.key else ""
     payload = manifest.payload
-    what = f"{len(manifest.objects)} objects"
+    what = amount(len(manifest.objects), "object")
     if isinstance(payload, LogicalPayload):
-        what = f"{len(payload.tables)} tables, {payload.rows:,} rows"
+        what = f"{amount(len(payload.tables), 'table')}, {amount(payload.rows, 'row')}"
     return f"{what}, {sizes}{how}"
 
 
@@ -131,7 +131,7 @@ def verdict(proof: Proof) -> str:
 def compared(proof: Proof) -> str:
     """What a restored copy was found to have in common with the backup."""
     tables, rows = proof.count(Subject.TABLES, Means.RESTORED), proof.count(Subject.ROWS, Means.RESTORED) or 0
-    return f"{tables} tables and {rows:,} rows equal"
+    return f"{amount(tables or 0, 'table')} and {amount(rows, 'row')} equal"
 
 
 _WORDS = {Outcome.PASSED: "passed", Outcome.FAILED: "FAILED", Outcome.NOT_VERIFIED: "not verified"}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
 
 from chom_pipelines.binlogs.archive import History, histories, reading_histories
 from chom_pipelines.binlogs.indexing import MANY_ROWS
-from chom_pipelines.binlogs.searching import Change, Event, Search, events
+from chom_pipelines.binlogs.searching import Change, Event, Search, events, unread
 from chom_pipelines.binlogs.stopping import AtTime, parse_time
 from chom_pipelines.binlogs.transactions import TableRows
 from chom_pipelines.cli import output
@@ -70,10 +71,10 @@ def find_events(
             for count, each in enumerate(found, 1):  # noqa: B007  (the number of all)
                 _print(each)
             if not count:
-                fewer = f"; --rows 1 finds changes of fewer than {rows} rows" if rows > 1 else ""
+                fewer = f"; --rows 1 finds changes of fewer than {output.amount(rows, 'row')}" if rows > 1 else ""
                 typer.echo(f"nothing is found in the archive of {chosen.name}{fewer}")
             for missing in _not_searched(archived, search):
-                typer.secho(f"not searched: {missing}", fg="yellow")
+                typer.secho(f"not searched: {output.printable(missing)}", fg="yellow")
     raise typer.Exit(0 if count else 1)
 
 
@@ -84,6 +85,11 @@ def _not_searched(archived: Sequence[History], search: Search) -> list[str]:
         for history in archived
         for gap in history.chain.gaps
         if search.reaches(gap.after.as_of, gap.before.opened)
+    ]
+    found += [
+        f"{history.name}/{each.id}: changes of few rows are read from a file's beginning on, and that is missing"
+        for history in archived
+        for each in unread(history, search)
     ]
     found += [f"{history.name}/{name}: {why}" for history in archived for name, why in history.unreadable.items()]
     last = archived[-1].last if archived else None
@@ -99,11 +105,12 @@ def _print(event: Event) -> None:
     gtid = f"  GTID {event.entry.gtid}" if event.entry.gtid else ""
     typer.secho(f"{AtTime(event.entry.time)}  {event.before}{gtid}", bold=True)
     for rows in event.rows:
-        typer.echo(f"  {_changed(rows)}")
+        typer.echo(f"  {output.printable(_changed(rows))}")
     for statement in event.statements:
         text = " ".join(statement.text.split())
         shown = text if len(text) <= _TEXT else f"{text[:_TEXT]}…"
-        typer.echo(f"  {f'in {statement.database}: ' if statement.database else ''}{shown}")
+        where = f"in {statement.database}: " if statement.database else ""
+        typer.echo(f"  {output.printable(where + shown)}")
     typer.echo(f"  all that was before it: chom restore --before {event.before} {_destination(event)}")
 
 
@@ -112,16 +119,16 @@ def _destination(event: Event) -> str:
     tables = {(each.database, each.table) for each in event.rows}
     tables |= {table for statement in event.statements for table in statement.tables}
     databases = {database for database, _ in tables}
-    if len(databases) != 1:
+    names = ",".join(sorted(f"{database}.{table}" for database, table in tables if table))
+    if len(databases) != 1 or not names.isprintable() or not (database := databases.pop()).isprintable():
         return "--into-directory DIR"
-    names = sorted(f"{database}.{table}" for database, table in tables if table)
-    only = f" --tables {','.join(names)}" if names else ""
-    return f"--as-database {databases.pop()}_before{only} --user root"
+    only = f" --tables {quote(names)}" if names else ""
+    return f"--as-database {quote(f'{database}_before')}{only} --user root"
 
 
 def _changed(rows: TableRows) -> str:
     counts = {"inserted": rows.inserted, "updated": rows.updated, "deleted": rows.deleted}
-    told = [f"{number:,} rows {word}" for word, number in counts.items() if number]
+    told = [f"{output.amount(number, 'row')} {word}" for word, number in counts.items() if number]
     more = " and some that could not be counted" if rows.uncounted else ""
     return f"{rows.database}.{rows.table}: {', '.join(told) or 'rows changed'}{more}"
 

@@ -1,4 +1,4 @@
-"""What commands print: tables, JSON documents, sizes, durations, progress. Rich is imported when a table is printed."""
+"""What commands print: tables, JSON documents, amounts, progress. Rich is imported when a table is printed."""
 
 import json
 import logging
@@ -9,11 +9,22 @@ from contextlib import contextmanager
 from typing import Any
 
 from chom_pipelines.errors import ChomError
-from chom_pipelines.log_lines import LogLines, duration, size
+from chom_pipelines.log_lines import LogLines, amount, duration, size
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report
 
-__all__ = ["EXIT_CODES", "FORMAT", "document", "duration", "failure", "progress", "size", "table"]
+__all__ = [
+    "EXIT_CODES",
+    "FORMAT",
+    "amount",
+    "document",
+    "duration",
+    "failure",
+    "printable",
+    "progress",
+    "size",
+    "table",
+]
 
 FORMAT = 2
 
@@ -27,6 +38,11 @@ _log = logging.getLogger(__name__)
 def document(command: str, body: Mapping[str, Any]) -> None:
     """Print the one JSON document of a command."""
     sys.stdout.write(json.dumps({"format": FORMAT, "command": command, **body}, indent=2, default=str) + "\n")
+
+
+def printable(text: str) -> str:
+    """Text from elsewhere for a terminal: what would control it is shown by its number, as Python escapes it."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def failure(error: ChomError, arguments: Sequence[str]) -> None:

@@ -87,7 +87,8 @@ def rescue(
         counts = {"missing": found.missing, "changed": found.changed, "added": found.added}
         output.document("rescue", {**body, **counts, "replayed": recovered.transactions, "unlogged": ready.warnings})
         return
-    typer.echo(f"{table} as of {moment} is restored as {copy}.{name}: {result.rows:,} rows")
-    typer.echo(f"  {found.missing:,} rows are missing from {table} now, {found.changed:,} have other values")
-    typer.echo(f"  {found.added:,} rows came later, and are left alone")
+    typer.echo(f"{table} as of {moment} is restored as {copy}.{name}: {output.amount(result.rows, 'row')}")
+    typer.echo(f"  missing from {table} now: {output.amount(found.missing, 'row')}")
+    typer.echo(f"  with other values now: {output.amount(found.changed, 'row')}")
+    typer.echo(f"  came later, and left alone: {output.amount(found.added, 'row')}")
     typer.echo(f"  {file} has the SQL that puts rows back: read it, run it, then COMMIT; and drop {copy}")

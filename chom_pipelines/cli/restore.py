@@ -166,7 +166,7 @@ def restore(
         body = {**vars(result), "backup": entry.id, "server": entry.server, "target": where, "seconds": seconds}
         output.document("restore", body)
         return
-    done = f"{result.tables} tables, {result.rows:,} rows, {output.size(result.bytes)}"
+    done = f"{output.amount(result.tables, 'table')}, {output.amount(result.rows, 'row')}, {output.size(result.bytes)}"
     typer.echo(f"{entry.id} is restored into {where}, as {', '.join(result.databases)}")
     how = "read back and equal to the dump" if result.equal else "every row counted"
     typer.echo(f"  {done} in {output.duration(seconds)}, {how}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,12 @@ def print_plan(
     request: RestoreRequest,
     *,
     json: bool,
-    unlogged: tuple[str, ...] = (),
+    warnings: tuple[str, ...] = (),
+    more: Mapping[str, Any] | None = None,
 ) -> None:
     """Print the list of operations, and why it would be refused; raises that, after it.
 
-    `unlogged` is what else is to be said of a point in time.
+    `warnings` and `more` are for the document.
     """
     if isinstance(target, Path):
         refuse_directory(target, replace=request.replace)
@@ -52,11 +54,11 @@ def print_plan(
                 }
                 for each in found.all
             ],
-            "warnings": (*unlogged, *found.warnings),
+            "warnings": (*warnings, *found.warnings),
             "refused": {"what": refused.what, "remedy": refused.remedy} if refused else None,
         }
         body |= {"proved": proved, "measured_seconds": measured}
-        output.document("restore", body)
+        output.document("restore", {**body, **(more or {})})
         if refused:
             raise typer.Exit(refused.exit_code)
         return
@@ -66,7 +68,7 @@ def print_plan(
     rows, size = sum(each.table.rows for each in found.tables), sum(each.table.bytes for each in found.tables)
     gone = len(found.destructive)
     lost = f"lost by it: {gone} of the above" if gone else "nothing that is there is lost"
-    typer.echo(f"tables: {len(found.tables)}, with {rows:,} rows, {output.size(size)}; {lost}")
+    typer.echo(f"tables: {len(found.tables)}, with {output.amount(rows, 'row')}, {output.size(size)}; {lost}")
     for warning in found.warnings:
         typer.echo(f"warning: {warning}")
     typer.echo(f"{entry.id}: {proved}")

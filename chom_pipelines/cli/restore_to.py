@@ -12,7 +12,7 @@ import typer
 
 from chom_pipelines.binlogs.point_in_time import PointInTime, point_in_time, recover_into_directory, recovered_backup
 from chom_pipelines.binlogs.recovering import Recovered, Recoverer, Route
-from chom_pipelines.binlogs.stopping import Target
+from chom_pipelines.binlogs.stopping import Located, Target
 from chom_pipelines.cli import output
 from chom_pipelines.cli.restore_plan import print_plan
 from chom_pipelines.errors import RestoreRefusedError
@@ -70,6 +70,9 @@ def restore_to_point_in_time(repository: Repository, keyring: Keyring | None, as
             recovered = recover_into_directory(ready, asked.target, recoverer, replace_it=wanted.replace)
             result = recovered.restored
         else:
+            if asked.dry_run and ready.recovery.redefines is None:
+                _print_from_archive(repository, keyring, ready, asked, asked.target)
+                return
             found = _into_server(ready, asked, asked.target, report)
             if found is None:
                 return
@@ -83,6 +86,25 @@ def _refuse_route(asked: PointInTimeRequest, ready: PointInTime) -> None:
         raise RestoreRefusedError(what, "leave --route out: by replication the others are left out")
 
 
+def _print_from_archive(
+    repository: Repository, keyring: Keyring | None, ready: PointInTime, asked: PointInTimeRequest, target: Endpoint
+) -> None:
+    """What would be done on the target, where all that is to be known of that is in the full backup."""
+    entry = repository.find(asked.source.name, ready.recovery.way.full.id)
+    if not asked.json and ready.recovery.files:
+        typer.echo("  the log in between changes rows alone; their numbers below are those of the backup")
+    more = {**_as_json(asked, ready), "operations_by": "backup"}
+    print_plan(
+        entry,
+        keyring,
+        target,
+        asked.request(ready.contents.manifest),
+        json=asked.json,
+        warnings=ready.warnings,
+        more=more,
+    )
+
+
 def _into_server(
     ready: PointInTime, asked: PointInTimeRequest, target: Endpoint, report: Report
 ) -> tuple[Recovered, RestoreResult] | None:
@@ -90,15 +112,28 @@ def _into_server(
     wanted = asked.request(ready.contents.manifest)
     if not asked.dry_run:
         refuse_early(ready, target, wanted)
-    elif not asked.json:
-        typer.echo("  what would be done on the target is known once it is recovered on a private server:")
+    elif ready.recovery.redefines:
+        _announce(ready, ready.recovery.redefines)
     recoverer: Recoverer = ready.recoverer(asked.route, accounts=wanted.accounts, report=report)
     with recovered_backup(ready, recoverer, asked.source.backup.threads) as (entry, recovered):
         request = asked.request(entry.manifest(None))
         if asked.dry_run:
-            print_plan(entry, None, target, request, json=asked.json, unlogged=ready.warnings)
+            more = {**_as_json(asked, ready), "operations_by": "recovery"}
+            print_plan(entry, None, target, request, json=asked.json, warnings=ready.warnings, more=more)
             return None
         return recovered, restore_into_server(entry, None, target, request, report)
+
+
+def _announce(ready: PointInTime, changes: Located) -> None:
+    """Say that a dry run takes long, and why, before it does: on stderr, as with --json as well."""
+    seconds = ready.expected_seconds
+    takes = "as long as the recovery itself" if seconds is None else f"about {output.duration(seconds)}"
+    typer.echo(f"  a definition may have been changed in between, at {changes.label}", err=True)
+    typer.echo(
+        "  what would be done on the target is known once it is recovered on a private server, which is done now and "
+        f"takes {takes}; nothing is changed on the target",
+        err=True,
+    )
 
 
 def refuse_early(ready: PointInTime, target: Endpoint, wanted: RestoreRequest) -> None:
@@ -139,8 +174,9 @@ def _print_result(
     replayed = output.duration(recovered.restored.phases["replay"])
     end = ready.recovery.end
     reached = f", up to {end.file}:{end.position}" if end else ""
-    typer.echo(f"  {recovered.transactions:,} transactions replayed by {asked.route.value} in {replayed}{reached}")
-    typer.echo(f"  {result.tables} tables as {', '.join(result.databases)}, in {output.duration(seconds)} in all")
+    transactions, tables = output.amount(recovered.transactions, "transaction"), output.amount(result.tables, "table")
+    typer.echo(f"  {transactions} replayed by {asked.route.value} in {replayed}{reached}")
+    typer.echo(f"  {tables} as {', '.join(result.databases)}, in {output.duration(seconds)} in all")
     for warning in dict.fromkeys((*ready.warnings, *recovered.restored.warnings, *result.warnings)):
         typer.echo(f"  warning: {warning}", err=True)
 
@@ -155,6 +191,7 @@ def _as_json(asked: PointInTimeRequest, ready: PointInTime) -> dict[str, Any]:
         "backup": recovery.way.full.id,
         "begin": recovery.begin.model_dump() if recovery.begin else None,
         "end": recovery.end.model_dump() if recovery.end else None,
+        "history": recovery.way.history or None,
         "transactions": recovery.stop.transactions,
         "left_out": following.label if following else None,
         "route": asked.route.value,

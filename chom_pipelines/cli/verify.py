@@ -116,12 +116,13 @@ def _print_archive(archive: ArchiveProof) -> None:
                 typer.echo(f"  {failure}")
     passed = [each.proof for each in archive.segments if each.proof.outcome is Outcome.PASSED]
     transactions = sum(proof.count(Subject.TRANSACTIONS) or 0 for proof in passed)
-    typer.echo(f"binary logs: {len(passed)} segments with {transactions:,} transactions passed now")
+    what = f"{output.amount(len(passed), 'segment')} with {output.amount(transactions, 'transaction')}"
+    typer.echo(f"binary logs: {what} passed now")
     if archive.oldest:
         oldest = f"the oldest of them {entries.age(archive.oldest)}"
-        typer.echo(f"  {archive.skipped} were proved before, {oldest}: --again reads them again")
+        typer.echo(f"  proved before: {archive.skipped}, {oldest}: --again reads them again")
     chain = archive.chain
-    mended = f" ({chain.mended} gaps before the newest full backup)" if chain.mended else ""
+    mended = f" ({output.amount(chain.mended, 'gap')} before the newest full backup)" if chain.mended else ""
     typer.echo(f"  their chain {_CHAIN[chain.outcome]}{f': {chain.reason}' if chain.reason else ''}{mended}")
     for gap in chain.gaps:
         typer.echo(f"    {gap}")

@@ -11,6 +11,7 @@ import typer
 from chom_pipelines.backups.exposure import answers
 from chom_pipelines.backups.verdicts import Verdict
 from chom_pipelines.binlogs.recoverable import Recoverable, recoverable
+from chom_pipelines.binlogs.stopping import AtTime
 from chom_pipelines.binlogs.windows import Full, Interval
 from chom_pipelines.cli import output
 from chom_pipelines.cli.archived import unlogged_json, unlogged_words
@@ -23,13 +24,15 @@ from chom_pipelines.outcome import Outcome, worst
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _COLOURS = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.NOT_VERIFIED: "magenta"}
-_LINE = "{:<19}  {:<19}  {:>9}  {}"
+_LINE = "{:<20}  {:<20}  {:>9}  {}"
 _MOMENT = "%Y-%m-%d %H:%M:%S"
 
 
 @app.command()
 def windows(config: ConfigOption = None, server: ServerOption = None, json: JsonOption = False) -> None:
     """List every interval that can be restored to, oldest first, with the gaps between. All times are UTC.
+
+    `chom restore --at` takes each of the moments from and to as it is printed.
 
     Of every server, unless one is named. Objects are not read: `chom verify` does that. Exit code 1 where the archive
     has a gap, or lacks what the server did not log, and no full backup has mended that, or more is at stake than
@@ -62,9 +65,8 @@ def _print(found: Recoverable, server: Server, now: datetime) -> None:
         length = output.duration(interval.duration.total_seconds()) if interval.last else "-"
         first, others = interval.fulls[0], len(interval.fulls) - 1
         more = f", and {others} more full backups" if others > 1 else ", and one more full backup" if others else ""
-        typer.echo(
-            _LINE.format(f"{interval.earliest:{_MOMENT}}", f"{interval.latest:{_MOMENT}}", length, first.id + more)
-        )
+        begin, end = (f"{AtTime(bound)}".replace(" UTC", "Z") for bound in interval.bounds)
+        typer.echo(_LINE.format(begin, end, length, first.id + more))
         typer.echo(f"    {_proved(interval)}")
         typer.echo(f"    {_drilled(interval)}")
     for gap in found.windows.gaps:
@@ -105,8 +107,8 @@ def _as_json(found: Recoverable, server: Server, now: datetime) -> dict[str, Any
     return {
         "intervals": [
             {
-                "earliest": interval.earliest,
-                "latest": interval.latest,
+                "earliest": interval.bounds[0],
+                "latest": interval.bounds[1],
                 "full_backups": [_full_json(full) for full in interval.fulls],
                 "drill": interval.drill.model_dump(mode="json") if interval.drill else None,
                 "until": {"history": last.history, "file": last.file, "position": last.end, "gtid": last.after}

@@ -115,5 +115,5 @@ def _chain(repository: Repository, server: str, keyring: Keyring | None) -> Chai
     if gaps:
         return ChainProof(Outcome.FAILED, "the log has gaps that no full backup has mended", gaps, mended)
     if found.unusable_segments:
-        return ChainProof(Outcome.FAILED, f"{len(found.unusable_segments)} segments cannot be used", (), mended)
+        return ChainProof(Outcome.FAILED, f"segments that cannot be used: {len(found.unusable_segments)}", (), mended)
     return ChainProof(Outcome.PASSED, "", (), mended)

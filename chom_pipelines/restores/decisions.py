@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from chom_pipelines.errors import RestoreRefusedError
+from chom_pipelines.log_lines import amount
 from chom_pipelines.logical.catalog import RESTORE_MARKER
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
 from chom_pipelines.restores.loading import VALUES_AS_THEY_ARE
@@ -53,10 +54,6 @@ def decided(plan: RestorePlan, standing: Standing, now: datetime) -> Operations:
     )
 
 
-def _number(count: int, thing: str) -> str:
-    return f"{count:,} {thing}" + ("" if count == 1 else "s")
-
-
 def refusal(found: Operations, plan: RestorePlan, standing: Standing, where: str) -> RestoreRefusedError | None:
     """Why the list may not be carried out: something would be lost, and the request does not say that it may."""
     if plan.replace or not found.destructive:
@@ -64,7 +61,7 @@ def refusal(found: Operations, plan: RestorePlan, standing: Standing, where: str
     database = found.destructive[0].database
     names = sorted(each.name for each in found.destructive if each.database == database)
     unfinished = set(standing.databases[database].unfinished.values())
-    there = f"{database} holds {_number(len(names), 'object')}: {', '.join(names[:5])}"
+    there = f"{database} holds {amount(len(names), 'object')}: {', '.join(names[:5])}"
     what = f"{where}: {there}; {plan.backup} was not restored"
     remedy = "restore with --as-database under another name, or replace what is there with --replace"
     if unfinished:
@@ -242,13 +239,13 @@ def _sequence(sequence: Definition, plan: RestorePlan, standing: Standing) -> Op
 def _table(planned: PlannedTable) -> Operation:
     table, split = planned.table, planned.split
     keys = len(split.keys) + len(split.full_text)
-    built = f", {_number(keys, 'key')} built after them" if keys else ""
+    built = f", {amount(keys, 'key')} built after them" if keys else ""
     return Operation(
         Action.CREATE,
         "table",
         planned.database,
         table.name,
-        f"{_number(table.rows, 'row')}, {_number(table.bytes, 'byte')} of text{built}",
+        f"{amount(table.rows, 'row')}, {amount(table.bytes, 'byte')} of text{built}",
         statements=(f"USE {quote(planned.database)}".encode(), split.create),
         table=planned,
     )
@@ -256,7 +253,7 @@ def _table(planned: PlannedTable) -> Operation:
 
 def _constraints(planned: PlannedTable) -> Operation:
     statements = tuple(planned.split.constraints(planned.name))
-    note = f"with {_number(len(planned.split.foreign_keys), 'foreign key')}"
+    note = f"with {amount(len(planned.split.foreign_keys), 'foreign key')}"
     return Operation(Action.ALTER, "table", planned.database, planned.table.name, note, statements=statements)
 
 
@@ -302,7 +299,7 @@ def _accounts(plan: RestorePlan, standing: Standing) -> tuple[list[Operation], l
             found.append(Operation(Action.CREATE, each.kind, "", each.name, statements=(create,)))
     for name, statements in grants.items():
         if name in kinds:
-            note = f"{_number(len(statements), 'grant')}; where one is refused, the account goes again"
+            note = f"{amount(len(statements), 'grant')}; where one is refused, the account goes again"
             undo = (_drop_account(kinds[name], name),)
             found.append(Operation(Action.ALTER, kinds[name], "", name, note, statements=tuple(statements), undo=undo))
     left = ", ".join(sorted({each.name for each in plan.accounts} & standing.accounts))

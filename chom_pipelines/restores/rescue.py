@@ -44,8 +44,13 @@ def compared(endpoint: Endpoint, live: tuple[str, str], restored: tuple[str, str
         if not key or not set(key) <= set(then):
             what = f"{label} has no primary key by which its rows could be told apart"
             raise RestoreRefusedError(what, f"compare it with {'.'.join(restored)} yourself")
-        both = tuple(Column(name, kind) for name, kind in then.items() if name in now)
-        rescue = Rescue(live, restored, key, both)
+        both = tuple(
+            Column(name, each.type, converted=each.charset != now[name].charset)
+            for name, each in then.items()
+            if name in now
+        )
+        rescue = Rescue(live, restored, key, both, _collations(key, now, then))
+        _refuse_other_keys(session, rescue, now, then)
         missing, changed, added = (
             int(session.value(query)) for query in (rescue.count_missing, rescue.count_changed, rescue.count_added)
         )
@@ -53,14 +58,46 @@ def compared(endpoint: Endpoint, live: tuple[str, str], restored: tuple[str, str
     return Rescued(missing, changed, added, script(rescue, moment, (missing, changed, added), notes))
 
 
-def _columns(session: Session, table: tuple[str, str]) -> dict[str, str]:
-    """The types of all columns but the generated ones, in their order; none where there is no such table."""
+@dataclass(frozen=True)
+class _Type:
+    """Of a column; without `charset` and `collation` it is no text."""
+
+    type: str
+    charset: str | None
+    collation: str | None
+
+
+def _collations(key: tuple[str, ...], now: dict[str, _Type], then: dict[str, _Type]) -> dict[str, str]:
+    """Those of the live key's columns that have others in the copy."""
+    texts = {name: (now[name].collation, then[name].collation) for name in key}
+    return {name: live for name, (live, restored) in texts.items() if live and restored and live != restored}
+
+
+def _refuse_other_keys(session: Session, rescue: Rescue, now: dict[str, _Type], then: dict[str, _Type]) -> None:
+    """Raise RestoreRefusedError where rows of the copy are not told apart as those of the live table are."""
+    if not rescue.collations:
+        return
+    narrow = [name for name in rescue.collations if now[name].charset not in {then[name].charset, "utf8mb4"}]
+    if not narrow and not int(session.value(rescue.count_ambiguous)):
+        return
+    name = (narrow or list(rescue.collations))[0]
+    what = (
+        f"the key column {name} of {'.'.join(rescue.live)} is of the collation {now[name].collation}, and in the copy "
+        f"{'.'.join(rescue.restored)} it is of {then[name].collation}: "
+    )
+    why = "not every key can be converted" if narrow else "keys that the copy tells apart are one to the live table"
+    raise RestoreRefusedError(what + why, "compare the two yourself; the copy stays where it is")
+
+
+def _columns(session: Session, table: tuple[str, str]) -> dict[str, _Type]:
+    """All columns but the generated ones, in their order; none where there is no such table."""
     rows = session.rows(
-        "SELECT COLUMN_NAME, DATA_TYPE FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s "
-        "AND COALESCE(GENERATION_EXPRESSION, '') = '' ORDER BY ORDINAL_POSITION",
+        "SELECT COLUMN_NAME, DATA_TYPE, CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.COLUMNS "
+        "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s AND COALESCE(GENERATION_EXPRESSION, '') = '' "
+        "ORDER BY ORDINAL_POSITION",
         table,
     )
-    return {str(name): str(kind).lower() for name, kind in rows}
+    return {str(name): _Type(str(kind).lower(), charset, collation) for name, kind, charset, collation in rows}
 
 
 def _key(session: Session, table: tuple[str, str]) -> tuple[str, ...]:

@@ -6,46 +6,70 @@ the copy does not have.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from chom_pipelines.log_lines import amount
 from chom_pipelines.server.identifiers import qualified, quote
 
 _BY_VALUE = frozenset(
     {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "bit", "year"}
-    | {"date", "datetime", "timestamp", "time", "enum", "set"}
+    | {"date", "datetime", "timestamp", "time"}
 )
 """Types whose values are what they compare as; of all others hashes are compared, as collations may not tell."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column that both tables have: its name and its type in lower case, as information_schema has them."""
+    """A column that both tables have: its name and its type in lower case, as information_schema has them.
+
+    `converted`: the two have other character sets.
+    """
 
     name: str
     type: str
+    converted: bool = False
 
     def same(self) -> str:
         """The condition that it has the same value in the live row `l` and the restored row `r`."""
         live, restored = f"l.{quote(self.name)}", f"r.{quote(self.name)}"
-        return f"{live} <=> {restored}" if self.type in _BY_VALUE else f"SHA2({live}, 256) <=> SHA2({restored}, 256)"
+        if self.type in _BY_VALUE:
+            return f"{live} <=> {restored}"
+        live, restored = (f"CONVERT({each} USING utf8mb4)" if self.converted else each for each in (live, restored))
+        return f"SHA2({live}, 256) <=> SHA2({restored}, 256)"
 
 
 @dataclass(frozen=True)
 class Rescue:
     """A live table and its restored copy; `key` are the columns of the primary key, `columns` all that both have.
 
-    Tables are (database, name). Generated columns are in neither.
+    Tables are (database, name). Generated columns are in neither. `collations` are those of columns of the live key
+    that have others in the copy: rows are told apart as the live table does it.
     """
 
     live: tuple[str, str]
     restored: tuple[str, str]
     key: tuple[str, ...]
     columns: tuple[Column, ...]
+    collations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def _joined(self) -> str:
-        return " AND ".join(f"l.{quote(name)} = r.{quote(name)}" for name in self.key)
+        return " AND ".join(f"l.{quote(name)} = {self._restored_key(name)}" for name in self.key)
+
+    def _restored_key(self, name: str) -> str:
+        restored = f"r.{quote(name)}"
+        if name not in self.collations:
+            return restored
+        is_converted = any(column.converted for column in self.columns if column.name == name)
+        return f"{f'CONVERT({restored} USING utf8mb4)' if is_converted else restored} COLLATE {self.collations[name]}"
+
+    @property
+    def count_ambiguous(self) -> str:
+        """How many keys of the live table would be those of several rows of the copy."""
+        key = ", ".join(map(self._restored_key, self.key))
+        rows = f"SELECT 1 FROM {qualified(*self.restored)} r GROUP BY {key} HAVING COUNT(*) > 1"
+        return f"SELECT COUNT(*) FROM ({rows}) ambiguous"
 
     @property
     def _missing(self) -> str:
@@ -109,13 +133,13 @@ def script(rescue: Rescue, moment: str, counts: tuple[int, int, int], notes: Seq
         "SET SESSION time_zone = '+00:00';",
         "START TRANSACTION;",
         "",
-        f"-- {missing:,} rows are missing from {live}.",
+        f"-- Missing from {live}: {amount(missing, 'row')}.",
         *([rescue.insert] if missing else []),
         "",
-        f"-- {changed:,} rows have other values now; whoever changed them since may have meant to.",
+        f"-- With other values now: {amount(changed, 'row')}; whoever changed them since may have meant to.",
         *([rescue.update] if changed else []),
         "",
-        f"-- {added:,} rows came later, and stay as they are.",
+        f"-- Came later, and stay as they are: {amount(added, 'row')}.",
         "-- COMMIT;",
         "",
     ]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.backups.archived_hours import ArchivedHour, archive_hour
+from chom_pipelines.backups.taking import archive_binary_log
 from chom_pipelines.errors import ArchiveBehindError, NotArchivedError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.progress import unreported
@@ -153,6 +154,18 @@ def test_a_segment_that_cannot_be_used_is_told_and_holds_up_no_other(
     found = archived(deployed, hours, -1)
     assert found.segments
     assert [spoiled.id in name for name in found.blocked] == [True]
+
+
+def test_an_archive_that_reaches_beyond_now_by_a_wrong_clock_does_not_end_the_hourly_archive(
+    server: PrivateServer, deployed: Deployment
+) -> None:
+    hours = Hours.of(server, -3)
+    hours.close(50)
+    inventory = load_inventory(deployed.config)
+    one = inventory.server()
+    archive_binary_log(inventory, one, one.backup, unreported, close=False)
+    hours.work(-0.5)
+    assert sum(each.transactions for each in archived(deployed, hours, -1).new) == 1
 
 
 def test_a_server_whose_clock_is_behind_is_asked_again_later(server: PrivateServer, deployed: Deployment) -> None:

@@ -1,6 +1,7 @@
 import pytest
 
 from chom_pipelines.binlogs.indexing import SegmentIndex
+from chom_pipelines.binlogs.scheduled import statuses
 from chom_pipelines.binlogs.statements import TEXT_BYTES, Does, understand
 from chom_pipelines.binlogs.transactions import Ending
 from chom_pipelines_tests.binlogs.logs import logs_since, new_log, scanned
@@ -29,6 +30,13 @@ from chom_pipelines_tests.servers import PrivateServer
         ("RENAME TABLE a TO b, x.c TO y.d", Does.RENAME, "table", [("d", "a"), ("x", "c")]),
         ("/* a note */ -- another\n # and one more\nDROP TABLE a", Does.DROP, "table", [("d", "a")]),
         ("/*!50003 DROP TABLE a */", Does.DROP, "table", [("d", "a")]),
+        ("DROP/**/TABLE x", Does.DROP, "table", [("d", "x")]),
+        ("DROP -- a note\nTABLE/* x */IF EXISTS x.`a/*b*/`,c", Does.DROP, "table", [("x", "a/*b*/"), ("d", "c")]),
+        ("/*!40000 DROP TABLE x */", Does.DROP, "table", [("d", "x")]),
+        ("/*M!100100 DROP */ TABLE /*! IF EXISTS */ x", Does.DROP, "table", [("d", "x")]),
+        ("SET STATEMENT max_statement_time=1 FOR DROP TABLE x", Does.DROP, "table", [("d", "x")]),
+        ("SET STATEMENT a='x FOR y', b=2 FOR /* z */ TRUNCATE x", Does.TRUNCATE, "table", [("d", "x")]),
+        ("SET STATEMENT a=1 FOR DELETE FROM x", Does.ROWS, "", []),
         ("DROP TABLE größe", Does.DROP, "table", [("d", "größe")]),
         ("DELETE FROM users", Does.ROWS, "", []),
         ("(INSERT INTO a VALUES (1))", Does.ROWS, "", []),
@@ -67,15 +75,46 @@ def test_temporary_tables_are_told_from_others(text: str) -> None:
         "/* x */ ALTER USER a IDENTIFIED WITH p AS 'secret'",
         "GRANT ALL ON *.* TO a IDENTIFIED BY PASSWORD 'secret'",
         "SET PASSWORD FOR a = 'secret'",
+        "SET PASSWORD FOR 'a'@'%' = 'secret' REPLACE 'secret'",
         "set password = PASSWORD('secret')",
         "CREATE SERVER s FOREIGN DATA WRAPPER mysql OPTIONS (HOST 'h', PASSWORD 'secret')",
+        'ALTER SERVER s OPTIONS (PASSWORD "secret")',
         "CREATE OR REPLACE USER a IDENTIFIED VIA ed25519 USING 'secret'",
+        "ALTER USER 'a'@'%' IDENTIFIED VIA mysql_native_password USING 'it''s secret' OR ed25519 USING 'secret'",
+        "ALTER USER a IDENTIFIED WITH caching_sha2_password AS 0x5ec8e7",
+        "ALTER/**/USER a IDENTIFIED/**/BY/*'*/'secret'/*'*/",
+        "ALTER USER USER() IDENTIFIED BY 'x\\' REPLACE 'secret'",
+        "CREATE USER a IDENTIFIED BY 'cut off: secret",
+        "SET STATEMENT a=1 FOR ALTER USER a IDENTIFIED BY 'secret'",
+        "CHANGE MASTER TO MASTER_HOST='h', MASTER_PASSWORD='secret'",
+        "CHANGE REPLICATION SOURCE TO SOURCE_PASSWORD='secret'",
+        "START SLAVE USER='u' PASSWORD='secret'",
+        "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO ALTER USER a IDENTIFIED BY 'secret'",
+        "CREATE TABLE f (a INT) ENGINE=FEDERATED CONNECTION='mysql://u:secret@h/d/t'",
+        "UPDATE mysql.user SET authentication_string = 'secret'",
+        "INSERT INTO `mysql` . servers VALUES ('secret')",
+        "/* x */ REPLACE INTO mysql/* y */.servers VALUES ('secret')",
     ],
 )
 def test_passwords_are_left_out(text: str) -> None:
     statement = understand(text.encode(), "")
     assert "secret" not in statement.text
+    assert "5ec8e7" not in statement.text
     assert statement.text[:3] == text[:3]
+
+
+def test_what_no_secret_is_near_to_is_kept() -> None:
+    for text in (
+        "GRANT SELECT ON *.* TO 'app'@'10.%', `b`@`%`",
+        "DELETE FROM t WHERE name = 'x' /* 'y' */",
+        "CREATE EVENT e ON SCHEDULE AT '2026-01-02' DISABLE DO DELETE FROM t",
+    ):
+        assert understand(text.encode(), "d").text == text
+    masked = understand(b"ALTER USER 'app'@'%' IDENTIFIED BY 'x' ACCOUNT LOCK", "").text
+    assert masked == "ALTER USER 'app'@'%' IDENTIFIED BY '…' ACCOUNT LOCK"
+    event = understand(b"CREATE EVENT e ON SCHEDULE AT '2026-01-02' DISABLE DO SET PASSWORD = 'x'", "")
+    assert statuses({}, [event]) == {("", "e"): "DISABLE"}
+    assert understand(b"UPDATE user SET x = 'y'", "mysql").text == "UPDATE user SET x = '…'"
 
 
 def test_long_statements_are_cut_off_between_characters() -> None:

@@ -13,7 +13,7 @@ from chom_pipelines.binlogs.archive import History
 from chom_pipelines.binlogs.chain import chained
 from chom_pipelines.binlogs.recoverable import Recoverable
 from chom_pipelines.binlogs.segments import Identity
-from chom_pipelines.binlogs.windows import Windows, run_of, windows
+from chom_pipelines.binlogs.windows import Interval, Windows, run_of, windows
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.repository.store import Folder
@@ -148,3 +148,14 @@ def test_a_gap_within_a_file_is_not_mended_by_a_backup_before_it() -> None:
     behind = full(2.5, 500)
     assert len(Recoverable((before,), (history,), {}, {}).open_gaps) == 1
     assert Recoverable((before, behind), (history,), {}, {}).open_gaps == ()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "bounds"),
+    [((0, 10), (0, 10)), ((0.2, 10), (1, 10)), ((0.2, 1), (1, 1)), ((0.2, 0.9), (0.2, 0.9)), ((0.2, 0.2), (0.2, 0.2))],
+)
+def test_bounds_are_whole_seconds_within_if_there_is_one(
+    seconds: tuple[float, float], bounds: tuple[float, float]
+) -> None:
+    first, last = (at(each / 3600) for each in seconds)
+    assert Interval(first, last, (), None).bounds == tuple(at(each / 3600) for each in bounds)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from chom_pipelines.cli.main import main
 from chom_pipelines.cli.restore_options import PASSWORD as RESTORE_PASSWORD
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.cli.setting import ROWS, Setting
+from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
 
 BOSS = "chom_test_boss"
@@ -123,6 +128,89 @@ def test_a_transaction_is_restored_through(
         assert counts(session, emptied.database) == (ROWS, 5)
 
 
+class RecoveringError(Exception):
+    """What no test gets to that must not recover anything."""
+
+
+@pytest.fixture
+def without_recovery(monkeypatch: pytest.MonkeyPatch) -> None:
+    def recovered(*_: object) -> None:
+        raise RecoveringError
+
+    monkeypatch.setattr("chom_pipelines.cli.restore_to.recovered_backup", recovered)
+
+
+@pytest.mark.usefixtures("without_recovery", "boss")
+def test_a_dry_run_recovers_nothing_where_the_log_changes_rows_alone(
+    emptied: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = emptied.database
+    emptied.chom("events", "--table", name, "--kind", "delete")
+    place = place_of(capsys.readouterr().out)
+    arguments = ["--before", place, "--as-database", "chom_planned", "--user", BOSS]
+    assert emptied.chom("restore", *arguments, "--dry-run") == 0
+    assert "changes rows alone" in capsys.readouterr().out
+    code, body = emptied.document(capsys, "restore", *arguments, "--dry-run")
+    assert code == 0
+    file, _, position = place.partition(":")
+    assert (body["end"]["file"], body["moment"], body["transactions"]) == (file, place, 5)
+    assert body["end"]["position"] <= int(position)
+    assert body["history"] == str(emptied.server.facts.server_id)
+    assert (body["operations_by"], body["backup"]) == ("backup", emptied.latest.id)
+    tables = [each["name"] for each in body["operations"] if each["kind"] == "table" and each["database"]]
+    assert {"orders", "users"} <= set(tables)
+    with pytest.raises(RecoveringError):
+        restored(emptied, *arguments)
+
+
+def restored(setting: Setting, *arguments: str) -> None:
+    """As `chom restore`, and what it raises that is no error of ours."""
+    main(["restore", "--config", str(setting.config), *arguments])
+
+
+@pytest.mark.usefixtures("boss")
+def test_a_dry_run_that_has_to_recover_says_so_first_and_lists_what_was_made_meanwhile(
+    emptied: Setting, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    name = emptied.database
+    with emptied.server.connect() as session:
+        session.execute(f"CREATE TABLE {name}.made_later (id INT PRIMARY KEY)")
+        session.execute(f"DROP TABLE {name}.users")
+    assert emptied.chom("backup", "--type", "incremental") == 0
+    emptied.chom("events", "--table", f"{name}.users", "--kind", "drop")
+    place = place_of(capsys.readouterr().out)
+    arguments = ["--before", place, "--as-database", "chom_planned", "--user", BOSS, "--dry-run"]
+    code, body = emptied.document(capsys, "restore", *arguments)
+    assert code == 0
+    assert body["operations_by"] == "recovery"
+    assert "made_later" in [each["name"] for each in body["operations"]]
+    request.getfixturevalue("without_recovery")
+    with pytest.raises(RecoveringError):
+        restored(emptied, *arguments)
+    assert "which is done now" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("without_recovery", "boss")
+def test_what_the_target_refuses_is_refused_before_anything_is_recovered(
+    emptied: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = f"{emptied.document(capsys, 'events', '--kind', 'delete')[1]['events'][-1]['before']}"
+    arguments = ["--before", place, "--into-server", "chom"]
+    assert emptied.chom("restore", *arguments, "--user", BOSS) == 1
+    assert "--replace" in capsys.readouterr().err
+    assert emptied.chom("restore", *arguments, "--replace") == 1  # which the account of backups may not
+    assert "--user" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--allow-unencrypted", "--despite-failed-proof"])
+def test_what_is_of_a_backup_by_itself_is_refused_of_a_point_in_time(
+    emptied: Setting, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    arguments = [emptied.latest.id, option, "--at", "2026-01-02 03:04:05Z", "--into-directory", "restored"]
+    assert emptied.chom("restore", *arguments) == 2
+    assert f"{option} is for a backup by itself" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
@@ -131,7 +219,12 @@ def test_a_transaction_is_restored_through(
         (["--at", "2020-01-02 03:04:05Z"], 1, "before the oldest full backup"),
         (["--at", "2126-01-02 03:04:05+01:00"], 1, "does not go beyond"),
         (["--before", "mysql-bin"], 2, "is no place"),
-        (["--before", "mysql-bin.999999:4"], 1, "cannot be restored"),
+        (["--before", ":12351"], 2, "names no file of a binary log\n  → write it as mysql-bin.000123:4567"),
+        (["--before", "12351"], 2, "names no file"),
+        (["--before", "mysql-bin.000001"], 2, "no position follows its file"),
+        (["--before", "mysql-bin.000001:"], 2, "no position follows its file"),
+        (["--before", "mysql-bin.999999:4"], 1, "mysql-bin.999999 is not in the archive, which has mysql-bin.0"),
+        (["--before", "77/mysql-bin.000001:4"], 1, "there is no history 77 in the archive, which has"),
         (["--before", "mysql-bin.000001:4", "--at", "2026-01-02 03:04:05Z"], 2, "use one of them"),
         (["--gtid", "nonsense"], 2, "is no"),
     ],
@@ -143,6 +236,23 @@ def test_what_cannot_be_restored_to_is_refused_by_name(
     assert emptied.chom("restore", *arguments, "--into-directory", str(target)) == code
     assert told in capsys.readouterr().err
     assert not target.exists()
+
+
+def test_every_moment_that_windows_prints_is_taken_by_restore(
+    emptied: Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    time.sleep(1.1)  # so that a whole second is within
+    emptied.chom("backup", "--type", "incremental")
+    assert emptied.chom("backup", "--verification", "none") == 0  # which is a moment by itself as yet
+    capsys.readouterr()
+    assert emptied.chom("windows") == 0
+    printed = re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?Z", capsys.readouterr().out)
+    _, body = emptied.document(capsys, "windows")
+    told = [each[bound] for each in body["servers"][0]["intervals"] for bound in ("earliest", "latest")]
+    assert len(printed) == len(told) >= 2
+    for moment in (*printed, *told):
+        arguments = ["--at", moment, "--into-directory", str(tmp_path / "restored"), "--dry-run"]
+        assert emptied.chom("restore", *arguments) == 0, moment
 
 
 def test_windows_tell_what_is_at_stake(emptied: Setting, capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,6 +269,30 @@ def test_the_archive_alone_is_no_window(on_mariadb: Setting, capsys: pytest.Capt
     assert "there is no full backup" in capsys.readouterr().out
 
 
+def test_an_archive_without_a_full_backup_is_said_to_lead_nowhere(
+    on_mariadb: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = "there is no full backup, so that nothing can be restored"
+    assert on_mariadb.chom("backup", "--type", "incremental") == 0
+    assert nowhere in capsys.readouterr().err
+    _, body = on_mariadb.document(capsys, "backup", "--type", "binlog")
+    assert [nowhere in warning for warning in body["archive"]["warnings"]] == [True]
+    assert on_mariadb.chom("backup", "--verification", "none") == 0
+    capsys.readouterr()
+    assert on_mariadb.chom("backup", "--type", "incremental") == 0
+    assert nowhere not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [("--verification", "full"), ("--threads", "2")])
+def test_what_is_of_full_backups_is_refused_of_archives(
+    on_mariadb: Setting, capsys: pytest.CaptureFixture[str], option: tuple[str, str]
+) -> None:
+    for kind in ("incremental", "binlog"):
+        assert on_mariadb.chom("backup", "--type", kind, *option) == 2
+        assert f"{option[0]} is for full backups, and the type is {kind}" in capsys.readouterr().err
+    assert not (on_mariadb.folder / "repository").exists()
+
+
 def test_what_is_closed_is_archived_without_closing_anything(
     on_mariadb: Setting, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,3 +306,54 @@ def test_nothing_found_is_said_and_is_exit_code_1(emptied: Setting, capsys: pyte
     assert emptied.chom("events", "--table", "nobody.knows") == 1
     assert "nothing is found" in capsys.readouterr().out
     assert emptied.chom("events", "--kind", "explosion") == 2
+
+
+def test_names_and_texts_of_others_cannot_control_the_terminal(
+    on_both: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, table = on_both.database, "evil\x1b[2Jtable"
+    with on_both.server.connect() as session:
+        session.execute(f"CREATE TABLE {name}.`{table}` (id INT PRIMARY KEY)")
+        session.execute(f"DROP TABLE {name}.`{table}` /* \x1b]0;title\x07 \u202e */")
+        session.execute(f"CREATE TABLE {name}.`a b; c` (id INT PRIMARY KEY)")
+        session.execute(f"DROP TABLE {name}.`a b; c`")
+    on_both.chom("backup", "--type", "incremental")
+    capsys.readouterr()
+    assert on_both.chom("events", "--table", name, "--kind", "drop") == 0
+    told = capsys.readouterr().out
+    assert set(told) & {"\x1b", "\x07", "\u202e"} == set()
+    assert "evil\\x1b[2Jtable" in told
+    assert shlex.quote(f"{name}.a b; c") in told
+    assert on_both.chom("events", "--table", name, "--kind", "drop", "--json") == 0
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    tables = [each["statements"][0]["tables"] for each in json.loads(printed)["events"]]
+    assert [[name, table]] in tables
+
+
+def test_what_was_not_searched_is_named(emptied: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    emptied.chom("events", "--kind", "delete", "--to", "2126-01-02 03:04:05Z")
+    assert "not searched: what came after " in capsys.readouterr().out
+    emptied.chom("events", "--kind", "delete", "--to", "2020-01-02 03:04:05Z")
+    assert "not searched" not in capsys.readouterr().out
+    with emptied.server.connect() as session:
+        for _ in range(2):
+            session.execute("FLUSH BINARY LOGS")
+        lost, last = [row[0] for row in session.rows("SHOW BINARY LOGS")][-2:]
+        while lost in [row[0] for row in session.rows("SHOW BINARY LOGS")]:
+            session.execute("FLUSH BINARY LOGS")
+            session.execute(f"PURGE BINARY LOGS TO '{last}'")
+    emptied.chom("backup", "--type", "incremental")
+    _, body = emptied.document(capsys, "events", "--kind", "delete")
+    assert any(lost in each for each in body["not_searched"])
+    history = next(iter(emptied.repository.histories("chom")))
+    spoiled = emptied.repository.binlogs("chom", history).entries()[0]
+    (path_of(spoiled) / "manifest.json").write_text("{}")
+    _, body = emptied.document(capsys, "events", "--kind", "delete")
+    assert any(each.startswith(f"{history}/{spoiled.id}: ") for each in body["not_searched"])
+
+
+def test_an_empty_archive_is_not_searched(on_mariadb: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    on_mariadb.repository.create()
+    assert on_mariadb.chom("events") == 1
+    assert "not searched: anything: no binary log is archived" in capsys.readouterr().out

@@ -77,9 +77,9 @@ def test_what_was_lost_or_changed_comes_back_and_what_came_later_stays(
         now = rows(session, name, odd)
         assert on_both.chom("rescue", *arguments, "--output", str(file)) == 0
         told = capsys.readouterr().out
-        assert "6 rows are missing" in told
-        assert "3 have other values" in told
-        assert "1 rows came later" in told
+        assert f"missing from {name}.{odd} now: 6 rows\n" in told
+        assert "with other values now: 3 rows\n" in told
+        assert "came later, and left alone: 1 row\n" in told
         assert rows(session, name, odd) == now
         assert rows(session, "chom_rescued", odd) == before
         assert file.stat().st_mode & 0o777 == 0o600
@@ -105,6 +105,61 @@ def test_nothing_is_lost_is_said(
     assert (body["missing"], body["changed"], body["added"]) == (0, 0, 0)
     assert "INSERT" not in file.read_text()
     assert "UPDATE" not in file.read_text()
+
+
+KEYED = "CREATE TABLE {}.keyed (k VARCHAR(20), e ENUM('a', 'b'), note VARCHAR(50), PRIMARY KEY (k)) "
+THEN = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+
+
+GENERAL = "utf8mb4 COLLATE utf8mb4_general_ci"
+ONE = (
+    "the key column k of {0}.keyed is of the collation utf8mb4_general_ci, and in the copy chom_rescued.keyed it is of "
+    "utf8mb4_bin: keys that the copy tells apart are one to the live table"
+)
+
+
+@pytest.mark.parametrize(
+    ("keys", "sets", "told"),
+    [
+        (("x", "y"), (THEN, GENERAL), ""),
+        (("x", "é"), ("CHARACTER SET latin1", "utf8mb4 COLLATE utf8mb4_unicode_ci"), ""),
+        (("x", "é"), (THEN, "latin1"), "not every key can be converted"),
+        (("x", "X"), (THEN, GENERAL), ONE),
+    ],
+    ids=["another collation", "a wider character set", "a narrower character set", "keys that become one"],
+)
+def test_rows_come_back_into_a_table_of_another_collation_or_it_is_refused_by_name(
+    on_both: Setting,
+    boss: str,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    keys: tuple[str, str],
+    sets: tuple[str, str],
+    told: str,
+) -> None:
+    name, file = on_both.database, on_both.folder / "rescue.sql"
+    with on_both.server.connect() as session:
+        session.execute(KEYED.format(name) + sets[0])
+        session.execute(f"INSERT INTO {name}.keyed VALUES ('{keys[0]}', 'a', 'Zoë'), ('{keys[1]}', 'b', 'same')")
+        assert on_both.chom("backup", "--verification", "none") == 0
+        session.execute(f"INSERT INTO {name}.keyed VALUES ('z', 'b', 'changes')")
+        before, at = rows(session, name, "keyed"), place(session, on_both)
+        session.execute(f"DELETE FROM {name}.keyed WHERE k = '{keys[0]}'")
+        session.execute(f"ALTER TABLE {name}.keyed CONVERT TO CHARACTER SET {sets[1]}")
+        session.execute(f"UPDATE {name}.keyed SET note = 'changed' WHERE k = 'z'")
+        assert on_both.chom("backup", "--type", "incremental") == 0
+    capsys.readouterr()
+    arguments = ["--table", f"{name}.keyed", "--into", "chom_rescued", "--before", at, "--user", boss]
+    assert on_both.chom("rescue", *arguments, "--output", str(file)) == (1 if told else 0)
+    said = capsys.readouterr()
+    if told:
+        assert told.format(name) in said.err
+        assert not file.exists()
+        return
+    assert "now: 1 row\n  with other values now: 1 row\n" in said.out
+    with on_both.server.connect() as session:
+        run(session, file)
+        assert rows(session, name, "keyed") == before
 
 
 @pytest.mark.parametrize(

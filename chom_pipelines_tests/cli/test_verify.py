@@ -148,7 +148,7 @@ def test_binary_logs_are_proved_once_and_again_when_asked(on_both: Setting, caps
     assert on_both.chom("verify", "--all") == 0
     out = capsys.readouterr().out
     assert f"{on_both.latest.id}: passed (basic)" in out
-    assert f"  {len(segments)} were proved before, the oldest of them just now" in out
+    assert f"  proved before: {len(segments)}, the oldest of them just now" in out
     _, body = on_both.document(capsys, "verify", "--binlogs", "--again")
     assert len(body["binlogs"]["segments"]) == len(segments)
     assert on_both.chom("verify") == 0

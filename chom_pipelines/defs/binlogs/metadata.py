@@ -81,8 +81,8 @@ def interval_rows(found: Recoverable) -> list[Row]:
     """The newest ones, oldest first."""
     return [
         {
-            "from": _moment(each.earliest),
-            "to": _moment(each.latest),
+            "from": _moment(each.bounds[0]),
+            "to": _moment(each.bounds[1]),
             "hours": round(each.duration / _HOUR, 2),
             "full_backups": len(each.fulls),
             "begins_with": each.fulls[0].id,
