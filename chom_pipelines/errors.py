@@ -201,9 +201,5 @@ class RestoreFailedError(ChomError):
     """A restore stopped half-way; the message says what is there and how to run it again."""
 
 
-class ReplayUnsupportedError(RestoreFailedError):
-    """The text of a log is not what the server's own client can execute; by replication it may well be replayed."""
-
-
 class DemonstrationFailedError(ChomError):
     """The demonstration did not see what it was to show."""

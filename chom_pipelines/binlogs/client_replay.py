@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chom_pipelines.binlogs.option_file import option_file
-from chom_pipelines.errors import ReplayUnsupportedError, RestoreFailedError
+from chom_pipelines.errors import RestoreFailedError
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.process import harmless_environment
 from chom_pipelines.server.programs import binlog_program, client_program
 
 _END = "the replay has ended"
-_OTHER_DOMAIN = "ERROR 1953 "
-"""A session of MariaDB cannot change its GTID's domain while it has a temporary table, nor in a transaction."""
 _FAILED_AT = re.compile(r"^ERROR \d+.*? at line (\d+)", re.MULTILINE)
 _PLACE = re.compile(rb"# at (\d+)\n")
 
@@ -109,12 +107,6 @@ def _failure(files: Sequence[LogFile], flavour: Flavour, private: Path, said: st
     found = _FAILED_AT.search(said)
     where = _event_at(files, flavour, private, int(found[1])) if found else "an unknown event"
     what = f"the replay failed at {where}: {text}"
-    if flavour is Flavour.MARIADB and _OTHER_DOMAIN in text:
-        what += (
-            "; the text of the log is that of one session, and MariaDB lets none change its GTID's domain while a "
-            "temporary table or a transaction is open: a statement before it has most likely left a temporary table"
-        )
-        return ReplayUnsupportedError(what, "replay by replication")
     return RestoreFailedError(what, "restore to a place before it, with --before")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from chom_pipelines.binlogs.recovering import Route
-from chom_pipelines.errors import ReplayUnsupportedError, RestoreRefusedError
+from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.oracle_run import Watched, watched
 
@@ -33,12 +33,7 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def test_a_recovery_brings_back_all_that_the_oracle_saw(seen: Watched, number: int) -> None:
     moment = seen.moments[number]
     route = seen.routes(moment)[number % len(seen.routes(moment))]
-    try:
-        differences = seen.differences(moment, route)
-    except ReplayUnsupportedError:
-        # MariaDB's client makes text that it cannot always execute: it says so, and replication has to get there
-        assert (seen.archive.server.flavour, route) == (Flavour.MARIADB, Route.CLIENT)
-        differences = seen.differences(moment, Route.REPLICATION)
+    differences = seen.differences(moment, route)
     assert not differences, f"CHOM_ORACLE_SEED={_SEED}, {moment.target}, by {route.value}"
 
 
