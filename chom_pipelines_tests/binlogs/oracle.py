@@ -139,8 +139,10 @@ def _programs(session: Session) -> Iterator[tuple[str, str]]:
         f"WHERE trigger_schema NOT IN ({_OWN})"
     ):
         yield f"trigger {database}.{name}", f"{table} {mode} {body}"
+    # an event for one time is disabled while it runs for that, before it is dropped; only the drop is logged
+    asked = "IF(event_type = 'ONE TIME' AND on_completion = 'NOT PRESERVE', 'once', status)"
     for database, name, status, body, zone in session.rows(
-        f"SELECT event_schema, event_name, status, event_definition, time_zone FROM {schema}.events "
+        f"SELECT event_schema, event_name, {asked}, event_definition, time_zone FROM {schema}.events "
         f"WHERE event_schema NOT IN ({_OWN})"
     ):
         yield f"event {database}.{name}", f"{status} {zone} {body}"
