@@ -8,10 +8,10 @@ from datetime import datetime
 
 from chom_pipelines.backups.exposure import SKEW
 from chom_pipelines.backups.taking import archive_binary_log
-from chom_pipelines.binlogs.archive import histories_to_continue
-from chom_pipelines.binlogs.chain import Chain
-from chom_pipelines.binlogs.coverage import Span, covering
-from chom_pipelines.binlogs.segments import Segment
+from chom_pipelines.binlogs.archive.chain import Chain
+from chom_pipelines.binlogs.archive.coverage import Span, covering
+from chom_pipelines.binlogs.archive.histories import histories_to_continue
+from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.errors import NotArchivedError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of

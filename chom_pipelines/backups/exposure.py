@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from chom_pipelines.backups.verdicts import LATE, Details, Verdict
-from chom_pipelines.binlogs.recoverable import Recoverable
+from chom_pipelines.binlogs.recovery.recoverable import Recoverable
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.outcome import Outcome
 

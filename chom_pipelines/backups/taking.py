@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chom_pipelines.backups.policy import refuse_unbuilt
-from chom_pipelines.binlogs.archiving import Archived, archive
+from chom_pipelines.binlogs.archive.archiving import Archived, archive
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of

@@ -7,9 +7,9 @@ from typing import Any
 
 import typer
 
-from chom_pipelines.binlogs.archiving import Archived
-from chom_pipelines.binlogs.segments import Segment
-from chom_pipelines.binlogs.unlogged import Unlogged
+from chom_pipelines.binlogs.archive.archiving import Archived
+from chom_pipelines.binlogs.archive.segments import Segment
+from chom_pipelines.binlogs.archive.unlogged import Unlogged
 from chom_pipelines.cli import output
 
 _LEADS_NOWHERE = (

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from chom_pipelines.backups.taking import Taken, archive_binary_log, take_and_prove
-from chom_pipelines.binlogs.unlogged import unlogged as unlogged_of_segments
+from chom_pipelines.binlogs.archive.unlogged import unlogged as unlogged_of_segments
 from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.archived import print_archived
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption

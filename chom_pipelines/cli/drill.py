@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from chom_pipelines.binlogs.stopping import AtTime, parse_time
+from chom_pipelines.binlogs.recovery.stopping import AtTime, parse_time
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory

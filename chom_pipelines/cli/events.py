@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from chom_pipelines.binlogs.archive import History, histories, reading_histories
-from chom_pipelines.binlogs.indexing import MANY_ROWS
-from chom_pipelines.binlogs.searching import Change, Event, Search, events, unread
-from chom_pipelines.binlogs.stopping import AtTime, parse_time
-from chom_pipelines.binlogs.transactions import TableRows
+from chom_pipelines.binlogs.archive.histories import History, histories, reading_histories
+from chom_pipelines.binlogs.archive.indexing import MANY_ROWS
+from chom_pipelines.binlogs.format.transactions import TableRows
+from chom_pipelines.binlogs.recovery.searching import Change, Event, Search, events, unread
+from chom_pipelines.binlogs.recovery.stopping import AtTime, parse_time
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory

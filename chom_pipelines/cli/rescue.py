@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from chom_pipelines.binlogs.point_in_time import point_in_time, recovered_backup
-from chom_pipelines.binlogs.recovering import Route
+from chom_pipelines.binlogs.recovery.point_in_time import point_in_time, recovered_backup
+from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.cli.restore_options import account_explained, moment_of, target_endpoint

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from chom_pipelines.binlogs.recovering import Route
+from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption, refuse_unnamed
 from chom_pipelines.cli.restore_options import PASSWORD, account_explained, moment_of, target_endpoint

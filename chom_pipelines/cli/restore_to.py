@@ -10,9 +10,14 @@ from typing import Any
 
 import typer
 
-from chom_pipelines.binlogs.point_in_time import PointInTime, point_in_time, recover_into_directory, recovered_backup
-from chom_pipelines.binlogs.recovering import Recovered, Recoverer, Route
-from chom_pipelines.binlogs.stopping import Located, Target
+from chom_pipelines.binlogs.recovery.point_in_time import (
+    PointInTime,
+    point_in_time,
+    recover_into_directory,
+    recovered_backup,
+)
+from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
+from chom_pipelines.binlogs.recovery.stopping import Located, Target
 from chom_pipelines.cli import output
 from chom_pipelines.cli.restore_plan import print_plan
 from chom_pipelines.errors import RestoreRefusedError

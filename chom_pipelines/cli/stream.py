@@ -15,8 +15,8 @@ from typing import Annotated, Any
 
 import typer
 
-from chom_pipelines.binlogs.lag import LagReport, State
-from chom_pipelines.binlogs.streaming import EVERY, Streaming
+from chom_pipelines.binlogs.streaming.lag import LagReport, State
+from chom_pipelines.binlogs.streaming.service import EVERY, Streaming
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.errors import ConfigurationError, RepositoryError

@@ -10,9 +10,9 @@ import typer
 
 from chom_pipelines.backups.exposure import answers
 from chom_pipelines.backups.verdicts import Verdict
-from chom_pipelines.binlogs.recoverable import Recoverable, recoverable
-from chom_pipelines.binlogs.stopping import AtTime
-from chom_pipelines.binlogs.windows import Full, Interval
+from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
+from chom_pipelines.binlogs.recovery.stopping import AtTime
+from chom_pipelines.binlogs.recovery.windows import Full, Interval
 from chom_pipelines.cli import output
 from chom_pipelines.cli.archived import unlogged_json, unlogged_words
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption

@@ -10,12 +10,12 @@ import time
 from dataclasses import dataclass
 
 from chom_pipelines.backups.taking import archive_binary_log
-from chom_pipelines.binlogs.archive import histories
-from chom_pipelines.binlogs.archiving import Archived
-from chom_pipelines.binlogs.point_in_time import point_in_time, recovered_backup
-from chom_pipelines.binlogs.recovering import Recovered, Route
-from chom_pipelines.binlogs.searching import Change, Event, Search, events
-from chom_pipelines.binlogs.stopping import parse_place
+from chom_pipelines.binlogs.archive.archiving import Archived
+from chom_pipelines.binlogs.archive.histories import histories
+from chom_pipelines.binlogs.recovery.point_in_time import point_in_time, recovered_backup
+from chom_pipelines.binlogs.recovery.recovering import Recovered, Route
+from chom_pipelines.binlogs.recovery.searching import Change, Event, Search, events
+from chom_pipelines.binlogs.recovery.stopping import parse_place
 from chom_pipelines.demo.place import SERVER
 from chom_pipelines.demo.shop import DATABASE
 from chom_pipelines.demo.workload import Workload

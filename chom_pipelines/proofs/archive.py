@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from chom_pipelines.binlogs.recoverable import recoverable
-from chom_pipelines.binlogs.segments import Segment
+from chom_pipelines.binlogs.archive.segments import Segment
+from chom_pipelines.binlogs.recovery.recoverable import recoverable
 from chom_pipelines.errors import ChomError, RepositoryError
 from chom_pipelines.outcome import Outcome, worst
 from chom_pipelines.progress import Report

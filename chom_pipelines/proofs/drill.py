@@ -14,11 +14,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from chom_pipelines.binlogs.choosing import ways_to, whole_ways
-from chom_pipelines.binlogs.point_in_time import PointInTime, point_in_time, recovered_backup
-from chom_pipelines.binlogs.recoverable import recoverable
-from chom_pipelines.binlogs.recovering import Recoverer, Route
-from chom_pipelines.binlogs.stopping import AtTime
+from chom_pipelines.binlogs.recovery.choosing import ways_to, whole_ways
+from chom_pipelines.binlogs.recovery.point_in_time import PointInTime, point_in_time, recovered_backup
+from chom_pipelines.binlogs.recovery.recoverable import recoverable
+from chom_pipelines.binlogs.recovery.recovering import Recoverer, Route
+from chom_pipelines.binlogs.recovery.stopping import AtTime
 from chom_pipelines.errors import (
     ChomError,
     ConnectionFailedError,

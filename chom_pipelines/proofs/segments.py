@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from chom_pipelines.binlogs.events import MAGIC
-from chom_pipelines.binlogs.gtids import GtidPosition, Gtids, GtidSet
-from chom_pipelines.binlogs.indexing import Indexed, SegmentIndex, indexed
-from chom_pipelines.binlogs.scanning import Scanner
-from chom_pipelines.binlogs.segments import FIRST, Segment
-from chom_pipelines.binlogs.transactions import FileEnding, Summary
-from chom_pipelines.binlogs.writing import fingerprint
+from chom_pipelines.binlogs.archive.indexing import Indexed, SegmentIndex, indexed
+from chom_pipelines.binlogs.archive.segments import FIRST, Segment
+from chom_pipelines.binlogs.archive.writing import fingerprint
+from chom_pipelines.binlogs.format.events import MAGIC
+from chom_pipelines.binlogs.format.gtids import GtidPosition, Gtids, GtidSet
+from chom_pipelines.binlogs.format.scanning import Scanner
+from chom_pipelines.binlogs.format.transactions import FileEnding, Summary
 from chom_pipelines.errors import ChomError, DamagedError, RepositoryError, UnknownFormatError
 from chom_pipelines.proofs.findings import Findings, keep
 from chom_pipelines.proofs.reading import changed_guide, disbelieved

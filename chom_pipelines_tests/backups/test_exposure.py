@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from chom_pipelines.backups.exposure import EXPOSURE, UNBROKEN, answers
-from chom_pipelines.binlogs.archive import History
-from chom_pipelines.binlogs.recoverable import Recoverable
+from chom_pipelines.binlogs.archive.histories import History
+from chom_pipelines.binlogs.recovery.recoverable import Recoverable
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.local_store import LocalStore

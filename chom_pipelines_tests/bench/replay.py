@@ -18,10 +18,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from chom_pipelines.binlogs.client_replay import LogFile
-from chom_pipelines.binlogs.point_in_time import PointInTime, point_in_time
-from chom_pipelines.binlogs.recovering import Route
-from chom_pipelines.binlogs.stopping import BeforePlace
+from chom_pipelines.binlogs.recovery.client_replay import LogFile
+from chom_pipelines.binlogs.recovery.point_in_time import PointInTime, point_in_time
+from chom_pipelines.binlogs.recovery.recovering import Route
+from chom_pipelines.binlogs.recovery.stopping import BeforePlace
 from chom_pipelines.progress import unreported
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour

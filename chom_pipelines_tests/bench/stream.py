@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from chom_pipelines.binlogs.lag import Place, place_of
+from chom_pipelines.binlogs.streaming.lag import Place, place_of
 from chom_pipelines.errors import ChomError
 from chom_pipelines.repository.layout import parse_id
 from chom_pipelines.server.connection import Session

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chom_pipelines.binlogs.archive import History, histories
-from chom_pipelines.binlogs.archiving import Archived, archive
-from chom_pipelines.binlogs.recoverable import Recoverable, recoverable
-from chom_pipelines.binlogs.segments import Segment
-from chom_pipelines.binlogs.server_logs import server_logs
+from chom_pipelines.binlogs.archive.archiving import Archived, archive
+from chom_pipelines.binlogs.archive.histories import History, histories
+from chom_pipelines.binlogs.archive.segments import Segment
+from chom_pipelines.binlogs.archive.server_logs import server_logs
+from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.objects import read_object

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from chom_pipelines.binlogs.coverage import Span
+from chom_pipelines.binlogs.archive.coverage import Span
 from chom_pipelines_tests.servers import PrivateServer
 
 HOUR = timedelta(hours=1)

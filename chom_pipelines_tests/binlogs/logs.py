@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from chom_pipelines.binlogs.scanning import Scanner
-from chom_pipelines.binlogs.transactions import Summary, Transaction
+from chom_pipelines.binlogs.format.scanning import Scanner
+from chom_pipelines.binlogs.format.transactions import Summary, Transaction
 from chom_pipelines_tests.servers import PrivateServer
 
 

@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chom_pipelines.binlogs.point_in_time import point_in_time
-from chom_pipelines.binlogs.recovering import Route
+from chom_pipelines.binlogs.recovery.point_in_time import point_in_time
+from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.progress import unreported
 from chom_pipelines.restores.targets import birth_options
 from chom_pipelines.server.connection import Session

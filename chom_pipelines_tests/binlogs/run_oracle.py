@@ -14,7 +14,7 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from chom_pipelines.binlogs.recovering import Route
+from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.errors import ChomError
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.oracle import Moment

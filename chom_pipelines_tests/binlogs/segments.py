@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chom_pipelines.binlogs.segments import FIRST, Identity, Segment
-from chom_pipelines.binlogs.windows import Full
+from chom_pipelines.binlogs.archive.segments import FIRST, Identity, Segment
+from chom_pipelines.binlogs.recovery.windows import Full
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.facts import Flavour

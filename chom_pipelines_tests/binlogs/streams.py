@@ -17,10 +17,10 @@ from typing import Self
 
 import yaml
 
-from chom_pipelines.binlogs.archive import reading_histories
-from chom_pipelines.binlogs.lag import LagReport, State
-from chom_pipelines.binlogs.scanning import Scanner
-from chom_pipelines.binlogs.streaming import PARTS, Streaming
+from chom_pipelines.binlogs.archive.histories import reading_histories
+from chom_pipelines.binlogs.format.scanning import Scanner
+from chom_pipelines.binlogs.streaming.lag import LagReport, State
+from chom_pipelines.binlogs.streaming.service import PARTS, Streaming
 from chom_pipelines.errors import ChomError
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.datadir import create_datadir

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.backups.exposure import answers
-from chom_pipelines.binlogs import archiving
-from chom_pipelines.binlogs.archiving import archive
-from chom_pipelines.binlogs.segments import FIRST
+from chom_pipelines.binlogs.archive import archiving
+from chom_pipelines.binlogs.archive.archiving import archive
+from chom_pipelines.binlogs.archive.segments import FIRST
 from chom_pipelines.errors import (
     BinlogDamagedError,
     ConfigurationError,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.binlogs.chain import chained
-from chom_pipelines.binlogs.segments import FIRST, Identity, Segment
+from chom_pipelines.binlogs.archive.chain import chained
+from chom_pipelines.binlogs.archive.segments import FIRST, Identity, Segment
 from chom_pipelines_tests.binlogs.segments import SIZE, at, segment
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chom_pipelines.binlogs.chain import chained
-from chom_pipelines.binlogs.segments import Segment
+from chom_pipelines.binlogs.archive.chain import chained
+from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.segments import segment
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.binlogs.events import HEADER, HEADER_SIZE, Kind
-from chom_pipelines.binlogs.scanning import Scanner
+from chom_pipelines.binlogs.format.events import HEADER, HEADER_SIZE, Kind
+from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.errors import BinlogDamagedError, UnknownFormatError
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import client_program

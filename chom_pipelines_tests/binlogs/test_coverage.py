@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.binlogs.chain import Chain, chained
-from chom_pipelines.binlogs.coverage import Span, covering
-from chom_pipelines.binlogs.segments import Segment
+from chom_pipelines.binlogs.archive.chain import Chain, chained
+from chom_pipelines.binlogs.archive.coverage import Span, covering
+from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.errors import ArchiveBehindError, NotArchivedError
 from chom_pipelines_tests.binlogs.segments import at, segment
 

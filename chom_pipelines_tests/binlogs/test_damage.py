@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from chom_pipelines.binlogs.scanning import Scanner
-from chom_pipelines.binlogs.transactions import FileEnding, Transaction
+from chom_pipelines.binlogs.format.scanning import Scanner
+from chom_pipelines.binlogs.format.transactions import FileEnding, Transaction
 from chom_pipelines.errors import BinlogDamagedError, UnknownFormatError
 from chom_pipelines_tests.binlogs.logs import Log, scanned
 

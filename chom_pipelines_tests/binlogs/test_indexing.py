@@ -1,9 +1,9 @@
 import pytest
 
-from chom_pipelines.binlogs.indexing import SegmentIndex
-from chom_pipelines.binlogs.scheduled import statuses
-from chom_pipelines.binlogs.statements import TEXT_BYTES, Does, understand
-from chom_pipelines.binlogs.transactions import Ending
+from chom_pipelines.binlogs.archive.indexing import SegmentIndex
+from chom_pipelines.binlogs.format.statements import TEXT_BYTES, Does, understand
+from chom_pipelines.binlogs.format.transactions import Ending
+from chom_pipelines.binlogs.recovery.scheduled import statuses
 from chom_pipelines_tests.binlogs.logs import logs_since, new_log, scanned
 from chom_pipelines_tests.servers import PrivateServer
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chom_pipelines.binlogs.recovering import Route
+from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.oracle_run import Watched, watched

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.binlogs import searching
-from chom_pipelines.binlogs.archive import History
-from chom_pipelines.binlogs.archiving import Archiver
-from chom_pipelines.binlogs.parts import Tail
-from chom_pipelines.binlogs.searching import Search, events, unread
-from chom_pipelines.binlogs.segments import Segment
-from chom_pipelines.binlogs.server_logs import server_logs
-from chom_pipelines.binlogs.spool import Spool, log_of
-from chom_pipelines.binlogs.unlogged import Asked
-from chom_pipelines.binlogs.wholes import remove_superseded
+from chom_pipelines.binlogs.archive.archiving import Archiver
+from chom_pipelines.binlogs.archive.histories import History
+from chom_pipelines.binlogs.archive.segments import Segment
+from chom_pipelines.binlogs.archive.server_logs import server_logs
+from chom_pipelines.binlogs.archive.unlogged import Asked
+from chom_pipelines.binlogs.recovery import searching
+from chom_pipelines.binlogs.recovery.searching import Search, events, unread
+from chom_pipelines.binlogs.recovery.spool import Spool, log_of
+from chom_pipelines.binlogs.streaming.parts import Tail
+from chom_pipelines.binlogs.streaming.wholes import remove_superseded
 from chom_pipelines.errors import BinlogDamagedError, DamagedError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.binlogs.choosing import way_to
-from chom_pipelines.binlogs.recovering import Recoverer, Route
-from chom_pipelines.binlogs.recovery import Recovery, prepared
-from chom_pipelines.binlogs.spool import Spool
-from chom_pipelines.binlogs.stopping import BeforePlace, Target
+from chom_pipelines.binlogs.recovery.choosing import way_to
+from chom_pipelines.binlogs.recovery.preparing import Recovery, prepared
+from chom_pipelines.binlogs.recovery.recovering import Recoverer, Route
+from chom_pipelines.binlogs.recovery.spool import Spool
+from chom_pipelines.binlogs.recovery.stopping import BeforePlace, Target
 from chom_pipelines.errors import RestoreFailedError
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.progress import unreported

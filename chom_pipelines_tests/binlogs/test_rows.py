@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from chom_pipelines.binlogs.scanning import Scanner
-from chom_pipelines.binlogs.transactions import Transaction
+from chom_pipelines.binlogs.format.scanning import Scanner
+from chom_pipelines.binlogs.format.transactions import Transaction
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.logs import logs_since, new_log, scanned

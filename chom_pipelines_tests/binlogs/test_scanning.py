@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chom_pipelines.binlogs.events import Checksum
-from chom_pipelines.binlogs.scanning import Scanner
-from chom_pipelines.binlogs.transactions import FileEnding
+from chom_pipelines.binlogs.format.events import Checksum
+from chom_pipelines.binlogs.format.scanning import Scanner
+from chom_pipelines.binlogs.format.transactions import FileEnding
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.logs import Log, scanned
 from chom_pipelines_tests.servers import PrivateServer

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.binlogs.scheduled import is_of_events, statuses
-from chom_pipelines.binlogs.statements import understand
+from chom_pipelines.binlogs.format.statements import understand
+from chom_pipelines.binlogs.recovery.scheduled import is_of_events, statuses
 
 ON = {("shop", "e"): "ENABLE"}
 OFF = {("shop", "e"): "DISABLE"}

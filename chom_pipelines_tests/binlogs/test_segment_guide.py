@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.binlogs.windows import following
+from chom_pipelines.binlogs.recovery.windows import following
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.codecs import Codec

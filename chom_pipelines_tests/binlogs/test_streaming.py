@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.binlogs.continuing import why_anew
-from chom_pipelines.binlogs.following import next_file
-from chom_pipelines.binlogs.lag import State
-from chom_pipelines.binlogs.server_logs import ServerLog
-from chom_pipelines.binlogs.wholes import remove_superseded
+from chom_pipelines.binlogs.archive.continuing import why_anew
+from chom_pipelines.binlogs.archive.server_logs import ServerLog
+from chom_pipelines.binlogs.streaming.following import next_file
+from chom_pipelines.binlogs.streaming.lag import State
+from chom_pipelines.binlogs.streaming.wholes import remove_superseded
 from chom_pipelines.errors import RepositoryBusyError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
@@ -121,7 +121,7 @@ def test_parts_stay_while_somebody_reads_them(server: PrivateServer, tmp_path: P
 def test_a_transaction_that_takes_longer_than_a_part_is_never_cut_in_two(
     stream: Streamed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chom_pipelines.binlogs.parts.HELD", 1 << 20)
+    monkeypatch.setattr("chom_pipelines.binlogs.streaming.parts.HELD", 1 << 20)
     eventually(stream.all_is_archived)
     with stream.archive.server.connect() as session:
         session.execute("BEGIN")

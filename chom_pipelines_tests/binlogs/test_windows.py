@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.binlogs.archive import History
-from chom_pipelines.binlogs.chain import chained
-from chom_pipelines.binlogs.recoverable import Recoverable
-from chom_pipelines.binlogs.segments import Identity
-from chom_pipelines.binlogs.windows import Interval, Windows, run_of, windows
+from chom_pipelines.binlogs.archive.chain import chained
+from chom_pipelines.binlogs.archive.histories import History
+from chom_pipelines.binlogs.archive.segments import Identity
+from chom_pipelines.binlogs.recovery.recoverable import Recoverable
+from chom_pipelines.binlogs.recovery.windows import Interval, Windows, run_of, windows
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.repository.store import Folder

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.binlogs.events import Checksum
-from chom_pipelines.binlogs.scanning import Scanner
-from chom_pipelines.binlogs.statements import Does
-from chom_pipelines.binlogs.transactions import Ending, FileEnding, Summary, Transaction
+from chom_pipelines.binlogs.format.events import Checksum
+from chom_pipelines.binlogs.format.scanning import Scanner
+from chom_pipelines.binlogs.format.statements import Does
+from chom_pipelines.binlogs.format.transactions import Ending, FileEnding, Summary, Transaction
 from chom_pipelines.errors import ServerError
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.datadir import create_datadir

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.binlogs.archiving import archive
+from chom_pipelines.binlogs.archive.archiving import archive
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.keys import KeyKind, Keyring

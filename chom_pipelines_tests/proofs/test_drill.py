@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from chom_pipelines.binlogs.chain import chained
-from chom_pipelines.binlogs.choosing import Way
-from chom_pipelines.binlogs.windows import Full, following, run_of
+from chom_pipelines.binlogs.archive.chain import chained
+from chom_pipelines.binlogs.recovery.choosing import Way
+from chom_pipelines.binlogs.recovery.windows import Full, following, run_of
 from chom_pipelines.errors import DamagedError, RestoreRefusedError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported

@@ -7,8 +7,8 @@ from typing import Any
 import dagster as dg
 
 from chom_pipelines.backups.archived_hours import ArchivedHour, archive_hour
-from chom_pipelines.binlogs.coverage import Span
-from chom_pipelines.binlogs.unlogged import unlogged
+from chom_pipelines.binlogs.archive.coverage import Span
+from chom_pipelines.binlogs.archive.unlogged import unlogged
 from chom_pipelines.defs.binlogs.hours import covered, report_missed
 from chom_pipelines.defs.binlogs.metadata import added
 from chom_pipelines.defs.binlogs.reporting import report_windows

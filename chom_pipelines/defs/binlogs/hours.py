@@ -10,8 +10,8 @@ from typing import Any
 import dagster as dg
 
 from chom_pipelines.backups.archived_hours import ArchivedHour
-from chom_pipelines.binlogs.coverage import Span
-from chom_pipelines.binlogs.segments import Segment
+from chom_pipelines.binlogs.archive.coverage import Span
+from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.defs.binlogs.metadata import covering, segment_rows
 from chom_pipelines.defs.kinds import HOURS
 from chom_pipelines.errors import NotArchivedError

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from chom_pipelines.backups.archived_hours import ArchivedHour
-from chom_pipelines.binlogs.recoverable import Recoverable
-from chom_pipelines.binlogs.segments import Segment
-from chom_pipelines.binlogs.windows import Interval
+from chom_pipelines.binlogs.archive.segments import Segment
+from chom_pipelines.binlogs.recovery.recoverable import Recoverable
+from chom_pipelines.binlogs.recovery.windows import Interval
 from chom_pipelines.outcome import Outcome
 
 LISTED = 100

@@ -11,7 +11,7 @@ import dagster as dg
 
 from chom_pipelines.backups.exposure import EXPOSURE, UNBROKEN, answers
 from chom_pipelines.backups.verdicts import Verdict
-from chom_pipelines.binlogs.recoverable import Recoverable, recoverable
+from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.defs.binlogs.metadata import Row, gap_rows, interval_rows, numbers, timeline, unlogged_rows
 from chom_pipelines.defs.checks import check_evaluation
 from chom_pipelines.defs.kinds import asset_key

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from chom_pipelines.backups.exposure import UNBROKEN, answers
-from chom_pipelines.binlogs.chain import Gap
+from chom_pipelines.binlogs.archive.chain import Gap
 from chom_pipelines.defs.backups.assets import FULL_BACKUP
 from chom_pipelines.defs.backups.jobs import FULL_BACKUP_JOB
 from chom_pipelines.defs.binlogs.reporting import RECOVERABLE_WINDOWS, read_windows, report_windows

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.binlogs.archive import History
-from chom_pipelines.binlogs.recoverable import Recoverable
+from chom_pipelines.binlogs.archive.histories import History
+from chom_pipelines.binlogs.recovery.recoverable import Recoverable
 from chom_pipelines.defs.binlogs.metadata import (
     LISTED,
     covering,

@@ -1,0 +1,148 @@
+"""Archiving a server's binary log: each file that it has closed and the archive has not becomes a segment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from chom_pipelines.binlogs.archive.chain import Chain, Gap
+from chom_pipelines.binlogs.archive.continuing import free_name, why_anew
+from chom_pipelines.binlogs.archive.histories import History, histories_to_continue
+from chom_pipelines.binlogs.archive.segments import FIRST, Identity, Segment
+from chom_pipelines.binlogs.archive.server_logs import ServerLog, rotate, server_logs
+from chom_pipelines.binlogs.archive.unlogged import Asked
+from chom_pipelines.binlogs.archive.writing import SegmentWriter, head_of
+from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.inventory.models import Server
+from chom_pipelines.inventory.policies import BackupPolicy
+from chom_pipelines.progress import Report
+from chom_pipelines.repository.data_keys import continued_key
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.layout import WRITING, BackupId, Kind
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.server.binlog_settings import read_binlog_settings
+from chom_pipelines.server.connection import Endpoint, Session
+from chom_pipelines.server.facts import ServerFacts, read_facts
+
+PATIENCE = 60.0
+"""Seconds for which a run waits for another one: `chom stream` archives each file as soon as it is closed."""
+
+
+@dataclass(frozen=True)
+class Archived:
+    """What one run has added, and what there is now of the history that the server writes."""
+
+    history: str
+    new: tuple[Segment, ...]
+    chain: Chain
+    began_anew: str
+    """Why a new history was begun, where one was: no backup of before leads into it."""
+    blocked: tuple[str, ...] = ()
+    """Segments that cannot be used and are where files of the server should go: they were not archived."""
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Those that this run has found."""
+        new = {segment.id for segment in self.new}
+        return tuple(gap for gap in self.chain.gaps if gap.before.id in new)
+
+    @property
+    def until(self) -> datetime | None:
+        """Everything up to here is archived, by the server's clock; None: nothing is."""
+        return self.chain.runs[-1].last.until if self.chain.runs else None
+
+
+def archive(
+    server: Server,
+    policy: BackupPolicy,
+    repository: Repository,
+    keyring: Keyring | None,
+    report: Report,
+    *,
+    close: bool,
+) -> Archived:
+    """Archive every file that the server has closed; where `close` says so, it closes first the one that it writes.
+
+    What is in the archive is not read again. Raises the errors of `chom_pipelines.errors`, with every segment kept that
+    was finished: RepositoryBusyError where another run archives, BinlogDamagedError where the server sends what is no
+    sound binary log, and nothing of that file is archived.
+    """
+    refuse_without_key(policy, keyring)
+    purpose = f"archive of the binary log of {server.name}"
+    with repository.binlogs_of(server.name).lock(WRITING, purpose, patience=PATIENCE):
+        endpoint = server.endpoint()
+        with Session(endpoint) as session:
+            facts = read_facts(session)
+            if close:
+                server_logs(session, facts)  # a server without a binary log is refused before anything is asked of it
+                rotate(session)
+            logs = server_logs(session, facts)
+            asked = Asked(*read_binlog_settings(session, facts))
+        return Archiver(server, policy, repository, keyring, endpoint, facts, asked).archive(logs, report)
+
+
+def refuse_without_key(policy: BackupPolicy, keyring: Keyring | None) -> None:
+    """Raise ConfigurationError where what is to be encrypted cannot be."""
+    if policy.encrypt and keyring is None:
+        message = "the binary log is to be encrypted, and no keys are configured"
+        raise ConfigurationError(message, "set repository.encryption.keys, or use --no-encrypt")
+
+
+@dataclass(frozen=True)
+class Archiver:
+    """Adds what a server has to its archive."""
+
+    server: Server
+    policy: BackupPolicy
+    repository: Repository
+    keyring: Keyring | None
+    endpoint: Endpoint
+    facts: ServerFacts
+    asked: Asked
+
+    def archive(self, logs: Sequence[ServerLog], report: Report) -> Archived:
+        """Archive what of these files, the last of which the server writes, is not there as a whole."""
+        history, began_anew = self.continued(logs)
+        lacking = [log for log in logs[:-1] if not history.is_whole(log.file)]
+        places = {log.file: BackupId(Kind.BINLOG, file=log.file, start=FIRST).text for log in lacking}
+        # what follows is archived all the same: it may not wait for a person
+        blocked = {name: history.unreadable[name] for name in places.values() if name in history.unreadable}
+        unusable = tuple(f"{history.name}/{name}: {reason}" for name, reason in blocked.items())
+        wanted = [log for log in lacking if places[log.file] not in blocked]
+        total, done = sum(log.bytes for log in wanted), 0
+        new: list[Segment] = []
+        if not wanted:  # then no key is made either
+            return Archived(history.name, (), history.chain, began_anew, unusable)
+        writer = self.writer(history, streamed=False)
+        for log in wanted:
+            segment = writer.write(history, log, partial(_report, report, done, total))
+            done += log.bytes
+            new.append(segment)
+            history = history.with_whole(segment)
+        return Archived(history.name, tuple(new), history.chain, began_anew, unusable)
+
+    def continued(self, logs: Sequence[ServerLog]) -> tuple[History, str]:
+        """The history that the server's files go on with; of a new one, why it had to be begun."""
+        known = histories_to_continue(self.repository, self.server.name, self.keyring)
+        identity = Identity(self.facts.server_id, self.facts.server_uuid)
+        why = why_anew(known, identity, logs, lambda file: head_of(self.endpoint, self.facts, file))
+        if known and not why:
+            return known[-1], ""
+        # a history of which there is nothing yet is another run's, which has found the same
+        return History.empty(self.repository, self.server.name, free_name(identity, {each.name for each in known})), why
+
+    def writer(self, history: History, *, streamed: bool) -> SegmentWriter:
+        """What writes whole or streamed segments of it, with the key of the last one where that can be used again."""
+        key = None
+        if self.policy.encrypt and self.keyring is not None:
+            before = [each for each in history.segments if each.streamed is streamed]
+            last = max(before, key=lambda each: (each.number, each.start), default=None)
+            folder = (history.parts if streamed else history.stream).folder
+            key = continued_key(folder, last.stream_key if last else None, self.keyring)
+        return SegmentWriter(self.server.name, self.endpoint, self.facts, self.policy, key, self.asked)
+
+
+def _report(report: Report, before: int, total: int, size: int) -> None:
+    report(before + size, total, "archive binary logs")

@@ -1,0 +1,58 @@
+"""Which history a server's binary log goes on with: the newest one in the archive, or a new one. Pure.
+
+File names tell little: RESET begins them anew, a restored server has the names of the one that it replaces. So the last
+file that was archived is looked at again while the server has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+
+from chom_pipelines.binlogs.archive.histories import History
+from chom_pipelines.binlogs.archive.segments import Identity, Segment
+from chom_pipelines.binlogs.archive.server_logs import ServerLog
+
+
+def why_anew(
+    known: Sequence[History], identity: Identity, logs: Sequence[ServerLog], head_of: Callable[[str], str]
+) -> str:
+    """Why the server's files do not go on where the newest history ends; "" where they do, or where there is none yet.
+
+    `logs` are the server's; `head_of` asks it for the SHA-256 of a file's first event.
+    """
+    newest = known[-1] if known else None
+    if newest is None:
+        return ""
+    last = newest.last
+    if last is None:
+        return f"no segment of the history {newest.name} can be used"
+    if last.identity != identity:
+        return f"the server is another one: {identity}, and {last.identity} was archived"
+    return _why_renumbered(last, logs, head_of)
+
+
+def _why_renumbered(last: Segment, logs: Sequence[ServerLog], head_of: Callable[[str], str]) -> str:
+    current = logs[-1]
+    if current.base != last.base:
+        return f"the server's files are called {current.file}, and were {last.file}"
+    if current.number < last.number:
+        return f"the server counts its files anew: it writes {current.file}, and {last.file} is archived"
+    now = next((log for log in logs if log.file == last.file), None)
+    if now and now.bytes < last.end:
+        return (
+            f"the server's {last.file} has {now.bytes} bytes, and {last.end} were archived: "
+            "it has lost what it wrote before a crash"
+        )
+    # a head tells the second in which the file was begun; a file that was closed within that second has its size
+    if now and ((last.complete and now.bytes != last.server_bytes) or head_of(last.file) != last.head):
+        return f"the server's {last.file} is another file than the one that was archived"
+    return ""
+
+
+def free_name(identity: Identity, taken: Container[str]) -> str:
+    """What a new history is called: `11`, `11.2`, `11.3`."""
+    name, number = str(identity.server_id), 1
+    while name in taken:
+        number += 1
+        name = f"{identity.server_id}.{number}"
+    return name

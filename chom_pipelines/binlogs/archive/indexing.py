@@ -1,0 +1,94 @@
+"""The index of a segment of the archive: what a person searches for after an accident, so that the log is not read.
+
+It has every statement that was logged as text, and the rows of a table that a transaction changed where they are many.
+As JSON it is small: entries are lists, and times are numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from chom_pipelines.binlogs.format.statements import Does, Statement
+from chom_pipelines.binlogs.format.transactions import Ending, TableRows, Transaction, moment
+
+MANY_ROWS = 100
+"""From so many rows on that were inserted, updated or deleted, a table's are in the index."""
+_ROWS_TEXT = 256  # characters of a statement that changes rows: there may be one in each transaction
+
+
+class IndexedStatement(NamedTuple):
+    """A statement: see `Statement`."""
+
+    does: Does
+    object: str
+    database: str
+    tables: tuple[tuple[str, str], ...]
+    temporary: bool
+    text: str
+
+
+class Indexed(NamedTuple):
+    """A transaction that is in the index: see `Transaction`. Of its tables there are those with many rows."""
+
+    gtid: str | None
+    start: int
+    end: int
+    microseconds: int
+    ending: Ending
+    rows: tuple[TableRows, ...]
+    statements: tuple[IndexedStatement, ...]
+    statement_count: int
+
+    @property
+    def time(self) -> datetime:
+        """Of its commit, in UTC."""
+        return moment(self.microseconds)
+
+
+class SegmentIndex(BaseModel):
+    """The index of one segment. `many_rows` says from how many rows on a table's are in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    many_rows: int = MANY_ROWS
+    transactions: tuple[Indexed, ...] = ()
+
+    @staticmethod
+    def of(transactions: Iterable[Transaction], *, many_rows: int = MANY_ROWS) -> SegmentIndex:
+        """Make it of all transactions of a segment, in their order."""
+        entries = (indexed(each, many_rows=many_rows) for each in transactions)
+        return SegmentIndex(many_rows=many_rows, transactions=tuple(each for each in entries if each is not None))
+
+
+def indexed(transaction: Transaction, *, many_rows: int = MANY_ROWS) -> Indexed | None:
+    """What the index has of a transaction; None where nothing of it is worth a search.
+
+    Rows that could not be counted are as good as many.
+    """
+    rows = tuple([each for each in transaction.rows if max(each[2:5]) >= many_rows or each.uncounted])
+    if not rows and not transaction.statements:
+        return None
+    if transaction.ending in {Ending.XA_COMMIT, Ending.XA_ROLLBACK}:
+        return None
+    return Indexed(
+        transaction.gtid,
+        transaction.start,
+        transaction.end,
+        transaction.microseconds,
+        transaction.ending,
+        rows,
+        tuple(map(_statement, transaction.statements)),
+        transaction.statement_count,
+    )
+
+
+def _statement(statement: Statement) -> IndexedStatement:
+    text = statement.text[:_ROWS_TEXT] if statement.does is Does.ROWS else statement.text
+    return IndexedStatement(
+        statement.does, statement.object, statement.database, statement.tables, statement.temporary, text
+    )

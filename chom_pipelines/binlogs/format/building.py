@@ -1,0 +1,321 @@
+"""Puts events together to transactions, and keeps what is to be known of the file as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from chom_pipelines.binlogs.format.counting import RowCounter
+from chom_pipelines.binlogs.format.events import (
+    QUERY_SIZE,
+    Kind,
+    Query,
+    Rotate,
+    named_zone,
+    parse_incident,
+)
+from chom_pipelines.binlogs.format.gtid_events import (
+    Alter,
+    MysqlGtidEvent,
+    parse_gtid_list,
+    parse_mariadb_gtid,
+    parse_mysql_gtid,
+    parse_mysql_tagged_gtid,
+    parse_previous_gtids,
+)
+from chom_pipelines.binlogs.format.gtids import GtidCollector, GtidPosition, Gtids, GtidSet, MariadbGtid
+from chom_pipelines.binlogs.format.large import MOST_READ, Beginning, Payload
+from chom_pipelines.binlogs.format.statements import TEXT_BYTES, Statement, understand
+from chom_pipelines.binlogs.format.stream import EventStream, Handlers, Head, Sink
+from chom_pipelines.binlogs.format.transactions import Ending, FileEnding, Incident, Transaction
+
+_SECOND = 1_000_000
+_MOST_STATEMENTS = 100
+_ALTERS = {
+    Alter.START: Ending.ALTER_START,
+    Alter.COMMIT: Ending.STATEMENT,
+    Alter.ROLLBACK: Ending.ALTER_ROLLBACK,
+}
+_OF_NO_CONSEQUENCE = (b"SAVEPOINT", b"ROLLBACK TO", b"RELEASE", b"XA START", b"XA BEGIN", b"XA END", b"BEGIN")
+_SKIPPED = frozenset(
+    {
+        *(Kind.INTVAR, Kind.RAND, Kind.USER_VAR, Kind.IGNORABLE, Kind.ROWS_QUERY, Kind.HEARTBEAT, Kind.HEARTBEAT_V2),
+        *(Kind.TRANSACTION_CONTEXT, Kind.VIEW_CHANGE, Kind.BEGIN_LOAD_QUERY, Kind.APPEND_BLOCK, Kind.DELETE_FILE),
+        *(Kind.MARIADB_ANNOTATE_ROWS, Kind.MARIADB_BINLOG_CHECKPOINT),
+    }
+)
+_LOAD_QUERY_EXTRA = 13  # what EXECUTE_LOAD_QUERY has behind the fixed part of a QUERY
+
+
+@dataclass(slots=True)
+class _Open:
+    """A transaction whose end has not been read yet."""
+
+    start: int
+    time: int
+    """In microseconds since 1970."""
+    time_on_source: int = 0
+    mysql: MysqlGtidEvent | None = None
+    mariadb: MariadbGtid | None = None
+    begun: bool = False
+    """It goes on until something ends it; else the next statement is all of it, and this is how it ends:"""
+    ending: Ending = Ending.STATEMENT
+    statements: list[Statement] = field(default_factory=list)
+    statement_count: int = 0
+    zones: set[str] = field(default_factory=set)
+
+
+class Builder:
+    """Takes the events of one file and makes transactions, which are in `finished` until someone takes them."""
+
+    def __init__(self, name: str, gtids: Gtids | None) -> None:
+        self._name = name
+        self.finished: list[Transaction] = []
+        self.transactions = 0
+        self.incidents: list[Incident] = []
+        self.ending = FileEnding.OPEN
+        self.closed_at = 0
+        self.next_file: str | None = None
+        self.gtids_before: Gtids | None = None
+        self.first_time = self.last_time = 0
+        self._open: _Open | None = None
+        self._payload_ending: Ending | None = None
+        self._rows = RowCounter()
+        self._uuids: dict[bytes, str] = {}
+        self._collector: GtidCollector | None = None
+        self._last: dict[int, MariadbGtid] | None = None
+        if gtids is not None:
+            self._begin_with(gtids)
+
+    @property
+    def gtids_after(self) -> Gtids | None:
+        """After the last whole transaction."""
+        if self._last is not None:
+            return GtidPosition(dict(sorted(self._last.items())))
+        return self._collector.gtids() if self._collector is not None else None
+
+    @property
+    def open_since(self) -> int | None:
+        """Where the transaction begins that has not ended yet."""
+        return self._open.start if self._open else None
+
+    def handlers(self) -> Handlers:
+        """For the events of the file."""
+        outer: dict[int, Callable[[bytes, int, int, Head], None]] = {
+            Kind.TRANSACTION_PAYLOAD: self._payload,
+            Kind.PREVIOUS_GTIDS: self._previous_gtids,
+            Kind.MARIADB_GTID_LIST: self._gtid_list,
+            Kind.GTID: self._mysql_gtid,
+            Kind.ANONYMOUS_GTID: self._mysql_anonymous,
+            Kind.GTID_TAGGED: self._mysql_tagged_gtid,
+            Kind.MARIADB_GTID: self._mariadb_gtid,
+            Kind.ROTATE: self._rotate,
+            Kind.STOP: self._stop,
+            Kind.FORMAT_DESCRIPTION: self._another_format,
+        }
+        inner = self._inner_handlers()
+        return replace(
+            inner,
+            other={int(kind): handler for kind, handler in {**inner.other, **outer}.items()},
+            large={**inner.large, Kind.TRANSACTION_PAYLOAD: self._opened_payload},
+            last=frozenset({Kind.ROTATE, Kind.STOP}),
+        )
+
+    def _inner_handlers(self) -> Handlers:
+        """For the events of a payload: no transaction begins or file ends in it."""
+        other: dict[int, Callable[[bytes, int, int, Head], None]] = {
+            Kind.QUERY: self._query,
+            Kind.MARIADB_QUERY_COMPRESSED: partial(self._query, compressed=True),
+            Kind.EXECUTE_LOAD_QUERY: self._load_query,
+            Kind.XID: self._xid,
+            Kind.XA_PREPARE: self._xa_prepare,
+            Kind.INCIDENT: self._incident,
+        }
+        statements = (Kind.QUERY, Kind.MARIADB_QUERY_COMPRESSED, Kind.EXECUTE_LOAD_QUERY)
+        large: dict[int, Callable[[bytes, int, int, Head], Sink]] = {
+            kind: Beginning.opener(other[kind]) for kind in statements
+        }
+        return Handlers(self._rows.handlers(), other, {**large, **self._rows.openers()}, _SKIPPED)
+
+    # --- where a file stands
+
+    def _begin_with(self, gtids: Gtids) -> None:
+        self.gtids_before = gtids
+        if isinstance(gtids, GtidSet):
+            self._collector = GtidCollector.beginning_with(gtids)
+        else:
+            self._last = dict(gtids.last)
+
+    def _previous_gtids(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._nothing_open(head)
+        self._begin_with(parse_previous_gtids(buffer[begin:end]))
+
+    def _gtid_list(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._nothing_open(head)
+        self._begin_with(parse_gtid_list(buffer[begin:end]))
+
+    def _rotate(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._nothing_open(head)
+        self.next_file = Rotate.parse(buffer[begin:end]).file
+        self.ending, self.closed_at = FileEnding.ROTATE, head.time
+
+    def _stop(self, _buffer: bytes, _begin: int, _end: int, head: Head) -> None:
+        self._nothing_open(head)
+        self.ending, self.closed_at = FileEnding.STOP, head.time
+
+    def _another_format(self, _buffer: bytes, _begin: int, _end: int, _head: Head) -> None:
+        raise ValueError("a binary log has one format description, at its begin; relay logs are not read")
+
+    def _nothing_open(self, head: Head) -> None:
+        self._seen(head.time)
+        if self._open is not None:
+            raise ValueError(f"the transaction that begins at {self._open.start} has not ended before it")
+        if self._rows.counts:
+            raise ValueError("there are rows before it that belong to no transaction")
+
+    def _seen(self, time: int) -> None:
+        self.last_time = max(self.last_time, time)
+        if time < self.first_time or not self.first_time:
+            self.first_time = time
+
+    # --- how a transaction begins
+
+    def _mysql_gtid(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._begin_mysql(parse_mysql_gtid(buffer[begin:end], self._uuids), head)
+
+    def _mysql_anonymous(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._mysql_gtid(buffer, begin, end, head)
+        if self._open is not None:
+            self._open.mysql = None
+
+    def _mysql_tagged_gtid(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._begin_mysql(parse_mysql_tagged_gtid(buffer[begin:end]), head)
+
+    def _begin_mysql(self, event: MysqlGtidEvent, head: Head) -> None:
+        self._nothing_open(head)
+        self._open = _Open(
+            head.at,
+            event.committed_here or head.time * _SECOND,
+            event.committed_first,
+            event,
+        )
+
+    def _mariadb_gtid(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._nothing_open(head)
+        event = parse_mariadb_gtid(buffer[begin:end], head.server_id)
+        self._open = _Open(head.at, head.time * _SECOND, mariadb=event.gtid, begun=not event.is_standalone)
+        if event.alter:
+            self._open.ending = _ALTERS[event.alter]
+
+    # --- what is in it, and how it ends
+
+    def _query(self, buffer: bytes, begin: int, end: int, head: Head, *, compressed: bool = False) -> None:
+        self._zone(buffer, begin, 0, head)
+        if not compressed and buffer.endswith(b"\0BEGIN", begin, end):
+            self._opened(head).begun = True
+            return
+        query = Query.parse(buffer[begin : min(end, begin + MOST_READ)], TEXT_BYTES + 1, compressed=compressed)
+        self._statement(query, head)
+
+    def _load_query(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._zone(buffer, begin, _LOAD_QUERY_EXTRA, head)
+        fixed = begin + QUERY_SIZE
+        body = buffer[begin:fixed] + buffer[fixed + _LOAD_QUERY_EXTRA : min(end, begin + MOST_READ)]
+        self._statement(Query.parse(body, TEXT_BYTES + 1), head)
+
+    def _zone(self, buffer: bytes, begin: int, extra: int, head: Head) -> None:
+        if zone := named_zone(buffer, begin, extra):
+            self._opened(head).zones.add(zone)
+
+    def _statement(self, query: Query, head: Head) -> None:
+        opened = self._opened(head)
+        first = query.text[:12].upper()
+        if not opened.begun and first.startswith((b"XA START", b"XA BEGIN")):
+            opened.begun = True
+        elif opened.begun and first == b"COMMIT":
+            self._ends(Ending.COMMIT, head)
+        elif opened.begun and first.startswith(b"ROLLBACK") and not first.startswith(b"ROLLBACK TO"):
+            self._ends(Ending.ROLLBACK, head)
+        elif first.startswith((b"XA COMMIT", b"XA ROLLBACK")):
+            self._record(query)
+            self._ends(Ending.XA_COMMIT if first.startswith(b"XA C") else Ending.XA_ROLLBACK, head)
+        elif not (opened.begun and first.startswith(_OF_NO_CONSEQUENCE)):
+            self._record(query)
+            if not opened.begun:
+                self._ends(opened.ending, head)
+
+    def _record(self, query: Query) -> None:
+        opened = self._open
+        assert opened is not None  # noqa: S101
+        opened.statement_count += 1
+        if len(opened.statements) < _MOST_STATEMENTS:
+            opened.statements.append(understand(query.text, query.database))
+
+    def _xid(self, _buffer: bytes, _begin: int, _end: int, head: Head) -> None:
+        self._ends(Ending.COMMIT, head)
+
+    def _xa_prepare(self, buffer: bytes, begin: int, _end: int, head: Head) -> None:
+        one_phase = buffer[begin]
+        self._ends(Ending.COMMIT if one_phase else Ending.XA_PREPARE, head)
+
+    def _incident(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self.incidents.append(Incident(head.at, *parse_incident(buffer[begin:end])))
+        if self._open is not None and not self._open.begun:
+            self._ends(Ending.INCIDENT, head)
+
+    def _opened(self, head: Head) -> _Open:
+        if self._open is None:  # a server that writes no GTIDs at all
+            self._open = _Open(head.at, head.time * _SECOND)
+        return self._open
+
+    def _ends(self, ending: Ending, head: Head) -> None:
+        if head.kind != Kind.TRANSACTION_PAYLOAD:
+            self._finish(ending, head)
+        elif self._payload_ending is None:  # the payload's event is not whole yet, and its checksum not known
+            self._payload_ending = ending
+        else:
+            raise ValueError("its payload ends two transactions")
+
+    def _finish(self, ending: Ending, head: Head) -> None:
+        opened = self._opened(head)
+        gtid = None
+        if opened.mysql is not None:
+            gtid = f"{opened.mysql.source}:{opened.mysql.number}"
+            if self._collector is not None:
+                self._collector.add(opened.mysql.source, opened.mysql.number)
+        elif opened.mariadb is not None:
+            gtid = str(opened.mariadb)
+            if self._last is not None:
+                self._last[opened.mariadb.domain] = opened.mariadb
+        self._seen(head.time)
+        self._open = None
+        self.transactions += 1
+        self.finished.append(
+            Transaction(
+                gtid,
+                opened.start,
+                head.after,
+                opened.time,
+                opened.time_on_source,
+                ending,
+                self._rows.taken(),
+                tuple(opened.statements),
+                opened.statement_count,
+                tuple(opened.zones),
+            )
+        )
+
+    # --- compressed transactions
+
+    def _payload(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
+        self._opened_payload(buffer, begin, end, head).close()
+
+    def _opened_payload(self, buffer: bytes, begin: int, end: int, head: Head) -> Payload:
+        stream = EventStream(self._name, self._inner_handlers(), within=head, position=head.at)
+        self._payload_ending = None
+        return Payload.opened(stream, partial(self._payload_ended, head), buffer, begin, end)
+
+    def _payload_ended(self, head: Head) -> None:
+        if self._payload_ending is not None:
+            self._finish(self._payload_ending, head)

@@ -1,0 +1,1 @@
+"""What can be restored to, where a replay ends, and the replay."""

@@ -1,0 +1,143 @@
+"""From which full backup, and with which part of the log, a target is reached; pure.
+
+The newest backup before the target is the best one, as less has to be replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from chom_pipelines.binlogs.archive.chain import Run
+from chom_pipelines.binlogs.archive.segments import Segment
+from chom_pipelines.binlogs.recovery.recoverable import Recoverable
+from chom_pipelines.binlogs.recovery.stopping import AtTime, BeforePlace, Target, ThroughGtid
+from chom_pipelines.binlogs.recovery.windows import Full, Windows, covers, following, run_of
+from chom_pipelines.errors import RestoreRefusedError
+
+
+@dataclass(frozen=True)
+class Way:
+    """A backup, and the segments to replay onto it: none where the backup itself is the target."""
+
+    full: Full
+    history: str
+    segments: tuple[Segment, ...]
+
+
+def way_to(target: Target, found: Recoverable) -> Way:
+    """The best way; raises RestoreRefusedError where none leads there, with the nearest moments that can be reached."""
+    ways = ways_to(target, found)
+    if not ways:
+        what = f"{target} cannot be restored: {_why(target, found)}"
+        raise RestoreRefusedError(what, _nearest(target, found.windows))
+    return ways[0]
+
+
+def ways_to(target: Target, found: Recoverable) -> list[Way]:
+    """All ways, the best one first."""
+    return sorted(_ways(target, found), key=lambda way: way.full.as_of, reverse=True)
+
+
+def whole_ways(found: Recoverable) -> list[Way]:
+    """Each full backup that a log follows, with all of that log: the ways to every moment up to its end."""
+    runs = ((full, run_of(full, found.runs)) for full in found.fulls)
+    return [Way(full, run.history, following(full, run)) for full, run in runs if run]
+
+
+def _ways(target: Target, found: Recoverable) -> Iterator[Way]:
+    candidates = _candidates(target, found)
+    for full in found.fulls:
+        if isinstance(target, AtTime) and full.as_of == target.moment:
+            yield Way(full, "", ())
+            continue
+        run = run_of(full, candidates)
+        segments = following(full, run) if run else ()
+        if run and segments and _leads(full, segments, target):
+            yield Way(full, run.history, segments)
+
+
+def _candidates(target: Target, found: Recoverable) -> Sequence[Run]:
+    """Runs in which a target is meant to be: where a server began to count anew, it has had places and GTIDs before.
+
+    Those are not looked for in older histories: what is lost, or not archived yet, would be taken for what was long
+    before. GTIDs are where the newest history says that it goes on after them.
+    """
+    if isinstance(target, AtTime):
+        return found.runs
+    newest = found.newest
+    if isinstance(target, BeforePlace):
+        history = target.history or (newest.name if newest else None)
+        runs = [run for run in found.runs if run.history == history]
+        return [run for run in runs if run.from_place(target.file, target.position)]
+    if newest is None:
+        return []
+    first = newest.chain.runs[0].segments[0]
+    if first.before is not None and covers(first.flavour, first.before, target.gtid):
+        return found.runs
+    return [run for run in found.runs if run.history == newest.name]
+
+
+def _leads(full: Full, segments: tuple[Segment, ...], target: Target) -> bool:
+    """Whether the target is after the backup and not after the end of the log."""
+    place, last = full.place, segments[-1]
+    if isinstance(target, AtTime):
+        return full.as_of <= target.moment <= last.until
+    if isinstance(target, BeforePlace):
+        number = int(target.file.rpartition(".")[2])
+        return place is not None and (segments[0].number, place.position) <= (number, target.position)
+    return last.after is not None and not _holds(full, target) and covers(full.flavour, last.after, target.gtid)
+
+
+def _holds(full: Full, target: ThroughGtid) -> bool:
+    return bool(full.place and full.place.gtid and covers(full.flavour, full.place.gtid, target.gtid))
+
+
+def _why(target: Target, found: Recoverable) -> str:
+    """What stands in the way."""
+    if not found.fulls:
+        return "there is no full backup"
+    if isinstance(target, AtTime):
+        return _why_not_then(target, found.windows)
+    if isinstance(target, ThroughGtid) and all(_holds(full, target) for full in found.fulls):
+        return "every full backup holds it already"
+    if isinstance(target, BeforePlace) and (missing := _missing(target, found)):
+        return missing
+    if len(found.histories) > 1 and not (isinstance(target, BeforePlace) and target.history):
+        newest = f"in {found.newest.name}, the newest history" if found.newest else "as one history is of no use at all"
+        return f"no full backup and unbroken archive lead there, {newest}"
+    return "no full backup and unbroken archive lead there"
+
+
+def _missing(target: BeforePlace, found: Recoverable) -> str:
+    """That its file is not in the archive, if so, with those that are."""
+    known = {each.name: each for each in found.histories}
+    if not known:
+        return "no binary log is archived"
+    if target.history and target.history not in known:
+        return f"there is no history {target.history} in the archive, which has {', '.join(known)}"
+    history = known[target.history] if target.history else found.newest
+    files = [each.file for each in sorted(history.segments, key=lambda each: each.number)] if history else []
+    if history is None or not files or target.file in files:
+        return ""
+    return f"{target.file} is not in the archive, which has {files[0]} to {files[-1]} in the history {history.name}"
+
+
+def _why_not_then(target: AtTime, windows: Windows) -> str:
+    if target.moment < windows.intervals[0].earliest:
+        return "it is before the oldest full backup"
+    if windows.latest and target.moment > windows.latest:
+        return f"the archive does not go beyond {AtTime(windows.latest)}"
+    gap = next((gap for gap in windows.gaps if gap.after.until <= target.moment), None)
+    return f"it is in no window{f': {gap.why}' if gap else ''}"
+
+
+def _nearest(target: Target, windows: Windows) -> str:
+    if isinstance(target, AtTime):
+        before = max((each.latest for each in windows.intervals if each.latest < target.moment), default=None)
+        after = min((each.earliest for each in windows.intervals if each.earliest > target.moment), default=None)
+        near = [f"{AtTime(moment)} is the last one before it" for moment in (before,) if moment]
+        near += [f"{AtTime(moment)} the first one after it" for moment in (after,) if moment]
+        if near:
+            return f"`chom windows` lists what can be restored: {', '.join(near)}"
+    return "`chom windows` lists what can be restored"

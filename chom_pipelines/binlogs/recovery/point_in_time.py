@@ -1,0 +1,172 @@
+"""Restoring to a point in time: into a data directory, or by way of a private server into a running one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from chom_pipelines.binlogs.archive.histories import reading_histories
+from chom_pipelines.binlogs.recovery.choosing import way_to
+from chom_pipelines.binlogs.recovery.preparing import Recovery, prepared
+from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
+from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
+from chom_pipelines.binlogs.recovery.spool import Spool
+from chom_pipelines.binlogs.recovery.stopping import Stop, Target
+from chom_pipelines.errors import BackupNotFoundError
+from chom_pipelines.inventory.models import Server
+from chom_pipelines.inventory.policies import BackupPolicy, Verification
+from chom_pipelines.logical.contents import Contents
+from chom_pipelines.logical.dump import take_backup
+from chom_pipelines.progress import Report, counted
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.listing import opened
+from chom_pipelines.repository.local_store import LocalStore
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.repository.streams import LATEST
+from chom_pipelines.restores.directories import refuse_directory
+from chom_pipelines.restores.execution import RestoreResult
+from chom_pipelines.restores.targets import birth_options, filled_directory
+from chom_pipelines.server.directories import claimed_directory, roomy_base
+from chom_pipelines.server.facts import parse_version
+from chom_pipelines.server.scratch import ScratchServer, scratch_server
+
+_PURPOSE = "restore to a point in time"
+
+
+@dataclass(frozen=True)
+class PointInTime:
+    """A recovery that is ready: nothing of it has to be read from the repository any more but the backup itself."""
+
+    contents: Contents
+    recovery: Recovery
+    private: Path
+    """A directory of ours."""
+    expected_seconds: float | None
+    """Of the backup's restore and the replay, by what proofs and drills have measured; None: they have not."""
+
+    def recoverer(self, route: Route, *, accounts: bool, report: Report) -> Recoverer:
+        """What carries it out."""
+        logical = self.contents.logical
+        only = None if logical.everything else logical.databases
+        return Recoverer(self.contents, self.recovery, self.private, route, accounts, only, report)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of that time no restore has, as the server did not log it: for people, before it begins."""
+        logical = self.contents.logical
+        found = self.recovery.unlogged(None if logical.everything else logical.databases)
+        return tuple(each.line for each in found if each.lack.matters)
+
+
+@contextmanager
+def point_in_time(
+    repository: Repository,
+    server: str,
+    target: Target,
+    *,
+    keyring: Keyring | None,
+    report: Report,
+    backup: str = LATEST,
+) -> Iterator[PointInTime]:
+    """Find the best way to the target, from this backup or from any ("latest"), and read the log that it takes.
+
+    Raises RestoreRefusedError where none leads there; BackupNotFoundError; DamagedError, KeyUnavailableError.
+    """
+    with ExitStack() as stack:
+        kept = stack.enter_context(ExitStack())
+        kept.enter_context(reading_histories(repository, server, _PURPOSE))
+        found = recoverable(repository, server, keyring)
+        way = way_to(target, _of(found, backup, repository, server))
+        entry = repository.find(server, way.full.id)
+        stack.enter_context(entry.reading(_PURPOSE))
+        needed = sum(segment.end - segment.start for segment in way.segments)
+        claim = stack.enter_context(claimed_directory(roomy_base(needed, 0, None)))
+        contents = Contents.of(entry, keyring)
+        if not way.segments:
+            recovery = Recovery(way, target, Stop(None, None, 0), (), way.full.place, way.full.place)
+        else:
+            history = next(each for each in found.histories if each.name == way.history)
+            done = counted(report, needed, "read the binary log")
+            recovery = prepared(way, target, history, Spool(claim.path), keyring=keyring, report=done)
+        kept.close()
+        yield PointInTime(contents, recovery, claim.path, _expected(entry, recovery, found, keyring))
+
+
+def recover_into_directory(ready: PointInTime, directory: Path, recoverer: Recoverer, *, replace_it: bool) -> Recovered:
+    """Make a data directory as of then; raises what `restore_into_directory` and `Recoverer.fill` raise."""
+    refuse_directory(directory, replace=replace_it)
+    recovered: list[Recovered] = []
+
+    def fill(server: ScratchServer) -> RestoreResult:
+        recovered.append(recoverer.fill(server))
+        return recovered[-1].restored
+
+    result = filled_directory(
+        ready.contents.manifest,
+        directory,
+        fill,
+        replace_it=replace_it,
+        options=recoverer.options,
+    )
+    return replace(recovered[-1], restored=result)
+
+
+@contextmanager
+def recovered_backup(ready: PointInTime, recoverer: Recoverer, threads: int) -> Iterator[tuple[BackupEntry, Recovered]]:
+    """A backup as of then, for as long as the block lasts: whatever can be done with a backup, is done with it.
+
+    It is taken of a private server that was recovered; raises what starting that, recovering and taking it raise.
+    """
+    manifest = ready.contents.manifest
+    size = sum(table.bytes for table in ready.contents.logical.tables)
+    with ExitStack() as stack:
+        server = stack.enter_context(
+            scratch_server(
+                recoverer.flavour,
+                version=parse_version(manifest.source.version),
+                expected_bytes=size,
+                options=(*birth_options(manifest), *recoverer.options),
+            )
+        )
+        recovered = recoverer.fill(server)
+        store = stack.enter_context(claimed_directory(roomy_base(size, 0, None)))
+        repository = Repository(LocalStore(store.path / "repository"))
+        repository.create()
+        entry, _ = take_backup(
+            _as_server(manifest.server, server),
+            BackupPolicy(level=1, threads=threads, verification=Verification.NONE),
+            repository,
+            None,
+            recoverer.report,
+        )
+        yield entry, recovered
+
+
+def _of(found: Recoverable, backup: str, repository: Repository, server: str) -> Recoverable:
+    """Only what the named backup is good for."""
+    if backup == LATEST:
+        return found
+    chosen = tuple(full for full in found.fulls if full.id == backup)
+    if not chosen:
+        repository.find(server, backup)  # names what there is instead
+        why = found.unusable_backups.get(backup, "it is no full backup")
+        raise BackupNotFoundError(f"{backup} of {server} cannot be used: {why}", "leave it out, for the best there is")
+    return replace(found, fulls=chosen)
+
+
+def _expected(entry: BackupEntry, recovery: Recovery, found: Recoverable, keyring: Keyring | None) -> float | None:
+    restored = opened(entry, keyring).restored_in
+    drills = sorted(
+        (drill for full in found.fulls for drill in full.drills if drill.rate), key=lambda each: each.started
+    )
+    rate = drills[-1].rate if drills else None
+    if restored is None or (recovery.files and rate is None):
+        return None
+    return restored + (recovery.stop.transactions / rate if rate else 0)
+
+
+def _as_server(name: str, server: ScratchServer) -> Server:
+    return Server(name=name, socket=Path(server.endpoint.socket or ""), user=server.endpoint.user)

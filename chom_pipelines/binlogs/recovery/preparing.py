@@ -1,0 +1,216 @@
+"""A recovery that is ready to be replayed: which backup, which files, where it ends, and what must then be true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from chom_pipelines.binlogs.archive.histories import History
+from chom_pipelines.binlogs.archive.unlogged import Unlogged, unlogged
+from chom_pipelines.binlogs.format.gtids import GtidCollector, GtidPosition, GtidSet, MariadbGtid
+from chom_pipelines.binlogs.format.statements import Does, Statement
+from chom_pipelines.binlogs.format.transactions import Ending, Transaction
+from chom_pipelines.binlogs.recovery.choosing import Way
+from chom_pipelines.binlogs.recovery.client_replay import LogFile
+from chom_pipelines.binlogs.recovery.scheduled import is_of_events
+from chom_pipelines.binlogs.recovery.spool import Spool
+from chom_pipelines.binlogs.recovery.stopping import AtTime, Located, Stop, Target, refuse_wrong_clock, stop
+from chom_pipelines.binlogs.recovery.windows import replayed
+from chom_pipelines.errors import DamagedError
+from chom_pipelines.log_lines import amount
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.manifest import Position
+from chom_pipelines.server.facts import Flavour
+
+_SOME_TIME = timedelta(seconds=5)
+"""A transaction that may have been committed so long after the target is worth a word."""
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What is replayed onto the backup of `way`: `files`, which are on disk, from `begin` to `end`.
+
+    These are places in the log, with the GTIDs that are executed there where the server has any. Without a transaction
+    in between there are no files; of a server without a binary log there are no places either.
+    """
+
+    way: Way
+    target: Target
+    stop: Stop
+    files: tuple[LogFile, ...]
+    begin: Position | None
+    end: Position | None
+    databases: frozenset[str] = frozenset()
+    """Which statements in between name, or have as their default: not those of rows."""
+    zones: frozenset[str] = frozenset()
+    """Named time zones that statements in between depend on."""
+    of_events: tuple[Statement, ...] = ()
+    """What is in between that may say whether events of the scheduler run."""
+    redefines: Located | None = None
+    """The first transaction in between that may change a definition or an account; None: they are the backup's."""
+    prepares: Located | None = None
+    """The first transaction in between that is prepared, and committed by another one, if at all."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """For people: what it comes to."""
+        full = self.way.full
+        place = f", {self.begin.file}:{self.begin.position}" if self.begin else ""
+        found = [f"{full.id}, which holds all up to {AtTime(full.as_of)}{place}"]
+        if self.stop.last:
+            found.append(f"then {amount(self.stop.transactions, 'transaction')}, the last at {self.stop.last.label}")
+        else:
+            found.append("then nothing: no transaction is between it and the target")
+        if known_to := self._committed_by:
+            found.append(f"the last may have been committed as late as {AtTime(known_to)}: MariaDB notes when it began")
+        if self.stop.following:
+            found.append(f"left out, with all that follows: the one at {self.stop.following.label}")
+        return tuple(found)
+
+    @property
+    def _committed_by(self) -> datetime | None:
+        """When the last transaction was committed at the latest, where that may have been some time after the target.
+
+        None where the log says enough.
+        """
+        last, following, target = self.stop.last, self.stop.following, self.target
+        if not isinstance(target, AtTime) or last is None or last.opened is None:
+            return None
+        latest = following.time if following else self.way.segments[-1].as_of
+        return latest if latest > max(target.moment, last.time) + _SOME_TIME else None
+
+    def unlogged(self, databases: Sequence[str] | None) -> tuple[Unlogged, ...]:
+        """What the log lacks of the way to the target; `databases` are backed up, None: all are."""
+        following = self.stop.following
+        end = (following.number, following.transaction.start) if following else None
+        crossed = [
+            each
+            for each in replayed(self.way.full, self.way.segments)
+            if (end is None or (each.number, each.start) <= end)
+            and not (isinstance(self.target, AtTime) and each.opened > self.target.moment)
+        ]
+        return tuple(unlogged(crossed, databases))
+
+
+def prepared(
+    way: Way, target: Target, history: History, spool: Spool, *, keyring: Keyring | None, report: Callable[[int], None]
+) -> Recovery:
+    """Write the files that are needed, and find in them where to stop.
+
+    Raises RestoreRefusedError where the target is not among them; DamagedError, also where the log at the backup's
+    position is not the one that the backup was taken at; KeyUnavailableError; OSError.
+    """
+    begin = way.full.place
+    if begin is None or not way.segments:
+        raise ValueError("there is nothing to replay")
+    followed = _Followed(way, begin)
+    with closing(spool.transactions(history, way.segments, keyring, report)) as transactions:
+        found = stop(followed.behind_backup(transactions), target, way.full.flavour, begin.gtid)
+        executed = followed.gtids
+        if isinstance(target, AtTime) and found.following:
+            refuse_wrong_clock(found.following, transactions, target)
+    if found.last is None:
+        return Recovery(way, target, found, (), begin, begin)
+    names = list(dict.fromkeys(each.file for each in way.segments))
+    files = [LogFile(spool.directory / name) for name in names[: names.index(found.last.file) + 1]]
+    end = Position(file=found.last.file, position=found.last.transaction.end, gtid=executed)
+    files[0] = replace(files[0], start=begin.position)
+    files[-1] = replace(files[-1], stop=end.position)
+    return Recovery(
+        way,
+        target,
+        found,
+        tuple(files),
+        begin,
+        end,
+        databases=frozenset(followed.databases),
+        zones=frozenset(followed.zones),
+        of_events=tuple(followed.of_events),
+        redefines=followed.redefines,
+        prepares=followed.prepares,
+    )
+
+
+class _Followed:
+    """The GTIDs that are executed, from the beginning of the first file to where who asks for transactions stops."""
+
+    def __init__(self, way: Way, begin: Position) -> None:
+        self.way, self.begin = way, begin
+        self.databases: set[str] = set()
+        self.zones: set[str] = set()
+        self.of_events: list[Statement] = []
+        self.redefines: Located | None = None
+        self.prepares: Located | None = None
+        before = way.segments[0].before
+        self._set: GtidCollector | None = None
+        self._last: dict[int, MariadbGtid] | None = None
+        if before is not None and way.full.flavour is Flavour.MYSQL:
+            self._set = GtidCollector.beginning_with(GtidSet.parse(before))
+        elif before is not None:
+            self._last = dict(GtidPosition.parse(before).last)
+
+    @property
+    def gtids(self) -> str | None:
+        """All that are executed now; None: the log has none."""
+        if self._set is not None:
+            return str(self._set.gtids())
+        return None if self._last is None else str(GtidPosition(dict(sorted(self._last.items()))))
+
+    def behind_backup(self, transactions: Iterable[Located]) -> Iterator[Located]:
+        """Those that follow the backup; one that was yielded counts as executed when the next is asked for."""
+        is_behind = False
+        for each in transactions:
+            if not is_behind:
+                if each.file == self.begin.file and each.transaction.start < self.begin.position:
+                    self._execute(each)
+                    if each.transaction.end > self.begin.position:
+                        raise self._another_log("is in the middle of a transaction")
+                    continue
+                self._check()
+                is_behind = True
+            yield each
+            self._execute(each)
+            self.zones.update(each.transaction.zones)
+            self.of_events += filter(is_of_events, each.transaction.statements)
+            if self.redefines is None and _may_redefine(each.transaction):
+                self.redefines = each
+            if each.transaction.ending is Ending.XA_PREPARE and self.prepares is None:
+                self.prepares = each
+            for statement in each.transaction.statements:
+                self.databases |= {statement.database, *(database for database, _ in statement.tables)} - {""}
+        if not is_behind:
+            self._check()
+
+    def _execute(self, each: Located) -> None:
+        gtid = each.transaction.gtid
+        if gtid is None:
+            return
+        if self._set is not None:
+            source, _, number = gtid.rpartition(":")
+            self._set.add(source, int(number))
+        elif self._last is not None:
+            found = MariadbGtid.parse(gtid)
+            self._last[found.domain] = found
+
+    def _check(self) -> None:
+        if self.begin.gtid is not None and self.gtids is not None and self._normal(self.begin.gtid) != self.gtids:
+            raise self._another_log(f"comes after {self.gtids}, and the backup holds {self.begin.gtid}")
+
+    def _normal(self, gtids: str) -> str:
+        return str((GtidSet if self.way.full.flavour is Flavour.MYSQL else GtidPosition).parse(gtids))
+
+    def _another_log(self, why: str) -> DamagedError:
+        place = f"{self.begin.file}:{self.begin.position}"
+        what = f"{place} of the archive, where {self.way.full.id} ends, {why}"
+        return DamagedError(what, "this is the log of another server or time: restore with another full backup")
+
+
+def _may_redefine(transaction: Transaction) -> bool:
+    """Of very many statements not all are known."""
+    statements = transaction.statements
+    if any(each.database == "mysql" for each in transaction.rows):
+        return True
+    harmless = all(each.temporary or each.does in {Does.ROWS, Does.TRUNCATE} for each in statements)
+    return not harmless or transaction.statement_count > len(statements)

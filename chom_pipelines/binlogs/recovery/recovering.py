@@ -1,0 +1,213 @@
+"""Carrying out a recovery on a private server: the backup is restored, the log replayed, what was reached compared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from chom_pipelines.binlogs.format.gtids import GtidPosition, GtidSet
+from chom_pipelines.binlogs.recovery.archive_server import replay_by_replication, without_gtids
+from chom_pipelines.binlogs.recovery.client_replay import replay_by_client
+from chom_pipelines.binlogs.recovery.preparing import Recovery
+from chom_pipelines.binlogs.recovery.scheduled import put_back, read_statuses, statuses
+from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
+from chom_pipelines.logical.contents import Contents
+from chom_pipelines.phases import timed
+from chom_pipelines.progress import Report
+from chom_pipelines.restores.execution import RestoreResult
+from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.targets import restore_contents
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.identifiers import literal, quote
+from chom_pipelines.server.scratch import ScratchServer, as_replica
+from chom_pipelines.server.time_zones import load_time_zones
+
+_SERVER_ID = 2_147_483_002
+"""Of the server that a log is replayed on."""
+
+
+class Route(StrEnum):
+    """How a log is replayed: by replication from a private server that has it, or as text through the clients."""
+
+    REPLICATION = "replication"
+    CLIENT = "client"
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """A restore, with `replay` among its phases, and how many transactions of the archive were replayed onto it.
+
+    Where it is `counted`, the server has counted as many itself: by its set of GTIDs, or by MariaDB's replication. Else
+    it has executed all that it was given, and the archive alone says how many transactions that was. Those that it left
+    out, as of databases that the backup does not have, are among them.
+    """
+
+    restored: RestoreResult
+    transactions: int
+    counted: bool
+
+
+@dataclass(frozen=True)
+class Recoverer:
+    """What a recovery needs to be carried out on a private server, any number of times.
+
+    `private` is a directory of ours. Accounts are restored with all that the log does to them, or nothing of it is
+    done; `route` client has no choice, as the text of a log says it all: there they are always restored. `databases`
+    are the only ones that the backup has; None: it has all.
+    """
+
+    contents: Contents
+    recovery: Recovery
+    private: Path
+    route: Route
+    accounts: bool
+    databases: tuple[str, ...] | None
+    report: Report
+
+    @property
+    def flavour(self) -> Flavour:
+        """Of the servers."""
+        return self.recovery.way.full.flavour
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """With which the private server has to be started."""
+        options = as_replica(self.flavour, _SERVER_ID)
+        if not (self.recovery.end and self.recovery.end.gtid):
+            options = without_gtids(options)
+        if self.databases is not None:
+            return (*options, *(f"--replicate-wild-do-table={_pattern(name)}.%" for name in self.databases))
+        return options if self.accounts else (*options, "--replicate-wild-ignore-table=mysql.%")
+
+    def fill(self, server: ScratchServer) -> Recovered:
+        """Restore the backup into an empty private server, and replay onto it.
+
+        Returns only where the server stands exactly where the archive says that it has to. Raises RestoreFailedError,
+        and what restoring and starting servers raise: then the server is of no use.
+        """
+        self._refuse_unfit_route()
+        accounts = self.accounts or self.route is Route.CLIENT
+        restored = restore_contents(
+            self.contents, server.endpoint, RestoreRequest(accounts=accounts, compare=True), self.report
+        )
+        phases = dict(restored.phases)
+        with Session(server.endpoint) as session:
+            load_time_zones(session, self.recovery.zones)
+            if self.recovery.begin and self.recovery.begin.gtid:
+                _begin_at(session, self.flavour, self.recovery.begin.gtid)
+            events = read_statuses(session)
+            replicated: int | None = None
+            with timed(phases, "replay"), self._strangers(session):
+                if self.recovery.files:
+                    replicated = self._replay(server)
+            put_back(session, statuses(events, self.recovery.of_events))
+            counted = self._check(session, replicated)
+        return Recovered(replace(restored, phases=phases), self.recovery.stop.transactions, counted=counted is not None)
+
+    @contextmanager
+    def _strangers(self, session: Session) -> Iterator[None]:
+        """Have empty databases for what servers do not leave out by itself where only some databases are replicated.
+
+        What a statement does to a routine or an event is executed whatever database it is of, and fails without one.
+        """
+        there = {str(name) for (name,) in session.rows("SHOW DATABASES")}
+        strangers = [] if self.databases is None else sorted(self.recovery.databases - there)
+        for name in strangers:
+            session.execute(f"CREATE DATABASE {quote(name)}")
+        yield
+        for name in strangers:
+            session.execute(f"DROP DATABASE {quote(name)}")
+
+    def _refuse_unfit_route(self) -> None:
+        """Raise RestoreRefusedError where the clients' text cannot say what has to be done."""
+        if self.route is Route.REPLICATION or not self.recovery.files:
+            return
+        why = ""
+        if self.databases is not None:
+            why = f"the backup has {', '.join(self.databases)} alone, and the text of the log is of all databases"
+        elif self.recovery.prepares and self.flavour is Flavour.MARIADB:
+            where = self.recovery.prepares.label
+            why = f"the XA transaction at {where} is prepared there, and MariaDB lets its session do nothing else then"
+        if why:
+            raise RestoreRefusedError(why, "replay by replication")
+
+    def _replay(self, target: ScratchServer) -> int | None:
+        """Return how many transactions the server has counted, where it has."""
+        recovery = self.recovery
+        if self.route is Route.REPLICATION and recovery.begin and recovery.end:
+            try:
+                return replay_by_replication(
+                    recovery.files,
+                    recovery.begin,
+                    recovery.end,
+                    target.endpoint,
+                    flavour=self.flavour,
+                    report=self.report,
+                )
+            except RestoreFailedError as error:
+                if said := _said_by_worker(target):
+                    raise RestoreFailedError(f"{error.what}\n  {said}", error.remedy) from error
+                raise
+        count = len(recovery.files)
+        replay_by_client(
+            recovery.files,
+            target.endpoint,
+            self.flavour,
+            self.private,
+            lambda done: self.report(done, count, "replay files of the log"),
+        )
+        return None
+
+    def _check(self, session: Session, replicated: int | None) -> int | None:
+        """Raise RestoreFailedError where the server is elsewhere; return how many transactions it has counted."""
+        begin, end = self.recovery.begin, self.recovery.end
+        wanted = end.gtid if end else None
+        counted = replicated
+        if wanted and self.flavour is Flavour.MARIADB and self.route is Route.CLIENT:
+            # sessions of clients do not keep it; that every statement was executed is all that is known
+            session.execute(f"SET GLOBAL gtid_slave_pos = {literal(wanted)}")
+        elif wanted:
+            _expect(session, self.flavour, wanted, "after the replay")
+            if self.flavour is Flavour.MYSQL:  # it has executed these, by which both are the same set
+                counted = len(GtidSet.parse(wanted).difference(GtidSet.parse((begin and begin.gtid) or "")))
+        _expect_count(counted, self.recovery.stop.transactions)
+        return counted
+
+
+def _expect_count(counted: int | None, expected: int) -> None:
+    if counted not in {None, expected}:
+        what = f"the server has executed {counted:,} transactions, and {expected:,} of the archive are up to there"
+        raise RestoreFailedError(what, "report this as a bug")
+
+
+def _said_by_worker(server: ScratchServer) -> str:
+    """What failed: MySQL's status names the worker, and says to look into the server's log for its error."""
+    lines = server.log.read_text(errors="replace").splitlines()
+    found = [line.partition("; ")[2] for line in lines if "] Replica SQL for channel" in line and "Worker" in line]
+    return next((line for line in found if line), "")
+
+
+def _pattern(database: str) -> str:
+    return re.sub(r"([_%\\])", r"\\\1", database)
+
+
+def _begin_at(session: Session, flavour: Flavour, gtids: str) -> None:
+    """Have the server know what the backup holds, so that it takes nothing of it for new, nor leaves anything out."""
+    variable = "gtid_purged" if flavour is Flavour.MYSQL else "gtid_slave_pos"
+    session.execute(f"SET GLOBAL {variable} = {literal(gtids)}")
+    _expect(session, flavour, gtids, "before the replay")
+
+
+def _expect(session: Session, flavour: Flavour, gtids: str, when: str) -> None:
+    """Raise RestoreFailedError where the server has executed anything else."""
+    variable = "gtid_executed" if flavour is Flavour.MYSQL else "gtid_slave_pos"
+    family = GtidSet if flavour is Flavour.MYSQL else GtidPosition
+    found = family.parse(str(session.value(f"SELECT @@global.{variable}")))
+    if found != family.parse(gtids):
+        what = f"{when} the server has executed {found}, and it should be {gtids}"
+        raise RestoreFailedError(what, "report this as a bug")

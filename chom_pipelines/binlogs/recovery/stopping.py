@@ -1,0 +1,250 @@
+"""Where a replay ends: a moment, a GTID or a place, as the exact position between two transactions; pure.
+
+The position is found in the archive before anything is replayed, so that what was reached can be compared with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+
+from chom_pipelines.binlogs.format.gtids import GtidPosition, GtidSet, MariadbGtid
+from chom_pipelines.binlogs.format.transactions import Transaction
+from chom_pipelines.errors import ConfigurationError, RestoreRefusedError
+from chom_pipelines.server.facts import Flavour
+
+
+@dataclass(frozen=True)
+class Located:
+    """A transaction of an archived log, and the file that it is in."""
+
+    file: str
+    transaction: Transaction
+    opened: datetime | None
+    """When the file was begun, where the log notes when statements began; None: it notes commits, as MySQL's does."""
+
+    @property
+    def time(self) -> datetime:
+        """Before this moment it was not committed, and on MySQL it was then; in UTC.
+
+        MariaDB notes when the statement began that is the transaction, or that committed it. Transactions are in the
+        log in the order of their commits, and so none was committed before its file was begun.
+        """
+        noted = self.transaction.time
+        return max(noted, self.opened) if self.opened else noted
+
+    @property
+    def number(self) -> int:
+        """Of `mysql-bin.000123` 123."""
+        return int(self.file.rpartition(".")[2])
+
+    @property
+    def label(self) -> str:
+        """For people: `mysql-bin.000123:456, 2026-01-02 03:04:05 UTC, GTID 0-1-7`."""
+        gtid = f", GTID {self.transaction.gtid}" if self.transaction.gtid else ""
+        return f"{self.file}:{self.transaction.start}, {AtTime(self.time)}{gtid}"
+
+
+@dataclass(frozen=True)
+class AtTime:
+    """All that was committed up to this moment, which is aware.
+
+    On MariaDB, of which the log notes no commits, the place is in front of the first transaction that cannot have been
+    committed up to then. That has all that was, and also what began before the moment and was committed after it, with
+    nothing in the log in between that was later by its note or its file.
+    """
+
+    moment: datetime
+
+    def __str__(self) -> str:
+        """Return it with its time zone."""
+        return f"{self.moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC".replace(".000000", "")
+
+
+@dataclass(frozen=True)
+class ThroughGtid:
+    """All up to the transaction with which these GTIDs are complete, that one included."""
+
+    gtid: str
+
+    def __str__(self) -> str:
+        """Return it as it was given."""
+        return f"GTID {self.gtid}"
+
+
+@dataclass(frozen=True)
+class BeforePlace:
+    """All that is before this position of a file, which is where a transaction begins or the file ends.
+
+    A server that began its files anew has had their names before: without a `history`, it is a file of the newest one.
+    """
+
+    file: str
+    position: int
+    history: str = ""
+
+    def __str__(self) -> str:
+        """Return it as it was given."""
+        return f"{self.history}{'/' if self.history else ''}{self.file}:{self.position}"
+
+
+_SKEW = timedelta(seconds=2)
+"""By which transactions of one server may be out of order."""
+_WITNESSES = 10
+"""So many transactions behind one tell whether its time is right."""
+
+Target = AtTime | ThroughGtid | BeforePlace
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where the replay ends: behind `last` (None: with the backup itself), in front of `following` (None: the end).
+
+    `transactions` is how many are replayed.
+    """
+
+    last: Located | None
+    following: Located | None
+    transactions: int
+
+
+def stop(found: Iterable[Located], target: Target, flavour: Flavour, executed: str | None) -> Stop:
+    """Find where to stop among the transactions that follow a backup, in the order of the log.
+
+    `executed` are the GTIDs that the backup has. Of a moment the place is in front of the first transaction that was
+    committed later, by `Located.time`: where clocks went back, later ones may have earlier times, and are not replayed.
+    That the log goes as far as a moment or a place is the caller's to know. Raises RestoreRefusedError where there is
+    no such place.
+    """
+    is_there = _condition(target, flavour, executed)
+    last: Located | None = None
+    count = 0
+    for each in found:
+        if is_there(last, each):
+            return Stop(last, each, count)
+        last, count = each, count + 1
+    if not isinstance(target, AtTime) and not is_there(last, None):
+        what = f"{target} is not in the archive after the backup, nor at its end"
+        raise RestoreRefusedError(what, "`chom windows` tells what can be restored, `chom events` finds places in it")
+    return Stop(last, None, count)
+
+
+def refuse_wrong_clock(following: Located, later: Iterable[Located], target: AtTime) -> None:
+    """Raise RestoreRefusedError where a replay would stop at a transaction whose time cannot be relied on.
+
+    So it is where others behind it in its file have a time before the moment: by SET timestamp anybody can say when. On
+    MariaDB, they may have begun before the moment and taken long: that is believed where of those right behind it most
+    are no earlier than itself.
+    """
+    if following.time <= target.moment + _SKEW:
+        return
+    behind = list(takewhile(lambda each: each.file == following.file, later))
+    witnesses = behind[:_WITNESSES] if following.opened else []
+    agreeing = sum(each.transaction.time >= following.time - _SKEW for each in witnesses)
+    earlier = sum(each.transaction.time <= target.moment for each in behind)
+    if earlier and 2 * agreeing <= len(witnesses):
+        what = (
+            f"the transaction at {following.label} says that it came after {target}, and {earlier:,} behind it say "
+            "that they came before"
+        )
+        why = "a session's clock was set there"
+        why += ", or statements took long, of which MariaDB notes when they began" if following.opened else ""
+        raise RestoreRefusedError(what, f"{why}: name the place with --before or --gtid")
+
+
+_Condition = Callable[[Located | None, Located | None], bool]
+"""(the transaction before, the one that follows): the place between them is the one to stop at."""
+
+
+def _condition(target: Target, flavour: Flavour, executed: str | None) -> _Condition:
+    if isinstance(target, AtTime):
+        moment = target.moment
+        return lambda _, after: after is not None and after.time > moment
+    if isinstance(target, BeforePlace):
+        return _before(target)
+    return _through_set(target, executed) if flavour is Flavour.MYSQL else _through_position(target, executed)
+
+
+def _before(target: BeforePlace) -> _Condition:
+    number = int(target.file.rpartition(".")[2])
+
+    def is_there(_: Located | None, after: Located | None) -> bool:
+        if after is None:  # behind the last transaction: the place is among what follows it in the archive
+            return True
+        if after.number < number or (after.number == number and after.transaction.start < target.position):
+            if after.number == number and target.position < after.transaction.end:
+                start, end = after.transaction.start, after.transaction.end
+                what = f"{target} is within a transaction, which goes from {start} to {end}"
+                raise RestoreRefusedError(what, f"use {target.file}:{start} to leave it out, or :{end} to have it")
+            return False
+        return True
+
+    return is_there
+
+
+def _through_set(target: ThroughGtid, executed: str | None) -> _Condition:
+    missing = GtidSet.parse(target.gtid).difference(GtidSet.parse(executed or ""))
+    if not missing:
+        raise RestoreRefusedError(f"{target} is in the backup already", "restore that, or an earlier one")
+
+    def is_there(before: Located | None, _: Located | None) -> bool:
+        nonlocal missing
+        if before and before.transaction.gtid:
+            missing = missing.difference(GtidSet.parse(before.transaction.gtid))
+        return not missing
+
+    return is_there
+
+
+def _through_position(target: ThroughGtid, executed: str | None) -> _Condition:
+    wanted, there = GtidPosition.parse(target.gtid), GtidPosition.parse(executed or "")
+    if there.covers(wanted):
+        raise RestoreRefusedError(f"{target} is in the backup already", "restore that, or an earlier one")
+
+    # which transactions the backup has, is known of each domain by its last one only
+    missing = {gtid for domain, gtid in wanted.last.items() if not there.covers(GtidPosition({domain: gtid}))}
+
+    def is_there(before: Located | None, _: Located | None) -> bool:
+        gtid = before.transaction.gtid if before else None
+        if gtid:
+            found = MariadbGtid.parse(gtid)
+            missing.discard(found)
+            passed = next((each for each in missing if each.domain == found.domain), None)
+            if passed and passed.sequence <= found.sequence:
+                what = f"GTID {passed} is not in the archive, which has {found} in its place"
+                raise RestoreRefusedError(what, "correct it; `chom events` tells the GTIDs of what it finds")
+        return not missing
+
+    return is_there
+
+
+def parse_time(text: str) -> datetime:
+    """A moment with its time zone, as `2026-01-02 03:04:05Z`, `2026-01-02T03:04:05.5+01:00`, `… UTC`.
+
+    Raises ConfigurationError, also where the zone is left out: clocks of clients and servers differ.
+    """
+    normal = re.sub(r"\s*(?:UTC|utc|z)$", "Z", text.strip())
+    try:
+        moment = datetime.fromisoformat(normal)
+    except ValueError as error:
+        raise ConfigurationError(f"{text!r} is no time", "write it as 2026-01-02 03:04:05Z") from error
+    if moment.tzinfo is None:
+        whole = text.strip() if ":" in text else f"{text.strip()} 00:00"
+        remedy = f"say which zone it is of: '{whole}Z' for UTC, or an offset as in '{whole}+01:00'"
+        raise ConfigurationError(f"{text!r} has no time zone", remedy)
+    return moment.astimezone(UTC)
+
+
+def parse_place(text: str) -> BeforePlace:
+    """`mysql-bin.000123:4567`, or `11/mysql-bin.000123:4567` of an older history; raises ConfigurationError."""
+    place, _, position = text.rpartition(":")
+    history, _, file = place.rpartition("/")
+    is_file = re.fullmatch(r"[^/\0]+\.\d{6,}", file or text.rpartition("/")[2]) is not None
+    if not is_file or not position.isdecimal():
+        lacks = "no position follows its file" if is_file else "it names no file of a binary log"
+        what = f"{text!r} is no place in a binary log: {lacks}"
+        raise ConfigurationError(what, "write it as mysql-bin.000123:4567; `chom events` tells places")
+    return BeforePlace(file, int(position), history)
