@@ -1,1 +1,1 @@
-"""Binary logs: what is in their bytes, for the archive, its index and point-in-time recovery."""
+"""Binary logs: what is in their bytes, their archive, and points in time that are recovered from it."""
