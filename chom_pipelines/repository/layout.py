@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.repository.store import is_name
 
 MANIFEST = "manifest.json"
@@ -74,8 +75,7 @@ class BackupId:
         """What ids of one stream are sorted by: when, or where in the binary log."""
         if self.time is not None:
             return (f"{self.time:{_TIME}}", 0, 0)
-        base, _, number = self.file.rpartition(".")
-        return (base, int(number), self.start)
+        return (*LogName.of(self.file), self.start)
 
 
 def parse_id(text: str) -> BackupId | None:

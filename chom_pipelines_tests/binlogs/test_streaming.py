@@ -17,13 +17,13 @@ import pytest
 
 from chom_pipelines.binlogs.archive.continuing import why_anew
 from chom_pipelines.binlogs.archive.server_logs import ServerLog
-from chom_pipelines.binlogs.streaming.following import next_file
 from chom_pipelines.binlogs.streaming.lag import State
 from chom_pipelines.binlogs.streaming.wholes import remove_superseded
 from chom_pipelines.errors import RepositoryBusyError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.archive import verify_archive
+from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.binlogs.streams import (
@@ -194,7 +194,7 @@ def test_a_server_that_lost_what_was_archived_begins_a_new_history(stream: Strea
     eventually(stream.all_is_archived)
     last = stream.archive.history.last
     assert last is not None
-    lost = [ServerLog(last.file, last.end - 100), ServerLog(next_file(last.file), 500)]
+    lost = [ServerLog(last.file, last.end - 100), ServerLog(LogName.of(last.file).following, 500)]
     why = why_anew(stream.archive.histories(), last.identity, lost, lambda _: last.head)
     assert "lost what it wrote before a crash" in why
 

@@ -14,6 +14,7 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import parse_id
 from chom_pipelines.repository.listing import opened
+from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.repository.manifest import Manifest, unauthenticated
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import Stream, lacking
@@ -64,9 +65,7 @@ class History:
 
     def head_before(self, file: str) -> str | None:
         """The head of the file before this one; None where nothing of it is archived."""
-        base, _, number = file.rpartition(".")
-        wanted = (base, int(number) - 1)
-        return next((each.head for each in self.segments if (each.base, each.number) == wanted), None)
+        return next((each.head for each in self.segments if LogName.of(each.file).following == file), None)
 
     def is_whole(self, file: str) -> bool:
         """All of a file is archived, as one segment."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from chom_pipelines.errors import DamagedError
 from chom_pipelines.repository.data_keys import StreamKey
 from chom_pipelines.repository.layout import Kind
+from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import BinlogPayload
 from chom_pipelines.server.binlog_settings import BinlogSettings
@@ -123,12 +124,12 @@ class Segment:
     @property
     def base(self) -> str:
         """Of `mysql-bin.000123` mysql-bin."""
-        return self.file.rpartition(".")[0]
+        return LogName.of(self.file).base
 
     @property
     def number(self) -> int:
         """Of `mysql-bin.000123` 123: the place of its file in the order of files."""
-        return int(self.file.rpartition(".")[2])
+        return LogName.of(self.file).number
 
     @property
     def range(self) -> str:

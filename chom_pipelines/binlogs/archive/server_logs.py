@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chom_pipelines.errors import ServerError, UnsupportedServerError
+from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
 
@@ -25,12 +26,12 @@ class ServerLog:
     @property
     def base(self) -> str:
         """Of `mysql-bin.000123` mysql-bin."""
-        return self.file.rpartition(".")[0]
+        return LogName.of(self.file).base
 
     @property
     def number(self) -> int:
         """Of `mysql-bin.000123` 123: its place in the order of files."""
-        return int(self.file.rpartition(".")[2])
+        return LogName.of(self.file).number
 
 
 def server_logs(session: Session, facts: ServerFacts) -> list[ServerLog]:

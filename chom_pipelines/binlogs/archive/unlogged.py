@@ -10,6 +10,7 @@ from itertools import groupby
 from chom_pipelines.binlogs.archive.chain import Run
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
 from chom_pipelines.binlogs.format.events import FormatDescription
+from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.server.binlog_settings import BinlogSettings, Lack, lacks
 
 
@@ -43,8 +44,8 @@ class Asked:
         What was begun before the server started was written with what was known then. binlog_format changes while a
         file is written, so that what it was when the file before was archived counts as well.
         """
-        base, _, number = file.rpartition(".")
-        near = [each for each in archived if each.base == base and int(number) - 1 <= each.number <= int(number)]
+        base, number = LogName.of(file)
+        near = [each for each in archived if each.base == base and number - 1 <= each.number <= number]
         known = [each for each in sorted(near, key=lambda each: (each.number, each.start)) if each.logging]
         last = known[-1].logging if known else None
         # one that followed another file in the very second of the start may be from before it, or from after

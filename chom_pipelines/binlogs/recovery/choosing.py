@@ -14,6 +14,7 @@ from chom_pipelines.binlogs.recovery.recoverable import Recoverable
 from chom_pipelines.binlogs.recovery.stopping import AtTime, BeforePlace, Target, ThroughGtid
 from chom_pipelines.binlogs.recovery.windows import Full, Windows, covers, following, run_of
 from chom_pipelines.errors import RestoreRefusedError
+from chom_pipelines.repository.log_name import LogName
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _leads(full: Full, segments: tuple[Segment, ...], target: Target) -> bool:
     if isinstance(target, AtTime):
         return full.as_of <= target.moment <= last.until
     if isinstance(target, BeforePlace):
-        number = int(target.file.rpartition(".")[2])
+        number = LogName.of(target.file).number
         return place is not None and (segments[0].number, place.position) <= (number, target.position)
     return last.after is not None and not _holds(full, target) and covers(full.flavour, last.after, target.gtid)
 

@@ -14,6 +14,7 @@ from itertools import takewhile
 from chom_pipelines.binlogs.format.gtids import GtidPosition, GtidSet, MariadbGtid
 from chom_pipelines.binlogs.format.transactions import Transaction
 from chom_pipelines.errors import ConfigurationError, RestoreRefusedError
+from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.server.facts import Flavour
 
 
@@ -39,7 +40,7 @@ class Located:
     @property
     def number(self) -> int:
         """Of `mysql-bin.000123` 123."""
-        return int(self.file.rpartition(".")[2])
+        return LogName.of(self.file).number
 
     @property
     def label(self) -> str:
@@ -169,7 +170,7 @@ def _condition(target: Target, flavour: Flavour, executed: str | None) -> _Condi
 
 
 def _before(target: BeforePlace) -> _Condition:
-    number = int(target.file.rpartition(".")[2])
+    number = LogName.of(target.file).number
 
     def is_there(_: Located | None, after: Located | None) -> bool:
         if after is None:  # behind the last transaction: the place is among what follows it in the archive

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from chom_pipelines.binlogs.archive.client import client_failure, opened_pipe, write_options
 from chom_pipelines.errors import AccessDeniedError, ConnectionFailedError, MissingPrivilegeError, ServerError
+from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.server.directories import MEMORY, claimed_directory
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour
@@ -65,7 +66,7 @@ class Follower:
         self.file = file
         self._endpoint, self._program, self._pipes, self._log = endpoint, program, pipes, log
         self._reader = opened_pipe(pipes / file)
-        self._next = opened_pipe(pipes / next_file(file))
+        self._next = opened_pipe(pipes / LogName.of(file).following)
 
     def read(self, seconds: float) -> bytes | None:
         """The next bytes of the file, b"" where none come within so many seconds.
@@ -100,13 +101,13 @@ class Follower:
                 raise self._lost(f"{self._program.path.name} is done with {self.file} and does not go on")
         os.close(self._reader)
         (self._pipes / self.file).unlink()
-        self.file = next_file(self.file)
+        self.file = LogName.of(self.file).following
         self._reader = self._next
-        self._next = opened_pipe(self._pipes / next_file(self.file))
+        self._next = opened_pipe(self._pipes / LogName.of(self.file).following)
 
     def _refuse_strangers(self) -> None:
         """A file that no pipe was made for is one of another numbering, and lies in memory unencrypted."""
-        if strange := {each.name for each in self._pipes.iterdir()} - {self.file, next_file(self.file)}:
+        if strange := {each.name for each in self._pipes.iterdir()} - {self.file, LogName.of(self.file).following}:
             raise self._lost(f"the server goes on with {', '.join(sorted(strange))} and not with {self.file}")
 
     def _ended(self) -> ServerError:
@@ -117,12 +118,6 @@ class Follower:
     def _lost(self, what: str) -> ConnectionFailedError:
         where = self._endpoint.where
         return ConnectionFailedError(what if what.startswith(where) else f"{where}: {what}", _REMEDY)
-
-
-def next_file(file: str) -> str:
-    """Of `mysql-bin.000123` `mysql-bin.000124`."""
-    base, _, number = file.rpartition(".")
-    return f"{base}.{int(number) + 1:06d}"
 
 
 def _happened(reader: int, seconds: float) -> int:

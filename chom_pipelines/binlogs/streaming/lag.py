@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from chom_pipelines.errors import ConnectionFailedError, ServerError
+from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
 
@@ -22,7 +23,7 @@ class Place:
 
     @property
     def _order(self) -> tuple[int, int]:
-        return (int(self.file.rpartition(".")[2]), self.position)
+        return (LogName.of(self.file).number, self.position)
 
     def __lt__(self, other: Place) -> bool:
         return self._order < other._order
