@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from chom_pipelines.binlogs.archive.segments import Segment
+from chom_pipelines.binlogs.format.gtids import covers
 from chom_pipelines.binlogs.recovery.choosing import Way
-from chom_pipelines.binlogs.recovery.windows import covers
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.facts import Flavour
 

@@ -16,7 +16,7 @@ from chom_pipelines.binlogs.archive.indexing import Indexed, SegmentIndex, index
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
 from chom_pipelines.binlogs.archive.writing import fingerprint
 from chom_pipelines.binlogs.format.events import MAGIC
-from chom_pipelines.binlogs.format.gtids import GtidPosition, Gtids, GtidSet
+from chom_pipelines.binlogs.format.gtids import Gtids, parse_gtids
 from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.format.transactions import FileEnding, Summary
 from chom_pipelines.errors import ChomError, DamagedError, RepositoryError, UnknownFormatError
@@ -226,9 +226,7 @@ def _compared(subject: Subject, count: int, against: str) -> Comparison:
 
 
 def _gtids(flavour: Flavour, text: str | None) -> Gtids | None:
-    if text is None:
-        return None
-    return GtidPosition.parse(text) if flavour is Flavour.MARIADB else GtidSet.parse(text)
+    return None if text is None else parse_gtids(text, flavour)
 
 
 def _text(gtids: Gtids | None) -> str | None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.binlogs.format.gtids import GtidCollector, GtidPosition, GtidSet, MariadbGtid
+from chom_pipelines.binlogs.format.gtid_position import GtidPosition, MariadbGtid
+from chom_pipelines.binlogs.format.gtid_set import GtidCollector, GtidSet
 from chom_pipelines.errors import InvalidGtidError
 from chom_pipelines_tests.servers import PrivateServer
 

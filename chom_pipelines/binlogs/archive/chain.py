@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from chom_pipelines.binlogs.archive.continuity import continued
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
-from chom_pipelines.binlogs.format.gtids import GtidSet
+from chom_pipelines.binlogs.format.gtid_set import GtidSet
 from chom_pipelines.repository.layout import BackupId, Kind, parse_id
 from chom_pipelines.server.facts import Flavour
 

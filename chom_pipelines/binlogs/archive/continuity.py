@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import takewhile
 
 from chom_pipelines.binlogs.archive.segments import Segment
-from chom_pipelines.binlogs.format.gtids import GtidSet
+from chom_pipelines.binlogs.format.gtid_set import GtidSet
 
 
 def continued(run: Sequence[Segment], segment: Segment) -> list[Segment] | None:

@@ -24,7 +24,9 @@ from chom_pipelines.binlogs.format.gtid_events import (
     parse_mysql_tagged_gtid,
     parse_previous_gtids,
 )
-from chom_pipelines.binlogs.format.gtids import GtidCollector, GtidPosition, Gtids, GtidSet, MariadbGtid
+from chom_pipelines.binlogs.format.gtid_position import GtidPosition, MariadbGtid
+from chom_pipelines.binlogs.format.gtid_set import GtidCollector, GtidSet
+from chom_pipelines.binlogs.format.gtids import Gtids
 from chom_pipelines.binlogs.format.large import MOST_READ, Beginning, Payload
 from chom_pipelines.binlogs.format.statements import TEXT_BYTES, Statement, understand
 from chom_pipelines.binlogs.format.stream import EventStream, Handlers, Head, Sink

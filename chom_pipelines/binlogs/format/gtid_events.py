@@ -10,7 +10,8 @@ from struct import Struct
 from typing import NamedTuple
 from uuid import UUID
 
-from chom_pipelines.binlogs.format.gtids import GtidPosition, GtidSet, Interval, MariadbGtid
+from chom_pipelines.binlogs.format.gtid_position import GtidPosition, MariadbGtid
+from chom_pipelines.binlogs.format.gtid_set import GtidSet, Interval
 
 _U32, _U64 = Struct("<I"), Struct("<Q")
 _GNO = Struct("<B16sqB")

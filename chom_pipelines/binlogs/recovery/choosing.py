@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from chom_pipelines.binlogs.archive.chain import Run
 from chom_pipelines.binlogs.archive.segments import Segment
+from chom_pipelines.binlogs.format.gtids import covers
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable
 from chom_pipelines.binlogs.recovery.stopping import AtTime, BeforePlace, Target, ThroughGtid
-from chom_pipelines.binlogs.recovery.windows import Full, Windows, covers, following, run_of
+from chom_pipelines.binlogs.recovery.windows import Full, Windows, following, run_of
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.repository.log_name import LogName
 

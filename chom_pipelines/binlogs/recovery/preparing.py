@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.unlogged import Unlogged, unlogged
-from chom_pipelines.binlogs.format.gtids import GtidCollector, GtidPosition, GtidSet, MariadbGtid
+from chom_pipelines.binlogs.format.gtid_position import GtidPosition, MariadbGtid
+from chom_pipelines.binlogs.format.gtid_set import GtidCollector, GtidSet
 from chom_pipelines.binlogs.format.statements import Does, Statement
 from chom_pipelines.binlogs.format.transactions import Ending, Transaction
 from chom_pipelines.binlogs.recovery.choosing import Way

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from chom_pipelines.binlogs.format.gtids import GtidPosition, GtidSet
+from chom_pipelines.binlogs.format.gtid_set import GtidSet
+from chom_pipelines.binlogs.format.gtids import parse_gtids
 from chom_pipelines.binlogs.recovery.archive_server import replay_by_replication, without_gtids
 from chom_pipelines.binlogs.recovery.client_replay import replay_by_client
 from chom_pipelines.binlogs.recovery.preparing import Recovery
@@ -206,8 +207,7 @@ def _begin_at(session: Session, flavour: Flavour, gtids: str) -> None:
 def _expect(session: Session, flavour: Flavour, gtids: str, when: str) -> None:
     """Raise RestoreFailedError where the server has executed anything else."""
     variable = "gtid_executed" if flavour is Flavour.MYSQL else "gtid_slave_pos"
-    family = GtidSet if flavour is Flavour.MYSQL else GtidPosition
-    found = family.parse(str(session.value(f"SELECT @@global.{variable}")))
-    if found != family.parse(gtids):
+    found = parse_gtids(str(session.value(f"SELECT @@global.{variable}")), flavour)
+    if found != parse_gtids(gtids, flavour):
         what = f"{when} the server has executed {found}, and it should be {gtids}"
         raise RestoreFailedError(what, "report this as a bug")

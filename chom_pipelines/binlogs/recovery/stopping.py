@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
-from chom_pipelines.binlogs.format.gtids import GtidPosition, GtidSet, MariadbGtid
+from chom_pipelines.binlogs.format.gtid_position import GtidPosition, MariadbGtid
+from chom_pipelines.binlogs.format.gtid_set import GtidSet
 from chom_pipelines.binlogs.format.transactions import Transaction
 from chom_pipelines.errors import ConfigurationError, RestoreRefusedError
 from chom_pipelines.repository.log_name import LogName

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from chom_pipelines.binlogs.archive.chain import Chain, Gap, Run, anew
 from chom_pipelines.binlogs.archive.segments import FIRST, Identity, Segment
-from chom_pipelines.binlogs.format.gtids import GtidPosition, GtidSet
+from chom_pipelines.binlogs.format.gtids import covers
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.drill import Drill
 from chom_pipelines.repository.manifest import Manifest, Position
@@ -162,13 +162,6 @@ def _within(full: Full, segment: Segment) -> bool:
     if gtid is None or segment.before is None or segment.after is None:
         return True
     return covers(full.flavour, gtid, segment.before) and covers(full.flavour, segment.after, gtid)
-
-
-def covers(flavour: Flavour, one: str, other: str) -> bool:
-    """Whether all transactions of the other GTIDs are among these; raises InvalidGtidError."""
-    if flavour is Flavour.MARIADB:
-        return GtidPosition.parse(one).covers(GtidPosition.parse(other))
-    return GtidSet.parse(one).covers(GtidSet.parse(other))
 
 
 def _interval(run: Run, fulls: list[Full]) -> Interval:
