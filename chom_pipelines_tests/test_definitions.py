@@ -99,6 +99,12 @@ def test_what_a_schedule_makes_may_be_as_old_as_that_lets_it_get(tmp_path: Path,
     assert policies["pitr_drill"] is None
 
 
+def test_a_dump_of_hours_holds_up_no_archive_of_the_binary_log(tmp_path: Path, loaded: Load) -> None:
+    graph = loaded(chom_yaml(tmp_path, "chom")).resolve_asset_graph()
+    archive, backup = (graph.get(dg.AssetKey(["chom", kind])).pools for kind in ("binlog_archive", "full_backup"))
+    assert (archive, backup) == ({"server_chom_binlog"}, {"server_chom"})
+
+
 def test_the_longest_name_that_chom_yaml_takes_loads(tmp_path: Path, loaded: Load) -> None:
     dg.Definitions.validate_loadable(loaded(chom_yaml(tmp_path, "a" * 63)))
 

@@ -149,7 +149,7 @@ class Server(ConfigModel):
 
     @property
     def pool(self) -> str:
-        """Dagster's concurrency pool of this server."""
+        """Dagster's concurrency pool of this server's backups."""
         return f"server_{self.name}"
 
     def endpoint(self) -> Endpoint:

@@ -64,7 +64,7 @@ def binlog_archive(server: Server) -> dg.AssetsDefinition:
             "unbroken piece. A run archives whatever is closed, of any hour; one of an hour that is there already adds "
             "nothing and tells what has it."
         ),
-        pool=server.pool,
+        pool=f"{server.pool}_binlog",  # not that of dumps: one of hours would leave as much at stake
         freshness=freshness(server.schedules.binlogs, server.schedules.timezone, LATE),
         partitions=HOURS,
     )
