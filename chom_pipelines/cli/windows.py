@@ -10,6 +10,7 @@ import typer
 
 from chom_pipelines.backups.exposure import answers
 from chom_pipelines.backups.verdicts import Verdict
+from chom_pipelines.binlogs.archive.chain import Run
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.recovery.stopping import AtTime
 from chom_pipelines.binlogs.recovery.windows import Full, Interval
@@ -73,6 +74,8 @@ def _print(found: Recoverable, server: Server, now: datetime) -> None:
         mended = "" if gap in found.open_gaps else ", and a full backup was taken after it"
         where = f"gap from {gap.after.as_of:{_MOMENT}} to {gap.before.opened:{_MOMENT}}{mended}: {gap.why}"
         typer.secho(f"  {where}", fg=None if mended else "red")
+    for run in found.windows.unreachable:
+        typer.echo(f"  leads nowhere: {_range(run)}; there is no full backup that it could be replayed onto")
     for lacking in found.unlogged(server.databases):
         if found.is_mended(lacking):
             typer.echo(f"  {lacking.line}; a full backup was taken after it")
@@ -83,6 +86,12 @@ def _print(found: Recoverable, server: Server, now: datetime) -> None:
     exposure = found.windows.exposure(now)
     stake = "everything" if exposure is None else f"the last {output.duration(exposure.total_seconds())}"
     typer.echo(f"  at stake now: {stake}")
+
+
+def _range(run: Run) -> str:
+    first, last = run.segments[0], run.last
+    files = first.file if first.file == last.file else f"{first.file} to {last.file}"
+    return f"{first.history}/{files}, from {first.opened:{_MOMENT}} to {last.as_of:{_MOMENT}}"
 
 
 def _proved(interval: Interval) -> str:
@@ -126,6 +135,16 @@ def _as_json(found: Recoverable, server: Server, now: datetime) -> dict[str, Any
                 "mended": gap not in found.open_gaps,
             }
             for gap in found.windows.gaps
+        ],
+        "unreachable": [
+            {
+                "history": run.last.history,
+                "first": run.segments[0].file,
+                "last": run.last.file,
+                "from": run.segments[0].opened,
+                "to": run.last.as_of,
+            }
+            for run in found.windows.unreachable
         ],
         "unlogged": [
             {**unlogged_json(lacking), "mended": found.is_mended(lacking)}

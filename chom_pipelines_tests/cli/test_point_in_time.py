@@ -266,7 +266,13 @@ def test_windows_tell_what_is_at_stake(emptied: Setting, capsys: pytest.CaptureF
 def test_the_archive_alone_is_no_window(on_mariadb: Setting, capsys: pytest.CaptureFixture[str]) -> None:
     assert on_mariadb.chom("backup", "--type", "incremental") == 0
     assert on_mariadb.chom("windows") == 1
-    assert "there is no full backup" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert re.search(
+        r"leads nowhere: 11/mysql-bin\.000001( to mysql-bin\.\d{6})?, from .* there is no full backup", said
+    )
+    _, body = on_mariadb.document(capsys, "windows")
+    (unreachable,) = body["servers"][0]["unreachable"]
+    assert (unreachable["history"], unreachable["first"]) == ("11", "mysql-bin.000001")
 
 
 def test_an_archive_without_a_full_backup_is_said_to_lead_nowhere(
