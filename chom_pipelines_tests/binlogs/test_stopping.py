@@ -145,6 +145,23 @@ def test_a_transaction_that_took_long_is_no_wrong_clock() -> None:
     assert "statements took long" in caught.value.remedy
 
 
+def test_however_many_follow_a_wrong_clock_those_behind_them_are_not_left_out() -> None:
+    """A clock that was a day ahead for some transactions, and was then set back."""
+    day = 24 * 3600
+    ahead, after = [day + number for number in range(12)], [number // 10 for number in range(3, 5000)]
+    times = [number * SECOND for number in (*ahead, *after)]
+    found = [replace(each, file="mysql-bin.000001", opened=moment(BEGIN)) for each in log(times, [*range(len(times))])]
+    with pytest.raises(RestoreRefusedError, match="4,997 behind it say that they came before"):
+        refuse_wrong_clock(found[0], found[1:], AtTime(moment(BEGIN + 1800 * SECOND)))
+
+
+def test_a_file_that_ends_soon_has_its_neighbours_in_the_next() -> None:
+    alone = begun([5], [1000])
+    behind = [replace(each, file="mysql-bin.000002") for each in begun([6, 7, 8, 9], [0, 0])]
+    with pytest.raises(RestoreRefusedError, match="4 behind it say that they came before"):
+        refuse_wrong_clock(alone[0], behind, AtTime(moment(BEGIN + 100 * SECOND)))
+
+
 def test_a_plan_says_where_the_last_transaction_may_be_of_after_the_moment() -> None:
     way = Way(full(0.5), "11", (segment(0),))
     known, begun_early, after = begun([1, 2, 600], [0])

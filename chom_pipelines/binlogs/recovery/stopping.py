@@ -6,10 +6,10 @@ The position is found in the archive before anything is replayed, so that what w
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
 
 from chom_pipelines.binlogs.format.gtid_position import GtidPosition, MariadbGtid
 from chom_pipelines.binlogs.format.gtid_set import GtidSet
@@ -95,8 +95,8 @@ class BeforePlace:
 
 _SKEW = timedelta(seconds=2)
 """By which transactions of one server may be out of order."""
-_WITNESSES = 10
-"""So many transactions behind one tell whether its time is right."""
+_NEIGHBOURS = 10
+"""Of so many transactions in a row most have to say the same of when they were."""
 
 Target = AtTime | ThroughGtid | BeforePlace
 
@@ -137,17 +137,25 @@ def stop(found: Iterable[Located], target: Target, flavour: Flavour, executed: s
 def refuse_wrong_clock(following: Located, later: Iterable[Located], target: AtTime) -> None:
     """Raise RestoreRefusedError where a replay would stop at a transaction whose time cannot be relied on.
 
-    So it is where others behind it in its file have a time before the moment: by SET timestamp anybody can say when. On
-    MariaDB, they may have begun before the moment and taken long: that is believed where of those right behind it most
-    are no earlier than itself.
+    So it is where others behind it have a time before the moment: by SET timestamp anybody can say when, and clocks are
+    set back. On MariaDB, some may have begun before the moment and taken long: that is believed while they are few
+    among their neighbours. Looked at are all to the end of its file, and a few at least.
     """
     if following.time <= target.moment + _SKEW:
         return
-    behind = list(takewhile(lambda each: each.file == following.file, later))
-    witnesses = behind[:_WITNESSES] if following.opened else []
-    agreeing = sum(each.transaction.time >= following.time - _SKEW for each in witnesses)
-    earlier = sum(each.transaction.time <= target.moment for each in behind)
-    if earlier and 2 * agreeing <= len(witnesses):
+    near: deque[bool] = deque(maxlen=_NEIGHBOURS)
+    seen = earlier = 0
+    is_doubtful = False
+    for each in later:
+        if each.file != following.file and seen >= _NEIGHBOURS:
+            break
+        seen += 1
+        near.append(each.transaction.time < following.time - _SKEW)
+        earlier += each.transaction.time <= target.moment
+        is_doubtful |= len(near) == _NEIGHBOURS and 2 * sum(near) > _NEIGHBOURS
+    if seen < _NEIGHBOURS:
+        is_doubtful = 2 * sum(near) > seen
+    if earlier and (is_doubtful or not following.opened):
         what = (
             f"the transaction at {following.label} says that it came after {target}, and {earlier:,} behind it say "
             "that they came before"
