@@ -20,7 +20,6 @@ from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Rou
 from chom_pipelines.binlogs.recovery.stopping import Located, Target
 from chom_pipelines.cli import output
 from chom_pipelines.cli.restore_plan import print_plan
-from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.keys import Keyring
@@ -61,7 +60,7 @@ def restore_to_point_in_time(repository: Repository, keyring: Keyring | None, as
             repository, asked.source.name, asked.moment, backup=asked.backup, keyring=keyring, report=report
         ) as ready,
     ):
-        _refuse_route(asked, ready)
+        ready.recoverer(asked.route, accounts=False, report=report).refuse_unfit_route()
         if not asked.json:
             _print_way(asked, ready)
         if isinstance(asked.target, Path):
@@ -83,12 +82,6 @@ def restore_to_point_in_time(repository: Repository, keyring: Keyring | None, as
                 return
             recovered, result = found
     _print_result(asked, ready, recovered, result, time.monotonic() - began)
-
-
-def _refuse_route(asked: PointInTimeRequest, ready: PointInTime) -> None:
-    if asked.route is Route.CLIENT and not ready.contents.logical.everything and ready.recovery.files:
-        what = "the clients replay the text of all databases, and the backup has only some"
-        raise RestoreRefusedError(what, "leave --route out: by replication the others are left out")
 
 
 def _print_from_archive(

@@ -91,7 +91,7 @@ class Recoverer:
         Returns only where the server stands exactly where the archive says that it has to. Raises RestoreFailedError,
         and what restoring and starting servers raise: then the server is of no use.
         """
-        self._refuse_unfit_route()
+        self.refuse_unfit_route()
         accounts = self.accounts or self.route is Route.CLIENT
         restored = restore_contents(
             self.contents, server.endpoint, RestoreRequest(accounts=accounts, compare=True), self.report
@@ -124,7 +124,7 @@ class Recoverer:
         for name in strangers:
             session.execute(f"DROP DATABASE {quote(name)}")
 
-    def _refuse_unfit_route(self) -> None:
+    def refuse_unfit_route(self) -> None:
         """Raise RestoreRefusedError where the clients' text cannot say what has to be done."""
         if self.route is Route.REPLICATION or not self.recovery.files:
             return
@@ -135,7 +135,7 @@ class Recoverer:
             where = self.recovery.prepares.label
             why = f"the XA transaction at {where} is prepared there, and MariaDB lets its session do nothing else then"
         if why:
-            raise RestoreRefusedError(why, "replay by replication")
+            raise RestoreRefusedError(why, "replay by replication: leave --route out")
 
     def _replay(self, target: ScratchServer) -> int | None:
         """Return how many transactions the server has counted, where it has."""
