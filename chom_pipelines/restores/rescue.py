@@ -75,11 +75,16 @@ def _collations(key: tuple[str, ...], now: dict[str, _Type], then: dict[str, _Ty
 
 def _refuse_other_keys(session: Session, rescue: Rescue, now: dict[str, _Type], then: dict[str, _Type]) -> None:
     """Raise RestoreRefusedError where rows of the copy are not told apart as those of the live table are."""
-    if not rescue.collations:
+    keys = _key(session, rescue.live), _key(session, rescue.restored)
+    if not rescue.collations and keys[0] == keys[1]:
         return
     narrow = [name for name in rescue.collations if now[name].charset not in {then[name].charset, "utf8mb4"}]
     if not narrow and not int(session.value(rescue.count_ambiguous)):
         return
+    if not rescue.collations:
+        what = f"the primary key of {'.'.join(rescue.live)} is ({', '.join(keys[0])}), and in the copy it is "
+        what += f"({', '.join(keys[1])}): several of its rows are one to the live table"
+        raise RestoreRefusedError(what, "compare the two yourself; the copy stays where it is")
     name = (narrow or list(rescue.collations))[0]
     what = (
         f"the key column {name} of {'.'.join(rescue.live)} is of the collation {now[name].collation}, and in the copy "

@@ -167,6 +167,14 @@ def test_rows_come_back_into_a_table_of_another_collation_or_it_is_refused_by_na
     [
         ("DROP TABLE {}.users", "it stands in chom_rescued.users"),
         ("ALTER TABLE {}.users DROP PRIMARY KEY", "has no primary key"),
+        (
+            (
+                "CREATE TABLE {0}.pairs (a INT, b INT, PRIMARY KEY (a, b)) SELECT 1 AS a, id AS b FROM {0}.users;"
+                "RENAME TABLE {0}.users TO {0}.others, {0}.pairs TO {0}.users|"
+                "DELETE FROM {0}.users WHERE b = 2; ALTER TABLE {0}.users DROP PRIMARY KEY, ADD PRIMARY KEY (a)"
+            ),
+            "is (a), and in the copy it is (a, b): several of its rows are one to the live table",
+        ),
     ],
 )
 def test_a_table_that_cannot_be_compared_is_said_to_be(
@@ -184,14 +192,20 @@ def test_a_table_that_cannot_be_compared_is_said_to_be(
         session.execute(f"GRANT ALL ON *.* TO {BOSS}@'%' WITH GRANT OPTION")
         monkeypatch.setenv(RESTORE_PASSWORD, "boss password")
         try:
+            before, _, after = statement.format(name).rpartition("|")
+            for each in filter(None, before.split(";")):
+                session.execute(each)
             then = place(session, on_mariadb)
-            session.execute(statement.format(name))
+            for each in after.split(";"):
+                session.execute(each)
             assert on_mariadb.chom("backup", "--type", "incremental") == 0
             arguments = ["--table", f"{name}.users", "--into", "chom_rescued", "--before", then, "--user", BOSS]
             assert on_mariadb.chom("rescue", *arguments, "--output", str(file)) == 1
             assert told in capsys.readouterr().err
             assert not file.exists()
-            assert bool(session.rows("SHOW DATABASES LIKE 'chom_rescued'")) is statement.startswith("DROP TABLE")
+            assert bool(session.rows("SHOW DATABASES LIKE 'chom_rescued'")) is (
+                statement[:10] in {"DROP TABLE", "CREATE TAB"}
+            )
         finally:
             session.execute(f"DROP USER {BOSS}@'%'")
             session.execute("DROP DATABASE IF EXISTS chom_rescued")
