@@ -11,6 +11,7 @@ import pytest
 from chom_pipelines.binlogs.recovery.choosing import way_to
 from chom_pipelines.binlogs.recovery.preparing import Recovery, prepared
 from chom_pipelines.binlogs.recovery.recovering import Recoverer, Route
+from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.spool import Spool
 from chom_pipelines.binlogs.recovery.stopping import BeforePlace, Target
 from chom_pipelines.errors import RestoreFailedError
@@ -154,6 +155,14 @@ def test_each_kind_of_transaction_is_counted_once_by_replication(mariadb: Privat
         recovery, found = recovered(archived, place.place, Route.REPLICATION, made(tmp_path))
     assert found == place.sums
     assert recovery.stop.transactions > 12
+
+
+def test_an_error_of_a_replay_shows_no_password_of_the_statement_that_it_repeats() -> None:
+    said = "Error 'Operation CREATE USER failed for 'app'@'%'' on query. Default database: ''. Query: '"
+    shown = shown_error(f"{said}CREATE USER 'app'@'%' IDENTIFIED BY PASSWORD '*0123456789ABCDEF''")
+    assert shown.startswith(f"{said}CREATE USER 'app'@'%' IDENTIFIED BY PASSWORD ")
+    assert "0123456789ABCDEF" not in shown
+    assert shown_error("Could not execute Write_rows") == "Could not execute Write_rows"
 
 
 @pytest.mark.parametrize("route", list(Route))

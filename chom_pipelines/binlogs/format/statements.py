@@ -18,12 +18,13 @@ _LEXEME = re.compile(
     re.DOTALL | re.IGNORECASE | re.VERBOSE,
 )
 """What has to be known as a whole. What a comment that is executed holds is no comment: only its marks are."""
-_FIRST = re.compile(r"(?:[\s;(]|/\*M?!\d*|/\*(?!M?!).*?\*/|--\s[^\n]*\n|\#[^\n]*\n)*(\w*)", re.DOTALL)
+_FIRST = re.compile(r"(?:[\s;(]|/\*M?!\d*|/\*(?!M?!).*?\*/|--(?=\s)[^\n]*\n|\#[^\n]*\n)*(\w*)", re.DOTALL)
 """The first word behind comments."""
 _FOR = re.compile(r"SET\s+STATEMENT\s(?:'[^']*'|\"[^\"]*\"|`[^`]*`|[^'\"`])*?\sFOR\s+", re.IGNORECASE)
+_PART = r"(?:`(?:[^`]|``)*`|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|[^\s@]+)"
 _OPTIONAL = (
     r"(?:\s+(?:OR\s+REPLACE|ONLINE|OFFLINE|IGNORE|UNIQUE|FULLTEXT|SPATIAL|AGGREGATE"
-    r"|DEFINER\s*=\s*\S+(?:\s*@\s*\S+)?|ALGORITHM\s*=\s*\w+|SQL\s+SECURITY\s+\w+))*"
+    rf"|DEFINER\s*=\s*{_PART}(?:\s*@\s*{_PART})?|ALGORITHM\s*=\s*\w+|SQL\s+SECURITY\s+\w+))*"
 )
 _HEAD = re.compile(
     rf"(CREATE|ALTER|DROP|TRUNCATE|RENAME){_OPTIONAL}(\s+TEMPORARY)?{_OPTIONAL}(?:\s+(\w+))?", re.IGNORECASE
@@ -45,6 +46,7 @@ _SECRETS = re.compile(r"IDENTIFIED|PASSWORD|\bCONNECTION\b|\bmysql[`\"]?(?:\s|/\
 """What stands near secrets in other statements: tables of other servers, bodies of programs, tables of accounts."""
 _WORDS = ("identified", "password", "connection", "mysql")
 """One of which is in what that finds, and is found sooner."""
+_QUOTES = frozenset("'\"")
 _LEFT_OUT = "'…'"
 _CHANGES_ROWS = {"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "CALL", "WITH", "SELECT", "DO"}
 _MOST_TABLES = 20
@@ -127,9 +129,12 @@ def _without_secrets(text: str, database: str) -> str:
 
 
 def _without_literals(text: str) -> str:
-    """Leave out the string literals; those that name an account, as `'app'@'%'`, stay."""
+    """Leave out string literals, and comments that have some; those that name an account, as `'app'@'%'`, stay."""
     kept, at = [], 0
     for found in _LEXEME.finditer(text):
+        if found["comment"] and not _QUOTES.isdisjoint(found[0]):  # servers make them of what they do not execute
+            kept += [text[at : found.start()], "/*…*/"]
+            at = found.end()
         if not found["string"] or _is_account(text, found):
             continue
         kept += [text[at : found.start()], _LEFT_OUT]

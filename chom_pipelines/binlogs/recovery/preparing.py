@@ -213,5 +213,12 @@ def _may_redefine(transaction: Transaction) -> bool:
     statements = transaction.statements
     if any(each.database == "mysql" for each in transaction.rows):
         return True
-    harmless = all(each.temporary or each.does in {Does.ROWS, Does.TRUNCATE} for each in statements)
+    harmless = all(each.temporary or _changes_rows(each) for each in statements)
     return not harmless or transaction.statement_count > len(statements)
+
+
+def _changes_rows(statement: Statement) -> bool:
+    """And none of the tables in which a server has accounts, programs and events."""
+    if statement.does not in {Does.ROWS, Does.TRUNCATE}:
+        return False
+    return statement.database != "mysql" and "mysql" not in statement.text.lower()

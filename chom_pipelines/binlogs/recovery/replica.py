@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from chom_pipelines.binlogs.format.statements import understand
 from chom_pipelines.errors import RestoreFailedError
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.manifest import Position
@@ -118,7 +119,7 @@ class Replica:
             file, position = (status[column] for column in words.place)
             for which in ("SQL", "IO"):
                 if status[f"Last_{which}_Errno"]:
-                    what = f"the replay failed behind {file}:{position}: {status[f'Last_{which}_Error']}"
+                    what = f"the replay failed behind {file}:{position}: {shown_error(status[f'Last_{which}_Error'])}"
                     raise RestoreFailedError(what, "restore to a place before it, with --before")
             if file == end.file:
                 report(int(position), end.position, f"replay {file}")
@@ -133,3 +134,9 @@ class Replica:
 
 def _place(prefix: str, place: Position) -> str:
     return f"{prefix}_LOG_FILE = {literal(place.file)}, {prefix}_LOG_POS = {place.position}"
+
+
+def shown_error(error: object) -> str:
+    """A server's error without the literals of the statement that it repeats: there may be a password among them."""
+    said, mark, statement = str(error).partition("Query: '")
+    return f"{said}{mark}{understand(statement.encode(), 'mysql').text}" if mark else said
