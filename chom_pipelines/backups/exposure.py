@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from chom_pipelines.backups.verdicts import LATE, Details, Verdict
+from chom_pipelines.binlogs.archive.unlogged import Unlogged
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.outcome import Outcome
@@ -51,13 +53,26 @@ def _exposed(found: Recoverable, server: Server, now: datetime) -> Verdict:
 
 
 def _unbroken(found: Recoverable, server: Server) -> Verdict:
-    gaps = found.open_gaps
     unlogged = [each for each in found.unlogged(server.databases) if not found.is_mended(each)]
-    lacking = [each for each in unlogged if each.lack.matters]
-    mended = len(found.windows.gaps) - len(gaps)
-    details: Details = {"gaps": len(gaps), "mended": mended, "unusable": len(found.unusable_segments)}
-    unknown = sum(each.logging is None for run in found.runs for each in run.segments)
-    details |= {"unlogged": len(lacking), "settings_unknown": unknown}
+    mended = len(found.windows.gaps) - len(found.open_gaps)
+    details: Details = {
+        "gaps": len(found.open_gaps),
+        "mended": mended,
+        "unusable": len(found.unusable_segments),
+        "unlogged": len(unlogged),
+        "settings_unknown": found.settings_unknown,
+    }
+    earlier = f"; {mended} earlier, each followed by a full backup" if mended else ""
+    return (
+        _broken(found, unlogged, details)
+        or _doubtful(found, unlogged, details)
+        or Verdict(Outcome.PASSED, f"no gap{earlier}", details)
+    )
+
+
+def _broken(found: Recoverable, unlogged: Sequence[Unlogged], details: Details) -> Verdict | None:
+    """What certainly cannot be restored."""
+    gaps, lacking = found.open_gaps, [each for each in unlogged if each.lack.matters]
     if gaps:
         what = f"{gaps[-1].why}; take a full backup: what is archived since leads nowhere without one"
         return Verdict(Outcome.FAILED, what, details, (*(gap.why for gap in gaps), *(each.line for each in lacking)))
@@ -71,11 +86,20 @@ def _unbroken(found: Recoverable, server: Server) -> Verdict:
             "archived anew, and keep them where it has not"
         )
         return Verdict(Outcome.FAILED, what, details, reasons)
+    return None
+
+
+def _doubtful(found: Recoverable, unlogged: Sequence[Unlogged], details: Details) -> Verdict | None:
+    """What keeps it from being known."""
     if not any(interval.last for interval in found.windows.intervals):
         return Verdict(Outcome.NOT_VERIFIED, "no binary log that follows a full backup is archived", details)
-    earlier = f"; {mended} earlier, each followed by a full backup" if mended else ""
-    beside = "".join(f"; of databases that are not backed up: {each.line}" for each in unlogged)
-    return Verdict(Outcome.PASSED, f"no gap{earlier}{beside}", details)
+    if unlogged:
+        what = f"statements on what is backed up may be missing: {unlogged[-1].line}; {unlogged[-1].lack.remedy}"
+        return Verdict(Outcome.NOT_VERIFIED, what, details, tuple(each.line for each in unlogged))
+    if found.settings_unknown:
+        what = f"with which settings the server wrote {found.settings_unknown} of the segments is not known"
+        return Verdict(Outcome.NOT_VERIFIED, f"{what}; take a full backup", details)
+    return None
 
 
 def _minutes(length: timedelta) -> float:

@@ -56,16 +56,16 @@ def print_archived(
 
 
 def unlogged_words(lacking: Unlogged) -> str:
-    """What is not in the log, with what mends it where it is of something that is backed up."""
+    """What is not in the log, and what mends it."""
     if lacking.lack.matters:
         return f"{lacking.line}; no restore has it; {lacking.lack.remedy}"
-    return f"{lacking.line}; its databases are not backed up"
+    return f"{lacking.line}; whether there was any on what is backed up is not known; {lacking.lack.remedy}"
 
 
 def unlogged_json(lacking: Unlogged) -> dict[str, Any]:
     """The same for programs."""
     lack = lacking.lack
-    what = {"what": lack.what, "remedy": lack.remedy, "backed_up": lack.matters}
+    what = {"what": lack.what, "remedy": lack.remedy, "certain": lack.matters}
     return {"history": lacking.last.history, "from": lacking.start, "to": lacking.last.as_of, **what}
 
 

@@ -33,7 +33,11 @@ class BinlogSettings:
 
 @dataclass(frozen=True)
 class Lack:
-    """What is not in a binary log and why, what mends it, and whether it `matters` to what is backed up."""
+    """What is not in a binary log and why, and what mends it.
+
+    Where it does not `matter` for certain, rows of all that is backed up are in the log; statements that sessions made
+    in the databases that are left out may be missing, and whether there were any is not known.
+    """
 
     what: str
     remedy: str

@@ -143,7 +143,7 @@ def _unlogged(session: Session, facts: ServerFacts, databases: Sequence[str] | N
         if lack.matters:
             yield failed(BINARY_LOG, f"{lack.what}: no restore to a point in time has that", lack.remedy)
         else:
-            yield passed(BINARY_LOG, f"{lack.what}; these databases are not backed up")
+            yield not_verified(BINARY_LOG, f"{lack.what}: whether that is anything that is backed up", lack.remedy)
 
 
 def _databases(session: Session, databases: Sequence[str] | None) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -151,7 +152,7 @@ def test_a_replica_that_does_not_log_what_it_replicates_is_found(flavour: Flavou
                 assert found == [f"{wanted}: no restore to a point in time has that"]
 
 
-def test_what_is_kept_out_of_databases_that_are_not_backed_up_is_mentioned(flavour: Flavour, tmp_path: Path) -> None:
+def test_what_is_kept_out_of_databases_that_are_not_backed_up_leaves_a_doubt(flavour: Flavour, tmp_path: Path) -> None:
     with archived_server(flavour, ("--binlog-ignore-db=scratch",)) as server:
         archived = Archive(server, Backups(tmp_path))
         archived.backups.take(server, "shop")
@@ -159,12 +160,12 @@ def test_what_is_kept_out_of_databases_that_are_not_backed_up_is_mentioned(flavo
         place = here(archived)
         archived.archive()
         verdict = unbroken(archived, "shop")
-        assert verdict.outcome is Outcome.PASSED
-        assert "of databases that are not backed up: not in the log from " in verdict.reason
+        assert verdict.outcome is Outcome.NOT_VERIFIED
+        assert "statements on what is backed up may be missing: not in the log from " in verdict.reason
         assert "binlog_ignore_db = scratch" in verdict.reason
         (finding,) = checked(server, "shop")
-        assert finding.outcome is Outcome.PASSED
-        assert warned(archived, place) == ()
+        assert finding.outcome is Outcome.NOT_VERIFIED
+        assert len(warned(archived, place)) == 1
         assert unbroken(archived).outcome is Outcome.FAILED, "without a list of databases all are backed up"
 
 
@@ -219,6 +220,7 @@ def test_a_file_from_before_the_servers_start_has_what_was_known_then() -> None:
     begins, follows = head(created=1), head(created=0)
     assert asked.when_written("mysql-bin.000001", follows, at(1), [before]) == SHOP_IGNORED
     assert asked.when_written("mysql-bin.000001", follows, at(1), []) is None
+    assert asked.when_written("mysql-bin.000001", begins, at(1), [before]) is None, "nobody asked between two starts"
     assert asked.when_written("mysql-bin.000002", begins, at(2), [before, last]) == ROWS
     assert asked.when_written("mysql-bin.000002", follows, at(2), [before, last]) == SHOP_IGNORED, "in the same second"
     assert asked.when_written("mysql-bin.000002", follows, at(3), [before, last]) == ROWS
@@ -270,3 +272,19 @@ def test_a_segment_of_an_earlier_version_opens_and_says_nothing_of_it(server: Pr
     found = Segment.of(manifest.model_copy(update={"payload": older}), history.name)
     assert found.logging is None
     assert list(unlogged([found], None)) == []
+
+
+def test_settings_that_nobody_asked_for_leave_a_doubt(flavour: Flavour, tmp_path: Path) -> None:
+    with archived_server(flavour) as server:
+        archived = Archive(server, Backups(tmp_path))
+        archived.backups.take(server)
+        archived.work()
+        archived.archive()
+        known = archived.recoverable()
+    (history,) = known.histories
+    silent = tuple(replace(each, logging=None) for each in history.segments)
+    unknown = replace(known, histories=(replace(history, segments=silent),))
+    assert (known.settings_unknown, unknown.settings_unknown) == (0, len(silent))
+    verdict = answers(unknown, archived.backups.inventory(server), datetime.now(UTC))[UNBROKEN]
+    assert verdict.outcome is Outcome.NOT_VERIFIED
+    assert "is not known; take a full backup" in verdict.reason

@@ -50,8 +50,10 @@ class Asked:
         last = known[-1].logging if known else None
         # one that followed another file in the very second of the start may be from before it, or from after
         unclear = opened == self.since and not head.begun_by_start
-        if opened < self.since or (unclear and last is None):
-            return last
+        if opened < self.since:
+            return None if head.begun_by_start else last  # another start, with settings that nobody asked for
+        if unclear and last is None:
+            return None
         own = [each.logging.formats for each in known if each.logging and each.file == file]
         before = [
             each.logging.formats[-1:] for each in known[-1:] if each.logging and (unclear or each.opened >= self.since)

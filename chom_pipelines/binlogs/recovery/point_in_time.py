@@ -58,7 +58,7 @@ class PointInTime:
         """What of that time no restore has, as the server did not log it: for people, before it begins."""
         logical = self.contents.logical
         found = self.recovery.unlogged(None if logical.everything else logical.databases)
-        return tuple(each.line for each in found if each.lack.matters)
+        return tuple(each.line for each in found)
 
 
 @contextmanager

@@ -61,6 +61,12 @@ class Recoverable:
         """A full backup was taken behind it: it holds what the log lacks."""
         return any(_is_behind(full, lacking.last, run_of(full, self.runs)) for full in self.fulls)
 
+    @property
+    def settings_unknown(self) -> int:
+        """Segments, behind every full backup's place, of which nobody asked with which settings they were written."""
+        segments = (each for run in self.runs for each in run.segments if each.logging is None)
+        return sum(not any(_is_behind(full, each, run_of(full, self.runs)) for full in self.fulls) for each in segments)
+
     def _mends(self, full: Full, gap: Gap) -> bool:
         """It was taken behind the gap. Files say only in which second they were begun."""
         if gap.before.file == gap.after.file or full.as_of < gap.before.opened + _SECOND:

@@ -114,7 +114,7 @@ def unlogged_rows(found: Recoverable, databases: Sequence[str] | None) -> list[R
             "to": _moment(each.last.as_of),
             "what": each.lack.what,
             "remedy": each.lack.remedy,
-            "backed_up": each.lack.matters,
+            "certain": each.lack.matters,
             "mended": found.is_mended(each),
         }
         for each in found.unlogged(databases)[-LISTED:]
