@@ -8,16 +8,15 @@ backup.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from chom_pipelines.binlogs.recovery.choosing import ways_to, whole_ways
-from chom_pipelines.binlogs.recovery.point_in_time import PointInTime, point_in_time, recovered_backup
+from chom_pipelines.binlogs.recovery.point_in_time import PointInTime, point_in_time, recovered_backup, recovered_server
 from chom_pipelines.binlogs.recovery.recoverable import recoverable
-from chom_pipelines.binlogs.recovery.recovering import Recoverer, Route
+from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.binlogs.recovery.stopping import AtTime
 from chom_pipelines.errors import (
     ChomError,
@@ -38,9 +37,7 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.proof import Subject
 from chom_pipelines.repository.repository import Repository
-from chom_pipelines.restores.targets import birth_options
-from chom_pipelines.server.facts import Flavour, parse_version
-from chom_pipelines.server.scratch import ScratchServer, scratch_server
+from chom_pipelines.server.facts import Flavour
 
 _TRIES = 5
 """Each reads the log between a full backup and a second."""
@@ -170,10 +167,8 @@ def _compared(
             return
         findings.ways.append(_said(again, route))
         second = again.recoverer(route, accounts=False, report=report)
-        began = time.monotonic()
-        server = stack.enter_context(_server(again, second))
-        second.fill(server)
-        findings.phases["second way"] = time.monotonic() - began
+        with timed(findings.phases, "second way"):
+            server, _ = stack.enter_context(recovered_server(again, second))
         findings.result.scratch = server.facts.label
         with timed(findings.phases, "compare"):
             compare(Contents.of(entry, None), server, len(os.sched_getaffinity(0)), report, findings.result)
@@ -197,18 +192,6 @@ def _second(
         return
     with point_in_time(repository, server, target, backup=other, keyring=keyring, report=report) as again:
         yield again, Route.REPLICATION
-
-
-@contextmanager
-def _server(ready: PointInTime, recoverer: Recoverer) -> Iterator[ScratchServer]:
-    manifest = ready.contents.manifest
-    with scratch_server(
-        recoverer.flavour,
-        version=parse_version(manifest.source.version),
-        expected_bytes=sum(table.bytes for table in ready.contents.logical.tables),
-        options=(*birth_options(manifest), *recoverer.options),
-    ) as server:
-        yield server
 
 
 def _said(ready: PointInTime, route: Route) -> str:

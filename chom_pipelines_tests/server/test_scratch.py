@@ -59,7 +59,7 @@ class Trace:
     def alive(self) -> bool:
         try:
             return "State:\tZ" not in Path(f"/proc/{self.pid}/status").read_text()
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             return False
 
     @property

@@ -49,15 +49,18 @@ class PointInTime:
 
     def recoverer(self, route: Route, *, accounts: bool, report: Report) -> Recoverer:
         """What carries it out."""
+        return Recoverer(self.contents, self.recovery, self.private, route, accounts, self.databases, report)
+
+    @property
+    def databases(self) -> tuple[str, ...] | None:
+        """Those that the backup has; None: all that there were."""
         logical = self.contents.logical
-        only = None if logical.everything else logical.databases
-        return Recoverer(self.contents, self.recovery, self.private, route, accounts, only, report)
+        return None if logical.everything else logical.databases
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What of that time no restore has, as the server did not log it: for people, before it begins."""
-        logical = self.contents.logical
-        found = self.recovery.unlogged(None if logical.everything else logical.databases)
+        found = self.recovery.unlogged(self.databases)
         return tuple(each.line for each in found)
 
 
@@ -115,23 +118,28 @@ def recover_into_directory(ready: PointInTime, directory: Path, recoverer: Recov
 
 
 @contextmanager
+def recovered_server(ready: PointInTime, recoverer: Recoverer) -> Iterator[tuple[ScratchServer, Recovered]]:
+    """A private server that stands at the target, for the length of the block; raises as starting and filling it do."""
+    manifest = ready.contents.manifest
+    with scratch_server(
+        recoverer.flavour,
+        version=parse_version(manifest.source.version),
+        expected_bytes=sum(table.bytes for table in ready.contents.logical.tables),
+        options=(*birth_options(manifest), *recoverer.options),
+    ) as server:
+        yield server, recoverer.fill(server)
+
+
+@contextmanager
 def recovered_backup(ready: PointInTime, recoverer: Recoverer, threads: int) -> Iterator[tuple[BackupEntry, Recovered]]:
     """A backup as of then, for as long as the block lasts: whatever can be done with a backup, is done with it.
 
     It is taken of a private server that was recovered; raises what starting that, recovering and taking it raise.
     """
     manifest = ready.contents.manifest
-    size = sum(table.bytes for table in ready.contents.logical.tables)
     with ExitStack() as stack:
-        server = stack.enter_context(
-            scratch_server(
-                recoverer.flavour,
-                version=parse_version(manifest.source.version),
-                expected_bytes=size,
-                options=(*birth_options(manifest), *recoverer.options),
-            )
-        )
-        recovered = recoverer.fill(server)
+        server, recovered = stack.enter_context(recovered_server(ready, recoverer))
+        size = sum(table.bytes for table in ready.contents.logical.tables)
         store = stack.enter_context(claimed_directory(roomy_base(size, 0, None)))
         repository = Repository(LocalStore(store.path / "repository"))
         repository.create()
