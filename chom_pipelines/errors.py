@@ -146,6 +146,14 @@ class DamagedError(RepositoryError):
     usual_remedy = "restore another backup; this one cannot be trusted"
 
 
+class ArchiveDamagedError(DamagedError):
+    """What is archived of a binary log is not what was written."""
+
+    usual_remedy = (
+        "`chom verify --binlogs` names all that is damaged; restore to a moment before it, or take a full backup"
+    )
+
+
 class BinlogDamagedError(DamagedError):
     """A binary log is not what its server wrote; the message names the file, the position and what is wrong there."""
 

@@ -22,6 +22,7 @@ from chom_pipelines.cli import output
 from chom_pipelines.cli.restore_plan import print_plan
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.progress import Report
+from chom_pipelines.repository.drill import REPLAY
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.repository import Repository
@@ -164,18 +165,19 @@ def _print_way(asked: PointInTimeRequest, ready: PointInTime) -> None:
 def _print_result(
     asked: PointInTimeRequest, ready: PointInTime, recovered: Recovered, result: RestoreResult, seconds: float
 ) -> None:
+    warnings = tuple(dict.fromkeys((*ready.warnings, *recovered.restored.warnings, *result.warnings)))
     if asked.json:
-        body = {**_as_json(asked, ready), **vars(result), "seconds": seconds, "replayed": recovered.transactions}
-        output.document("restore", body)
+        body = {**_as_json(asked, ready), **vars(result), "warnings": warnings, "seconds": seconds}
+        output.document("restore", {**body, "replayed": recovered.transactions})
         return
     typer.echo(f"{asked.source.name} as of {asked.moment} is restored into {asked.where}")
-    replayed = output.duration(recovered.restored.phases["replay"])
+    replayed = output.duration(recovered.restored.phases[REPLAY])
     end = ready.recovery.end
     reached = f", up to {end.file}:{end.position}" if end else ""
     transactions, tables = output.amount(recovered.transactions, "transaction"), output.amount(result.tables, "table")
     typer.echo(f"  {transactions} replayed by {asked.route.value} in {replayed}{reached}")
     typer.echo(f"  {tables} as {', '.join(result.databases)}, in {output.duration(seconds)} in all")
-    for warning in dict.fromkeys((*ready.warnings, *recovered.restored.warnings, *result.warnings)):
+    for warning in warnings:
         typer.echo(f"  warning: {warning}", err=True)
 
 

@@ -19,7 +19,7 @@ from chom_pipelines.binlogs.format.events import MAGIC
 from chom_pipelines.binlogs.format.gtids import Gtids, parse_gtids
 from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.format.transactions import FileEnding, Summary
-from chom_pipelines.errors import ChomError, DamagedError, RepositoryError, UnknownFormatError
+from chom_pipelines.errors import ArchiveDamagedError, ChomError, DamagedError, RepositoryError, UnknownFormatError
 from chom_pipelines.proofs.findings import Findings, keep
 from chom_pipelines.proofs.reading import changed_guide, disbelieved
 from chom_pipelines.repository.encryption import DataKey
@@ -218,7 +218,7 @@ def _parsed(text: bytes, where: str) -> SegmentIndex:
             raise UnknownFormatError(what, "use the version of chom that wrote it, or a newer one")
         return SegmentIndex.model_validate_json(text)
     except (ValidationError, ValueError, KeyError, TypeError) as error:
-        raise DamagedError(f"{where}: the index cannot be read") from error
+        raise ArchiveDamagedError(f"{where}: the index cannot be read") from error
 
 
 def _compared(subject: Subject, count: int, against: str) -> Comparison:

@@ -168,9 +168,9 @@ def test_a_plan_says_where_the_last_transaction_may_be_of_after_the_moment() -> 
     for target, last, said in ((300, begun_early, 1), (598, begun_early, 0), (300, known, 1)):
         until = AtTime(moment(BEGIN + target * SECOND))
         lines = Recovery(way, until, Stop(last, after, 1), (), None, None).lines
-        assert sum("may have been committed as late as" in line for line in lines) == said
+        assert sum("may have been committed after the target" in line for line in lines) == said
         in_mysql = Stop(replace(last, opened=None), replace(after, opened=None), 1)
-        assert "as late as" not in str(Recovery(way, until, in_mysql, (), None, None).lines)
+        assert "committed after the target" not in str(Recovery(way, until, in_mysql, (), None, None).lines)
 
 
 def test_a_file_that_was_begun_by_a_session_of_another_time_is_no_place_to_stop_at() -> None:

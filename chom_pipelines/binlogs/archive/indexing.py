@@ -45,7 +45,7 @@ class Indexed(NamedTuple):
 
     @property
     def time(self) -> datetime:
-        """Of its commit, in UTC."""
+        """Of its commit on MySQL, on MariaDB of the beginning of its last statement; in UTC."""
         return moment(self.microseconds)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chom_pipelines.errors import DamagedError
+from chom_pipelines.errors import ArchiveDamagedError
 from chom_pipelines.repository.data_keys import StreamKey
 from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.log_name import LogName
@@ -77,14 +77,18 @@ class Segment:
         """From its manifest; raises DamagedError where that describes no segment."""
         payload, start, end = manifest.payload, manifest.coordinates.start, manifest.coordinates.end
         if manifest.kind is not Kind.BINLOG or not isinstance(payload, BinlogPayload) or not start or not end:
-            raise DamagedError(f"{manifest.id} of {manifest.server} stands among binary logs and is none")
+            raise ArchiveDamagedError(f"{manifest.id} of {manifest.server} stands among binary logs and is none")
         if manifest.id != f"{Kind.BINLOG.value}_{start.file}_{start.position:012d}" or end.file != start.file:
-            raise DamagedError(f"the manifest of {manifest.id} of {manifest.server} describes another piece of the log")
+            raise ArchiveDamagedError(
+                f"the manifest of {manifest.id} of {manifest.server} describes another piece of the log"
+            )
         if payload.history != history:
             what = (
                 f"{manifest.id} of {manifest.server} belongs to the history {payload.history}, and stands in {history}"
             )
-            raise DamagedError(what, f"move it back to {payload.history}, or remove it where it is there as well")
+            raise ArchiveDamagedError(
+                what, f"move it back to {payload.history}, or remove it where it is there as well"
+            )
         return cls(
             id=manifest.id,
             history=history,

@@ -130,7 +130,8 @@ def _why_not_then(target: AtTime, windows: Windows) -> str:
         return "it is before the oldest full backup"
     if windows.latest and target.moment > windows.latest:
         return f"the archive does not go beyond {AtTime(windows.latest)}"
-    gap = next((gap for gap in windows.gaps if gap.after.until <= target.moment), None)
+    before = (gap for gap in windows.gaps if gap.after.until <= target.moment)
+    gap = max(before, key=lambda gap: gap.after.until, default=None)
     return f"it is in no window{f': {gap.why}' if gap else ''}"
 
 

@@ -64,23 +64,24 @@ class Recovery:
             found.append(f"then {amount(self.stop.transactions, 'transaction')}, the last at {self.stop.last.label}")
         else:
             found.append("then nothing: no transaction is between it and the target")
-        if known_to := self._committed_by:
-            found.append(f"the last may have been committed as late as {AtTime(known_to)}: MariaDB notes when it began")
+        if next_began := self._next_began:
+            late = "the last may have been committed after the target, as MariaDB notes when it began"
+            found.append(f"{late}; what follows it in the log began at {AtTime(next_began)}")
         if self.stop.following:
             found.append(f"left out, with all that follows: the one at {self.stop.following.label}")
         return tuple(found)
 
     @property
-    def _committed_by(self) -> datetime | None:
-        """When the last transaction was committed at the latest, where that may have been some time after the target.
+    def _next_began(self) -> datetime | None:
+        """When what follows the last transaction began, where that was some seconds after the target.
 
-        None where the log says enough.
+        Until then nothing says that the last one had been committed. None where the log says enough.
         """
         last, following, target = self.stop.last, self.stop.following, self.target
         if not isinstance(target, AtTime) or last is None or last.opened is None:
             return None
-        latest = following.time if following else self.way.segments[-1].as_of
-        return latest if latest > max(target.moment, last.time) + _SOME_TIME else None
+        began = following.time if following else self.way.segments[-1].as_of
+        return began if began > max(target.moment, last.time) + _SOME_TIME else None
 
     def unlogged(self, databases: Sequence[str] | None) -> tuple[Unlogged, ...]:
         """What the log lacks of the way to the target; `databases` are backed up, None: all are."""

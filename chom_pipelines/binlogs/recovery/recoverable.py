@@ -48,7 +48,7 @@ class Recoverable:
         """The history that the server writes; None: nothing is archived, or of one nothing tells when it was."""
         return self.histories[-1] if self.histories and self.histories[0].last else None
 
-    @property
+    @cached_property
     def open_gaps(self) -> tuple[Gap, ...]:
         """Gaps that no full backup has mended: what is archived after them leads nowhere."""
         return tuple(gap for gap in self.windows.gaps if not any(self._mends(full, gap) for full in self.fulls))

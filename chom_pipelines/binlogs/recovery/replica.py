@@ -120,7 +120,10 @@ class Replica:
             for which in ("SQL", "IO"):
                 if status[f"Last_{which}_Errno"]:
                     what = f"the replay failed behind {file}:{position}: {shown_error(status[f'Last_{which}_Error'])}"
-                    raise RestoreFailedError(what, "restore to a place before it, with --before")
+                    remedy = "restore to a place before it, with --before"
+                    if which == "IO":  # between two servers of ours
+                        remedy = "try again, and report it as a bug if it stays"
+                    raise RestoreFailedError(what, remedy)
             if file == end.file:
                 report(int(position), end.position, f"replay {file}")
             if status[words.running] == "No":

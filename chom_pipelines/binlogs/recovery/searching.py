@@ -18,7 +18,7 @@ from chom_pipelines.binlogs.format.statements import Does, bare_text
 from chom_pipelines.binlogs.format.transactions import TableRows
 from chom_pipelines.binlogs.recovery.spool import log_of, object_of
 from chom_pipelines.binlogs.recovery.stopping import BeforePlace
-from chom_pipelines.errors import ConfigurationError, DamagedError
+from chom_pipelines.errors import ArchiveDamagedError, ConfigurationError
 from chom_pipelines.logical.catalog import RESTORE_MARKER
 from chom_pipelines.repository.keys import Keyring
 
@@ -186,4 +186,4 @@ def _index(history: History, segment: Segment, keyring: Keyring | None) -> Segme
     try:
         return SegmentIndex.model_validate_json(b"".join(text))
     except ValueError as error:
-        raise DamagedError(f"{where}: the index cannot be read") from error
+        raise ArchiveDamagedError(f"{where}: the index cannot be read") from error

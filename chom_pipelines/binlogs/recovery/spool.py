@@ -12,7 +12,7 @@ from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.recovery.stopping import Located
-from chom_pipelines.errors import DamagedError
+from chom_pipelines.errors import ArchiveDamagedError
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.objects import read_object
 from chom_pipelines.repository.payloads import BinlogPayload
@@ -30,7 +30,7 @@ def log_of(history: History, segment: Segment, keyring: Keyring | None) -> Itera
         digest.update(piece)
         yield piece
     if digest.hexdigest() != segment.digest:
-        raise DamagedError(f"{where}: the log is not what the server sent")
+        raise ArchiveDamagedError(f"{where}: the log is not what the server sent")
 
 
 def object_of(
@@ -46,7 +46,7 @@ def object_of(
     path = getattr(payload, what) if isinstance(payload, BinlogPayload) else None
     stored = next((each for each in manifest.objects if each.path == path), None)
     if stored is None:
-        raise DamagedError(f"{entry.where}: the manifest names no {what}")
+        raise ArchiveDamagedError(f"{entry.where}: the manifest names no {what}")
     return entry.folder.where(stored.path), read_object(entry.folder, stored, entry.data_key(keyring))
 
 
@@ -68,7 +68,7 @@ class Spool:
             scanner, parts = Scanner(file), history.of_file(file)
             if missing := {each.id for each in segments if each.file == file} - {each.id for each in parts}:
                 what = f"{file} of the history {history.name} is not there from its beginning up to {min(missing)}"
-                raise DamagedError(what, "`chom windows` tells the gap; restore to a moment before it")
+                raise ArchiveDamagedError(what, "`chom windows` tells the gap; restore to a moment before it")
             opened = parts[0].opened if parts[0].flavour is Flavour.MARIADB else None
             pieces = (piece for segment in parts for piece in log_of(history, segment, keyring))
             with (self.directory / file).open("xb") as whole:

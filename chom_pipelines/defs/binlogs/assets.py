@@ -74,7 +74,7 @@ def _say(context: dg.AssetExecutionContext, server: Server, hour: ArchivedHour, 
     if hour.began_anew:
         context.log.warning("%s; take a full backup: none of before leads into what follows", hour.began_anew)
     for name in hour.blocked:
-        context.log.warning("%s; remove it, so that what the server still has is archived", name)
+        context.log.warning("%s; move it away, so that what the server still has is archived anew", name)
     for gap in (gap for chain in hour.chains.values() for gap in chain.gaps if gap.before in hour.new):
         context.log.warning("gap: %s; take a full backup: what follows leads nowhere without one", gap.why)
     for lacking in unlogged(hour.new, server.databases):
