@@ -221,6 +221,7 @@ def test_a_file_from_before_the_servers_start_has_what_was_known_then() -> None:
     assert asked.when_written("mysql-bin.000001", follows, at(1), [before]) == SHOP_IGNORED
     assert asked.when_written("mysql-bin.000001", follows, at(1), []) is None
     assert asked.when_written("mysql-bin.000001", begins, at(1), [before]) is None, "nobody asked between two starts"
+    assert asked.when_written("mysql-bin.000001", begins, at(2) - timedelta(seconds=1), [before]) == ROWS
     assert asked.when_written("mysql-bin.000002", begins, at(2), [before, last]) == ROWS
     assert asked.when_written("mysql-bin.000002", follows, at(2), [before, last]) == SHOP_IGNORED, "in the same second"
     assert asked.when_written("mysql-bin.000002", follows, at(3), [before, last]) == ROWS

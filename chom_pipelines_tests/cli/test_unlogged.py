@@ -45,7 +45,7 @@ def test_it_is_told_by_each_command_that_it_concerns(
     (one,) = body["servers"]
     (lacking,) = one["unlogged"]
     assert lacking["what"].startswith(NAMED)
-    assert (lacking["backed_up"], lacking["mended"]) == (True, False)
+    assert (lacking["certain"], lacking["mended"]) == (True, False)
     assert datetime.fromisoformat(lacking["from"]) <= datetime.fromisoformat(lacking["to"]) <= datetime.now(UTC)
 
     target = tmp_path / "restored"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from chom_pipelines.binlogs.archive.chain import Run
@@ -12,6 +12,9 @@ from chom_pipelines.binlogs.archive.segments import FIRST, Segment
 from chom_pipelines.binlogs.format.events import FormatDescription
 from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.server.binlog_settings import BinlogSettings, Lack, lacks
+
+_ROUNDED = timedelta(seconds=2)
+"""By which a start may seem later than it was: it is told by two numbers of whole seconds."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,10 @@ class Asked:
         last = known[-1].logging if known else None
         # one that followed another file in the very second of the start may be from before it, or from after
         unclear = opened == self.since and not head.begun_by_start
-        if opened < self.since:
+        if opened < self.since - _ROUNDED:
             return None if head.begun_by_start else last  # another start, with settings that nobody asked for
+        if opened < self.since and not head.begun_by_start:
+            return last
         if unclear and last is None:
             return None
         own = [each.logging.formats for each in known if each.logging and each.file == file]

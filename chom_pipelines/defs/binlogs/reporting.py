@@ -48,7 +48,7 @@ _UNLOGGED = dg.TableSchema(
         dg.TableColumn("to", "string", description="UTC"),
         dg.TableColumn("what", "string"),
         dg.TableColumn("remedy", "string"),
-        dg.TableColumn("backed_up", "bool", description="whether it is of anything that is backed up"),
+        dg.TableColumn("certain", "bool", description="whether it is of anything that is backed up for certain"),
         dg.TableColumn("mended", "bool", description="whether a full backup was taken after it"),
     ],
 )

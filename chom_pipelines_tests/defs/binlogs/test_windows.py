@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from chom_pipelines.backups.taking import archive_binary_log
+from chom_pipelines.binlogs.archive import archiving
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.progress import unreported
-from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.binlog_settings import BinlogSettings, read_binlog_settings
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import Flavour, ServerFacts
 from chom_pipelines_tests.binlogs.archives import archived_server
 from chom_pipelines_tests.binlogs.hours import Hours
 from chom_pipelines_tests.deployments import NAME, Deployment, back_up, check_outcomes, metadata, today
@@ -31,6 +35,17 @@ NOTHING_SINCE = "no binary log that follows a full backup is archived"
 def server() -> Iterator[PrivateServer]:
     with archived_server(Flavour.MARIADB) as found:
         yield found
+
+
+@pytest.fixture(autouse=True)
+def started_days_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of hours before now are begun by SET timestamp: the server has to have been running then."""
+
+    def settings(session: Session, facts: ServerFacts) -> tuple[BinlogSettings, datetime]:
+        found, since = read_binlog_settings(session, facts)
+        return found, since - timedelta(days=2)
+
+    monkeypatch.setattr(archiving, "read_binlog_settings", settings)
 
 
 @pytest.fixture
@@ -269,7 +284,7 @@ def test_what_the_server_did_not_log_fails_the_check_and_a_full_backup_alone_is_
         assert check_outcomes(result)["unbroken_archive"] == FAILED
         (row,) = metadata(result)["not_in_the_log"]
         assert row["what"].startswith("binlog_format = STATEMENT ")
-        assert (row["backed_up"], row["mended"]) == (True, False)
+        assert (row["certain"], row["mended"]) == (True, False)
         requests, said = ticked(deployed, instance)
         assert requests == []
         assert said.startswith(f"{NAME}: a full backup alone does not mend it: not in the log from ")
