@@ -56,12 +56,11 @@ class TableRows(NamedTuple):  # of these and transactions there are many: a tupl
 class Transaction(NamedTuple):
     """A transaction, or a statement by itself: what replicas apply whole or not at all.
 
-    `start` is the position of its first event, `end` that behind its last one. `time` is that of its commit by the
-    clock of the server that wrote the log, in microseconds, on MySQL. On MariaDB, and where MySQL wrote none, it is the
-    time in the first event's header, in whole seconds: when the statement began that is the transaction or committed
-    it, and of a replicated transaction its source's.
-    `time_on_source` is that of its commit where it was committed first, if the log has it. Both are kept
-    as microseconds since 1970, 0 for none.
+    `start` is the position of its first event, `end` that behind its last one. `microseconds`, since 1970, is when it
+    was committed by the clock of the server that wrote the log, on MySQL. On MariaDB, and where MySQL wrote none, it is
+    the time in the first event's header, in whole seconds: when the statement began that is the transaction or
+    committed it, and of a replicated transaction its source's. `microseconds_on_source` is when it was committed where
+    that was done first; 0: the log does not say.
     `statements` are those that were logged as text; of more than a hundred, the first ones, and `statement_count` is
     the number of all. `zones` are the named time zones of sessions that statements of it depend on.
     """
