@@ -9,6 +9,7 @@ from chom_pipelines.binlogs.archive.segments import FIRST, Identity, Segment
 from chom_pipelines.binlogs.recovery.windows import Full
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.manifest import Position
+from chom_pipelines.server.binlog_settings import BinlogSettings
 from chom_pipelines.server.facts import Flavour
 
 MIDNIGHT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -45,6 +46,7 @@ def segment(number: int, **changes: Any) -> Segment:  # noqa: ANN401  (of any fi
         "stored_bytes": 500,
         "server_bytes": SIZE,
         "stream_key": None,
+        "logging": BinlogSettings(("ROW",)),
         **changes,
     }
     identity = changes.pop("id", f"binlog_{values['file']}_{values['start']:012d}")
