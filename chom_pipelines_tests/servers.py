@@ -26,6 +26,7 @@ _LIKE_PRODUCTION = {
     ),
 }
 _numbers = itertools.count(1)
+_MUCH_LOGGED = 4 * 1024**2  # bytes; what archives all of a server's binary logs would take seconds with more
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class PrivateServer:
     backup: Endpoint
     facts: ServerFacts
     _created: list[str] = field(default_factory=list)
+    _scopes: list[object] = field(default_factory=list)  # those that are open, of all that share the server
 
     def connect(self) -> Session:
         """A new session of root's."""
@@ -52,15 +54,30 @@ class PrivateServer:
 
     @contextmanager
     def scope(self) -> Iterator[PrivateServer]:
-        """The same server; databases created through it live for the length of the block."""
+        """The same server; databases created through it live for the length of the block.
+
+        Where no other is open, earlier tests' binary logs are purged first: hundreds of tests share a server.
+        """
+        if not self._scopes:
+            self._purge_old_logs()
         scoped = replace(self, _created=[])
+        open_scope = object()
+        self._scopes.append(open_scope)
         try:
             yield scoped
         finally:
+            self._scopes.remove(open_scope)
             with self.connect() as session:
                 session.execute("SET SESSION foreign_key_checks = 0")
                 for name in scoped._created:
                     session.execute(f"DROP DATABASE IF EXISTS {quote(name)}")
+
+    def _purge_old_logs(self) -> None:
+        with self.connect() as session:
+            if sum(int(size) for _, size, *_ in session.rows("SHOW BINARY LOGS")) > _MUCH_LOGGED:
+                session.execute("FLUSH BINARY LOGS")
+                newest = session.rows("SHOW BINARY LOGS")[-1][0]
+                session.execute(f"PURGE BINARY LOGS TO {literal(newest)}")
 
 
 @contextmanager
