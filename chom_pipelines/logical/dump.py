@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from chom_pipelines import __version__
 from chom_pipelines.errors import (
@@ -21,13 +19,16 @@ from chom_pipelines.errors import (
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.logical.accounts import read_accounts
-from chom_pipelines.logical.catalog import Catalog, TableInfo
-from chom_pipelines.logical.columns import load_statement
-from chom_pipelines.logical.definitions import INVALID_VIEW, SCHEMA_FILES, Definition, standing, written
+from chom_pipelines.logical.catalog import Catalog
+from chom_pipelines.logical.definitions import INVALID_VIEW, Definition, standing
 from chom_pipelines.logical.pool import Pool, Setup, pool
 from chom_pipelines.logical.ranges import Range, cut
 from chom_pipelines.logical.restore_guide import restore_guide
+from chom_pipelines.logical.schema_files import LOAD_FILE, definition_files, load_statements
+from chom_pipelines.logical.shown import ShownDefinitions
 from chom_pipelines.logical.snapshot import BEGIN, NO_SQL_MODE, POSITION, STATEMENTS, definitions_locked, frozen
+from chom_pipelines.logical.source import source_of
+from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.logical.uncovered import uncovered
 from chom_pipelines.logical.work import Work
 from chom_pipelines.progress import Report
@@ -35,18 +36,14 @@ from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring, WrappedKey
 from chom_pipelines.repository.layout import GUIDE, Kind
-from chom_pipelines.repository.manifest import Manifest, SourceServer
+from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
 from chom_pipelines.repository.payloads import LogicalPayload, SchemaObject, Table
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import Draft
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts, read_facts
-from chom_pipelines.server.identifiers import qualified
 from chom_pipelines.server.privileges import missing_privileges
-
-LOAD_FILE = "schema/load"
-"""LOAD DATA statements for the stock client."""
 
 
 def threads_of(policy: BackupPolicy) -> int:
@@ -103,17 +100,18 @@ class _Run:
             workers = stack.enter_context(pool(threads_of(self.policy), self._setup()))
             stack.enter_context(definitions_locked(self.session, self.facts))
             catalog = Catalog(self.session, self.facts, self.server.databases)
-            definitions, numbers = catalog.definitions(), catalog.numbers()
+            shown = ShownDefinitions(self.session, self.facts, catalog.databases)
+            definitions, numbers = shown.read(), catalog.numbers()
             tables = catalog.tables()
             self._refuse_disagreement(definitions, tables)
             # ranges are cut before the snapshot: they hold every row whatever the bounds are
             work = Work(tables, [self._cut(table) for table in tables], self._packet, finds_losses=True)
             workers.connected()  # before the lock, not under it
             moment = frozen(self.session, self.facts, lambda seconds: workers.ask(BEGIN, POSITION, seconds))
-            counters = catalog.counters(definitions)
+            counters = shown.counters(definitions)
             definitions = standing(definitions, counters)
             self._read(workers, work, report)
-            self._refuse_changes(definitions, numbers, catalog)
+            self._refuse_changes(definitions, shown.read(), dict(catalog.numbers().items() ^ numbers.items()))
         accounts = self._accounts()
         objects = work.objects + self._store_schema([*definitions, *accounts], tables, work)
         self.warnings += [*_warnings(definitions, tables, work.result()), *uncovered(self.session, self.facts)]
@@ -202,12 +200,12 @@ class _Run:
         for task, result in workers.run(work.tasks(), progress):
             work.add(task, result)
 
-    def _refuse_changes(self, before: list[Definition], numbers: dict[str, int], catalog: Catalog) -> None:
+    def _refuse_changes(self, before: list[Definition], after: list[Definition], moved: Iterable[str]) -> None:
         """Compare definitions with those from before the snapshot: what changed was dumped by neither."""
-        now = {(each.kind, each.database, each.name): each.shape for each in catalog.definitions()}
+        now = {(each.kind, each.database, each.name): each.shape for each in after}
         then = {(each.kind, each.database, each.name): each.shape for each in before}
         changed = sorted(f"{kind} {database}.{name}" for kind, database, name in dict(now.items() ^ then.items()))
-        changed += sorted(f"the data file {name}" for name in dict(catalog.numbers().items() ^ numbers.items()))
+        changed += sorted(f"the data file {name}" for name in moved)
         if changed:
             message = f"{self.server.name}: changed while it was dumped: {', '.join(changed)}"
             raise DefinitionChangedError(message, "run again when no migration is running; nothing was published")
@@ -222,21 +220,14 @@ class _Run:
         return accounts.definitions
 
     def _store_schema(self, definitions: list[Definition], tables: list[TableInfo], work: Work) -> list[StoredObject]:
-        files: list[tuple[str, Iterable[bytes]]] = [
-            (name, written([each for each in definitions if each.kind in kinds]))
-            for name, kinds in SCHEMA_FILES.items()
-        ]
-        files.append((LOAD_FILE, _load_statements(tables, work.result())))
-        stored = []
-        for name, lines in files:
-            writer = ObjectWriter(
-                self.draft.folder, f"{name}.sql", self.policy.compression, self.policy.level, self.key
-            )
-            with writer:
-                for line in lines:
-                    writer.write(line)
-            stored.append(writer.close())
-        return stored
+        files = {**definition_files(definitions), LOAD_FILE: load_statements(tables, work.result())}
+        return [self._stored(f"{name}.sql", lines) for name, lines in files.items()]
+
+    def _stored(self, path: str, lines: Iterable[bytes]) -> StoredObject:
+        with ObjectWriter(self.draft.folder, path, self.policy.compression, self.policy.level, self.key) as writer:
+            for line in lines:
+                writer.write(line)
+        return writer.close()
 
 
 def _not_covered(tables: list[TableInfo]) -> tuple[str, ...]:
@@ -261,41 +252,3 @@ def _warnings(definitions: list[Definition], tables: list[TableInfo], dumped: tu
         ),
     }
     return (f"{what}: {', '.join(names)}" for what, names in said.items() if names)
-
-
-def _load_statements(tables: list[TableInfo], dumped: tuple[Table, ...]) -> Iterator[bytes]:
-    """What RESTORE.md feeds to the stock client in a directory with the decoded data."""
-    yield (
-        # no unique_checks=0: see loading.settings
-        b"SET NAMES utf8mb4;\nSET time_zone='+00:00', foreign_key_checks=0,\n"
-        b" sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES';\n"
-        b"/*M!100201 SET check_constraint_checks=0 */;\n"
-    )
-    for info, table in zip(tables, dumped, strict=True):
-        name = qualified(table.database, table.name)
-        if info.versioned:
-            yield b"SET system_versioning_insert_history=1;\n"
-        for part in table.parts:
-            for path in part.objects:
-                yield f"{load_statement(name, table.load, decoded_name(path))};\n".encode()
-        if not table.transactional:
-            yield b"COMMIT;\n"
-
-
-def decoded_name(path: str) -> str:
-    """The file that holds an object's or bundle member's text once it is decoded with stock tools."""
-    inside = path.partition("#")[2]
-    return f"data/{inside}" if inside else re.sub(r"\.tsv(\.[a-z0-9]+)*$", ".tsv", path)
-
-
-def source_of(facts: ServerFacts) -> SourceServer:
-    """What the manifest says of the server."""
-    kept: dict[str, Any] = dict(facts.variables)
-    return SourceServer(
-        flavour=facts.flavour.value,
-        version=facts.version_text,
-        hostname=facts.hostname,
-        server_id=facts.server_id,
-        server_uuid=facts.server_uuid,
-        variables=kept,
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from chom_pipelines.logical.catalog import TableInfo
 from chom_pipelines.logical.columns import (
     EMPTY,
     Column,
@@ -17,6 +16,7 @@ from chom_pipelines.logical.columns import (
 )
 from chom_pipelines.logical.losses import as_restored, losses_query, may_lose, whole_query
 from chom_pipelines.logical.ranges import Range, range_key
+from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.server.identifiers import qualified, quote
 
 _WIDE_ROW = 8 << 10

@@ -9,7 +9,7 @@ import itertools
 import math
 from dataclasses import dataclass
 
-from chom_pipelines.logical.catalog import TableInfo
+from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.identifiers import qualified, quote
 

@@ -17,6 +17,7 @@ from chom_pipelines.errors import (
 from chom_pipelines.logical.catalog import Catalog
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
+from chom_pipelines.logical.shown import ShownDefinitions
 from chom_pipelines.logical.snapshot import NO_SQL_MODE
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
@@ -89,11 +90,10 @@ def compare(contents: Contents, server: ScratchServer, threads: int, report: Rep
     with Session(server.endpoint) as session:
         session.execute(NO_SQL_MODE)
         catalog = Catalog(session, server.facts, logical.databases)
-        wanted, found = contents.definitions(), catalog.definitions()
+        shown = ShownDefinitions(session, server.facts, catalog.databases)
+        wanted, found = contents.definitions(), shown.read()
         result.failures += _definitions(wanted, found)
-        result.failures += used_again(
-            session, catalog.counted_by_sequences(), logical.sequences, catalog.counters(found)
-        )
+        result.failures += used_again(session, catalog.counted_by_sequences(), logical.sequences, shown.counters(found))
         there = {table.identity: table for table in catalog.tables()}
         packet = int(server.facts.variables["max_allowed_packet"])
     pairs = []

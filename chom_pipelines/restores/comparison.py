@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from chom_pipelines.logical.catalog import Catalog, TableInfo
+from chom_pipelines.logical.catalog import Catalog
 from chom_pipelines.logical.pool import Setup, pool
 from chom_pipelines.logical.ranges import Range
 from chom_pipelines.logical.snapshot import NO_SQL_MODE, STATEMENTS
+from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.logical.work import Work
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.payloads import Table

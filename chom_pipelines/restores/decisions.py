@@ -9,8 +9,8 @@ from datetime import datetime
 
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.log_lines import amount
-from chom_pipelines.logical.catalog import RESTORE_MARKER
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
+from chom_pipelines.logical.tables import RESTORE_MARKER
 from chom_pipelines.restores.loading import VALUES_AS_THEY_ARE
 from chom_pipelines.restores.operations import Action, Operation, Operations
 from chom_pipelines.restores.plan import PlannedTable, RestorePlan

@@ -16,15 +16,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from chom_pipelines.errors import ChomError, RestoreFailedError, ServerError
-from chom_pipelines.logical.catalog import Catalog, TableInfo
+from chom_pipelines.logical.catalog import Catalog
 from chom_pipelines.logical.columns import load_statement
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.logical.snapshot import STATEMENTS
+from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.restores.load_units import Load, Target, Unit, load_units
 from chom_pipelines.restores.losses import ReadBack
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts
-from chom_pipelines.server.wire import load as load_data
+from chom_pipelines.server.upload import load as load_data
 
 VALUES_AS_THEY_ARE = "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'"
 

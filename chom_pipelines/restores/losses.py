@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from chom_pipelines.logical.catalog import TableInfo
 from chom_pipelines.logical.queries import Reading, reading
 from chom_pipelines.logical.ranges import Range
+from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.repository.payloads import Part
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.identifiers import quote

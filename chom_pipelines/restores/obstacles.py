@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from chom_pipelines.restores.operations import Action, Operations
 from chom_pipelines.restores.plan import PlannedTable
 from chom_pipelines.server.facts import ServerFacts
-from chom_pipelines.server.wire import UPLOAD
+from chom_pipelines.server.upload import UPLOAD
 
 _OFF = {"OFF", "0", ""}
 _ALL = (

@@ -42,8 +42,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from chom_pipelines.logical.catalog import RESTORE_MARKER
 from chom_pipelines.logical.definitions import INVALID_VIEW
+from chom_pipelines.logical.tables import RESTORE_MARKER
 from chom_pipelines.restores.authority import Authority
 from chom_pipelines.restores.operations import Action, Operation, Operations
 from chom_pipelines.restores.plan import PlannedTable

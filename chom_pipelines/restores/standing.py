@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from chom_pipelines.errors import MissingPrivilegeError, RestoreRefusedError, UnsupportedServerError
 from chom_pipelines.logical.accounts import account_label, account_names
-from chom_pipelines.logical.catalog import RESTORE_MARKER
+from chom_pipelines.logical.tables import RESTORE_MARKER
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.restores.authority import WHO_ELSE
 from chom_pipelines.restores.plan import RestorePlan

@@ -14,10 +14,11 @@ import pytest
 
 from chom_pipelines.errors import ChomError, ServerError
 from chom_pipelines.logical import dump, ranges
-from chom_pipelines.logical.catalog import Catalog, TableInfo
+from chom_pipelines.logical.catalog import Catalog
 from chom_pipelines.logical.queries import reading
 from chom_pipelines.logical.ranges import Range
 from chom_pipelines.logical.snapshot import STATEMENTS
+from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify

@@ -17,8 +17,8 @@ from chom_pipelines.errors import (
     UnknownDatabaseError,
 )
 from chom_pipelines.logical import dump, snapshot
-from chom_pipelines.logical.catalog import TableInfo
 from chom_pipelines.logical.ranges import Range, cut
+from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify

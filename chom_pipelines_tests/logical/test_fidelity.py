@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.logical import dump, ranges
-from chom_pipelines.logical.catalog import TableInfo
+from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify

@@ -12,13 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chom_pipelines.errors import ServerError
-from chom_pipelines.logical.catalog import Catalog, TableInfo
+from chom_pipelines.logical.catalog import Catalog
 from chom_pipelines.logical.columns import Escape, load_clause, load_statement
 from chom_pipelines.logical.queries import Reading, reading
 from chom_pipelines.logical.ranges import Range
 from chom_pipelines.logical.snapshot import STATEMENTS
+from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.wire import Block, ExpectedCounts, UnfitRowError, load, rendered_rows, separate_rows
+from chom_pipelines.server.upload import load
+from chom_pipelines.server.wire import Block, ExpectedCounts, UnfitRowError, rendered_rows, separate_rows
 from chom_pipelines_tests.logical.taking import filled
 from chom_pipelines_tests.logical.textfile import rows_of
 from chom_pipelines_tests.servers import PrivateServer

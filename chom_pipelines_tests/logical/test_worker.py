@@ -27,11 +27,12 @@ from chom_pipelines.errors import (
     ServerError,
 )
 from chom_pipelines.logical import sink
-from chom_pipelines.logical.catalog import Catalog, TableInfo
+from chom_pipelines.logical.catalog import Catalog
 from chom_pipelines.logical.pool import Setup, pool
 from chom_pipelines.logical.queries import reading
 from chom_pipelines.logical.ranges import Range
 from chom_pipelines.logical.snapshot import BEGIN, STATEMENTS
+from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.logical.work import Work
 from chom_pipelines.logical.worker import Worker
 from chom_pipelines.repository.codecs import Codec

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.errors import DamagedError, LockNotObtainedError, RestoreFailedError, RestoreRefusedError
-from chom_pipelines.logical.catalog import RESTORE_MARKER as MARKER
+from chom_pipelines.logical.tables import RESTORE_MARKER as MARKER
 from chom_pipelines.progress import unreported
 from chom_pipelines.restores import targets
 from chom_pipelines.restores.operations import Action

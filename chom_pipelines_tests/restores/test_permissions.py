@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from chom_pipelines.errors import ChomError, RestoreRefusedError
-from chom_pipelines.logical.catalog import RESTORE_MARKER as MARKER
+from chom_pipelines.logical.tables import RESTORE_MARKER as MARKER
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.restores import targets

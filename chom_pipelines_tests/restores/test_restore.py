@@ -8,8 +8,8 @@ import pytest
 
 from chom_pipelines.errors import DamagedError, RestoreRefusedError, UnsupportedServerError
 from chom_pipelines.logical import dump
-from chom_pipelines.logical.catalog import RESTORE_MARKER as MARKER
 from chom_pipelines.logical.ranges import cut
+from chom_pipelines.logical.tables import RESTORE_MARKER as MARKER
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify

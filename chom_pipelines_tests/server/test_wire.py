@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from chom_pipelines.errors import ChomError, ConnectionFailedError, ServerError
 from chom_pipelines.server import wire
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.wire import BLOCK, Block, ExpectedCounts, UnfitRowError, load, rendered_rows, separate_rows
+from chom_pipelines.server.packets import BLOCK
+from chom_pipelines.server.upload import load
+from chom_pipelines.server.wire import Block, ExpectedCounts, UnfitRowError, rendered_rows, separate_rows
 from chom_pipelines_tests.servers import PrivateServer
 
 ANYTHING = ExpectedCounts(0, counts_separators=False, counts_backslashes=False)

@@ -22,7 +22,7 @@ from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.format.transactions import FileEnding, Summary
 from chom_pipelines.errors import BinlogDamagedError
 from chom_pipelines.inventory.policies import BackupPolicy
-from chom_pipelines.logical.dump import source_of
+from chom_pipelines.logical.source import source_of
 from chom_pipelines.repository.data_keys import StreamKey, read_stream_key
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.layout import GUIDE, BackupId, Kind
