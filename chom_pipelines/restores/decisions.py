@@ -12,10 +12,11 @@ from chom_pipelines.log_lines import amount
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
 from chom_pipelines.logical.tables import RESTORE_MARKER
 from chom_pipelines.restores.loading import VALUES_AS_THEY_ARE
+from chom_pipelines.restores.marks import marks, marks_removed
 from chom_pipelines.restores.operations import Action, Operation, Operations
 from chom_pipelines.restores.plan import PlannedTable, RestorePlan
 from chom_pipelines.restores.standing import DatabaseStanding, Standing
-from chom_pipelines.server.identifiers import account, literal, qualified, quote
+from chom_pipelines.server.identifiers import account, qualified, quote
 
 _DROPPED = ("table", "sequence", "event", "view", "procedure", "function", "package body", "package")
 """Kinds in the order in which they go: first what has to be waited for, where somebody uses it."""
@@ -40,7 +41,7 @@ def decided(plan: RestorePlan, standing: Standing, now: datetime) -> Operations:
         before=(
             *drops,
             *_databases(plan, standing),
-            *_marks(plan, standing, now),
+            *marks(plan, standing, now),
             *(_sequence(each, plan, standing) for each in plan.sequences),
             *(_table(each) for each in plan.tables),
         ),
@@ -48,7 +49,7 @@ def decided(plan: RestorePlan, standing: Standing, now: datetime) -> Operations:
             *(_constraints(each) for each in plan.tables if each.split.foreign_keys),
             *(_program(each, plan, standing) for each in plan.programs),
             *accounts,
-            *_marks_removed(plan, standing),
+            *marks_removed(plan, standing),
         ),
         warnings=(*plan.warnings, *_unchecked(drops, standing), *kept),
     )
@@ -166,60 +167,6 @@ def _databases(plan: RestorePlan, standing: Standing) -> Iterator[Operation]:
 
 def _defaults(shown: str) -> str:
     return _DATABASE.sub("", shown, count=1)
-
-
-def _made(plan: RestorePlan, standing: Standing, database: str) -> list[str]:
-    """What is not there before: tables and sequences."""
-    there = standing.databases.get(database)
-    sequences = [
-        each.name
-        for each in plan.sequences
-        if each.database == database and (plan.whole or there is None or each.name not in there.objects)
-    ]
-    return [*sequences, *(each.table.name for each in plan.tables if each.database == database)]
-
-
-def _marks(plan: RestorePlan, standing: Standing, now: datetime) -> Iterator[Operation]:
-    for database in plan.databases:
-        names = _made(plan, standing, database)
-        if not names:
-            continue
-        there = standing.databases.get(database)
-        marker = qualified(database, RESTORE_MARKER)
-        rows = ", ".join(f"({literal(name)}, {literal(plan.backup)}, '{now:%Y-%m-%d %H:%M:%S}')" for name in names)
-        create = (
-            f"CREATE TABLE {marker} (name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, "
-            "backup VARCHAR(64) NOT NULL, since DATETIME NOT NULL)"
-        )
-        stands = there is not None and RESTORE_MARKER in there.objects
-        again = [name for name in names if there and (plan.whole or name in there.unfinished)]
-        removed = f"DELETE FROM {marker}" + ("" if plan.whole else f" WHERE name IN ({', '.join(map(literal, again))})")
-        begin = (removed.encode(),) if stands and again else () if stands else (create.encode(),)
-        statements = (*begin, f"INSERT INTO {marker} VALUES {rows}".encode(), b"COMMIT")
-        action = Action.ALTER if stands else Action.CREATE
-        note = "names what is being restored, until it is"
-        yield Operation(action, "table", database, RESTORE_MARKER, note, statements=statements)
-
-
-def _marks_removed(plan: RestorePlan, standing: Standing) -> Iterator[Operation]:
-    for database in plan.databases:
-        names = _made(plan, standing, database)
-        if not names:
-            continue
-        there = standing.databases.get(database)
-        marker = qualified(database, RESTORE_MARKER)
-        others = set() if plan.whole or there is None else set(there.unfinished) - set(names)
-        if others:
-            listed = ", ".join(map(literal, names))
-            statement = f"DELETE FROM {marker} WHERE name IN ({listed})"
-            note = f"what an earlier restore left unfinished stays named: {', '.join(sorted(others))}"
-            yield Operation(
-                Action.ALTER, "table", database, RESTORE_MARKER, note, statements=(statement.encode(), b"COMMIT")
-            )
-        else:
-            yield Operation(
-                Action.DROP, "table", database, RESTORE_MARKER, statements=(f"DROP TABLE {marker}".encode(),)
-            )
 
 
 def _sequence(sequence: Definition, plan: RestorePlan, standing: Standing) -> Operation:
