@@ -12,7 +12,8 @@ from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import config_path, load_inventory
 from chom_pipelines.inventory.models import Encryption, Inventory
 from chom_pipelines.inventory.opening import read_keyring
-from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.master_keys import KeyKind
 
 app = typer.Typer(
     add_completion=False,

@@ -34,9 +34,10 @@ from chom_pipelines.logical.work import Work
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.keys import Keyring, WrappedKey
+from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import GUIDE, Kind
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.master_keys import WrappedKey
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
 from chom_pipelines.repository.payloads import LogicalPayload, SchemaObject, Table
 from chom_pipelines.repository.repository import Repository

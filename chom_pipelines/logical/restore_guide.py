@@ -2,8 +2,8 @@
 
 from chom_pipelines.logical.definitions import INVALID_VIEW
 from chom_pipelines.repository import stock_tools
-from chom_pipelines.repository.keys import WrappedKey
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.master_keys import WrappedKey
 
 
 def restore_guide(manifest: Manifest, key: WrappedKey | None) -> str:

@@ -16,8 +16,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from chom_pipelines.errors import DamagedError, KeyUnavailableError, ObjectMissingError, UnknownFormatError
 from chom_pipelines.repository.encryption import DataKey
-from chom_pipelines.repository.keys import Keyring, WrappedKey
+from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import KEYS
+from chom_pipelines.repository.master_keys import WrappedKey
 from chom_pipelines.repository.store import Folder, is_name
 
 FORMAT = 1

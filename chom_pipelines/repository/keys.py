@@ -1,129 +1,27 @@
-"""Master keys, and the data keys of backups wrapped by them so that stock openssl unwraps them.
+"""Key files: JSON with named master keys, 0600, of which one is active."""
 
-A key file is JSON with named keys, 0600. An aes-256 key wraps and unwraps. An rsa key may be the public half alone:
-that one wraps, and a host that has no other cannot read the backups that it takes.
-"""
-
-import base64
-import hmac
 import json
 import os
-import re
-import secrets
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from chom_pipelines.errors import ConfigurationError, KeyUnavailableError, SecretUnavailableError
-from chom_pipelines.repository.encryption import DataKey, decrypt, encrypt
+from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.file_locks import file_lock
 from chom_pipelines.repository.files import make_directory, reported, write_file
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.padding import OAEP
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from chom_pipelines.repository.master_keys import (
+    AesKey,
+    KeyKind,
+    MasterKey,
+    RsaKey,
+    WrappedKey,
+    generated_key,
+    is_key_name,
+    parsed_key,
+)
 
 FORMAT = 1
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_RSA_BITS = 3072
 _PATIENCE = 60.0
-
-
-class KeyKind(StrEnum):
-    """What a master key is."""
-
-    AES_256 = "aes-256"
-    RSA = "rsa"
-
-
-@dataclass(frozen=True)
-class WrappedKey:
-    """A backup's data key (64 bytes: encryption, mac) as its manifest holds it, wrapped by the master key of that name.
-
-    aes-256: AES-256-CBC under `iv` (hex), with `mac`, the HMAC-SHA256 of the text `wrap:key_name:iv:wrapped` (hex).
-    rsa: RSA-OAEP with SHA-256 in both places, neither iv nor mac. `wrapped` is base64.
-    """
-
-    key_name: str
-    kind: KeyKind
-    wrapped: str
-    iv: str | None = None
-    mac: str | None = None
-
-
-@dataclass(frozen=True, repr=False)
-class _AesKey:
-    name: str
-    halves: DataKey
-
-    def to_json(self) -> dict[str, str]:
-        halves = {"encryption": self.halves.encryption.hex(), "mac": self.halves.mac.hex()}
-        return {"name": self.name, "kind": KeyKind.AES_256.value, **halves}
-
-    def wrap(self, data_key: DataKey) -> WrappedKey:
-        iv = secrets.token_bytes(16)
-        wrapped = base64.b64encode(encrypt(self.halves.encryption, iv, data_key.to_bytes())).decode()
-        unsigned = WrappedKey(self.name, KeyKind.AES_256, wrapped, iv.hex())
-        return replace(unsigned, mac=self._mac(unsigned))
-
-    def unwrap(self, wrapped: WrappedKey) -> DataKey:
-        if not wrapped.iv or not hmac.compare_digest(self._mac(wrapped).encode(), (wrapped.mac or "").encode()):
-            raise ValueError("its MAC does not match")
-        data = base64.b64decode(wrapped.wrapped, validate=True)
-        return DataKey.from_bytes(decrypt(self.halves.encryption, bytes.fromhex(wrapped.iv), data))
-
-    def _mac(self, wrapped: WrappedKey) -> str:
-        text = f"wrap:{wrapped.key_name}:{wrapped.iv}:{wrapped.wrapped}"
-        return hmac.digest(self.halves.mac, text.encode(), "sha256").hex()
-
-
-@dataclass(frozen=True, repr=False)
-class _RsaKey:
-    name: str
-    public: "RSAPublicKey"
-    private: "RSAPrivateKey | None"
-    unwrapped: dict[str, DataKey] = field(default_factory=dict, compare=False)
-    """By the wrapped text: thousands of segments share a key, and to unwrap it takes milliseconds."""
-
-    @classmethod
-    def from_pem(cls, name: str, pem: str) -> "_RsaKey":
-        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
-
-        if "PRIVATE KEY" in pem:
-            private = load_pem_private_key(pem.encode(), password=None)
-            if isinstance(private, RSAPrivateKey):
-                return cls(name, private.public_key(), private)
-        public = load_pem_public_key(pem.encode())
-        if isinstance(public, RSAPublicKey):
-            return cls(name, public, None)
-        raise ValueError("not an RSA key")
-
-    def to_json(self) -> dict[str, str]:
-        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-
-        if self.private:
-            pem = self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        else:
-            pem = self.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        return {"name": self.name, "kind": KeyKind.RSA.value, "pem": pem.decode()}
-
-    def wrap(self, data_key: DataKey) -> WrappedKey:
-        wrapped = self.public.encrypt(data_key.to_bytes(), _oaep())
-        return WrappedKey(self.name, KeyKind.RSA, base64.b64encode(wrapped).decode())
-
-    def unwrap(self, wrapped: WrappedKey) -> DataKey:
-        if self.private is None:
-            what = f"the key file has only the public half of the RSA key {self.name}"
-            raise KeyUnavailableError(what, "give a key file with its private key, which is kept elsewhere on purpose")
-        if wrapped.wrapped not in self.unwrapped:
-            data = self.private.decrypt(base64.b64decode(wrapped.wrapped, validate=True), _oaep())
-            self.unwrapped[wrapped.wrapped] = DataKey.from_bytes(data)
-        return self.unwrapped[wrapped.wrapped]
-
-
-_MasterKey = _AesKey | _RsaKey
 
 
 @dataclass(frozen=True)
@@ -134,7 +32,7 @@ class Keyring:
     """
 
     active: str = ""
-    keys: tuple[_MasterKey, ...] = field(default=(), repr=False)
+    keys: tuple[MasterKey, ...] = field(default=(), repr=False)
     accepts_plain: bool = field(default=False, repr=False)
 
     @classmethod
@@ -165,7 +63,7 @@ class Keyring:
             body = json.loads(text)
             if body["format"] != FORMAT:
                 raise ConfigurationError(f"{where} is of format {body['format']!r}", f"this version reads {FORMAT}")
-            ring = cls(body["active"], tuple(_master_key(entry) for entry in body["keys"]))
+            ring = cls(body["active"], tuple(parsed_key(entry) for entry in body["keys"]))
         except (ValueError, KeyError, TypeError) as error:
             what = f"{where} is no key file: {type(error).__name__} ({error})"
             raise ConfigurationError(
@@ -210,21 +108,21 @@ class Keyring:
 
     def kind(self, name: str) -> KeyKind:
         """What the key of that name is; raises KeyUnavailableError."""
-        return KeyKind.AES_256 if isinstance(self._named(name), _AesKey) else KeyKind.RSA
+        return KeyKind.AES_256 if isinstance(self._named(name), AesKey) else KeyKind.RSA
 
     def generate(self, name: str, kind: KeyKind) -> "Keyring":
         """A ring that has one more key, random, which is the active one; raises ConfigurationError for a bad name."""
-        if name in self.names or not _NAME.fullmatch(name):
+        if name in self.names or not is_key_name(name):
             what = f"{name!r} cannot name a new key"
             raise ConfigurationError(what, "use letters, digits, '.', '_', '-', and no name that there is already")
-        return Keyring(name, (*self.keys, _generated(name, kind)))
+        return Keyring(name, (*self.keys, generated_key(name, kind)))
 
     def without_private(self) -> "Keyring":
         """A ring for a host that must not read its own backups: of the RSA keys the public halves, no other keys.
 
         Raises ConfigurationError where the active key is no RSA key.
         """
-        public = tuple(replace(key, private=None) for key in self.keys if isinstance(key, _RsaKey))
+        public = tuple(replace(key, private=None) for key in self.keys if isinstance(key, RsaKey))
         if self.active not in {key.name for key in public}:
             raise ConfigurationError(f"the active key {self.active!r} has no public half", "generate an rsa key first")
         return Keyring(self.active, public)
@@ -243,7 +141,7 @@ class Keyring:
             raise _not_the_key(wrapped) from error
         raise _not_the_key(wrapped)
 
-    def _named(self, name: str) -> _MasterKey:
+    def _named(self, name: str) -> MasterKey:
         for key in self.keys:
             if key.name == name:
                 return key
@@ -254,27 +152,3 @@ class Keyring:
 def _not_the_key(wrapped: WrappedKey) -> KeyUnavailableError:
     what = f"the key {wrapped.key_name!r} of the key file is not the one that wrapped this data key"
     return KeyUnavailableError(what, "give the key file of then; if it is that one, the manifest was changed")
-
-
-def _master_key(entry: dict[str, str]) -> _MasterKey:
-    if not _NAME.fullmatch(entry["name"]):
-        raise ValueError("the name of a key")
-    if KeyKind(entry["kind"]) is KeyKind.RSA:
-        return _RsaKey.from_pem(entry["name"], entry["pem"])
-    return _AesKey(entry["name"], DataKey(bytes.fromhex(entry["encryption"]), bytes.fromhex(entry["mac"])))
-
-
-def _generated(name: str, kind: KeyKind) -> _MasterKey:
-    if kind is KeyKind.AES_256:
-        return _AesKey(name, DataKey.generate())
-    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-
-    private = generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
-    return _RsaKey(name, private.public_key(), private)
-
-
-def _oaep() -> "OAEP":
-    from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    return OAEP(MGF1(SHA256()), SHA256(), None)

@@ -12,8 +12,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
 
 from chom_pipelines.errors import UnknownFormatError, UnsupportedBackupError
 from chom_pipelines.repository.data_keys import KeySource
-from chom_pipelines.repository.keys import WrappedKey
 from chom_pipelines.repository.layout import Kind, parse_id
+from chom_pipelines.repository.master_keys import WrappedKey
 from chom_pipelines.repository.objects import StoredObject
 from chom_pipelines.repository.payloads import Hex, LogicalPayload, Method, Payload
 from chom_pipelines.repository.sealing import SealedDocument

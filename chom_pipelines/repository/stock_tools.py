@@ -1,8 +1,8 @@
 """Pieces of shell, and of text, for RESTORE.md: how stock tools authenticate and decode stored objects. Pure."""
 
 from chom_pipelines.repository.codecs import Codec
-from chom_pipelines.repository.keys import KeyKind, WrappedKey
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.master_keys import KeyKind, WrappedKey
 from chom_pipelines.repository.objects import ENCRYPTED
 
 _DECODERS = {

@@ -14,7 +14,8 @@ import yaml
 from chom_pipelines.backups.taking import archive_binary_log
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.progress import unreported
-from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.servers import PrivateServer, private_server
 

@@ -23,7 +23,8 @@ from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.codecs import Codec
-from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import account
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server

@@ -18,7 +18,8 @@ from chom_pipelines.cache import cache_directory
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.archive import verify_archive
-from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import server_program
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server

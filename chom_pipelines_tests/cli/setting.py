@@ -12,8 +12,9 @@ import yaml
 
 from chom_pipelines.cli.main import main
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.local_store import LocalStore
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer

@@ -9,7 +9,8 @@ import yaml
 from chom_pipelines.errors import DiskFullError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.codecs import Codec
-from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.proof import Level
 from chom_pipelines_tests.cli.setting import ROWS, Setting
 from chom_pipelines_tests.places import path_of

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chom_pipelines.cli.entries import age, position
-from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Coordinates, Position
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines_tests.cli.setting import Setting
 from chom_pipelines_tests.places import path_of
 

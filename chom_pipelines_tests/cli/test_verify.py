@@ -7,7 +7,8 @@ import pytest
 from chom_pipelines.binlogs.archive.archiving import archive
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.progress import unreported
-from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.cli.setting import PASSWORD, ROWS, Setting, setting
 from chom_pipelines_tests.places import path_of

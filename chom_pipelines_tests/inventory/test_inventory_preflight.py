@@ -6,7 +6,8 @@ import pytest
 
 from chom_pipelines.inventory.models import RepositoryConfig, Server
 from chom_pipelines.inventory.preflight import check_repository, check_server
-from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.server.findings import Finding
 from chom_pipelines_tests.servers import PrivateServer
 

@@ -14,7 +14,8 @@ import pytest
 
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines.server.programs import client_program

@@ -9,7 +9,8 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.codecs import Codec
-from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.repository.stores import open_store
 from chom_pipelines.restores.plan import RestoreRequest

@@ -28,11 +28,12 @@ from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.data_keys import add_stream_key
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.manifest import Manifest, seal, unauthenticated
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.restores.plan import RestoreRequest

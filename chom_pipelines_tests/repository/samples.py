@@ -12,10 +12,11 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.data_keys import KeySource, StreamKey
 from chom_pipelines.repository.encryption import DataKey
-from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import BackupId, Kind, timed_id
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.manifest import Coordinates, Manifest, Position, ReplicationSource, SourceServer
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.objects import StoredObject
 from chom_pipelines.repository.payloads import (
     BinlogPayload,

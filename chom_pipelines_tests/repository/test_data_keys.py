@@ -7,9 +7,10 @@ import pytest
 
 from chom_pipelines.errors import DamagedError, KeyUnavailableError, RepositoryError, UnknownFormatError
 from chom_pipelines.repository.data_keys import StreamKey, add_stream_key, opened_key, parsed_key
-from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import BackupId, Kind
 from chom_pipelines.repository.local_store import LocalStore
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import Stream
 from chom_pipelines_tests.repository.samples import AES, KEY, NOON, RSA, a_manifest

@@ -15,10 +15,11 @@ from chom_pipelines.errors import (
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.manifest import seal
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines_tests.repository.samples import AES, KEY, NOON, a_manifest, a_proof, files_limited_to, no_more_files
 

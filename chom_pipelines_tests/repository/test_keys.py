@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from chom_pipelines.errors import ConfigurationError, KeyUnavailableError, SecretUnavailableError
 from chom_pipelines.repository.encryption import DataKey
-from chom_pipelines.repository.keys import KeyKind, Keyring, WrappedKey
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.master_keys import KeyKind, WrappedKey
 from chom_pipelines_tests.repository.samples import AES, KEY, RSA
 
 BOTH = pytest.mark.parametrize("ring", [AES, RSA], ids=["aes", "rsa"])

@@ -19,7 +19,8 @@ from chom_pipelines.errors import (
 )
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.encryption import DataKey
-from chom_pipelines.repository.local_store import LocalStore, LocalUpload
+from chom_pipelines.repository.local_store import LocalStore
+from chom_pipelines.repository.local_upload import LocalUpload
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject, read_object
 from chom_pipelines.repository.store import Capabilities, Folder
 from chom_pipelines_tests.repository.samples import KEY, binary, codecs, data_keys, files_limited_to

@@ -10,8 +10,8 @@ from shlex import quote
 from chom_pipelines.binlogs.archive.segments import FIRST
 from chom_pipelines.repository import stock_tools
 from chom_pipelines.repository.data_keys import StreamKey
-from chom_pipelines.repository.keys import WrappedKey
 from chom_pipelines.repository.manifest import Coordinates, Manifest
+from chom_pipelines.repository.master_keys import WrappedKey
 from chom_pipelines.repository.payloads import BinlogPayload
 from chom_pipelines.server.facts import Flavour
 

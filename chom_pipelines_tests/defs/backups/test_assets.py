@@ -7,7 +7,8 @@ import pytest
 
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.codecs import Codec
-from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.deployments import NAME, Deployment, back_up, check_outcomes, failure, metadata

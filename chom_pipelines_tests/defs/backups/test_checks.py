@@ -12,7 +12,8 @@ from chom_pipelines.errors import DiskFullError
 from chom_pipelines.progress import Report
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.proof import Level, Proof
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.deployments import NAME, Deployment, back_up, check_outcomes, metadata

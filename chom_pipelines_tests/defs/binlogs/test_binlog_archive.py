@@ -10,7 +10,8 @@ import dagster as dg
 import pytest
 
 from chom_pipelines.defs.resources import Chom
-from chom_pipelines.repository.keys import KeyKind, Keyring
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import archived_server
 from chom_pipelines_tests.binlogs.hours import Hours
