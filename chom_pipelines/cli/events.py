@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from chom_pipelines.binlogs.archive.histories import History, histories, reading_histories
-from chom_pipelines.binlogs.archive.indexing import MANY_ROWS
+from chom_pipelines.binlogs.archive.indexing import MANY_ROWS, IndexedStatement
+from chom_pipelines.binlogs.format.statements import Does
 from chom_pipelines.binlogs.format.transactions import TableRows
 from chom_pipelines.binlogs.recovery.searching import Change, Event, Search, events, unread
 from chom_pipelines.binlogs.recovery.stopping import AtTime, parse_time
@@ -119,11 +120,19 @@ def _destination(event: Event) -> str:
     tables = {(each.database, each.table) for each in event.rows}
     tables |= {table for statement in event.statements for table in statement.tables}
     databases = {database for database, _ in tables}
-    names = ",".join(sorted(f"{database}.{table}" for database, table in tables if table))
-    if len(databases) != 1 or not names.isprintable() or not (database := databases.pop()).isprintable():
+    made = any(each.does is Does.CREATE and each.object == "database" for each in event.statements)
+    names = ",".join(sorted(f"{database}.{table}" for database, table in tables))
+    if made or len(databases) != 1 or not names.isprintable() or not (database := databases.pop()).isprintable():
         return "--into-directory DIR"
-    only = f" --tables {quote(names)}" if names else ""
+    only = f" --tables {quote(names)}" if all(map(_was_of_tables, event.statements)) else ""
     return f"--as-database {quote(f'{database}_before')}{only} --user root"
+
+
+def _was_of_tables(statement: IndexedStatement) -> bool:
+    """Whether the tables that it names were there before, so that they can be restored without the rest."""
+    if statement.object in {"index", "trigger"}:
+        return True
+    return statement.object == "table" and statement.does is not Does.CREATE
 
 
 def _changed(rows: TableRows) -> str:

@@ -309,6 +309,31 @@ def test_what_is_closed_is_archived_without_closing_anything(
     assert body["archive"]["segments"] == []
 
 
+@pytest.mark.usefixtures("boss")
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["CREATE TABLE {}.made (id INT PRIMARY KEY)"],
+        ["CREATE PROCEDURE {}.doing() SELECT 1"],
+        ["CREATE DATABASE {}_made", "DROP DATABASE {}_made"],
+    ],
+    ids=lambda statements: statements[-1].format("db"),
+)
+def test_the_command_that_is_printed_can_be_run(
+    emptied: Setting, capsys: pytest.CaptureFixture[str], statements: list[str]
+) -> None:
+    with emptied.server.connect() as session:
+        for statement in statements:
+            session.execute(statement.format(emptied.database))
+    emptied.chom("backup", "--type", "incremental")
+    capsys.readouterr()
+    assert emptied.chom("events", "--kind", "ddl") == 0
+    commands = re.findall(r"chom restore (.*)", capsys.readouterr().out)
+    arguments = shlex.split(commands[-len(statements)].replace("DIR", str(emptied.folder / "restored")))
+    arguments = [BOSS if each == "root" else each for each in arguments]
+    assert emptied.chom("restore", *arguments, "--dry-run") == 0
+
+
 def test_nothing_found_is_said_and_is_exit_code_1(emptied: Setting, capsys: pytest.CaptureFixture[str]) -> None:
     assert emptied.chom("events", "--table", "nobody.knows") == 1
     assert "nothing is found" in capsys.readouterr().out
