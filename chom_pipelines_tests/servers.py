@@ -26,7 +26,7 @@ _LIKE_PRODUCTION = {
     ),
 }
 _numbers = itertools.count(1)
-_MUCH_LOGGED = 4 * 1024**2  # bytes; what archives all of a server's binary logs would take seconds with more
+_MUCH_LOGGED, _MANY_LOGS = 4 * 1024**2, 10  # bytes, and files: to archive a server's log takes seconds with more
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ class PrivateServer:
 
     def _purge_old_logs(self) -> None:
         with self.connect() as session:
-            if sum(int(size) for _, size, *_ in session.rows("SHOW BINARY LOGS")) > _MUCH_LOGGED:
+            sizes = [int(size) for _, size, *_ in session.rows("SHOW BINARY LOGS")]
+            if sum(sizes) > _MUCH_LOGGED or len(sizes) > _MANY_LOGS:
                 session.execute("FLUSH BINARY LOGS")
                 newest = session.rows("SHOW BINARY LOGS")[-1][0]
                 session.execute(f"PURGE BINARY LOGS TO {literal(newest)}")

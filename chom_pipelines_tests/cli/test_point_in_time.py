@@ -16,31 +16,44 @@ from chom_pipelines.cli.main import main
 from chom_pipelines.cli.restore_options import PASSWORD as RESTORE_PASSWORD
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.scratch import scratch_server
-from chom_pipelines_tests.cli.setting import ROWS, Setting
+from chom_pipelines_tests.cli.setting import PASSWORD, ROWS, Setting, setting
 from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
 
 BOSS = "chom_test_boss"
 
 
+@pytest.fixture(scope="module")
+def emptied(any_server: PrivateServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
+    """A full backup, more rows, then an accident, and an archive of all of it; for who adds nothing to that."""
+    with any_server.scope() as server, pytest.MonkeyPatch.context() as patched:
+        patched.setenv(PASSWORD, server.backup.password)
+        yield with_accident(setting(tmp_path_factory.mktemp("emptied"), server))
+
+
 @pytest.fixture
-def emptied(on_both: Setting, capsys: pytest.CaptureFixture[str]) -> Setting:
-    """A full backup, more rows, then an accident, and an archive of all of it."""
-    assert on_both.chom("backup", "--verification", "none") == 0
-    name = on_both.database
-    with on_both.server.connect() as session:
+def emptied_anew(on_both: Setting, capsys: pytest.CaptureFixture[str]) -> Setting:
+    """The same, for who does."""
+    made = with_accident(on_both)
+    capsys.readouterr()
+    return made
+
+
+def with_accident(made: Setting) -> Setting:
+    assert made.chom("backup", "--verification", "none") == 0
+    name = made.database
+    with made.server.connect() as session:
         for number in range(5):
             session.execute(f"INSERT INTO {name}.users VALUES ({100 + number}, 'after the backup')")
         session.execute(f"DELETE FROM {name}.orders")
         session.execute(f"INSERT INTO {name}.users VALUES (200, 'after the accident')")
-    assert on_both.chom("backup", "--type", "incremental") == 0
-    capsys.readouterr()
-    return on_both
+    assert made.chom("backup", "--type", "incremental") == 0
+    return made
 
 
 @pytest.fixture
-def boss(emptied: Setting, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    with emptied.server.connect() as root:
+def boss(server: PrivateServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with server.connect() as root:
         root.execute(f"CREATE USER {BOSS}@'%' IDENTIFIED BY 'boss password'")
         root.execute(f"GRANT ALL ON *.* TO {BOSS}@'%' WITH GRANT OPTION")
         monkeypatch.setenv(RESTORE_PASSWORD, "boss password")
@@ -170,23 +183,23 @@ def restored(setting: Setting, *arguments: str) -> None:
 
 @pytest.mark.usefixtures("boss")
 def test_a_dry_run_that_has_to_recover_says_so_first_and_lists_what_was_made_meanwhile(
-    emptied: Setting, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+    emptied_anew: Setting, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
-    name = emptied.database
-    with emptied.server.connect() as session:
+    name = emptied_anew.database
+    with emptied_anew.server.connect() as session:
         session.execute(f"CREATE TABLE {name}.made_later (id INT PRIMARY KEY)")
         session.execute(f"DROP TABLE {name}.users")
-    assert emptied.chom("backup", "--type", "incremental") == 0
-    emptied.chom("events", "--table", f"{name}.users", "--kind", "drop")
+    assert emptied_anew.chom("backup", "--type", "incremental") == 0
+    emptied_anew.chom("events", "--table", f"{name}.users", "--kind", "drop")
     place = place_of(capsys.readouterr().out)
     arguments = ["--before", place, "--as-database", "chom_planned", "--user", BOSS, "--dry-run"]
-    code, body = emptied.document(capsys, "restore", *arguments)
+    code, body = emptied_anew.document(capsys, "restore", *arguments)
     assert code == 0
     assert body["operations_by"] == "recovery"
     assert "made_later" in [each["name"] for each in body["operations"]]
     request.getfixturevalue("without_recovery")
     with pytest.raises(RecoveringError):
-        restored(emptied, *arguments)
+        restored(emptied_anew, *arguments)
     assert "which is done now" in capsys.readouterr().err
 
 
@@ -239,20 +252,20 @@ def test_what_cannot_be_restored_to_is_refused_by_name(
 
 
 def test_every_moment_that_windows_prints_is_taken_by_restore(
-    emptied: Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    emptied_anew: Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     time.sleep(1.1)  # so that a whole second is within
-    emptied.chom("backup", "--type", "incremental")
-    assert emptied.chom("backup", "--verification", "none") == 0  # which is a moment by itself as yet
+    emptied_anew.chom("backup", "--type", "incremental")
+    assert emptied_anew.chom("backup", "--verification", "none") == 0  # which is a moment by itself as yet
     capsys.readouterr()
-    assert emptied.chom("windows") == 0
+    assert emptied_anew.chom("windows") == 0
     printed = re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?Z", capsys.readouterr().out)
-    _, body = emptied.document(capsys, "windows")
+    _, body = emptied_anew.document(capsys, "windows")
     told = [each[bound] for each in body["servers"][0]["intervals"] for bound in ("earliest", "latest")]
     assert len(printed) == len(told) >= 2
     for moment in (*printed, *told):
         arguments = ["--at", moment, "--into-directory", str(tmp_path / "restored"), "--dry-run"]
-        assert emptied.chom("restore", *arguments) == 0, moment
+        assert emptied_anew.chom("restore", *arguments) == 0, moment
 
 
 def test_windows_tell_what_is_at_stake(emptied: Setting, capsys: pytest.CaptureFixture[str]) -> None:
@@ -320,18 +333,18 @@ def test_what_is_closed_is_archived_without_closing_anything(
     ids=lambda statements: statements[-1].format("db"),
 )
 def test_the_command_that_is_printed_can_be_run(
-    emptied: Setting, capsys: pytest.CaptureFixture[str], statements: list[str]
+    emptied_anew: Setting, capsys: pytest.CaptureFixture[str], statements: list[str]
 ) -> None:
-    with emptied.server.connect() as session:
+    with emptied_anew.server.connect() as session:
         for statement in statements:
-            session.execute(statement.format(emptied.database))
-    emptied.chom("backup", "--type", "incremental")
+            session.execute(statement.format(emptied_anew.database))
+    emptied_anew.chom("backup", "--type", "incremental")
     capsys.readouterr()
-    assert emptied.chom("events", "--kind", "ddl") == 0
+    assert emptied_anew.chom("events", "--kind", "ddl") == 0
     commands = re.findall(r"chom restore (.*)", capsys.readouterr().out)
-    arguments = shlex.split(commands[-len(statements)].replace("DIR", str(emptied.folder / "restored")))
+    arguments = shlex.split(commands[-len(statements)].replace("DIR", str(emptied_anew.folder / "restored")))
     arguments = [BOSS if each == "root" else each for each in arguments]
-    assert emptied.chom("restore", *arguments, "--dry-run") == 0
+    assert emptied_anew.chom("restore", *arguments, "--dry-run") == 0
 
 
 def test_nothing_found_is_said_and_is_exit_code_1(emptied: Setting, capsys: pytest.CaptureFixture[str]) -> None:
@@ -363,25 +376,25 @@ def test_names_and_texts_of_others_cannot_control_the_terminal(
     assert [[name, table]] in tables
 
 
-def test_what_was_not_searched_is_named(emptied: Setting, capsys: pytest.CaptureFixture[str]) -> None:
-    emptied.chom("events", "--kind", "delete", "--to", "2126-01-02 03:04:05Z")
+def test_what_was_not_searched_is_named(emptied_anew: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    emptied_anew.chom("events", "--kind", "delete", "--to", "2126-01-02 03:04:05Z")
     assert "not searched: what came after " in capsys.readouterr().out
-    emptied.chom("events", "--kind", "delete", "--to", "2020-01-02 03:04:05Z")
+    emptied_anew.chom("events", "--kind", "delete", "--to", "2020-01-02 03:04:05Z")
     assert "not searched" not in capsys.readouterr().out
-    with emptied.server.connect() as session:
+    with emptied_anew.server.connect() as session:
         for _ in range(2):
             session.execute("FLUSH BINARY LOGS")
         lost, last = [row[0] for row in session.rows("SHOW BINARY LOGS")][-2:]
         while lost in [row[0] for row in session.rows("SHOW BINARY LOGS")]:
-            session.execute("FLUSH BINARY LOGS")
             session.execute(f"PURGE BINARY LOGS TO '{last}'")
-    emptied.chom("backup", "--type", "incremental")
-    _, body = emptied.document(capsys, "events", "--kind", "delete")
+            time.sleep(0.05)  # MariaDB keeps a file that a checkpoint still needs
+    emptied_anew.chom("backup", "--type", "incremental")
+    _, body = emptied_anew.document(capsys, "events", "--kind", "delete")
     assert any(lost in each for each in body["not_searched"])
-    history = next(iter(emptied.repository.histories("chom")))
-    spoiled = emptied.repository.binlogs("chom", history).entries()[0]
+    history = next(iter(emptied_anew.repository.histories("chom")))
+    spoiled = emptied_anew.repository.binlogs("chom", history).entries()[0]
     (path_of(spoiled) / "manifest.json").write_text("{}")
-    _, body = emptied.document(capsys, "events", "--kind", "delete")
+    _, body = emptied_anew.document(capsys, "events", "--kind", "delete")
     assert any(each.startswith(f"{history}/{spoiled.id}: ") for each in body["not_searched"])
 
 

@@ -17,7 +17,7 @@ from chom_pipelines.errors import (
     ObjectExistsError,
     RepositoryError,
 )
-from chom_pipelines.repository import local_store
+from chom_pipelines.repository import local_upload
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import BackupId, Kind
 from chom_pipelines.repository.local_store import LocalStore
@@ -162,7 +162,7 @@ def test_a_full_disk_while_publishing_leaves_nothing(
     def publish_on_a_full_disk() -> None:
         with stream.begin(Kind.FULL, NOON) as draft:
             stored = fill(draft)
-            monkeypatch.setattr(local_store, "create_file", lambda _: os.open("/dev/full", os.O_WRONLY))
+            monkeypatch.setattr(local_upload, "create_file", lambda _: os.open("/dev/full", os.O_WRONLY))
             draft.publish(a_manifest(objects=(stored,)), None)
 
     with pytest.raises(DiskFullError, match=r"manifest\.json: No space left on device"):
