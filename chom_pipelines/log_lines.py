@@ -1,8 +1,9 @@
-"""Progress where no bar can be drawn: a log line every half minute, with amounts that people read."""
+"""Progress where no bar can be drawn: a log line every half minute, with amounts and times that people read."""
 
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 SECONDS = 30
 """Between two lines of one label."""
@@ -39,6 +40,11 @@ def duration(seconds: float) -> str:
     if whole < _DAY:
         return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02d} min"
     return f"{whole // _DAY} d {whole % _DAY // _HOUR:02d} h"
+
+
+def utc_text(moment: datetime) -> str:
+    """An aware moment for people: `2026-01-02 03:04:05 UTC`, with its microseconds where it has any."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC".replace(".000000", "")
 
 
 class LogLines:

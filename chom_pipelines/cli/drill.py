@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from chom_pipelines.binlogs.recovery.stopping import AtTime, parse_time
+from chom_pipelines.binlogs.recovery.targets import parse_time
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory
@@ -47,7 +47,7 @@ def drill(
 
 def _print(found: Drill) -> None:
     end = f", {found.end.file}:{found.end.position}" if found.end else ""
-    typer.echo(f"{found.server} as of {AtTime(found.moment)}{end}")
+    typer.echo(f"{found.server} as of {output.utc_text(found.moment)}{end}")
     for way in found.ways:
         typer.echo(f"  restored by {way}: {output.amount(found.transactions, 'transaction')} replayed")
     counts = {"table": found.tables, "row": found.rows, "definition": found.definitions}

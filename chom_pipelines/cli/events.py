@@ -14,7 +14,7 @@ from chom_pipelines.binlogs.archive.indexing import MANY_ROWS, IndexedStatement
 from chom_pipelines.binlogs.format.statements import Does
 from chom_pipelines.binlogs.format.transactions import TableRows
 from chom_pipelines.binlogs.recovery.searching import Change, Event, Search, events, unread
-from chom_pipelines.binlogs.recovery.stopping import AtTime, parse_time
+from chom_pipelines.binlogs.recovery.targets import parse_time
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory
@@ -82,7 +82,7 @@ def find_events(
 def _not_searched(archived: Sequence[History], search: Search) -> list[str]:
     """What was asked for and is not in the archive: gaps, what cannot be used, and what is not archived yet."""
     found = [
-        f"from {AtTime(gap.after.as_of)} to {AtTime(gap.before.opened)}: {gap.why}"
+        f"from {output.utc_text(gap.after.as_of)} to {output.utc_text(gap.before.opened)}: {gap.why}"
         for history in archived
         for gap in history.chain.gaps
         if search.reaches(gap.after.as_of, gap.before.opened)
@@ -97,14 +97,14 @@ def _not_searched(archived: Sequence[History], search: Search) -> list[str]:
     if last is None:
         return [*found, "anything: no binary log is archived; `chom backup --type incremental` archives it"]
     if search.end is None or search.end > last.until:
-        later = f"what came after {AtTime(last.until)}, up to where the binary log is archived"
+        later = f"what came after {output.utc_text(last.until)}, up to where the binary log is archived"
         found.append(f"{later}; `chom backup --type incremental` archives the rest")
     return found
 
 
 def _print(event: Event) -> None:
     gtid = f"  GTID {event.entry.gtid}" if event.entry.gtid else ""
-    typer.secho(f"{AtTime(event.entry.time)}  {event.before}{gtid}", bold=True)
+    typer.secho(f"{output.utc_text(event.entry.time)}  {event.before}{gtid}", bold=True)
     for rows in event.rows:
         typer.echo(f"  {output.printable(_changed(rows))}")
     for statement in event.statements:

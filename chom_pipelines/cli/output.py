@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from chom_pipelines.errors import ChomError
-from chom_pipelines.log_lines import LogLines, amount, duration, size
+from chom_pipelines.log_lines import LogLines, amount, duration, size, utc_text
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report
 
@@ -24,6 +24,7 @@ __all__ = [
     "progress",
     "size",
     "table",
+    "utc_text",
 ]
 
 FORMAT = 2

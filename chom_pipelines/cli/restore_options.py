@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import typer
 
-from chom_pipelines.binlogs.recovery.stopping import AtTime, Target, ThroughGtid, parse_place, parse_time
+from chom_pipelines.binlogs.recovery.targets import AtTime, Target, ThroughGtid, parse_place, parse_time
 from chom_pipelines.errors import ConfigurationError, MissingPrivilegeError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.server.connection import Endpoint

@@ -17,7 +17,8 @@ from chom_pipelines.binlogs.recovery.point_in_time import (
     recovered_backup,
 )
 from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
-from chom_pipelines.binlogs.recovery.stopping import Located, Target
+from chom_pipelines.binlogs.recovery.stopping import Located
+from chom_pipelines.binlogs.recovery.targets import Target
 from chom_pipelines.cli import output
 from chom_pipelines.cli.restore_plan import print_plan
 from chom_pipelines.inventory.models import Server

@@ -12,7 +12,6 @@ from chom_pipelines.backups.exposure import answers
 from chom_pipelines.backups.verdicts import Verdict
 from chom_pipelines.binlogs.archive.chain import Run
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
-from chom_pipelines.binlogs.recovery.stopping import AtTime
 from chom_pipelines.binlogs.recovery.windows import Full, Interval
 from chom_pipelines.cli import output
 from chom_pipelines.cli.archived import unlogged_json, unlogged_words
@@ -66,7 +65,7 @@ def _print(found: Recoverable, server: Server, now: datetime) -> None:
         length = output.duration(interval.duration.total_seconds()) if interval.last else "-"
         first, others = interval.fulls[0], len(interval.fulls) - 1
         more = f", and {others} more full backups" if others > 1 else ", and one more full backup" if others else ""
-        begin, end = (f"{AtTime(bound)}".replace(" UTC", "Z") for bound in interval.bounds)
+        begin, end = (output.utc_text(bound).replace(" UTC", "Z") for bound in interval.bounds)
         typer.echo(_LINE.format(begin, end, length, first.id + more))
         typer.echo(f"    {_proved(interval)}")
         typer.echo(f"    {_drilled(interval)}")

@@ -15,7 +15,7 @@ from chom_pipelines.binlogs.archive.histories import histories
 from chom_pipelines.binlogs.recovery.point_in_time import point_in_time, recovered_backup
 from chom_pipelines.binlogs.recovery.recovering import Recovered, Route
 from chom_pipelines.binlogs.recovery.searching import Change, Event, Search, events
-from chom_pipelines.binlogs.recovery.stopping import parse_place
+from chom_pipelines.binlogs.recovery.targets import parse_place
 from chom_pipelines.demo.place import SERVER
 from chom_pipelines.demo.shop import DATABASE
 from chom_pipelines.demo.workload import Workload

@@ -17,7 +17,7 @@ from chom_pipelines.binlogs.recovery.choosing import ways_to, whole_ways
 from chom_pipelines.binlogs.recovery.point_in_time import PointInTime, point_in_time, recovered_backup, recovered_server
 from chom_pipelines.binlogs.recovery.recoverable import recoverable
 from chom_pipelines.binlogs.recovery.recovering import Route
-from chom_pipelines.binlogs.recovery.stopping import AtTime
+from chom_pipelines.binlogs.recovery.targets import AtTime
 from chom_pipelines.errors import (
     ChomError,
     ConnectionFailedError,
@@ -26,6 +26,7 @@ from chom_pipelines.errors import (
     RestoreRefusedError,
     ServerError,
 )
+from chom_pipelines.log_lines import utc_text
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.phases import timed
@@ -136,7 +137,7 @@ def _begun(
     for _ in range(_TRIES):
         chosen = some_second(ways, *within, quiet)
         if chosen is None:
-            when = "" if within == ALWAYS else f" from {AtTime(within[0])} to {AtTime(within[1])}"
+            when = "" if within == ALWAYS else f" from {utc_text(within[0])} to {utc_text(within[1])}"
             what = f"nothing of {server}{when} can be drilled: no binary log that follows a full backup is archived"
             raise RestoreRefusedError(what, "`chom backup --type incremental` archives it")
         with point_in_time(repository, server, AtTime(chosen), keyring=keyring, report=report) as ready:

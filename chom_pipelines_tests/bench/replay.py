@@ -21,7 +21,7 @@ from pathlib import Path
 from chom_pipelines.binlogs.recovery.client_replay import LogFile
 from chom_pipelines.binlogs.recovery.point_in_time import PointInTime, point_in_time
 from chom_pipelines.binlogs.recovery.recovering import Route
-from chom_pipelines.binlogs.recovery.stopping import BeforePlace
+from chom_pipelines.binlogs.recovery.targets import BeforePlace
 from chom_pipelines.progress import unreported
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour

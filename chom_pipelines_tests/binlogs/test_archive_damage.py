@@ -22,7 +22,7 @@ from chom_pipelines.binlogs.archive.archiving import archive
 from chom_pipelines.binlogs.recovery.choosing import way_to
 from chom_pipelines.binlogs.recovery.preparing import prepared
 from chom_pipelines.binlogs.recovery.spool import Spool
-from chom_pipelines.binlogs.recovery.stopping import BeforePlace, ThroughGtid, parse_place
+from chom_pipelines.binlogs.recovery.targets import BeforePlace, ThroughGtid, parse_place
 from chom_pipelines.errors import ChomError, KeyUnavailableError, RestoreRefusedError
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.outcome import Outcome

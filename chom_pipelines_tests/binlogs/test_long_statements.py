@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.binlogs.recovery.recovering import Route
-from chom_pipelines.binlogs.recovery.stopping import AtTime
+from chom_pipelines.binlogs.recovery.targets import AtTime
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.binlogs.test_replay import recovered, sums

@@ -13,7 +13,7 @@ from chom_pipelines.binlogs.recovery.preparing import Recovery, prepared
 from chom_pipelines.binlogs.recovery.recovering import Recoverer, Route
 from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.spool import Spool
-from chom_pipelines.binlogs.recovery.stopping import BeforePlace, Target
+from chom_pipelines.binlogs.recovery.targets import BeforePlace, Target
 from chom_pipelines.errors import RestoreFailedError
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.progress import unreported

@@ -13,7 +13,7 @@ import pytest
 
 from chom_pipelines.binlogs.format.events import ENCRYPTED_MAGIC
 from chom_pipelines.binlogs.recovery.recovering import Route
-from chom_pipelines.binlogs.recovery.stopping import BeforePlace
+from chom_pipelines.binlogs.recovery.targets import BeforePlace
 from chom_pipelines.cache import cache_directory
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported

@@ -13,15 +13,8 @@ from hypothesis import strategies as st
 from chom_pipelines.binlogs.format.transactions import Ending, Transaction, moment
 from chom_pipelines.binlogs.recovery.choosing import Way
 from chom_pipelines.binlogs.recovery.preparing import Recovery
-from chom_pipelines.binlogs.recovery.stopping import (
-    AtTime,
-    BeforePlace,
-    Located,
-    Stop,
-    ThroughGtid,
-    refuse_wrong_clock,
-    stop,
-)
+from chom_pipelines.binlogs.recovery.stopping import Located, Stop, refuse_wrong_clock, stop
+from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace, ThroughGtid
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.segments import full, segment

@@ -16,7 +16,7 @@ from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.archive.unlogged import Asked, unlogged
 from chom_pipelines.binlogs.format.events import Checksum, FormatDescription
 from chom_pipelines.binlogs.recovery.point_in_time import point_in_time
-from chom_pipelines.binlogs.recovery.stopping import BeforePlace
+from chom_pipelines.binlogs.recovery.targets import BeforePlace
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.payloads import BinlogPayload

@@ -12,9 +12,10 @@ from chom_pipelines.binlogs.archive.chain import Run
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.format.gtids import covers
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable
-from chom_pipelines.binlogs.recovery.stopping import AtTime, BeforePlace, Target, ThroughGtid
+from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace, Target, ThroughGtid
 from chom_pipelines.binlogs.recovery.windows import Full, Windows, following, run_of
 from chom_pipelines.errors import RestoreRefusedError
+from chom_pipelines.log_lines import utc_text
 from chom_pipelines.repository.log_name import LogName
 
 
@@ -129,7 +130,7 @@ def _why_not_then(target: AtTime, windows: Windows) -> str:
     if target.moment < windows.intervals[0].earliest:
         return "it is before the oldest full backup"
     if windows.latest and target.moment > windows.latest:
-        return f"the archive does not go beyond {AtTime(windows.latest)}"
+        return f"the archive does not go beyond {utc_text(windows.latest)}"
     before = (gap for gap in windows.gaps if gap.after.until <= target.moment)
     gap = max(before, key=lambda gap: gap.after.until, default=None)
     return f"it is in no window{f': {gap.why}' if gap else ''}"
@@ -139,8 +140,8 @@ def _nearest(target: Target, windows: Windows) -> str:
     if isinstance(target, AtTime):
         before = max((each.latest for each in windows.intervals if each.latest < target.moment), default=None)
         after = min((each.earliest for each in windows.intervals if each.earliest > target.moment), default=None)
-        near = [f"{AtTime(moment)} is the last one before it" for moment in (before,) if moment]
-        near += [f"{AtTime(moment)} the first one after it" for moment in (after,) if moment]
+        near = [f"{utc_text(moment)} is the last one before it" for moment in (before,) if moment]
+        near += [f"{utc_text(moment)} the first one after it" for moment in (after,) if moment]
         if near:
             return f"`chom windows` lists what can be restored: {', '.join(near)}"
     return "`chom windows` lists what can be restored"

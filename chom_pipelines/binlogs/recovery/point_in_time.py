@@ -13,7 +13,8 @@ from chom_pipelines.binlogs.recovery.preparing import Recovery, prepared
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
 from chom_pipelines.binlogs.recovery.spool import Spool
-from chom_pipelines.binlogs.recovery.stopping import Stop, Target
+from chom_pipelines.binlogs.recovery.stopping import Stop
+from chom_pipelines.binlogs.recovery.targets import Target
 from chom_pipelines.errors import BackupNotFoundError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy, Verification

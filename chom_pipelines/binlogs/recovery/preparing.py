@@ -17,10 +17,11 @@ from chom_pipelines.binlogs.recovery.choosing import Way
 from chom_pipelines.binlogs.recovery.client_replay import LogFile
 from chom_pipelines.binlogs.recovery.scheduled import is_of_events
 from chom_pipelines.binlogs.recovery.spool import Spool
-from chom_pipelines.binlogs.recovery.stopping import AtTime, Located, Stop, Target, refuse_wrong_clock, stop
+from chom_pipelines.binlogs.recovery.stopping import Located, Stop, refuse_wrong_clock, stop
+from chom_pipelines.binlogs.recovery.targets import AtTime, Target
 from chom_pipelines.binlogs.recovery.windows import replayed
 from chom_pipelines.errors import DamagedError
-from chom_pipelines.log_lines import amount
+from chom_pipelines.log_lines import amount, utc_text
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.facts import Flavour
@@ -59,14 +60,14 @@ class Recovery:
         """For people: what it comes to."""
         full = self.way.full
         place = f", {self.begin.file}:{self.begin.position}" if self.begin else ""
-        found = [f"{full.id}, which holds all up to {AtTime(full.as_of)}{place}"]
+        found = [f"{full.id}, which holds all up to {utc_text(full.as_of)}{place}"]
         if self.stop.last:
             found.append(f"then {amount(self.stop.transactions, 'transaction')}, the last at {self.stop.last.label}")
         else:
             found.append("then nothing: no transaction is between it and the target")
         if next_began := self._next_began:
             late = "the last may have been committed after the target, as MariaDB notes when it began"
-            found.append(f"{late}; what follows it in the log began at {AtTime(next_began)}")
+            found.append(f"{late}; what follows it in the log began at {utc_text(next_began)}")
         if self.stop.following:
             found.append(f"left out, with all that follows: the one at {self.stop.following.label}")
         return tuple(found)

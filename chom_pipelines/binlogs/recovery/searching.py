@@ -17,7 +17,7 @@ from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.format.statements import Does, bare_text
 from chom_pipelines.binlogs.format.transactions import TableRows
 from chom_pipelines.binlogs.recovery.spool import log_of, object_of
-from chom_pipelines.binlogs.recovery.stopping import BeforePlace
+from chom_pipelines.binlogs.recovery.targets import BeforePlace
 from chom_pipelines.errors import ArchiveDamagedError, ConfigurationError
 from chom_pipelines.logical.tables import RESTORE_MARKER
 from chom_pipelines.repository.keys import Keyring

@@ -5,16 +5,17 @@ The position is found in the archive before anything is replayed, so that what w
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from chom_pipelines.binlogs.format.gtid_position import GtidPosition, MariadbGtid
 from chom_pipelines.binlogs.format.gtid_set import GtidSet
 from chom_pipelines.binlogs.format.transactions import Transaction
-from chom_pipelines.errors import ConfigurationError, RestoreRefusedError
+from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace, Target, ThroughGtid
+from chom_pipelines.errors import RestoreRefusedError
+from chom_pipelines.log_lines import utc_text
 from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.server.facts import Flavour
 
@@ -47,58 +48,13 @@ class Located:
     def label(self) -> str:
         """For people: `mysql-bin.000123:456, 2026-01-02 03:04:05 UTC, GTID 0-1-7`."""
         gtid = f", GTID {self.transaction.gtid}" if self.transaction.gtid else ""
-        return f"{self.file}:{self.transaction.start}, {AtTime(self.time)}{gtid}"
-
-
-@dataclass(frozen=True)
-class AtTime:
-    """All that was committed up to this moment, which is aware.
-
-    On MariaDB, of which the log notes no commits, the place is in front of the first transaction that cannot have been
-    committed up to then. That has all that was, and also what began before the moment and was committed after it, with
-    nothing in the log in between that was later by its note or its file.
-    """
-
-    moment: datetime
-
-    def __str__(self) -> str:
-        """Return it with its time zone."""
-        return f"{self.moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC".replace(".000000", "")
-
-
-@dataclass(frozen=True)
-class ThroughGtid:
-    """All up to the transaction with which these GTIDs are complete, that one included."""
-
-    gtid: str
-
-    def __str__(self) -> str:
-        """Return it as it was given."""
-        return f"GTID {self.gtid}"
-
-
-@dataclass(frozen=True)
-class BeforePlace:
-    """All that is before this position of a file, which is where a transaction begins or the file ends.
-
-    A server that began its files anew has had their names before: without a `history`, it is a file of the newest one.
-    """
-
-    file: str
-    position: int
-    history: str = ""
-
-    def __str__(self) -> str:
-        """Return it as it was given."""
-        return f"{self.history}{'/' if self.history else ''}{self.file}:{self.position}"
+        return f"{self.file}:{self.transaction.start}, {utc_text(self.time)}{gtid}"
 
 
 _SKEW = timedelta(seconds=2)
 """By which transactions of one server may be out of order."""
 _NEIGHBOURS = 10
 """Of so many transactions in a row most have to say the same of when they were."""
-
-Target = AtTime | ThroughGtid | BeforePlace
 
 
 @dataclass(frozen=True)
@@ -229,32 +185,3 @@ def _through_position(target: ThroughGtid, executed: str | None) -> _Condition:
         return not missing
 
     return is_there
-
-
-def parse_time(text: str) -> datetime:
-    """A moment with its time zone, as `2026-01-02 03:04:05Z`, `2026-01-02T03:04:05.5+01:00`, `… UTC`.
-
-    Raises ConfigurationError, also where the zone is left out: clocks of clients and servers differ.
-    """
-    normal = re.sub(r"\s*(?:UTC|utc|z)$", "Z", text.strip())
-    try:
-        moment = datetime.fromisoformat(normal)
-    except ValueError as error:
-        raise ConfigurationError(f"{text!r} is no time", "write it as 2026-01-02 03:04:05Z") from error
-    if moment.tzinfo is None:
-        whole = text.strip() if ":" in text else f"{text.strip()} 00:00"
-        remedy = f"say which zone it is of: '{whole}Z' for UTC, or an offset as in '{whole}+01:00'"
-        raise ConfigurationError(f"{text!r} has no time zone", remedy)
-    return moment.astimezone(UTC)
-
-
-def parse_place(text: str) -> BeforePlace:
-    """`mysql-bin.000123:4567`, or `11/mysql-bin.000123:4567` of an older history; raises ConfigurationError."""
-    place, _, position = text.rpartition(":")
-    history, _, file = place.rpartition("/")
-    is_file = re.fullmatch(r"[^/\0]+\.\d{6,}", file or text.rpartition("/")[2]) is not None
-    if not is_file or not position.isdecimal():
-        lacks = "no position follows its file" if is_file else "it names no file of a binary log"
-        what = f"{text!r} is no place in a binary log: {lacks}"
-        raise ConfigurationError(what, "write it as mysql-bin.000123:4567; `chom events` tells places")
-    return BeforePlace(file, int(position), history)
