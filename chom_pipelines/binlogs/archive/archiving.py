@@ -138,7 +138,7 @@ class Archiver:
         key = None
         if self.policy.encrypt and self.keyring is not None:
             before = [each for each in history.segments if each.streamed is streamed]
-            last = max(before, key=lambda each: (each.number, each.start), default=None)
+            last = max(before, key=lambda each: each.order, default=None)
             folder = (history.parts if streamed else history.stream).folder
             key = continued_key(folder, last.stream_key if last else None, self.keyring)
         return SegmentWriter(self.server.name, self.endpoint, self.facts, self.policy, key, self.asked)

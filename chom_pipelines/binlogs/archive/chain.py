@@ -65,7 +65,7 @@ def chained(segments: Iterable[Segment], unreadable: Mapping[str, str]) -> Chain
     runs: list[list[Segment]] = []
     gaps: list[Gap] = []
     before: Segment | None = None
-    for segment in sorted(segments, key=lambda each: (each.number, each.start)):
+    for segment in sorted(segments, key=lambda each: each.order):
         why = broken(runs[-1], before, segment) if before else None
         if before is None:
             runs.append([segment])

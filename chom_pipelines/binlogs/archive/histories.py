@@ -42,7 +42,7 @@ class History:
     @property
     def last(self) -> Segment | None:
         """The segment with which it ends."""
-        return max(self.segments, key=lambda each: (each.number, each.start), default=None)
+        return max(self.segments, key=lambda each: each.order, default=None)
 
     @property
     def chain(self) -> Chain:

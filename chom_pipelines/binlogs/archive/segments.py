@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from chom_pipelines.errors import ArchiveDamagedError
 from chom_pipelines.repository.data_keys import StreamKey
 from chom_pipelines.repository.layout import Kind
-from chom_pipelines.repository.log_name import LogName
+from chom_pipelines.repository.log_name import InLogFile
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import BinlogPayload
 from chom_pipelines.server.binlog_settings import BinlogSettings
@@ -30,7 +30,7 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Segment:
+class Segment(InLogFile):
     """A piece of one file of the binary log: the events from position `start` up to `end`, in whole transactions.
 
     `before` and `after` are GTIDs of all transactions up to there, as the log itself tells them; None: without GTIDs.
@@ -126,14 +126,9 @@ class Segment:
         return self.as_of - timedelta(seconds=1)
 
     @property
-    def base(self) -> str:
-        """Of `mysql-bin.000123` mysql-bin."""
-        return LogName.of(self.file).base
-
-    @property
-    def number(self) -> int:
-        """Of `mysql-bin.000123` 123: the place of its file in the order of files."""
-        return LogName.of(self.file).number
+    def order(self) -> tuple[int, int]:
+        """What the segments of a history are sorted by."""
+        return (self.number, self.start)
 
     @property
     def range(self) -> str:

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chom_pipelines.errors import ServerError, UnsupportedServerError
-from chom_pipelines.repository.log_name import LogName
+from chom_pipelines.repository.log_name import InLogFile, is_log_name
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
 
 _MYSQL_ENCRYPTION_HEADER = 512
 """Bytes; measured with MySQL 9.7: a file of 2270 bytes is sent as 1758."""
-_FILE = re.compile(r"[^/\0]+\.\d{6,}")
 
 
 @dataclass(frozen=True)
-class ServerLog:
+class ServerLog(InLogFile):
     """A file of the binary log and how many bytes of it the server sends, of the last one as of when it was asked."""
 
     file: str
     bytes: int
-
-    @property
-    def base(self) -> str:
-        """Of `mysql-bin.000123` mysql-bin."""
-        return LogName.of(self.file).base
-
-    @property
-    def number(self) -> int:
-        """Of `mysql-bin.000123` 123: its place in the order of files."""
-        return LogName.of(self.file).number
 
 
 def server_logs(session: Session, facts: ServerFacts) -> list[ServerLog]:
@@ -44,7 +32,7 @@ def server_logs(session: Session, facts: ServerFacts) -> list[ServerLog]:
         raise UnsupportedServerError(what, "set log_bin = mysql-bin in its configuration and restart it")
     found = [ServerLog(str(row[0]), _sent(row)) for row in session.rows("SHOW BINARY LOGS")]
     for each in found:
-        if not _FILE.fullmatch(each.file):
+        if not is_log_name(each.file):
             raise ServerError(f"{session.endpoint.where}: {each.file!r} is no name of a file of a binary log")
     return found
 

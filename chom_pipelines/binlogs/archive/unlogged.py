@@ -49,7 +49,7 @@ class Asked:
         """
         base, number = LogName.of(file)
         near = [each for each in archived if each.base == base and number - 1 <= each.number <= number]
-        known = [each for each in sorted(near, key=lambda each: (each.number, each.start)) if each.logging]
+        known = [each for each in sorted(near, key=lambda each: each.order) if each.logging]
         last = known[-1].logging if known else None
         # one that followed another file in the very second of the start may be from before it, or from after
         unclear = opened == self.since and not head.begun_by_start

@@ -16,7 +16,6 @@ from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace, Target,
 from chom_pipelines.binlogs.recovery.windows import Full, Windows, following, run_of
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.log_lines import utc_text
-from chom_pipelines.repository.log_name import LogName
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,7 @@ def _leads(full: Full, segments: tuple[Segment, ...], target: Target) -> bool:
     if isinstance(target, AtTime):
         return full.as_of <= target.moment <= last.until
     if isinstance(target, BeforePlace):
-        number = LogName.of(target.file).number
-        return place is not None and (segments[0].number, place.position) <= (number, target.position)
+        return place is not None and (segments[0].number, place.position) <= (target.number, target.position)
     return last.after is not None and not _holds(full, target) and covers(full.flavour, last.after, target.gtid)
 
 

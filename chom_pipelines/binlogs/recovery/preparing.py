@@ -91,7 +91,7 @@ class Recovery:
         crossed = [
             each
             for each in replayed(self.way.full, self.way.segments)
-            if (end is None or (each.number, each.start) <= end)
+            if (end is None or each.order <= end)
             and not (isinstance(self.target, AtTime) and each.opened > self.target.moment)
         ]
         return tuple(unlogged(crossed, databases))

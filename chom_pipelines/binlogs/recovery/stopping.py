@@ -16,12 +16,12 @@ from chom_pipelines.binlogs.format.transactions import Transaction
 from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace, Target, ThroughGtid
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.log_lines import utc_text
-from chom_pipelines.repository.log_name import LogName
+from chom_pipelines.repository.log_name import InLogFile
 from chom_pipelines.server.facts import Flavour
 
 
 @dataclass(frozen=True)
-class Located:
+class Located(InLogFile):
     """A transaction of an archived log, and the file that it is in."""
 
     file: str
@@ -38,11 +38,6 @@ class Located:
         """
         noted = self.transaction.time
         return max(noted, self.opened) if self.opened else noted
-
-    @property
-    def number(self) -> int:
-        """Of `mysql-bin.000123` 123."""
-        return LogName.of(self.file).number
 
     @property
     def label(self) -> str:
@@ -135,7 +130,7 @@ def _condition(target: Target, flavour: Flavour, executed: str | None) -> _Condi
 
 
 def _before(target: BeforePlace) -> _Condition:
-    number = LogName.of(target.file).number
+    number = target.number
 
     def is_there(_: Located | None, after: Located | None) -> bool:
         if after is None:  # behind the last transaction: the place is among what follows it in the archive

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.log_lines import utc_text
+from chom_pipelines.repository.log_name import InLogFile, is_log_name
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class ThroughGtid:
 
 
 @dataclass(frozen=True)
-class BeforePlace:
+class BeforePlace(InLogFile):
     """All that is before this position of a file, which is where a transaction begins or the file ends.
 
     A server that began its files anew has had their names before: without a `history`, it is a file of the newest one.
@@ -77,7 +78,7 @@ def parse_place(text: str) -> BeforePlace:
     """`mysql-bin.000123:4567`, or `11/mysql-bin.000123:4567` of an older history; raises ConfigurationError."""
     place, _, position = text.rpartition(":")
     history, _, file = place.rpartition("/")
-    is_file = re.fullmatch(r"[^/\0]+\.\d{6,}", file or text.rpartition("/")[2]) is not None
+    is_file = is_log_name(file or text.rpartition("/")[2])
     if not is_file or not position.isdecimal():
         lacks = "no position follows its file" if is_file else "it names no file of a binary log"
         what = f"{text!r} is no place in a binary log: {lacks}"

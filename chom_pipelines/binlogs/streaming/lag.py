@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from chom_pipelines.errors import ConnectionFailedError, ServerError
-from chom_pipelines.repository.log_name import LogName
+from chom_pipelines.repository.log_name import InLogFile
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
 
 
 @dataclass(frozen=True)
-class Place:
+class Place(InLogFile):
     """A position in a file of the log; later ones are greater."""
 
     file: str
@@ -23,7 +23,7 @@ class Place:
 
     @property
     def _order(self) -> tuple[int, int]:
-        return (LogName.of(self.file).number, self.position)
+        return (self.number, self.position)
 
     def __lt__(self, other: Place) -> bool:
         return self._order < other._order
