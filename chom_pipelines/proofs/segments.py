@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-from pydantic import ValidationError
 
 from chom_pipelines.binlogs.archive.indexing import Indexed, SegmentIndex, indexed
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
@@ -19,7 +16,7 @@ from chom_pipelines.binlogs.format.events import MAGIC
 from chom_pipelines.binlogs.format.gtids import Gtids, parse_gtids
 from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.format.transactions import FileEnding, Summary
-from chom_pipelines.errors import ArchiveDamagedError, ChomError, DamagedError, RepositoryError, UnknownFormatError
+from chom_pipelines.errors import ChomError, DamagedError, RepositoryError
 from chom_pipelines.proofs.findings import Findings, keep
 from chom_pipelines.proofs.reading import changed_guide, disbelieved
 from chom_pipelines.repository.encryption import DataKey
@@ -32,7 +29,6 @@ from chom_pipelines.repository.payloads import BinlogPayload
 from chom_pipelines.repository.proof import Comparison, Level, Means, Proof, Subject
 from chom_pipelines.server.facts import Flavour
 
-_INDEX_FORMAT = 1
 _LONGEST_EVENT = 1024
 """More bytes than the first event of any file has."""
 
@@ -107,7 +103,7 @@ class _Reading:
             yield piece
 
     def _index(self, pieces: Iterator[bytes]) -> list[str]:
-        self.index = _parsed(b"".join(pieces), self.entry.folder.where(self.payload.index))
+        self.index = SegmentIndex.parse(b"".join(pieces), self.entry.folder.where(self.payload.index))
         return []
 
     def _log(self, pieces: Iterator[bytes]) -> list[str]:
@@ -208,17 +204,6 @@ def _other(pieces: Iterator[bytes]) -> list[str]:
     for _ in pieces:
         pass
     return []
-
-
-def _parsed(text: bytes, where: str) -> SegmentIndex:
-    try:
-        version = json.loads(text)["format"]
-        if version != _INDEX_FORMAT:
-            what = f"{where}: the index is of format {version!r}; this version reads {_INDEX_FORMAT}"
-            raise UnknownFormatError(what, "use the version of chom that wrote it, or a newer one")
-        return SegmentIndex.model_validate_json(text)
-    except (ValidationError, ValueError, KeyError, TypeError) as error:
-        raise ArchiveDamagedError(f"{where}: the index cannot be read") from error
 
 
 def _compared(subject: Subject, count: int, against: str) -> Comparison:

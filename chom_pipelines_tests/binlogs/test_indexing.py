@@ -1,9 +1,10 @@
 import pytest
 
-from chom_pipelines.binlogs.archive.indexing import SegmentIndex
+from chom_pipelines.binlogs.archive.indexing import SegmentIndex, indexed
 from chom_pipelines.binlogs.format.statements import TEXT_BYTES, Does, understand
 from chom_pipelines.binlogs.format.transactions import Ending
 from chom_pipelines.binlogs.recovery.scheduled import statuses
+from chom_pipelines.errors import ArchiveDamagedError, UnknownFormatError
 from chom_pipelines_tests.binlogs.logs import logs_since, new_log, scanned
 from chom_pipelines_tests.servers import PrivateServer
 
@@ -152,8 +153,8 @@ def test_the_index_has_statements_and_many_rows_and_nothing_else(server: Private
             session.execute(statement)
     [log] = logs_since(server, first)
     transactions, _ = scanned(log.data)
-    index = SegmentIndex.of(transactions)
-    assert SegmentIndex.model_validate_json(index.model_dump_json()) == index
+    index = SegmentIndex(transactions=tuple(filter(None, map(indexed, transactions))))
+    assert SegmentIndex.parse(index.model_dump_json().encode(), "here") == index
     assert [[(each.table, each.inserted, each.deleted) for each in entry.rows] for entry in index.transactions] == [
         *([], [], [("users", 150, 0)], [("users", 0, 120)], [], []),
     ]
@@ -165,3 +166,12 @@ def test_the_index_has_statements_and_many_rows_and_nothing_else(server: Private
     assert [dropped] == [each for each in index.transactions if each.ending is Ending.STATEMENT][2:]
     whole = {(each.gtid, each.start, each.end, each.time) for each in transactions}
     assert all((each.gtid, each.start, each.end, each.time) in whole for each in index.transactions)
+
+
+def test_an_index_of_a_format_that_is_not_known_is_no_damaged_one() -> None:
+    later = b'{"format": 2, "many_rows": 100, "transactions": {"of": "another shape"}}'
+    with pytest.raises(UnknownFormatError, match="here: the index is of format 2; this version reads 1"):
+        SegmentIndex.parse(later, "here")
+    for text in (b"", b'{"format": 1', b'{"format": 1, "transactions": 7}', b"[]"):
+        with pytest.raises(ArchiveDamagedError, match="here: the index cannot be read"):
+            SegmentIndex.parse(text, "here")

@@ -6,15 +6,16 @@ As JSON it is small: entries are lists, and times are numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chom_pipelines.binlogs.format.statements import Does, Statement
 from chom_pipelines.binlogs.format.transactions import Ending, TableRows, Transaction, moment
+from chom_pipelines.errors import ArchiveDamagedError, UnknownFormatError
 
+_FORMAT: Literal[1] = 1
 MANY_ROWS = 100
 """From so many rows on that were inserted, updated or deleted, a table's are in the index."""
 _ROWS_TEXT = 256  # characters of a statement that changes rows: there may be one in each transaction
@@ -54,15 +55,21 @@ class SegmentIndex(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[1] = _FORMAT
     many_rows: int = MANY_ROWS
     transactions: tuple[Indexed, ...] = ()
 
     @staticmethod
-    def of(transactions: Iterable[Transaction], *, many_rows: int = MANY_ROWS) -> SegmentIndex:
-        """Make it of all transactions of a segment, in their order."""
-        entries = (indexed(each, many_rows=many_rows) for each in transactions)
-        return SegmentIndex(many_rows=many_rows, transactions=tuple(each for each in entries if each is not None))
+    def parse(text: bytes, where: str) -> SegmentIndex:
+        """Read what is stored there; raises UnknownFormatError, and ArchiveDamagedError where it is no index."""
+        try:
+            return SegmentIndex.model_validate_json(text)
+        except ValidationError as error:
+            formats = [each["input"] for each in error.errors(include_url=False) if each["loc"] == ("format",)]
+            if formats:
+                what = f"{where}: the index is of format {formats[0]!r}; this version reads {_FORMAT}"
+                raise UnknownFormatError(what, "use the version of chom that wrote it, or a newer one") from error
+            raise ArchiveDamagedError(f"{where}: the index cannot be read") from error
 
 
 def indexed(transaction: Transaction, *, many_rows: int = MANY_ROWS) -> Indexed | None:
