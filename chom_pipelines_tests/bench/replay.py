@@ -18,9 +18,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from chom_pipelines.binlogs.recovery.client_replay import LogFile
 from chom_pipelines.binlogs.recovery.point_in_time import PointInTime, point_in_time
 from chom_pipelines.binlogs.recovery.recovering import Route
+from chom_pipelines.binlogs.recovery.spool import LogFile
 from chom_pipelines.binlogs.recovery.targets import BeforePlace
 from chom_pipelines.progress import unreported
 from chom_pipelines.server.connection import Session

@@ -11,12 +11,13 @@ import pytest
 
 from chom_pipelines.binlogs.archive.archiving import Archiver
 from chom_pipelines.binlogs.archive.histories import History
+from chom_pipelines.binlogs.archive.segment_objects import log_of
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.archive.server_logs import server_logs
 from chom_pipelines.binlogs.archive.unlogged import Asked
 from chom_pipelines.binlogs.recovery import searching
 from chom_pipelines.binlogs.recovery.searching import Search, events, unread
-from chom_pipelines.binlogs.recovery.spool import Spool, log_of
+from chom_pipelines.binlogs.recovery.spool import Spool
 from chom_pipelines.binlogs.streaming.parts import Tail
 from chom_pipelines.binlogs.streaming.wholes import remove_superseded
 from chom_pipelines.errors import BinlogDamagedError, DamagedError

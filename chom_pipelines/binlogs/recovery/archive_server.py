@@ -20,8 +20,8 @@ from chom_pipelines.binlogs.format.events import (
     FormatDescription,
     Kind,
 )
-from chom_pipelines.binlogs.recovery.client_replay import LogFile
 from chom_pipelines.binlogs.recovery.replica import Replica, Source
+from chom_pipelines.binlogs.recovery.spool import LogFile
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.connection import Endpoint, Session

@@ -6,10 +6,10 @@ import re
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from chom_pipelines.binlogs.archive.option_file import option_file
+from chom_pipelines.binlogs.recovery.spool import LogFile
 from chom_pipelines.errors import RestoreFailedError
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour
@@ -19,20 +19,6 @@ from chom_pipelines.server.programs import binlog_program, client_program
 _END = "the replay has ended"
 _FAILED_AT = re.compile(r"^ERROR \d+.*? at line (\d+)", re.MULTILINE)
 _PLACE = re.compile(rb"# at (\d+)\n")
-
-
-@dataclass(frozen=True)
-class LogFile:
-    """A whole file of a binary log on disk, and which of its positions are replayed: from its beginning, to its end."""
-
-    path: Path
-    start: int | None = None
-    stop: int | None = None
-
-    def positions(self) -> list[str]:
-        """As options of the client that reads it."""
-        start = [f"--start-position={self.start}"] if self.start is not None else []
-        return start + ([f"--stop-position={self.stop}"] if self.stop is not None else [])
 
 
 def replay_by_client(
@@ -97,8 +83,10 @@ def _fed(file: LogFile, flavour: Flavour, private: Path, session: subprocess.Pop
 
 def _reader(file: LogFile, flavour: Flavour, private: Path) -> list[str]:
     """What LOAD DATA has loaded is written to files of its own, which the session reads."""
-    loads = f"--local-load={private}"
-    return [str(binlog_program(flavour).path), "--no-defaults", loads, *file.positions(), str(file.path)]
+    places = {"start": file.start, "stop": file.stop}
+    positions = [f"--{end}-position={position}" for end, position in places.items() if position is not None]
+    program = str(binlog_program(flavour).path)
+    return [program, "--no-defaults", f"--local-load={private}", *positions, str(file.path)]
 
 
 def _failure(files: Sequence[LogFile], flavour: Flavour, private: Path, said: str) -> RestoreFailedError:

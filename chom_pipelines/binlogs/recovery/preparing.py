@@ -14,9 +14,8 @@ from chom_pipelines.binlogs.format.gtid_set import GtidCollector, GtidSet
 from chom_pipelines.binlogs.format.statements import Does, Statement
 from chom_pipelines.binlogs.format.transactions import Ending, Transaction
 from chom_pipelines.binlogs.recovery.choosing import Way
-from chom_pipelines.binlogs.recovery.client_replay import LogFile
 from chom_pipelines.binlogs.recovery.scheduled import is_of_events
-from chom_pipelines.binlogs.recovery.spool import Spool
+from chom_pipelines.binlogs.recovery.spool import LogFile, Spool
 from chom_pipelines.binlogs.recovery.stopping import Located, Stop, refuse_wrong_clock, stop
 from chom_pipelines.binlogs.recovery.targets import AtTime, Target
 from chom_pipelines.binlogs.recovery.windows import replayed

@@ -11,14 +11,14 @@ from datetime import datetime
 from enum import StrEnum
 
 from chom_pipelines.binlogs.archive.histories import History
-from chom_pipelines.binlogs.archive.indexing import MANY_ROWS, Indexed, IndexedStatement, SegmentIndex, indexed
+from chom_pipelines.binlogs.archive.indexing import MANY_ROWS, Indexed, IndexedStatement, indexed
+from chom_pipelines.binlogs.archive.segment_objects import index_of, log_of
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.format.statements import Does, bare_text
 from chom_pipelines.binlogs.format.transactions import TableRows
-from chom_pipelines.binlogs.recovery.spool import log_of, object_of
 from chom_pipelines.binlogs.recovery.targets import BeforePlace
-from chom_pipelines.errors import ArchiveDamagedError, ConfigurationError
+from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.logical.tables import RESTORE_MARKER
 from chom_pipelines.repository.keys import Keyring
 
@@ -140,7 +140,8 @@ class Event:
 def events(history: History, search: Search, keyring: Keyring | None, *, newest: bool) -> Iterator[Event]:
     """All that is found in a history, in the order of its log.
 
-    Raises DamagedError, BinlogDamagedError, KeyUnavailableError. Of what `unread` names nothing is found.
+    Raises DamagedError, BinlogDamagedError, UnknownFormatError, KeyUnavailableError. Of what `unread` names nothing is
+    found.
     """
     for file in dict.fromkeys(each.file for each in sorted(history.segments, key=lambda each: each.number)):
         read = _indexes if search.rows >= MANY_ROWS else _logs
@@ -161,7 +162,7 @@ def unread(history: History, search: Search) -> list[Segment]:
 def _indexes(history: History, file: str, search: Search, keyring: Keyring | None) -> Iterator[Indexed]:
     segments = [each for each in history.segments if each.file == file and search.overlaps(each)]
     for segment in sorted(segments, key=lambda each: each.start):
-        yield from _index(history, segment, keyring).transactions
+        yield from index_of(history, segment, keyring).transactions
 
 
 def _logs(history: History, file: str, search: Search, keyring: Keyring | None) -> Iterator[Indexed]:
@@ -179,11 +180,3 @@ def _logs(history: History, file: str, search: Search, keyring: Keyring | None) 
                 if entry := indexed(transaction, many_rows=search.rows):
                     yield entry
     scanner.finish()
-
-
-def _index(history: History, segment: Segment, keyring: Keyring | None) -> SegmentIndex:
-    where, text = object_of(history, segment, "index", keyring)
-    try:
-        return SegmentIndex.model_validate_json(b"".join(text))
-    except ValueError as error:
-        raise ArchiveDamagedError(f"{where}: the index cannot be read") from error

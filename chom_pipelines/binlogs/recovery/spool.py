@@ -2,52 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from chom_pipelines.binlogs.archive.histories import History
+from chom_pipelines.binlogs.archive.segment_objects import log_of
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.recovery.stopping import Located
 from chom_pipelines.errors import ArchiveDamagedError
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.objects import read_object
-from chom_pipelines.repository.payloads import BinlogPayload
 from chom_pipelines.server.facts import Flavour
 
 
-def log_of(history: History, segment: Segment, keyring: Keyring | None) -> Iterator[bytes]:
-    """The bytes of the log in a segment, as the server wrote them: authenticated, and compared with what was sent.
+@dataclass(frozen=True)
+class LogFile:
+    """A whole file of a binary log on disk, and which of its positions are replayed: from its beginning, to its end."""
 
-    Raises DamagedError, KeyUnavailableError.
-    """
-    where, pieces = object_of(history, segment, "log", keyring)
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(piece)
-        yield piece
-    if digest.hexdigest() != segment.digest:
-        raise ArchiveDamagedError(f"{where}: the log is not what the server sent")
-
-
-def object_of(
-    history: History, segment: Segment, what: Literal["log", "index"], keyring: Keyring | None
-) -> tuple[str, Iterator[bytes]]:
-    """Where one of a segment's objects is, for people, and its bytes, authenticated as they are read.
-
-    Raises DamagedError, KeyUnavailableError.
-    """
-    entry = history.entry(segment)
-    manifest = entry.manifest(keyring)
-    payload = manifest.payload
-    path = getattr(payload, what) if isinstance(payload, BinlogPayload) else None
-    stored = next((each for each in manifest.objects if each.path == path), None)
-    if stored is None:
-        raise ArchiveDamagedError(f"{entry.where}: the manifest names no {what}")
-    return entry.folder.where(stored.path), read_object(entry.folder, stored, entry.data_key(keyring))
+    path: Path
+    start: int | None = None
+    stop: int | None = None
 
 
 @dataclass(frozen=True)
