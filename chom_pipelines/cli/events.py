@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chom_pipelines.binlogs.archive.histories import History, histories, reading_histories
+from chom_pipelines.binlogs.archive.histories import History, histories, newest_of, reading_histories
 from chom_pipelines.binlogs.archive.indexing import MANY_ROWS, IndexedStatement
 from chom_pipelines.binlogs.format.statements import Does
 from chom_pipelines.binlogs.format.transactions import TableRows
@@ -60,7 +60,7 @@ def find_events(
     )
     with reading_histories(repository, chosen.name, "search"):
         archived = histories(repository, chosen.name, keyring)
-        newest = archived[-1] if archived and archived[0].last else None
+        newest = newest_of(archived)
         found = (event for history in archived for event in events(history, search, keyring, newest=history is newest))
         if json:
             shown = [_as_json(each) for each in found]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -118,6 +118,14 @@ def histories(repository: Repository, server: str, keyring: Keyring | None) -> l
         return found.manifest
 
     return _histories(repository, server, manifest)
+
+
+def newest_of(found: Sequence[History]) -> History | None:
+    """The one that the server writes, of all in their order; None: nothing is archived, or of one nothing tells when.
+
+    That one, of which no segment can be used, is put first, and may be the newest.
+    """
+    return found[-1] if found and found[0].last else None
 
 
 def histories_to_continue(repository: Repository, server: str, keyring: Keyring | None) -> list[History]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import cached_property
 
 from chom_pipelines.binlogs.archive.chain import Gap, Run
-from chom_pipelines.binlogs.archive.histories import History, histories
+from chom_pipelines.binlogs.archive.histories import History, histories, newest_of
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.archive.unlogged import Unlogged, unlogged_of
 from chom_pipelines.binlogs.recovery.windows import Full, Windows, following, replayed, run_of, windows
@@ -46,7 +46,7 @@ class Recoverable:
     @property
     def newest(self) -> History | None:
         """The history that the server writes; None: nothing is archived, or of one nothing tells when it was."""
-        return self.histories[-1] if self.histories and self.histories[0].last else None
+        return newest_of(self.histories)
 
     @cached_property
     def open_gaps(self) -> tuple[Gap, ...]:
