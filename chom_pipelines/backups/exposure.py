@@ -77,8 +77,7 @@ def _broken(found: Recoverable, unlogged: Sequence[Unlogged], details: Details) 
         what = f"{gaps[-1].why}; take a full backup: what is archived since leads nowhere without one"
         return Verdict(Outcome.FAILED, what, details, (*(gap.why for gap in gaps), *(each.line for each in lacking)))
     if lacking:
-        what = f"{lacking[-1].line}; no restore has it; {lacking[-1].lack.remedy}"
-        return Verdict(Outcome.FAILED, what, details, tuple(each.line for each in lacking))
+        return Verdict(Outcome.FAILED, lacking[-1].said, details, tuple(each.line for each in lacking))
     if found.unusable_segments:
         reasons = tuple(f"{name}: {reason}" for name, reason in found.unusable_segments.items())
         what = (
@@ -94,8 +93,7 @@ def _doubtful(found: Recoverable, unlogged: Sequence[Unlogged], details: Details
     if not any(interval.last for interval in found.windows.intervals):
         return Verdict(Outcome.NOT_VERIFIED, "no binary log that follows a full backup is archived", details)
     if unlogged:
-        what = f"statements on what is backed up may be missing: {unlogged[-1].line}; {unlogged[-1].lack.remedy}"
-        return Verdict(Outcome.NOT_VERIFIED, what, details, tuple(each.line for each in unlogged))
+        return Verdict(Outcome.NOT_VERIFIED, unlogged[-1].said, details, tuple(each.line for each in unlogged))
     if found.settings_unknown:
         what = f"with which settings the server wrote {found.settings_unknown} of the segments is not known"
         return Verdict(Outcome.NOT_VERIFIED, f"{what}; take a full backup", details)

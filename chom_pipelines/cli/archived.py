@@ -52,18 +52,11 @@ def print_archived(
     for gap in archived.gaps:
         typer.echo(f"  gap: {gap.why}; take a full backup: what follows leads nowhere without one", err=True)
     for lacking in unlogged:
-        typer.echo(f"  {unlogged_words(lacking)}", err=True)
-
-
-def unlogged_words(lacking: Unlogged) -> str:
-    """What is not in the log, and what mends it."""
-    if lacking.lack.matters:
-        return f"{lacking.line}; no restore has it; {lacking.lack.remedy}"
-    return f"{lacking.line}; whether there was any on what is backed up is not known; {lacking.lack.remedy}"
+        typer.echo(f"  {lacking.said}", err=True)
 
 
 def unlogged_json(lacking: Unlogged) -> dict[str, Any]:
-    """The same for programs."""
+    """What is not in the log, for programs."""
     lack = lacking.lack
     what = {"what": lack.what, "remedy": lack.remedy, "certain": lack.matters}
     return {"history": lacking.last.history, "from": lacking.start, "to": lacking.last.as_of, **what}

@@ -14,7 +14,7 @@ from chom_pipelines.binlogs.archive.chain import Run
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.recovery.windows import Full, Interval
 from chom_pipelines.cli import output
-from chom_pipelines.cli.archived import unlogged_json, unlogged_words
+from chom_pipelines.cli.archived import unlogged_json
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Server
@@ -79,7 +79,7 @@ def _print(found: Recoverable, server: Server, now: datetime) -> None:
         if found.is_mended(lacking):
             typer.echo(f"  {lacking.line}; a full backup was taken after it")
         else:
-            typer.secho(f"  {unlogged_words(lacking)}", fg="red" if lacking.lack.matters else None)
+            typer.secho(f"  {lacking.said}", fg="red" if lacking.lack.matters else None)
     for name, reason in {**found.unusable_backups, **found.unusable_segments}.items():
         typer.secho(f"  cannot be used: {name}: {reason}", fg="red")
     exposure = found.windows.exposure(now)

@@ -31,6 +31,12 @@ class Unlogged:
         span = f"{self.start:%Y-%m-%d %H:%M:%S} to {self.last.as_of:%Y-%m-%d %H:%M:%S} UTC"
         return f"not in the log from {span}: {self.lack.what}"
 
+    @property
+    def said(self) -> str:
+        """The same, with what it costs, and what mends it."""
+        cost = "no restore has it" if self.lack.matters else "whether there was any on what is backed up is not known"
+        return f"{self.line}; {cost}; {self.lack.remedy}"
+
 
 @dataclass(frozen=True)
 class Asked:

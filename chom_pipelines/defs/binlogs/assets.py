@@ -78,6 +78,6 @@ def _say(context: dg.AssetExecutionContext, server: Server, hour: ArchivedHour, 
     for gap in (gap for chain in hour.chains.values() for gap in chain.gaps if gap.before in hour.new):
         context.log.warning("gap: %s; take a full backup: what follows leads nowhere without one", gap.why)
     for lacking in unlogged(hour.new, server.databases):
-        context.log.warning("%s; %s", lacking.line, lacking.lack.remedy)
+        context.log.warning("%s", lacking.said)
     if missed:
         context.log.info("%d earlier hours had no run and are in the archive: reported as materialised", missed)
