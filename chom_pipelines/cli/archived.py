@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from chom_pipelines.binlogs.archive.archiving import Archived
+from chom_pipelines.binlogs.archive.archiving import Archived, warnings_of
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.archive.unlogged import Unlogged
 from chom_pipelines.cli import output
@@ -42,17 +42,9 @@ def print_archived(
         typer.echo(f"{server}: nothing is closed that is not archived")
     if archived.until:
         typer.echo(f"  archived is everything up to {archived.until:%Y-%m-%d %H:%M:%S} UTC")
+    warnings += warnings_of(archived.began_anew, archived.blocked, archived.gaps, unlogged)
     for warning in warnings:
         typer.echo(f"  warning: {warning}", err=True)
-    if archived.began_anew:
-        typer.echo(f"  warning: {archived.began_anew}; take a full backup: no backup of before leads into it", err=True)
-    for each in archived.blocked:
-        remedy = "move it away, so that what the server still has is archived anew"
-        typer.echo(f"  not archived, as what has its place cannot be used: {each}; {remedy}", err=True)
-    for gap in archived.gaps:
-        typer.echo(f"  gap: {gap.why}; take a full backup: what follows leads nowhere without one", err=True)
-    for lacking in unlogged:
-        typer.echo(f"  {lacking.said}", err=True)
 
 
 def unlogged_json(lacking: Unlogged) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -12,7 +12,7 @@ from chom_pipelines.binlogs.archive.continuing import free_name, why_anew
 from chom_pipelines.binlogs.archive.histories import History, histories_to_continue
 from chom_pipelines.binlogs.archive.segments import FIRST, Identity, Segment
 from chom_pipelines.binlogs.archive.server_logs import ServerLog, rotate, server_logs
-from chom_pipelines.binlogs.archive.unlogged import Asked
+from chom_pipelines.binlogs.archive.unlogged import Asked, Unlogged
 from chom_pipelines.binlogs.archive.writing import SegmentWriter, head_of
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.models import Server
@@ -52,6 +52,21 @@ class Archived:
     def until(self) -> datetime | None:
         """Everything up to here is archived, by the server's clock; None: nothing is."""
         return self.chain.runs[-1].last.until if self.chain.runs else None
+
+
+def warnings_of(
+    began_anew: str, blocked: Iterable[str], gaps: Iterable[Gap], unlogged: Iterable[Unlogged]
+) -> Iterator[str]:
+    """What a person has to be told of what was archived: for the first three see `Archived`."""
+    if began_anew:
+        yield f"{began_anew}; take a full backup: no backup of before leads into it"
+    for each in blocked:
+        what = f"not archived, as what has its place cannot be used: {each}"
+        yield f"{what}; move it away, so that what the server still has is archived anew"
+    for gap in gaps:
+        yield f"gap: {gap.why}; take a full backup: what follows leads nowhere without one"
+    for lacking in unlogged:
+        yield lacking.said
 
 
 def archive(

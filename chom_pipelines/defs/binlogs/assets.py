@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from chom_pipelines.backups.archived_hours import ArchivedHour, archive_hour
+from chom_pipelines.binlogs.archive.archiving import warnings_of
 from chom_pipelines.binlogs.archive.coverage import Span
 from chom_pipelines.binlogs.archive.unlogged import unlogged
 from chom_pipelines.defs.binlogs.hours import covered, report_missed
@@ -71,13 +72,8 @@ def binlog_archive(server: Server) -> dg.AssetsDefinition:
 
 
 def _say(context: dg.AssetExecutionContext, server: Server, hour: ArchivedHour, missed: int) -> None:
-    if hour.began_anew:
-        context.log.warning("%s; take a full backup: none of before leads into what follows", hour.began_anew)
-    for name in hour.blocked:
-        context.log.warning("%s; move it away, so that what the server still has is archived anew", name)
-    for gap in (gap for chain in hour.chains.values() for gap in chain.gaps if gap.before in hour.new):
-        context.log.warning("gap: %s; take a full backup: what follows leads nowhere without one", gap.why)
-    for lacking in unlogged(hour.new, server.databases):
-        context.log.warning("%s", lacking.said)
+    gaps = (gap for chain in hour.chains.values() for gap in chain.gaps if gap.before in hour.new)
+    for warning in warnings_of(hour.began_anew, hour.blocked, gaps, unlogged(hour.new, server.databases)):
+        context.log.warning("%s", warning)
     if missed:
         context.log.info("%d earlier hours had no run and are in the archive: reported as materialised", missed)
