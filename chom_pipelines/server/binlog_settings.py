@@ -32,6 +32,14 @@ class BinlogSettings:
 
 
 @dataclass(frozen=True)
+class SettingsNow:
+    """What a server answers; those that take a restart to be changed hold `since` its start, by its clock."""
+
+    settings: BinlogSettings
+    since: datetime
+
+
+@dataclass(frozen=True)
 class Lack:
     """What is not in a binary log and why, and what mends it.
 
@@ -44,8 +52,8 @@ class Lack:
     matters: bool = True
 
 
-def read_binlog_settings(session: Session, facts: ServerFacts) -> tuple[BinlogSettings, datetime]:
-    """The settings, and since when those hold that take a restart to be changed, by the server's clock.
+def read_binlog_settings(session: Session, facts: ServerFacts) -> SettingsNow:
+    """Ask the server.
 
     Takes what reading the position of the binary log takes; raises MissingPrivilegeError without it.
     """
@@ -58,7 +66,7 @@ def read_binlog_settings(session: Session, facts: ServerFacts) -> tuple[BinlogSe
         ignored=_names(status.get("Binlog_Ignore_DB")),
         updates_off=facts.updates_off if facts.updates_off and _replicates(session, facts) else None,
     )
-    return settings, datetime.fromtimestamp(now - int(running), UTC)
+    return SettingsNow(settings, datetime.fromtimestamp(now - int(running), UTC))
 
 
 def lacks(settings: BinlogSettings, databases: Sequence[str] | None) -> tuple[Lack, ...]:

@@ -133,7 +133,7 @@ def _archive(missing: Sequence[Need], current: str, *, roles: bool) -> Iterator[
 def _unlogged(session: Session, facts: ServerFacts, databases: Sequence[str] | None) -> Iterator[Finding]:
     """What would not be in an archive of the binary log."""
     try:
-        settings, _ = read_binlog_settings(session, facts)
+        settings = read_binlog_settings(session, facts).settings
     except MissingPrivilegeError as error:
         yield not_verified(
             BINARY_LOG, f"what is kept out of it cannot be seen: {error.what}", "grant the privileges above"

@@ -14,7 +14,6 @@ from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.segment_objects import log_of
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.archive.server_logs import server_logs
-from chom_pipelines.binlogs.archive.unlogged import Asked
 from chom_pipelines.binlogs.recovery import searching
 from chom_pipelines.binlogs.recovery.searching import Search, events, unread
 from chom_pipelines.binlogs.recovery.spool import Spool
@@ -49,10 +48,10 @@ class Parted:
         backups.repository.create()
         with server.connect() as session:
             logs = server_logs(session, server.facts)
-            asked = Asked(*read_binlog_settings(session, server.facts))
+            settings = read_binlog_settings(session, server.facts)
         inventory = backups.inventory(server)
         endpoint = inventory.endpoint()
-        archiver = Archiver(inventory, backups.policy, backups.repository, None, endpoint, server.facts, asked)
+        archiver = Archiver(inventory, backups.policy, backups.repository, None, endpoint, server.facts, settings)
         history, _ = archiver.continued(logs)
         return cls(archive, Tail(archiver.writer(history, streamed=True), history, endpoint.where, logs[-1].file))
 

@@ -12,15 +12,16 @@ import pytest
 
 from chom_pipelines.backups.exposure import UNBROKEN, answers
 from chom_pipelines.backups.verdicts import Verdict
+from chom_pipelines.binlogs.archive.log_settings import settings_when_written
 from chom_pipelines.binlogs.archive.segments import Segment
-from chom_pipelines.binlogs.archive.unlogged import Asked, unlogged
+from chom_pipelines.binlogs.archive.unlogged import unlogged
 from chom_pipelines.binlogs.format.events import Checksum, FormatDescription
 from chom_pipelines.binlogs.recovery.point_in_time import point_in_time
 from chom_pipelines.binlogs.recovery.targets import BeforePlace
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.payloads import BinlogPayload
-from chom_pipelines.server.binlog_settings import BinlogSettings, lacks
+from chom_pipelines.server.binlog_settings import BinlogSettings, SettingsNow, lacks
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.findings import Finding
 from chom_pipelines.server.preflight import ask_server
@@ -216,17 +217,20 @@ def test_a_stream_records_it_in_its_parts(flavour: Flavour, tmp_path: Path) -> N
 
 
 def test_a_file_from_before_the_servers_start_has_what_was_known_then() -> None:
-    asked = Asked(ROWS, since=at(2))
+    def written(number: int, begin: FormatDescription, opened: datetime, archived: list[Segment]) -> object:
+        now = SettingsNow(ROWS, since=at(2))
+        return settings_when_written(now, f"mysql-bin.{number:06d}", begin, opened, archived)
+
     before, last = segment(0, logging=SHOP_IGNORED), segment(1, logging=SHOP_IGNORED)
     begins, follows = head(created=1), head(created=0)
-    assert asked.when_written("mysql-bin.000001", follows, at(1), [before]) == SHOP_IGNORED
-    assert asked.when_written("mysql-bin.000001", follows, at(1), []) is None
-    assert asked.when_written("mysql-bin.000001", begins, at(1), [before]) is None, "nobody asked between two starts"
-    assert asked.when_written("mysql-bin.000001", begins, at(2) - timedelta(seconds=1), [before]) == ROWS
-    assert asked.when_written("mysql-bin.000002", begins, at(2), [before, last]) == ROWS
-    assert asked.when_written("mysql-bin.000002", follows, at(2), [before, last]) == SHOP_IGNORED, "in the same second"
-    assert asked.when_written("mysql-bin.000002", follows, at(3), [before, last]) == ROWS
-    assert asked.when_written("mysql-bin.000009", follows, at(1), [before]) is None, "the one between is not known"
+    assert written(1, follows, at(1), [before]) == SHOP_IGNORED
+    assert written(1, follows, at(1), []) is None
+    assert written(1, begins, at(1), [before]) is None, "nobody asked between two starts"
+    assert written(1, begins, at(2) - timedelta(seconds=1), [before]) == ROWS
+    assert written(2, begins, at(2), [before, last]) == ROWS
+    assert written(2, follows, at(2), [before, last]) == SHOP_IGNORED, "in the same second"
+    assert written(2, follows, at(3), [before, last]) == ROWS
+    assert written(9, follows, at(1), [before]) is None, "the one between is not known"
 
 
 def head(created: int) -> FormatDescription:

@@ -12,7 +12,7 @@ from chom_pipelines.binlogs.archive.continuing import free_name, why_anew
 from chom_pipelines.binlogs.archive.histories import History, histories_to_continue
 from chom_pipelines.binlogs.archive.segments import FIRST, Identity, Segment
 from chom_pipelines.binlogs.archive.server_logs import ServerLog, rotate, server_logs
-from chom_pipelines.binlogs.archive.unlogged import Asked, Unlogged
+from chom_pipelines.binlogs.archive.unlogged import Unlogged
 from chom_pipelines.binlogs.archive.writing import SegmentWriter, head_of
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.models import Server
@@ -22,7 +22,7 @@ from chom_pipelines.repository.data_keys import continued_key
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import WRITING, BackupId, Kind
 from chom_pipelines.repository.repository import Repository
-from chom_pipelines.server.binlog_settings import read_binlog_settings
+from chom_pipelines.server.binlog_settings import SettingsNow, read_binlog_settings
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts, read_facts
 
@@ -94,8 +94,8 @@ def archive(
                 server_logs(session, facts)  # a server without a binary log is refused before anything is asked of it
                 rotate(session)
             logs = server_logs(session, facts)
-            asked = Asked(*read_binlog_settings(session, facts))
-        return Archiver(server, policy, repository, keyring, endpoint, facts, asked).archive(logs, report)
+            settings = read_binlog_settings(session, facts)
+        return Archiver(server, policy, repository, keyring, endpoint, facts, settings).archive(logs, report)
 
 
 def refuse_without_key(policy: BackupPolicy, keyring: Keyring | None) -> None:
@@ -115,7 +115,7 @@ class Archiver:
     keyring: Keyring | None
     endpoint: Endpoint
     facts: ServerFacts
-    asked: Asked
+    settings: SettingsNow
 
     def archive(self, logs: Sequence[ServerLog], report: Report) -> Archived:
         """Archive what of these files, the last of which the server writes, is not there as a whole."""
@@ -156,7 +156,7 @@ class Archiver:
             last = max(before, key=lambda each: each.order, default=None)
             folder = (history.parts if streamed else history.stream).folder
             key = continued_key(folder, last.stream_key if last else None, self.keyring)
-        return SegmentWriter(self.server.name, self.endpoint, self.facts, self.policy, key, self.asked)
+        return SegmentWriter(self.server.name, self.endpoint, self.facts, self.policy, key, self.settings)
 
 
 def _report(report: Report, before: int, total: int, size: int) -> None:

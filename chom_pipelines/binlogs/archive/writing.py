@@ -12,11 +12,11 @@ from chom_pipelines import __version__
 from chom_pipelines.binlogs.archive.client import read_log
 from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.indexing import SegmentIndex
+from chom_pipelines.binlogs.archive.log_settings import settings_when_written
 from chom_pipelines.binlogs.archive.reading import LogReading
 from chom_pipelines.binlogs.archive.segment_guide import segment_guide
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
 from chom_pipelines.binlogs.archive.server_logs import ServerLog
-from chom_pipelines.binlogs.archive.unlogged import Asked
 from chom_pipelines.binlogs.format.events import IN_USE, FormatDescription
 from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.format.transactions import FileEnding, Summary
@@ -30,7 +30,7 @@ from chom_pipelines.repository.manifest import Coordinates, Manifest, Position
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
 from chom_pipelines.repository.payloads import BinlogPayload, Logging
 from chom_pipelines.repository.streams import Draft
-from chom_pipelines.server.binlog_settings import BinlogSettings, lacks
+from chom_pipelines.server.binlog_settings import BinlogSettings, SettingsNow, lacks
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import ServerFacts
 
@@ -93,7 +93,7 @@ class SegmentWriter:
     facts: ServerFacts
     policy: BackupPolicy
     key: tuple[StreamKey, DataKey] | None
-    asked: Asked
+    settings: SettingsNow
 
     def write(self, history: History, log: ServerLog, report: Callable[[int], None]) -> Segment:
         """Store a file that the server has closed, as a whole; `report` is told bytes.
@@ -139,7 +139,7 @@ class SegmentWriter:
         """Store the index, and publish it all."""
         found, content = reading.scanner.finish(), reading.content
         codec, level = self.policy.compression, self.policy.level
-        settings = self.asked.when_written(piece.file, found.format, found.opened, history.segments)
+        settings = settings_when_written(self.settings, piece.file, found.format, found.opened, history.segments)
         with ObjectWriter(draft.folder, INDEX, codec, level, self._data_key) as index:
             index.write(SegmentIndex(transactions=tuple(content.indexed)).model_dump_json().encode())
         manifest = Manifest(

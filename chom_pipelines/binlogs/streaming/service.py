@@ -17,7 +17,6 @@ from functools import cached_property
 
 from chom_pipelines.binlogs.archive.archiving import Archiver, archive, refuse_without_key
 from chom_pipelines.binlogs.archive.server_logs import rotate, server_logs
-from chom_pipelines.binlogs.archive.unlogged import Asked
 from chom_pipelines.binlogs.streaming.following import Follower, followed
 from chom_pipelines.binlogs.streaming.lag import Lag, LagReport, Place, State, place_of
 from chom_pipelines.binlogs.streaming.parts import Tail
@@ -131,8 +130,8 @@ class Streaming:
                 session.give_up_after(_ANSWER)
                 facts = read_facts(session)
                 logs = server_logs(session, facts)
-                asked = Asked(*read_binlog_settings(session, facts))
-            archiver = Archiver(self.server, self.policy, self.repository, self.keyring, endpoint, facts, asked)
+                settings = read_binlog_settings(session, facts)
+            archiver = Archiver(self.server, self.policy, self.repository, self.keyring, endpoint, facts, settings)
             history, anew = archiver.continued(logs)
             if anew:
                 _log.warning("a new history begins: %s", anew)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -15,7 +16,7 @@ from chom_pipelines.binlogs.archive import archiving
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.progress import unreported
-from chom_pipelines.server.binlog_settings import BinlogSettings, read_binlog_settings
+from chom_pipelines.server.binlog_settings import SettingsNow, read_binlog_settings
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour, ServerFacts
 from chom_pipelines_tests.binlogs.archives import archived_server
@@ -41,9 +42,9 @@ def server() -> Iterator[PrivateServer]:
 def started_days_ago(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of hours before now are begun by SET timestamp: the server has to have been running then."""
 
-    def settings(session: Session, facts: ServerFacts) -> tuple[BinlogSettings, datetime]:
-        found, since = read_binlog_settings(session, facts)
-        return found, since - timedelta(days=2)
+    def settings(session: Session, facts: ServerFacts) -> SettingsNow:
+        found = read_binlog_settings(session, facts)
+        return replace(found, since=found.since - timedelta(days=2))
 
     monkeypatch.setattr(archiving, "read_binlog_settings", settings)
 
