@@ -155,7 +155,7 @@ def _performed(stack: ExitStack, place: Place, steps: _Steps) -> _Seen:
         say(f"{sum(each.transactions for each in archived.new):,} transactions of the binary log archived")
     with steps.step("chom events finds it") as say:
         event = accident.found(inventory, happened, archived)
-        say(f"{event.entry.time:%H:%M:%S} UTC, {event.before}")
+        say(f"{event.time:%H:%M:%S} UTC, {event.before}")
     with steps.step(f"chom restore --before {event.before}") as say:
         undone = accident.undone(inventory, event, happened, server.endpoint)
         count = undone.recovered.transactions
@@ -214,7 +214,7 @@ def _print_tables(seen: _Seen) -> None:
 
 def _accident(seen: _Seen) -> str:
     event = seen.undone.event
-    return f"at {event.before}, of {event.entry.time:%H:%M:%S} UTC"
+    return f"at {event.before}, of {event.time:%H:%M:%S} UTC"
 
 
 def _undone(seen: _Seen) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from shlex import quote
 from typing import Annotated, Any
 
@@ -44,8 +43,8 @@ def find_events(
 ) -> None:
     """Find drops, truncations, DDL and changes of many rows in the archived binary log, oldest first.
 
-    Each is told with its time (UTC), its place in the log, and the command that restores all that was before it. Exit
-    code 1 where nothing is found.
+    Each is told with its time (UTC), its place in the log, and the command that restores all that was before it. On
+    MariaDB, whose log notes when statements began, it was committed then or later. Exit code 1 where nothing is found.
     """
     inventory = load_inventory(config)
     chosen = inventory.server(server)
@@ -104,7 +103,7 @@ def _not_searched(archived: Sequence[History], search: Search) -> list[str]:
 
 def _print(event: Event) -> None:
     gtid = f"  GTID {event.entry.gtid}" if event.entry.gtid else ""
-    typer.secho(f"{output.utc_text(event.entry.time)}  {event.before}{gtid}", bold=True)
+    typer.secho(f"{output.utc_text(event.time)}  {event.before}{gtid}", bold=True)
     for rows in event.rows:
         typer.echo(f"  {output.printable(_changed(rows))}")
     for statement in event.statements:
@@ -146,7 +145,7 @@ def _as_json(event: Event) -> dict[str, Any]:
     entry = event.entry
     return {
         "history": event.history,
-        "time": _iso(entry.time),
+        "time": event.time.isoformat(),
         "file": event.file,
         "start": entry.start,
         "end": entry.end,
@@ -155,7 +154,3 @@ def _as_json(event: Event) -> dict[str, Any]:
         "rows": [each._asdict() for each in event.rows],
         "statements": [each._asdict() for each in event.statements],
     }
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat()

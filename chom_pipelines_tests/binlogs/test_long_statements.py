@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from chom_pipelines.binlogs.archive.indexing import MANY_ROWS
 from chom_pipelines.binlogs.recovery.recovering import Route
+from chom_pipelines.binlogs.recovery.searching import Change, Search, events
 from chom_pipelines.binlogs.recovery.targets import AtTime
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
@@ -58,3 +61,24 @@ def test_a_second_within_a_statement_is_the_same_before_and_after_its_file_is_ar
     assert found == [2, 2]
     with archived.server.connect() as session:
         assert session.value("SELECT COUNT(*) FROM shop.t") == 0
+
+
+def test_a_search_goes_by_the_time_at_which_a_statement_can_have_been_committed(archived: Archive) -> None:
+    """One that was begun in one file and committed in the next; by the index, and by the log itself."""
+    archived.work(f"INSERT INTO shop.t (s) VALUES {', '.join(['(1)'] * 120)}")
+    with ThreadPoolExecutor(1) as others:
+        running = others.submit(archived.work, "DELETE FROM shop.t WHERE SLEEP(0.04) = 0")
+        archived.work("DO SLEEP(2)", "FLUSH BINARY LOGS")
+        running.result()
+    archived.archive()
+    history = archived.history
+    assert history.last
+    opened = history.last.opened
+    for rows in (1, MANY_ROWS):
+        search = Search(changes=frozenset({Change.DELETE}), rows=rows)
+        (found,) = events(history, search, archived.keyring, newest=True)
+        assert (found.file, found.time >= opened) == (history.last.file, True)
+        since = replace(search, begin=opened)
+        assert list(events(history, since, archived.keyring, newest=True)) == [found]
+        until = replace(search, end=opened - timedelta(seconds=1))
+        assert list(events(history, until, archived.keyring, newest=True)) == []

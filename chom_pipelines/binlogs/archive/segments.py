@@ -126,6 +126,11 @@ class Segment(InLogFile):
         return self.as_of - timedelta(seconds=1)
 
     @property
+    def none_before(self) -> datetime | None:
+        """No transaction of its file was committed before this; None: the log notes commits, as MySQL's does."""
+        return self.opened if self.flavour is Flavour.MARIADB else None
+
+    @property
     def order(self) -> tuple[int, int]:
         """What the segments of a history are sorted by."""
         return (self.number, self.start)

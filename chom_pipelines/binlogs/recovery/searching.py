@@ -17,6 +17,7 @@ from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.format.statements import Does, bare_text
 from chom_pipelines.binlogs.format.transactions import TableRows
+from chom_pipelines.binlogs.recovery.stopping import committed
 from chom_pipelines.binlogs.recovery.targets import BeforePlace
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.logical.tables import RESTORE_MARKER
@@ -86,9 +87,9 @@ class Search:
             self.end is None or first <= self.end
         )
 
-    def finds(self, entry: Indexed) -> tuple[tuple[TableRows, ...], tuple[IndexedStatement, ...]]:
-        """What of a transaction is looked for: tables with their rows, and statements."""
-        if (self.begin and entry.time < self.begin) or (self.end and entry.time > self.end):
+    def finds(self, entry: Indexed, time: datetime) -> tuple[tuple[TableRows, ...], tuple[IndexedStatement, ...]]:
+        """What of a transaction of that time is looked for: tables with their rows, and statements."""
+        if (self.begin and time < self.begin) or (self.end and time > self.end):
             return (), ()
         return tuple(filter(self._rows, entry.rows)), tuple(filter(self._statement, entry.statements))
 
@@ -127,6 +128,8 @@ class Event:
     newest: bool
     """It is of the history that the server writes, whose files go without saying."""
     file: str
+    time: datetime
+    """As `chom restore --at` goes by it: before this moment it was not committed, and on MySQL it was then."""
     entry: Indexed
     rows: tuple[TableRows, ...]
     statements: tuple[IndexedStatement, ...]
@@ -143,12 +146,14 @@ def events(history: History, search: Search, keyring: Keyring | None, *, newest:
     Raises DamagedError, BinlogDamagedError, UnknownFormatError, KeyUnavailableError. Of what `unread` names nothing is
     found.
     """
-    for file in dict.fromkeys(each.file for each in sorted(history.segments, key=lambda each: each.number)):
-        read = _indexes if search.rows >= MANY_ROWS else _logs
+    read = _indexes if search.rows >= MANY_ROWS else _logs
+    opened = {each.file: each.none_before for each in sorted(history.segments, key=lambda each: each.order)}
+    for file, none_before in opened.items():
         for entry in read(history, file, search, keyring):
-            rows, statements = search.finds(entry)
+            time = committed(entry.time, none_before)
+            rows, statements = search.finds(entry, time)
             if rows or statements:
-                yield Event(history.name, newest, file, entry, rows, statements)
+                yield Event(history.name, newest, file, time, entry, rows, statements)
 
 
 def unread(history: History, search: Search) -> list[Segment]:

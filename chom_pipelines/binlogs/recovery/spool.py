@@ -13,7 +13,6 @@ from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.recovery.stopping import Located
 from chom_pipelines.errors import ArchiveDamagedError
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.server.facts import Flavour
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Spool:
             if missing := {each.id for each in segments if each.file == file} - {each.id for each in parts}:
                 what = f"{file} of the history {history.name} is not there from its beginning up to {min(missing)}"
                 raise ArchiveDamagedError(what, "`chom windows` tells the gap; restore to a moment before it")
-            opened = parts[0].opened if parts[0].flavour is Flavour.MARIADB else None
+            opened = parts[0].none_before
             pieces = (piece for segment in parts for piece in log_of(history, segment, keyring))
             with (self.directory / file).open("xb") as whole:
                 try:

@@ -20,6 +20,15 @@ from chom_pipelines.repository.log_name import InLogFile
 from chom_pipelines.server.facts import Flavour
 
 
+def committed(noted: datetime, opened: datetime | None) -> datetime:
+    """Before this moment a transaction was not committed, and on MySQL it was then.
+
+    MariaDB notes when the statement began that is the transaction, or that committed it. Transactions are in the log in
+    the order of their commits, and so none was committed before its file was `opened` (None: the log notes commits).
+    """
+    return max(noted, opened) if opened else noted
+
+
 @dataclass(frozen=True)
 class Located(InLogFile):
     """A transaction of an archived log, and the file that it is in."""
@@ -31,13 +40,8 @@ class Located(InLogFile):
 
     @property
     def time(self) -> datetime:
-        """Before this moment it was not committed, and on MySQL it was then; in UTC.
-
-        MariaDB notes when the statement began that is the transaction, or that committed it. Transactions are in the
-        log in the order of their commits, and so none was committed before its file was begun.
-        """
-        noted = self.transaction.time
-        return max(noted, self.opened) if self.opened else noted
+        """Before this moment it was not committed: see `committed`; in UTC."""
+        return committed(self.transaction.time, self.opened)
 
     @property
     def label(self) -> str:
