@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 
-from chom_pipelines.binlogs.recovery.point_in_time import point_in_time, recovered_backup
+from chom_pipelines.binlogs.recovery.point_in_time import point_in_time, recover_into_server
 from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.cli.restore_options import account_explained, moment_of, target_endpoint
-from chom_pipelines.cli.restore_to import refuse_early
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
@@ -21,7 +20,6 @@ from chom_pipelines.repository.files import reported
 from chom_pipelines.repository.streams import LATEST
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.rescue import compared, refuse_incomparable
-from chom_pipelines.restores.targets import restore_into_server
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -73,12 +71,11 @@ def rescue(
         point_in_time(repository, chosen.name, moment, backup=LATEST, keyring=keyring, report=report) as ready,
     ):
         refuse_incomparable(endpoint, (database, name))
-        refuse_early(ready, endpoint, request)
         for warning in ready.warnings:
             typer.echo(f"warning: {warning}", err=True)
         recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=report)
-        with recovered_backup(ready, recoverer, chosen.backup.threads) as (entry, recovered):
-            result = restore_into_server(entry, None, endpoint, request, report)
+        threads = chosen.backup.threads
+        recovered, result = recover_into_server(ready, endpoint, recoverer, lambda _: request, threads=threads)
     found = compared(endpoint, (database, name), (copy, name), str(moment))
     with reported(file), os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
         opened.write(found.sql)

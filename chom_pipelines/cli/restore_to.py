@@ -12,9 +12,10 @@ import typer
 
 from chom_pipelines.binlogs.recovery.point_in_time import (
     PointInTime,
+    backup_to_plan_by,
     point_in_time,
     recover_into_directory,
-    recovered_backup,
+    recover_into_server,
 )
 from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
 from chom_pipelines.binlogs.recovery.stopping import Located
@@ -22,7 +23,6 @@ from chom_pipelines.binlogs.recovery.targets import Target
 from chom_pipelines.cli import output
 from chom_pipelines.cli.restore_plan import print_plan
 from chom_pipelines.inventory.models import Server
-from chom_pipelines.progress import Report
 from chom_pipelines.repository.drill import REPLAY
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
@@ -30,8 +30,7 @@ from chom_pipelines.repository.repository import Repository
 from chom_pipelines.restores.directories import refuse_directory
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import refusal_of, restore_into_server
-from chom_pipelines.server.connection import Endpoint, Session
+from chom_pipelines.server.connection import Endpoint
 
 
 @dataclass(frozen=True)
@@ -62,66 +61,51 @@ def restore_to_point_in_time(repository: Repository, keyring: Keyring | None, as
             repository, asked.source.name, asked.moment, backup=asked.backup, keyring=keyring, report=report
         ) as ready,
     ):
-        ready.recoverer(asked.route, accounts=False, report=report).refuse_unfit_route()
+        wanted = asked.request(ready.contents.manifest)
+        recoverer = ready.recoverer(asked.route, accounts=wanted.accounts, report=report)
+        recoverer.refuse_unfit_route()
         if not asked.json:
             _print_way(asked, ready)
+        if asked.dry_run:
+            _print_plan(repository, keyring, ready, recoverer, asked)
+            return
         if isinstance(asked.target, Path):
-            wanted = asked.request(ready.contents.manifest)
-            if asked.dry_run:
-                refuse_directory(asked.target, replace=wanted.replace)
-                if asked.json:
-                    output.document("restore", _as_json(asked, ready))
-                return
-            recoverer = ready.recoverer(asked.route, accounts=wanted.accounts, report=report)
             recovered = recover_into_directory(ready, asked.target, recoverer, replace_it=wanted.replace)
             result = recovered.restored
         else:
-            if asked.dry_run and ready.recovery.redefines is None:
-                _print_from_archive(repository, keyring, ready, asked, asked.target)
-                return
-            found = _into_server(ready, asked, asked.target, report)
-            if found is None:
-                return
-            recovered, result = found
+            threads = asked.source.backup.threads
+            recovered, result = recover_into_server(ready, asked.target, recoverer, asked.request, threads=threads)
     _print_result(asked, ready, recovered, result, time.monotonic() - began)
 
 
-def _print_from_archive(
-    repository: Repository, keyring: Keyring | None, ready: PointInTime, asked: PointInTimeRequest, target: Endpoint
+def _print_plan(
+    repository: Repository,
+    keyring: Keyring | None,
+    ready: PointInTime,
+    recoverer: Recoverer,
+    asked: PointInTimeRequest,
 ) -> None:
-    """What would be done on the target, where all that is to be known of that is in the full backup."""
-    entry = repository.find(asked.source.name, ready.recovery.way.full.id)
-    if not asked.json and ready.recovery.files:
+    """What would be done on the target; into a directory that has been said already."""
+    if isinstance(asked.target, Path):
+        refuse_directory(asked.target, replace=asked.request(ready.contents.manifest).replace)
+        if asked.json:
+            output.document("restore", _as_json(asked, ready))
+        return
+    changes = ready.recovery.redefines
+    if changes:
+        _announce(ready, changes)
+    elif ready.recovery.files and not asked.json:
         typer.echo("  the log in between changes rows alone; their numbers below are those of the backup")
-    more = {**_as_json(asked, ready), "operations_by": "backup"}
-    print_plan(
-        entry,
-        keyring,
-        target,
-        asked.request(ready.contents.manifest),
-        json=asked.json,
-        warnings=ready.warnings,
-        more=more,
-    )
-
-
-def _into_server(
-    ready: PointInTime, asked: PointInTimeRequest, target: Endpoint, report: Report
-) -> tuple[Recovered, RestoreResult] | None:
-    """What was done; None for a dry run, which stops short of the target."""
-    wanted = asked.request(ready.contents.manifest)
-    if not asked.dry_run:
-        refuse_early(ready, target, wanted)
-    elif ready.recovery.redefines:
-        _announce(ready, ready.recovery.redefines)
-    recoverer: Recoverer = ready.recoverer(asked.route, accounts=wanted.accounts, report=report)
-    with recovered_backup(ready, recoverer, asked.source.backup.threads) as (entry, recovered):
-        request = asked.request(entry.manifest(None))
-        if asked.dry_run:
-            more = {**_as_json(asked, ready), "operations_by": "recovery"}
-            print_plan(entry, None, target, request, json=asked.json, warnings=ready.warnings, more=more)
-            return None
-        return recovered, restore_into_server(entry, None, target, request, report)
+    with backup_to_plan_by(ready, recoverer, repository, keyring, asked.source.backup.threads) as (entry, opening):
+        print_plan(
+            entry,
+            opening,
+            asked.target,
+            asked.request(entry.manifest(opening)),
+            json=asked.json,
+            warnings=ready.warnings,
+            more={**_as_json(asked, ready), "operations_by": "recovery" if changes else "backup"},
+        )
 
 
 def _announce(ready: PointInTime, changes: Located) -> None:
@@ -134,20 +118,6 @@ def _announce(ready: PointInTime, changes: Located) -> None:
         f"takes {takes}; nothing is changed on the target",
         err=True,
     )
-
-
-def refuse_early(ready: PointInTime, target: Endpoint, wanted: RestoreRequest) -> None:
-    """Raise what the target would refuse of the full backup itself: before a recovery, which may take hours.
-
-    A table that the backup does not have may have been made since.
-    """
-    there = {table.label for table in ready.contents.logical.tables}
-    if wanted.tables is not None and not set(wanted.tables) <= there:
-        Session(target).close()
-        return
-    refused = refusal_of(ready.contents, target, wanted)
-    if refused:
-        raise refused
 
 
 def _print_way(asked: PointInTimeRequest, ready: PointInTime) -> None:

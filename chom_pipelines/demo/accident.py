@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from chom_pipelines.backups.taking import archive_binary_log
 from chom_pipelines.binlogs.archive.archiving import Archived
 from chom_pipelines.binlogs.archive.histories import histories
-from chom_pipelines.binlogs.recovery.point_in_time import point_in_time, recovered_backup
+from chom_pipelines.binlogs.recovery.point_in_time import point_in_time, recover_into_server
 from chom_pipelines.binlogs.recovery.recovering import Recovered, Route
 from chom_pipelines.binlogs.recovery.searching import Change, Event, Search, events
 from chom_pipelines.binlogs.recovery.targets import parse_place
@@ -26,7 +26,6 @@ from chom_pipelines.progress import unreported
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.streams import LATEST
 from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_into_server
 from chom_pipelines.server.connection import Endpoint, Row, Session
 from chom_pipelines.server.identifiers import qualified, quote
 
@@ -94,8 +93,8 @@ def undone(inventory: Inventory, event: Event, accident: Accident, root: Endpoin
     place = parse_place(event.before)
     with point_in_time(repository, SERVER, place, backup=LATEST, keyring=keyring, report=unreported) as ready:
         recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=unreported)
-        with recovered_backup(ready, recoverer, threads=0) as (entry, recovered):
-            restore_into_server(entry, None, root, RestoreRequest(rename={DATABASE: BEFORE}), unreported)
+        request = RestoreRequest(rename={DATABASE: BEFORE})
+        recovered, _ = recover_into_server(ready, root, recoverer, lambda _: request, threads=0)
     seconds = time.monotonic() - began
     with Session(root) as session:
         now = _sums(session, BEFORE)

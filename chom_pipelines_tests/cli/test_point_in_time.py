@@ -150,7 +150,7 @@ def without_recovery(monkeypatch: pytest.MonkeyPatch) -> None:
     def recovered(*_: object) -> None:
         raise RecoveringError
 
-    monkeypatch.setattr("chom_pipelines.cli.restore_to.recovered_backup", recovered)
+    monkeypatch.setattr("chom_pipelines.binlogs.recovery.point_in_time.recovered_backup", recovered)
 
 
 @pytest.mark.usefixtures("without_recovery", "boss")

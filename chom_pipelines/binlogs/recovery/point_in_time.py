@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,11 +25,14 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.local_store import LocalStore
+from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import LATEST
 from chom_pipelines.restores.directories import refuse_directory
 from chom_pipelines.restores.execution import RestoreResult
-from chom_pipelines.restores.targets import birth_options, filled_directory
+from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.targets import birth_options, filled_directory, refusal_of, restore_into_server
+from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.directories import claimed_directory, roomy_base
 from chom_pipelines.server.facts import parse_version
 from chom_pipelines.server.scratch import ScratchServer, scratch_server
@@ -116,6 +119,53 @@ def recover_into_directory(ready: PointInTime, directory: Path, recoverer: Recov
         options=recoverer.options,
     )
     return replace(recovered[-1], restored=result)
+
+
+def recover_into_server(
+    ready: PointInTime,
+    target: Endpoint,
+    recoverer: Recoverer,
+    request: Callable[[Manifest], RestoreRequest],
+    *,
+    threads: int,
+) -> tuple[Recovered, RestoreResult]:
+    """Recover on a private server, then restore from there into a running one; `request` says what, of each backup.
+
+    What the target refuses is refused before the recovery, as far as the full backup tells it. Raises what
+    `restore_into_server` and `recovered_backup` raise.
+    """
+    _refuse_early(ready, target, request(ready.contents.manifest))
+    with recovered_backup(ready, recoverer, threads) as (entry, recovered):
+        return recovered, restore_into_server(entry, None, target, request(entry.manifest(None)), recoverer.report)
+
+
+def _refuse_early(ready: PointInTime, target: Endpoint, wanted: RestoreRequest) -> None:
+    """Raise what the target would refuse of the full backup itself: a recovery may take hours.
+
+    A table that the backup does not have may have been made since.
+    """
+    there = {table.label for table in ready.contents.logical.tables}
+    if wanted.tables is not None and not set(wanted.tables) <= there:
+        Session(target).close()
+        return
+    refused = refusal_of(ready.contents, target, wanted)
+    if refused:
+        raise refused
+
+
+@contextmanager
+def backup_to_plan_by(
+    ready: PointInTime, recoverer: Recoverer, repository: Repository, keyring: Keyring | None, threads: int
+) -> Iterator[tuple[BackupEntry, Keyring | None]]:
+    """A backup with the definitions as of then, and what opens it: the full one, where it is sure to have them.
+
+    Else it is a `recovered_backup`, which takes as long as the recovery.
+    """
+    if ready.recovery.redefines is None:
+        yield repository.find(ready.contents.manifest.server, ready.recovery.way.full.id), keyring
+        return
+    with recovered_backup(ready, recoverer, threads) as (entry, _):
+        yield entry, None
 
 
 @contextmanager
