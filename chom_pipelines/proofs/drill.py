@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from chom_pipelines.binlogs.recovery.choosing import ways_to, whole_ways
+from chom_pipelines.binlogs.recovery.choosing import whole_ways
 from chom_pipelines.binlogs.recovery.point_in_time import PointInTime, point_in_time, recovered_backup, recovered_server
 from chom_pipelines.binlogs.recovery.recoverable import recoverable
 from chom_pipelines.binlogs.recovery.recovering import Route
@@ -31,14 +31,13 @@ from chom_pipelines.logical.contents import Contents
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
-from chom_pipelines.proofs.drill_second import ALWAYS, some_second
+from chom_pipelines.proofs.drill_second import ALWAYS, second_way, some_second
 from chom_pipelines.proofs.restoring import RestoringResult, compare
 from chom_pipelines.repository.drill import REPLAY, Drill, keep_drill
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.proof import Subject
 from chom_pipelines.repository.repository import Repository
-from chom_pipelines.server.facts import Flavour
 
 _TRIES = 5
 """Each reads the log between a full backup and a second."""
@@ -162,14 +161,15 @@ def _compared(
             entry, recovered = stack.enter_context(recovered_backup(ready, first, threads=0))
         findings.phases[REPLAY] = recovered.restored.phases[REPLAY]
         with timed(findings.phases, "read the log again"):
-            again, route = stack.enter_context(_second(repository, ready, keyring, report))
-        if again is None:
+            second = stack.enter_context(_second(repository, ready, keyring, report))
+        if second is None:
             findings.unanswered = "a single way leads there: take full backups more often, or of all databases"
             return
+        again, route = second
         findings.ways.append(_said(again, route))
-        second = again.recoverer(route, accounts=False, report=report)
         with timed(findings.phases, "second way"):
-            server, _ = stack.enter_context(recovered_server(again, second))
+            recoverer = again.recoverer(route, accounts=False, report=report)
+            server, _ = stack.enter_context(recovered_server(again, recoverer))
         findings.result.scratch = server.facts.label
         with timed(findings.phases, "compare"):
             compare(Contents.of(entry, None), server, len(os.sched_getaffinity(0)), report, findings.result)
@@ -178,21 +178,15 @@ def _compared(
 @contextmanager
 def _second(
     repository: Repository, ready: PointInTime, keyring: Keyring | None, report: Report
-) -> Iterator[tuple[PointInTime | None, Route]]:
-    """Another way to the same target, and its route; None where there is none.
-
-    MariaDB's client makes text that it cannot always execute, so that another backup is the better way there.
-    """
-    everything = ready.recoverer(Route.CLIENT, accounts=False, report=report).databases is None
-    is_mysql = ready.recovery.way.full.flavour is Flavour.MYSQL
-    server, first, target = ready.contents.manifest.server, ready.recovery.way.full.id, ready.recovery.target
-    ways = [] if everything and is_mysql else ways_to(target, recoverable(repository, server, keyring))
-    other = next((way.full.id for way in ways if way.full.id != first), None)
-    if other is None:
-        yield (ready, Route.CLIENT) if everything else (None, Route.REPLICATION)
+) -> Iterator[tuple[PointInTime, Route] | None]:
+    """Another way to the same target, and its route; None where there is none."""
+    second = second_way((ready.recovery.way, *ready.others))
+    if second is None or second.way == ready.recovery.way:
+        yield (ready, second.route) if second else None
         return
-    with point_in_time(repository, server, target, backup=other, keyring=keyring, report=report) as again:
-        yield again, Route.REPLICATION
+    server, target, backup = ready.contents.manifest.server, ready.recovery.target, second.way.full.id
+    with point_in_time(repository, server, target, backup=backup, keyring=keyring, report=report) as again:
+        yield again, second.route
 
 
 def _said(ready: PointInTime, route: Route) -> str:

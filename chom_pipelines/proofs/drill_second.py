@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.format.gtids import covers
-from chom_pipelines.binlogs.recovery.choosing import Way
+from chom_pipelines.binlogs.recovery.choosing import Way, best_first
+from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.facts import Flavour
 
@@ -22,8 +24,28 @@ ALWAYS = (_EPOCH, datetime(9999, 1, 1, tzinfo=UTC))
 _MOMENT = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
 
-_SINGLE, _BY_TEXT, _CERTAIN = range(3)
-"""What is there beside the best way: nothing; the log as text, which MariaDB cannot always execute; or a sure way."""
+
+@dataclass(frozen=True)
+class SecondWay:
+    """How a drill gets to its second once more: from which backup, by which route."""
+
+    way: Way
+    route: Route
+    certain: bool
+    """It leads there whatever is in the log: MariaDB cannot always execute its text."""
+
+
+def second_way(ways: Sequence[Way]) -> SecondWay | None:
+    """What is there beside the best way, of all ways to a target, the best one first; None: nothing.
+
+    The text of the log is of all databases, and so of no use for a backup of some.
+    """
+    best = ways[0].full
+    if best.everything and best.flavour is Flavour.MYSQL:
+        return SecondWay(ways[0], Route.CLIENT, certain=True)
+    if len(ways) > 1:
+        return SecondWay(ways[1], Route.REPLICATION, certain=True)
+    return SecondWay(ways[0], Route.CLIENT, certain=False) if best.everything else None
 
 
 def some_second(ways: Sequence[Way], begin: datetime, end: datetime, quiet: Mapping[str, datetime]) -> datetime | None:
@@ -36,12 +58,12 @@ def some_second(ways: Sequence[Way], begin: datetime, end: datetime, quiet: Mapp
     edges = {begin, end, *changed.values()}
     for way in ways:
         edges |= {way.full.as_of, _until(way)}
-    graded: dict[tuple[bool, int], list[range]] = {}
+    graded: dict[tuple[bool, bool, bool], list[range]] = {}
     for first, behind in pairwise(sorted(edge for edge in edges if begin <= edge <= end)):
-        leading = [way for way in ways if way.full.as_of <= first and behind <= _until(way)]
+        leading = best_first(way for way in ways if way.full.as_of <= first and behind <= _until(way))
         if leading:
-            best = max(leading, key=lambda way: way.full.as_of)
-            grade = changed[best.full.id] <= first, _second_way(best, len(leading))
+            second = second_way(leading)
+            grade = changed[leading[0].full.id] <= first, bool(second), bool(second and second.certain)
             graded.setdefault(grade, []).append(range(_ceiling(first), _ceiling(behind)))
     found = {grade: seconds for grade, spans in graded.items() if (seconds := list(filter(None, spans)))}
     if not found:
@@ -73,12 +95,6 @@ def _is_held(segment: Segment, place: Position | None) -> bool:
         return False
     by_gtid = place.gtid and segment.after and covers(segment.flavour, place.gtid, segment.after)
     return segment.end <= place.position or bool(by_gtid)
-
-
-def _second_way(best: Way, leading: int) -> int:
-    if leading > 1 or (best.full.everything and best.full.flavour is Flavour.MYSQL):
-        return _CERTAIN
-    return _BY_TEXT if best.full.everything else _SINGLE
 
 
 def _ceiling(moment: datetime) -> int:

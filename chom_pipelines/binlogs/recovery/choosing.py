@@ -5,7 +5,7 @@ The newest backup before the target is the best one, as less has to be replayed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from chom_pipelines.binlogs.archive.chain import Run
@@ -38,7 +38,12 @@ def way_to(target: Target, found: Recoverable) -> Way:
 
 def ways_to(target: Target, found: Recoverable) -> list[Way]:
     """All ways, the best one first."""
-    return sorted(_ways(target, found), key=lambda way: way.full.as_of, reverse=True)
+    return best_first(_ways(target, found))
+
+
+def best_first(ways: Iterable[Way]) -> list[Way]:
+    """Where the newest backup is, the least has to be replayed."""
+    return sorted(ways, key=lambda way: way.full.as_of, reverse=True)
 
 
 def whole_ways(found: Recoverable) -> list[Way]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chom_pipelines.binlogs.archive.histories import reading_histories
-from chom_pipelines.binlogs.recovery.choosing import way_to
+from chom_pipelines.binlogs.recovery.choosing import Way, way_to, ways_to
 from chom_pipelines.binlogs.recovery.preparing import Recovery, prepared
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
@@ -50,6 +50,8 @@ class PointInTime:
     """A directory of ours."""
     expected_seconds: float | None
     """Of the backup's restore and the replay, by what proofs and drills have measured; None: they have not."""
+    others: tuple[Way, ...]
+    """Further ways to the target, the best one first."""
 
     def recoverer(self, route: Route, *, accounts: bool, report: Report) -> Recoverer:
         """What carries it out."""
@@ -86,7 +88,8 @@ def point_in_time(
         kept = stack.enter_context(ExitStack())
         kept.enter_context(reading_histories(repository, server, _PURPOSE))
         found = recoverable(repository, server, keyring)
-        way = way_to(target, _of(found, backup, repository, server))
+        usable = _of(found, backup, repository, server)
+        way, others = way_to(target, usable), tuple(ways_to(target, usable)[1:])
         entry = repository.find(server, way.full.id)
         stack.enter_context(entry.reading(_PURPOSE))
         needed = sum(segment.end - segment.start for segment in way.segments)
@@ -99,7 +102,7 @@ def point_in_time(
             done = counted(report, needed, "read the binary log")
             recovery = prepared(way, target, history, Spool(claim.path), keyring=keyring, report=done)
         kept.close()
-        yield PointInTime(contents, recovery, claim.path, _expected(entry, recovery, found, keyring))
+        yield PointInTime(contents, recovery, claim.path, _expected(entry, recovery, found, keyring), others)
 
 
 def recover_into_directory(ready: PointInTime, directory: Path, recoverer: Recoverer, *, replace_it: bool) -> Recovered:
