@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.segments import FIRST, Identity, Segment
 from chom_pipelines.binlogs.recovery.windows import Full
 from chom_pipelines.outcome import Outcome
+from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.manifest import Position
+from chom_pipelines.repository.store import Folder
+from chom_pipelines.repository.streams import Stream
 from chom_pipelines.server.binlog_settings import BinlogSettings
 from chom_pipelines.server.facts import Flavour
 
 MIDNIGHT = datetime(2026, 1, 2, tzinfo=UTC)
 HERE = Identity(11, None)
+UUID = "51c53387-e94f-11f1-bafe-02fc00000001"
 SIZE = 1000
 """Bytes of a file; each has ten transactions and is closed after an hour."""
 
@@ -25,6 +31,7 @@ def at(hours: float) -> datetime:
 
 def segment(number: int, **changes: Any) -> Segment:  # noqa: ANN401  (of any field)
     """The whole file of that number, written from the hour `number` to the next."""
+    gtids = f"{UUID}:1-{{}}" if changes.get("flavour") is Flavour.MYSQL else "0-11-{}"
     values: dict[str, Any] = {
         "history": "11",
         "identity": HERE,
@@ -34,8 +41,8 @@ def segment(number: int, **changes: Any) -> Segment:  # noqa: ANN401  (of any fi
         "end": SIZE,
         "complete": True,
         "following": f"mysql-bin.{number + 1:06d}",
-        "before": f"0-11-{number * 10}" if number else "",
-        "after": f"0-11-{number * 10 + 10}",
+        "before": gtids.format(number * 10) if number else "",
+        "after": gtids.format(number * 10 + 10),
         "opened": at(number),
         "as_of": at(number + 1) + timedelta(seconds=1),
         "transactions": 10,
@@ -51,6 +58,12 @@ def segment(number: int, **changes: Any) -> Segment:  # noqa: ANN401  (of any fi
     }
     identity = changes.pop("id", f"binlog_{values['file']}_{values['start']:012d}")
     return Segment(**{"id": identity, **values})
+
+
+def history(*segments: Segment) -> History:
+    """The history of these, which is stored nowhere."""
+    nowhere = Stream("source", Folder(LocalStore(Path("nowhere"))))
+    return History("11", nowhere, nowhere, segments, {})
 
 
 def full(hours: float, position: int | None = 500, **changes: Any) -> Full:  # noqa: ANN401

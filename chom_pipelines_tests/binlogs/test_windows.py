@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chom_pipelines.binlogs.archive.chain import chained
-from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.segments import Identity
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable
 from chom_pipelines.binlogs.recovery.windows import Interval, Windows, run_of, windows
-from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.manifest import Position
-from chom_pipelines.repository.store import Folder
-from chom_pipelines.repository.streams import Stream
-from chom_pipelines_tests.binlogs.segments import at, full, segment
+from chom_pipelines_tests.binlogs.segments import at, full, history, segment
 
 
 def _between(found: Windows) -> list[tuple[float, float]]:
@@ -121,11 +116,10 @@ def test_a_moment_is_within_a_window_exactly_where_a_backup_and_all_of_the_log_s
 
 
 def test_a_gap_is_mended_by_a_full_backup_behind_it_and_by_none_of_the_same_second_before_it() -> None:
-    nothing = Stream("source", Folder(LocalStore(Path("nowhere"))))
-    history = History("11", nothing, nothing, (segment(1), segment(3)), {})
+    archived = history(segment(1), segment(3))
     for taken, place, mended in ((3.0001, 1, False), (3.0001, 3, True), (2.9, 1, False), (3.1, 3, True), (9, 9, True)):
         backup = full(taken, place=Position(file=f"mysql-bin.{place:06d}", position=1000 if place == 1 else 4))
-        found = Recoverable((backup,), (history,), {}, {})
+        found = Recoverable((backup,), (archived,), {}, {})
         assert (found.open_gaps == ()) is mended, (taken, place)
 
 
@@ -137,17 +131,16 @@ def test_a_run_that_begins_within_a_file_is_of_no_use_for_a_backup_in_that_file(
 
 
 def test_a_gap_within_a_file_is_not_mended_by_a_backup_before_it() -> None:
-    nothing = Stream("source", Folder(LocalStore(Path("nowhere"))))
     pieces = (
         segment(1, end=400, complete=False, following=None, after="0-11-14"),
         segment(1, start=600, before="0-11-16"),
         segment(2),
     )
-    history = History("11", nothing, nothing, pieces, {})
+    archived = history(*pieces)
     before = full(1.1, 200, place=Position(file="mysql-bin.000001", position=200))
     behind = full(2.5, 500)
-    assert len(Recoverable((before,), (history,), {}, {}).open_gaps) == 1
-    assert Recoverable((before, behind), (history,), {}, {}).open_gaps == ()
+    assert len(Recoverable((before,), (archived,), {}, {}).open_gaps) == 1
+    assert Recoverable((before, behind), (archived,), {}, {}).open_gaps == ()
 
 
 @pytest.mark.parametrize(
