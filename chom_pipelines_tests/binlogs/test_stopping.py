@@ -17,9 +17,8 @@ from chom_pipelines.binlogs.recovery.stopping import Located, Stop, refuse_wrong
 from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace, ThroughGtid
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.server.facts import Flavour
-from chom_pipelines_tests.binlogs.segments import full, segment
+from chom_pipelines_tests.binlogs.segments import UUID, full, segment
 
-UUID = "51c53387-e94f-11f1-bafe-02fc00000001"
 BEGIN = 1_790_000_000_000_000
 SECOND = 1_000_000
 TIMES = st.lists(st.integers(0, 5_000_000), max_size=30)

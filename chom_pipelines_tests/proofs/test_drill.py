@@ -14,12 +14,13 @@ from pydantic import ValidationError
 
 from chom_pipelines.binlogs.archive.chain import chained
 from chom_pipelines.binlogs.recovery.choosing import Way
+from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.binlogs.recovery.windows import Full, following, run_of
 from chom_pipelines.errors import DamagedError, RestoreRefusedError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.drill import run_drill
-from chom_pipelines.proofs.drill_second import ALWAYS, some_second
+from chom_pipelines.proofs.drill_second import ALWAYS, second_way, some_second
 from chom_pipelines.repository.drill import Drill, drills_of
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.facts import Flavour
@@ -200,10 +201,16 @@ def test_what_the_backup_holds_of_a_file_is_nothing_to_replay() -> None:
         assert {some_second(ways, at(0.5), at(1.0001), {}) for _ in range(50)} == {at(1)}
 
 
-@pytest.mark.parametrize(("flavour", "everything"), [(Flavour.MARIADB, True), (Flavour.MARIADB, False)])
+ALL, SOME = True, False
+"""Of the databases, that a backup has."""
+
+
+@pytest.mark.parametrize(
+    ("flavour", "everything"), [(Flavour.MARIADB, ALL), (Flavour.MARIADB, SOME), (Flavour.MYSQL, SOME)]
+)
 def test_a_second_to_which_two_backups_lead_is_preferred(flavour: Flavour, *, everything: bool) -> None:
     fulls = [full(hour, flavour=flavour, everything=everything) for hour in (0.5, 2.5)]
-    ways = ways_over(range(3), *fulls)
+    ways = ways_over(range(3), *fulls, flavour=flavour)
     for _ in range(50):
         chosen = some_second(ways, *ALWAYS, {})
         assert chosen is not None
@@ -213,11 +220,32 @@ def test_a_second_to_which_two_backups_lead_is_preferred(flavour: Flavour, *, ev
     assert alone >= at(0.5)
 
 
+@pytest.mark.parametrize(
+    ("flavour", "everything", "backups", "second"),
+    [
+        (Flavour.MYSQL, ALL, 1, (2.5, Route.CLIENT, True)),
+        (Flavour.MYSQL, ALL, 2, (2.5, Route.CLIENT, True)),
+        (Flavour.MYSQL, SOME, 1, None),
+        (Flavour.MYSQL, SOME, 2, (0.5, Route.REPLICATION, True)),
+        (Flavour.MARIADB, ALL, 1, (2.5, Route.CLIENT, False)),
+        (Flavour.MARIADB, ALL, 2, (0.5, Route.REPLICATION, True)),
+        (Flavour.MARIADB, SOME, 1, None),
+        (Flavour.MARIADB, SOME, 2, (0.5, Route.REPLICATION, True)),
+    ],
+)
+def test_the_second_way_shares_as_little_with_the_first_as_the_log_allows(
+    flavour: Flavour, *, everything: bool, backups: int, second: tuple[float, Route, bool] | None
+) -> None:
+    fulls = [full(hour, flavour=flavour, everything=everything) for hour in (2.5, 0.5)[:backups]]
+    found = second_way(ways_over(range(3), *fulls, flavour=flavour))
+    assert (found and (found.way.full.as_of, found.route, found.certain)) == (second and (at(second[0]), *second[1:]))
+
+
 @given(st.data())
 def test_each_second_that_qualifies_can_be_chosen_and_no_other(data: st.DataObject) -> None:
     """Two routes lead everywhere from a whole backup of MySQL; chance itself is tried out."""
     begin = at(0.5) + timedelta(seconds=data.draw(st.integers(0, 3000)))
-    ways = ways_over(range(2), full(0.5, flavour=Flavour.MYSQL), flavour=Flavour.MYSQL, before=None, after=None)
+    ways = ways_over(range(2), full(0.5, flavour=Flavour.MYSQL), flavour=Flavour.MYSQL)
     count = data.draw(st.integers(1, 4))
     wanted = {begin + timedelta(seconds=number) for number in range(count)}
     found = {some_second(ways, begin, begin + timedelta(seconds=count), {}) for _ in range(100)}
