@@ -24,9 +24,8 @@ from chom_pipelines.binlogs.format.gtid_events import (
     parse_mysql_tagged_gtid,
     parse_previous_gtids,
 )
-from chom_pipelines.binlogs.format.gtid_position import GtidPosition, MariadbGtid
-from chom_pipelines.binlogs.format.gtid_set import GtidCollector, GtidSet
-from chom_pipelines.binlogs.format.gtids import Gtids
+from chom_pipelines.binlogs.format.gtid_position import MariadbGtid
+from chom_pipelines.binlogs.format.gtids import Executed, Gtids
 from chom_pipelines.binlogs.format.large import MOST_READ, Beginning, Payload
 from chom_pipelines.binlogs.format.statements import TEXT_BYTES, Statement, understand
 from chom_pipelines.binlogs.format.stream import EventStream, Handlers, Head, Sink
@@ -85,17 +84,14 @@ class Builder:
         self._payload_ending: Ending | None = None
         self._rows = RowCounter()
         self._uuids: dict[bytes, str] = {}
-        self._collector: GtidCollector | None = None
-        self._last: dict[int, MariadbGtid] | None = None
+        self._executed: Executed | None = None
         if gtids is not None:
             self._begin_with(gtids)
 
     @property
     def gtids_after(self) -> Gtids | None:
         """After the last whole transaction."""
-        if self._last is not None:
-            return GtidPosition(dict(sorted(self._last.items())))
-        return self._collector.gtids() if self._collector is not None else None
+        return self._executed.gtids if self._executed else None
 
     @property
     def open_since(self) -> int | None:
@@ -143,11 +139,7 @@ class Builder:
     # --- where a file stands
 
     def _begin_with(self, gtids: Gtids) -> None:
-        self.gtids_before = gtids
-        if isinstance(gtids, GtidSet):
-            self._collector = GtidCollector.beginning_with(gtids)
-        else:
-            self._last = dict(gtids.last)
+        self.gtids_before, self._executed = gtids, Executed(gtids)
 
     def _previous_gtids(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
         self._nothing_open(head)
@@ -284,12 +276,12 @@ class Builder:
         gtid = None
         if opened.mysql is not None:
             gtid = f"{opened.mysql.source}:{opened.mysql.number}"
-            if self._collector is not None:
-                self._collector.add(opened.mysql.source, opened.mysql.number)
+            if self._executed:
+                self._executed.add(opened.mysql.source, opened.mysql.number)
         elif opened.mariadb is not None:
             gtid = str(opened.mariadb)
-            if self._last is not None:
-                self._last[opened.mariadb.domain] = opened.mariadb
+            if self._executed:
+                self._executed.add_mariadb(opened.mariadb)
         self._seen(head.time)
         self._open = None
         self.transactions += 1

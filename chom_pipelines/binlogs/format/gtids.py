@@ -6,8 +6,8 @@ the order in which a domain was written: so the two are no more alike than they 
 
 from __future__ import annotations
 
-from chom_pipelines.binlogs.format.gtid_position import GtidPosition
-from chom_pipelines.binlogs.format.gtid_set import GtidSet
+from chom_pipelines.binlogs.format.gtid_position import GtidPosition, MariadbGtid
+from chom_pipelines.binlogs.format.gtid_set import GtidCollector, GtidSet
 from chom_pipelines.server.facts import Flavour
 
 Gtids = GtidSet | GtidPosition
@@ -24,3 +24,33 @@ def covers(flavour: Flavour, one: str, other: str) -> bool:
     if flavour is Flavour.MARIADB:
         return GtidPosition.parse(one).covers(GtidPosition.parse(other))
     return GtidSet.parse(one).covers(GtidSet.parse(other))
+
+
+class Executed:
+    """What is executed after each transaction of a log, from what was executed before the first one on."""
+
+    def __init__(self, before: Gtids) -> None:
+        self._collector = GtidCollector.beginning_with(before) if isinstance(before, GtidSet) else None
+        self._last = dict(before.last) if isinstance(before, GtidPosition) else {}
+
+    @property
+    def gtids(self) -> Gtids:
+        """All up to now."""
+        return GtidPosition.of(self._last.values()) if self._collector is None else self._collector.gtids()
+
+    def add(self, source: str, number: int) -> None:
+        """A transaction of MySQL's follows; see `GtidCollector`."""
+        if self._collector is not None:
+            self._collector.add(source, number)
+
+    def add_mariadb(self, gtid: MariadbGtid) -> None:
+        """One of MariaDB's follows."""
+        self._last[gtid.domain] = gtid
+
+    def add_text(self, gtid: str) -> None:
+        """One of that family follows of which the first ones were."""
+        if self._collector is None:
+            self.add_mariadb(MariadbGtid.parse(gtid))
+        else:
+            source, _, number = gtid.rpartition(":")
+            self._collector.add(source, int(number))

@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 
 from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.unlogged import Unlogged, unlogged
-from chom_pipelines.binlogs.format.gtid_position import GtidPosition, MariadbGtid
-from chom_pipelines.binlogs.format.gtid_set import GtidCollector, GtidSet
+from chom_pipelines.binlogs.format.gtids import Executed, parse_gtids
 from chom_pipelines.binlogs.format.statements import Does, Statement
 from chom_pipelines.binlogs.format.transactions import Ending, Transaction
 from chom_pipelines.binlogs.recovery.choosing import Way
@@ -23,7 +22,6 @@ from chom_pipelines.errors import DamagedError
 from chom_pipelines.log_lines import amount, utc_text
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Position
-from chom_pipelines.server.facts import Flavour
 
 _SOME_TIME = timedelta(seconds=5)
 """A transaction that may have been committed so long after the target is worth a word."""
@@ -146,19 +144,12 @@ class _Followed:
         self.redefines: Located | None = None
         self.prepares: Located | None = None
         before = way.segments[0].before
-        self._set: GtidCollector | None = None
-        self._last: dict[int, MariadbGtid] | None = None
-        if before is not None and way.full.flavour is Flavour.MYSQL:
-            self._set = GtidCollector.beginning_with(GtidSet.parse(before))
-        elif before is not None:
-            self._last = dict(GtidPosition.parse(before).last)
+        self._executed = None if before is None else Executed(parse_gtids(before, way.full.flavour))
 
     @property
     def gtids(self) -> str | None:
         """All that are executed now; None: the log has none."""
-        if self._set is not None:
-            return str(self._set.gtids())
-        return None if self._last is None else str(GtidPosition(dict(sorted(self._last.items()))))
+        return str(self._executed.gtids) if self._executed else None
 
     def behind_backup(self, transactions: Iterable[Located]) -> Iterator[Located]:
         """Those that follow the backup; one that was yielded counts as executed when the next is asked for."""
@@ -186,22 +177,13 @@ class _Followed:
             self._check()
 
     def _execute(self, each: Located) -> None:
-        gtid = each.transaction.gtid
-        if gtid is None:
-            return
-        if self._set is not None:
-            source, _, number = gtid.rpartition(":")
-            self._set.add(source, int(number))
-        elif self._last is not None:
-            found = MariadbGtid.parse(gtid)
-            self._last[found.domain] = found
+        if each.transaction.gtid and self._executed:
+            self._executed.add_text(each.transaction.gtid)
 
     def _check(self) -> None:
-        if self.begin.gtid is not None and self.gtids is not None and self._normal(self.begin.gtid) != self.gtids:
-            raise self._another_log(f"comes after {self.gtids}, and the backup holds {self.begin.gtid}")
-
-    def _normal(self, gtids: str) -> str:
-        return str((GtidSet if self.way.full.flavour is Flavour.MYSQL else GtidPosition).parse(gtids))
+        held, gtids = self.begin.gtid, self.gtids
+        if held is not None and gtids is not None and str(parse_gtids(held, self.way.full.flavour)) != gtids:
+            raise self._another_log(f"comes after {gtids}, and the backup holds {held}")
 
     def _another_log(self, why: str) -> DamagedError:
         place = f"{self.begin.file}:{self.begin.position}"
