@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from chom_pipelines.binlogs.format.counting import RowCounter
-from chom_pipelines.binlogs.format.events import (
-    QUERY_SIZE,
-    Kind,
-    Query,
-    Rotate,
-    named_zone,
-    parse_incident,
-)
+from chom_pipelines.binlogs.format.events import QUERY_SIZE, Kind, Query, Rotate, named_zone, parse_incident
 from chom_pipelines.binlogs.format.gtid_events import (
     Alter,
     MysqlGtidEvent,
@@ -24,21 +16,20 @@ from chom_pipelines.binlogs.format.gtid_events import (
     parse_mysql_tagged_gtid,
     parse_previous_gtids,
 )
-from chom_pipelines.binlogs.format.gtid_position import MariadbGtid
 from chom_pipelines.binlogs.format.gtids import Executed, Gtids
+from chom_pipelines.binlogs.format.handlers import Handler, Handlers, Head, Opener
 from chom_pipelines.binlogs.format.large import MOST_READ, Beginning, Payload
-from chom_pipelines.binlogs.format.statements import TEXT_BYTES, Statement, understand
-from chom_pipelines.binlogs.format.stream import EventStream, Handlers, Head, Sink
+from chom_pipelines.binlogs.format.open_transaction import OpenTransaction
+from chom_pipelines.binlogs.format.statements import TEXT_BYTES
+from chom_pipelines.binlogs.format.stream import EventStream
 from chom_pipelines.binlogs.format.transactions import Ending, FileEnding, Incident, Transaction
 
 _SECOND = 1_000_000
-_MOST_STATEMENTS = 100
 _ALTERS = {
     Alter.START: Ending.ALTER_START,
     Alter.COMMIT: Ending.STATEMENT,
     Alter.ROLLBACK: Ending.ALTER_ROLLBACK,
 }
-_OF_NO_CONSEQUENCE = (b"SAVEPOINT", b"ROLLBACK TO", b"RELEASE", b"XA START", b"XA BEGIN", b"XA END", b"BEGIN")
 _SKIPPED = frozenset(
     {
         *(Kind.INTVAR, Kind.RAND, Kind.USER_VAR, Kind.IGNORABLE, Kind.ROWS_QUERY, Kind.HEARTBEAT, Kind.HEARTBEAT_V2),
@@ -47,24 +38,6 @@ _SKIPPED = frozenset(
     }
 )
 _LOAD_QUERY_EXTRA = 13  # what EXECUTE_LOAD_QUERY has behind the fixed part of a QUERY
-
-
-@dataclass(slots=True)
-class _Open:
-    """A transaction whose end has not been read yet."""
-
-    start: int
-    time: int
-    """In microseconds since 1970."""
-    time_on_source: int = 0
-    mysql: MysqlGtidEvent | None = None
-    mariadb: MariadbGtid | None = None
-    begun: bool = False
-    """It goes on until something ends it; else the next statement is all of it, and this is how it ends:"""
-    ending: Ending = Ending.STATEMENT
-    statements: list[Statement] = field(default_factory=list)
-    statement_count: int = 0
-    zones: set[str] = field(default_factory=set)
 
 
 class Builder:
@@ -80,7 +53,7 @@ class Builder:
         self.next_file: str | None = None
         self.gtids_before: Gtids | None = None
         self.first_time = self.last_time = 0
-        self._open: _Open | None = None
+        self._open: OpenTransaction | None = None
         self._payload_ending: Ending | None = None
         self._rows = RowCounter()
         self._uuids: dict[bytes, str] = {}
@@ -100,7 +73,7 @@ class Builder:
 
     def handlers(self) -> Handlers:
         """For the events of the file."""
-        outer: dict[int, Callable[[bytes, int, int, Head], None]] = {
+        outer: dict[int, Handler] = {
             Kind.TRANSACTION_PAYLOAD: self._payload,
             Kind.PREVIOUS_GTIDS: self._previous_gtids,
             Kind.MARIADB_GTID_LIST: self._gtid_list,
@@ -122,7 +95,7 @@ class Builder:
 
     def _inner_handlers(self) -> Handlers:
         """For the events of a payload: no transaction begins or file ends in it."""
-        other: dict[int, Callable[[bytes, int, int, Head], None]] = {
+        other: dict[int, Handler] = {
             Kind.QUERY: self._query,
             Kind.MARIADB_QUERY_COMPRESSED: partial(self._query, compressed=True),
             Kind.EXECUTE_LOAD_QUERY: self._load_query,
@@ -131,9 +104,7 @@ class Builder:
             Kind.INCIDENT: self._incident,
         }
         statements = (Kind.QUERY, Kind.MARIADB_QUERY_COMPRESSED, Kind.EXECUTE_LOAD_QUERY)
-        large: dict[int, Callable[[bytes, int, int, Head], Sink]] = {
-            kind: Beginning.opener(other[kind]) for kind in statements
-        }
+        large: dict[int, Opener] = {kind: Beginning.opener(other[kind]) for kind in statements}
         return Handlers(self._rows.handlers(), other, {**large, **self._rows.openers()}, _SKIPPED)
 
     # --- where a file stands
@@ -188,17 +159,13 @@ class Builder:
 
     def _begin_mysql(self, event: MysqlGtidEvent, head: Head) -> None:
         self._nothing_open(head)
-        self._open = _Open(
-            head.at,
-            event.committed_here or head.time * _SECOND,
-            event.committed_first,
-            event,
-        )
+        time = event.committed_here or head.time * _SECOND
+        self._open = OpenTransaction(head.at, time, event.committed_first, event)
 
     def _mariadb_gtid(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
         self._nothing_open(head)
         event = parse_mariadb_gtid(buffer[begin:end], head.server_id)
-        self._open = _Open(head.at, head.time * _SECOND, mariadb=event.gtid, begun=not event.is_standalone)
+        self._open = OpenTransaction(head.at, head.time * _SECOND, mariadb=event.gtid, begun=not event.is_standalone)
         if event.alter:
             self._open.ending = _ALTERS[event.alter]
 
@@ -223,28 +190,8 @@ class Builder:
             self._opened(head).zones.add(zone)
 
     def _statement(self, query: Query, head: Head) -> None:
-        opened = self._opened(head)
-        first = query.text[:12].upper()
-        if not opened.begun and first.startswith((b"XA START", b"XA BEGIN")):
-            opened.begun = True
-        elif opened.begun and first == b"COMMIT":
-            self._ends(Ending.COMMIT, head)
-        elif opened.begun and first.startswith(b"ROLLBACK") and not first.startswith(b"ROLLBACK TO"):
-            self._ends(Ending.ROLLBACK, head)
-        elif first.startswith((b"XA COMMIT", b"XA ROLLBACK")):
-            self._record(query)
-            self._ends(Ending.XA_COMMIT if first.startswith(b"XA C") else Ending.XA_ROLLBACK, head)
-        elif not (opened.begun and first.startswith(_OF_NO_CONSEQUENCE)):
-            self._record(query)
-            if not opened.begun:
-                self._ends(opened.ending, head)
-
-    def _record(self, query: Query) -> None:
-        opened = self._open
-        assert opened is not None  # noqa: S101
-        opened.statement_count += 1
-        if len(opened.statements) < _MOST_STATEMENTS:
-            opened.statements.append(understand(query.text, query.database))
+        if ending := self._opened(head).take(query):
+            self._ends(ending, head)
 
     def _xid(self, _buffer: bytes, _begin: int, _end: int, head: Head) -> None:
         self._ends(Ending.COMMIT, head)
@@ -258,9 +205,9 @@ class Builder:
         if self._open is not None and not self._open.begun:
             self._ends(Ending.INCIDENT, head)
 
-    def _opened(self, head: Head) -> _Open:
+    def _opened(self, head: Head) -> OpenTransaction:
         if self._open is None:  # a server that writes no GTIDs at all
-            self._open = _Open(head.at, head.time * _SECOND)
+            self._open = OpenTransaction(head.at, head.time * _SECOND)
         return self._open
 
     def _ends(self, ending: Ending, head: Head) -> None:
@@ -273,32 +220,11 @@ class Builder:
 
     def _finish(self, ending: Ending, head: Head) -> None:
         opened = self._opened(head)
-        gtid = None
-        if opened.mysql is not None:
-            gtid = f"{opened.mysql.source}:{opened.mysql.number}"
-            if self._executed:
-                self._executed.add(opened.mysql.source, opened.mysql.number)
-        elif opened.mariadb is not None:
-            gtid = str(opened.mariadb)
-            if self._executed:
-                self._executed.add_mariadb(opened.mariadb)
+        gtid = opened.executed(self._executed)
         self._seen(head.time)
         self._open = None
         self.transactions += 1
-        self.finished.append(
-            Transaction(
-                gtid,
-                opened.start,
-                head.after,
-                opened.time,
-                opened.time_on_source,
-                ending,
-                self._rows.taken(),
-                tuple(opened.statements),
-                opened.statement_count,
-                tuple(opened.zones),
-            )
-        )
+        self.finished.append(opened.finished(ending, head.after, gtid, self._rows.taken()))
 
     # --- compressed transactions
 

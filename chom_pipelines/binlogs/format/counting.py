@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from chom_pipelines.binlogs.format.events import Kind, lenenc, mariadb_compressed_start
+from chom_pipelines.binlogs.format.handlers import Head, Opener, Sink
 from chom_pipelines.binlogs.format.rows import Plan, RowsDamagedError, RowStream, plan_for
-from chom_pipelines.binlogs.format.stream import Head, Sink
 from chom_pipelines.binlogs.format.tables import Table, parse_table_map
 from chom_pipelines.binlogs.format.transactions import TableRows
 
@@ -97,7 +97,7 @@ class RowCounter:
         rows = {int(kind): self._handler(form) for kind, form in _FORMS.items()}
         return {int(Kind.TABLE_MAP): self._table_map, **rows}
 
-    def openers(self) -> dict[int, Callable[[bytes, int, int, Head], Sink]]:
+    def openers(self) -> dict[int, Opener]:
         """For large events."""
         return {kind: self._opener(form) for kind, form in _FORMS.items()}
 
@@ -139,7 +139,7 @@ class RowCounter:
 
         return count
 
-    def _opener(self, form: _Form) -> Callable[[bytes, int, int, Head], Sink]:
+    def _opener(self, form: _Form) -> Opener:
         def opened(buffer: bytes, begin: int, end: int, _: Head) -> Sink:
             layouts = self._tables.get(buffer[begin : begin + 6])
             if layouts is None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import zstandard
 
 from chom_pipelines.binlogs.format.events import lenenc
-from chom_pipelines.binlogs.format.stream import EventStream, Head, Sink
+from chom_pipelines.binlogs.format.handlers import Handler, Head, Opener
+from chom_pipelines.binlogs.format.stream import EventStream
 
 MOST_READ = 1 << 17
 """Bytes of a statement's event: more than it may have before its text."""
@@ -62,12 +63,12 @@ class Payload:
 class Beginning:
     """Takes a large event of which the begin is enough."""
 
-    handler: Callable[[bytes, int, int, Head], None]
+    handler: Handler
     head: Head
     body: bytes
 
     @staticmethod
-    def opener(handler: Callable[[bytes, int, int, Head], None]) -> Callable[[bytes, int, int, Head], Sink]:
+    def opener(handler: Handler) -> Opener:
         """For events that this takes."""
         return lambda buffer, begin, end, head: Beginning(handler, head, buffer[begin:end])
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
 
 from zlib_ng import zlib_ng
 from zstandard import ZstdError
 
 from chom_pipelines.binlogs.format.events import CRC_RESIDUE, HEADER, HEADER_SIZE, Checksum, Kind
+from chom_pipelines.binlogs.format.handlers import Handlers, Head, Sink
 from chom_pipelines.errors import BinlogDamagedError, UnknownFormatError
 
 HELD = 1 << 20
@@ -21,42 +20,6 @@ _POSITIONS = 0xFFFFFFFF  # events note positions in 32 bits, and files may be la
 _IGNORABLE = 0x80  # flag of kinds that a reader who does not know them may leave out
 UNREADABLE = (IndexError, ValueError, struct.error, zlib.error, ZstdError, OverflowError)
 """What reading a body raises that is not of its kind's layout."""
-
-
-class Head(NamedTuple):
-    """What is known of an event beside its body: `at` is its position in the file, `after` that behind it."""
-
-    time: int
-    kind: int
-    server_id: int
-    at: int
-    after: int
-
-
-class Sink(Protocol):
-    """Takes a large event's body in pieces."""
-
-    def feed(self, data: memoryview) -> None:
-        """Take the next piece."""
-
-    def close(self) -> None:
-        """Take the end: the event is whole, and its checksum is right."""
-
-
-@dataclass(frozen=True)
-class Handlers:
-    """What takes the events of each kind: a buffer, and where in it the body begins and ends.
-
-    `content` is what there is most of, and asks for nothing else. `large` takes the begin of a body that is too large
-    to be held, and makes what takes the rest. Kinds that are in none of these and not `skipped` are refused; none may
-    follow a kind that is `last`.
-    """
-
-    content: Mapping[int, Callable[[bytes, int, int], None]]
-    other: Mapping[int, Callable[[bytes, int, int, Head], None]]
-    large: Mapping[int, Callable[[bytes, int, int, Head], Sink]]
-    skipped: frozenset[int]
-    last: frozenset[int] = frozenset()
 
 
 @dataclass
