@@ -15,8 +15,9 @@ from typing import Annotated, Any
 
 import typer
 
+from chom_pipelines.binlogs.streaming.connection import EVERY, Pace
 from chom_pipelines.binlogs.streaming.lag import LagReport, State
-from chom_pipelines.binlogs.streaming.service import EVERY, Streaming
+from chom_pipelines.binlogs.streaming.service import Streaming
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.errors import ConfigurationError, RepositoryError
@@ -68,9 +69,7 @@ def stream(
         chosen.backup,
         repository,
         keyring_of(inventory.repository, chosen.backup),
-        _Teller(chosen.name, file).tell,
-        every,
-        stopped,
+        Pace(_Teller(chosen.name, file).tell, every, stopped),
     )
     streaming.run()
 

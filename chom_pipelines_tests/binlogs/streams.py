@@ -19,8 +19,9 @@ import yaml
 
 from chom_pipelines.binlogs.archive.histories import reading_histories
 from chom_pipelines.binlogs.format.scanning import Scanner
+from chom_pipelines.binlogs.streaming.connection import PARTS, Pace
 from chom_pipelines.binlogs.streaming.lag import LagReport, State
-from chom_pipelines.binlogs.streaming.service import PARTS, Streaming
+from chom_pipelines.binlogs.streaming.service import Streaming
 from chom_pipelines.errors import ChomError
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.datadir import create_datadir
@@ -199,7 +200,7 @@ def streamed(server: PrivateServer, directory: Path, parts: int = PARTS) -> Iter
     reports: list[LagReport] = []
     inventory = archive.backups.inventory(replace(server, backup=replace(server.backup, port=relay.port)))
     backups = archive.backups
-    streaming = Streaming(inventory, backups.policy, backups.repository, None, reports.append, EVERY, parts=parts)
+    streaming = Streaming(inventory, backups.policy, backups.repository, None, Pace(reports.append, EVERY, parts=parts))
     errors: list[BaseException] = []
 
     def run() -> None:
@@ -213,7 +214,7 @@ def streamed(server: PrivateServer, directory: Path, parts: int = PARTS) -> Iter
     try:
         yield Streamed(archive, relay, streaming, reports)
     finally:
-        streaming.stopped.set()
+        streaming.pace.stopped.set()
         relay.mend()
         thread.join()
         relay.close()
