@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chom_pipelines.backups.policy import refuse_unbuilt
-from chom_pipelines.binlogs.archive.archiving import Archived, archive
+from chom_pipelines.binlogs.archive.archiving import Archived, LogArchive, archive
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of
@@ -82,7 +82,7 @@ def archive_binary_log(
     keyring = keyring_of(inventory.repository, policy)  # what was encrypted before is continued in any case
     repository = repository_of(inventory.repository)
     repository.create()
-    return archive(server, policy, repository, keyring, report, close=close)
+    return archive(LogArchive(server, policy, repository, keyring), report, close=close)
 
 
 def _proof(entry: BackupEntry, policy: BackupPolicy, keyring: Keyring | None, report: Report) -> Proof:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from chom_pipelines.binlogs.archive.archiving import LogArchive
 from chom_pipelines.binlogs.streaming.connection import EVERY, Pace
 from chom_pipelines.binlogs.streaming.lag import LagReport, State
 from chom_pipelines.binlogs.streaming.service import Streaming
@@ -64,14 +65,8 @@ def stream(
         signal.signal(number, lambda *_: stopped.set())
     repository = repository_of(inventory.repository)
     repository.create()
-    streaming = Streaming(
-        chosen,
-        chosen.backup,
-        repository,
-        keyring_of(inventory.repository, chosen.backup),
-        Pace(_Teller(chosen.name, file).tell, every, stopped),
-    )
-    streaming.run()
+    archive = LogArchive(chosen, chosen.backup, repository, keyring_of(inventory.repository, chosen.backup))
+    Streaming(archive, Pace(_Teller(chosen.name, file).tell, every, stopped)).run()
 
 
 class _Teller:

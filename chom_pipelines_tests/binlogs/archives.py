@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chom_pipelines.binlogs.archive.archiving import Archived, archive
+from chom_pipelines.binlogs.archive.archiving import Archived, LogArchive, archive
 from chom_pipelines.binlogs.archive.histories import History, histories
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.archive.server_logs import server_logs
@@ -38,14 +38,8 @@ class Archive:
         """Archive what is closed, by default after closing what is open."""
         self.backups.repository.create()
         policy = self.backups.policy.model_copy(update={"encrypt": self.keyring is not None})
-        return archive(
-            self.backups.inventory(self.server),
-            policy,
-            self.backups.repository,
-            keyring or self.keyring,
-            unreported,
-            close=close,
-        )
+        server, repository = self.backups.inventory(self.server), self.backups.repository
+        return archive(LogArchive(server, policy, repository, keyring or self.keyring), unreported, close=close)
 
     @property
     def keyring(self) -> Keyring | None:

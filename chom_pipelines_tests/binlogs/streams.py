@@ -17,6 +17,7 @@ from typing import Self
 
 import yaml
 
+from chom_pipelines.binlogs.archive.archiving import LogArchive
 from chom_pipelines.binlogs.archive.histories import reading_histories
 from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.streaming.connection import PARTS, Pace
@@ -200,7 +201,9 @@ def streamed(server: PrivateServer, directory: Path, parts: int = PARTS) -> Iter
     reports: list[LagReport] = []
     inventory = archive.backups.inventory(replace(server, backup=replace(server.backup, port=relay.port)))
     backups = archive.backups
-    streaming = Streaming(inventory, backups.policy, backups.repository, None, Pace(reports.append, EVERY, parts=parts))
+    streaming = Streaming(
+        LogArchive(inventory, backups.policy, backups.repository, None), Pace(reports.append, EVERY, parts=parts)
+    )
     errors: list[BaseException] = []
 
     def run() -> None:

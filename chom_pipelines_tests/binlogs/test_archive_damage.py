@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.binlogs.archive.archiving import archive
+from chom_pipelines.binlogs.archive.archiving import LogArchive, archive
 from chom_pipelines.binlogs.recovery.choosing import way_to
 from chom_pipelines.binlogs.recovery.preparing import prepared
 from chom_pipelines.binlogs.recovery.spool import Spool
@@ -500,4 +500,8 @@ def test_what_was_killed_while_it_was_written_is_not_there_and_the_next_run_writ
 
 def _killed(archived: Archive) -> None:
     server, repository = archived.backups.inventory(archived.server), archived.backups.repository
-    archive(server, BackupPolicy(), repository, KEYRING, lambda *_: os.kill(os.getpid(), signal.SIGKILL), close=False)
+    archive(
+        LogArchive(server, BackupPolicy(), repository, KEYRING),
+        lambda *_: os.kill(os.getpid(), signal.SIGKILL),
+        close=False,
+    )

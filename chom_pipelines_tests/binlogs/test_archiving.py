@@ -10,7 +10,7 @@ import pytest
 
 from chom_pipelines.backups.exposure import answers
 from chom_pipelines.binlogs.archive import archiving
-from chom_pipelines.binlogs.archive.archiving import archive
+from chom_pipelines.binlogs.archive.archiving import LogArchive, archive
 from chom_pipelines.binlogs.archive.segments import FIRST
 from chom_pipelines.errors import (
     BinlogDamagedError,
@@ -219,7 +219,7 @@ def test_the_privilege_that_is_missing_is_named(own: Archive) -> None:
 def test_nothing_is_archived_plain_that_is_to_be_encrypted(archived: Archive) -> None:
     server, repository = archived.backups.inventory(archived.server), archived.backups.repository
     with pytest.raises(ConfigurationError, match="no keys"):
-        archive(server, BackupPolicy(encrypt=True), repository, None, unreported, close=True)
+        archive(LogArchive(server, BackupPolicy(encrypt=True), repository, None), unreported, close=True)
 
 
 def test_what_the_server_sends_damaged_is_not_archived(own: Archive) -> None:
@@ -258,11 +258,12 @@ def test_where_encryption_is_switched_on_or_off_the_archive_goes_on(archived: Ar
     plain = Archive(archived.server, Backups(tmp_path, keyring.accepting_plain(), BackupPolicy(encrypt=False)))
     server, repository = plain.backups.inventory(plain.server), plain.backups.repository
     repository.create()
-    archive(server, BackupPolicy(encrypt=False), repository, keyring.accepting_plain(), unreported, close=True)
-    first = archive(server, BackupPolicy(encrypt=True), repository, keyring, unreported, close=True)
+    unencrypted = LogArchive(server, BackupPolicy(encrypt=False), repository, keyring.accepting_plain())
+    archive(unencrypted, unreported, close=True)
+    first = archive(LogArchive(server, BackupPolicy(encrypt=True), repository, keyring), unreported, close=True)
     assert "no segment of the history" in first.began_anew  # a plain one is not believed
     assert all(each.stream_key for each in first.new)
-    back = archive(server, BackupPolicy(encrypt=False), repository, keyring.accepting_plain(), unreported, close=True)
+    back = archive(unencrypted, unreported, close=True)
     assert back.history == first.history
     assert back.chain.gaps == ()
     assert [each.stream_key for each in back.new] == [None]

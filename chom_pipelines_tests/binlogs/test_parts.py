@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.binlogs.archive.archiving import Archiver
+from chom_pipelines.binlogs.archive.archiving import Archiver, LogArchive
 from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.segment_objects import log_of
 from chom_pipelines.binlogs.archive.segments import Segment
@@ -51,7 +51,8 @@ class Parted:
             settings = read_binlog_settings(session, server.facts)
         inventory = backups.inventory(server)
         endpoint = inventory.endpoint()
-        archiver = Archiver(inventory, backups.policy, backups.repository, None, endpoint, server.facts, settings)
+        into = LogArchive(inventory, backups.policy, backups.repository, None)
+        archiver = Archiver(into, endpoint, server.facts, settings)
         history, _ = archiver.continued(logs)
         return cls(archive, Tail(archiver.writer(history, streamed=True), history, endpoint.where, logs[-1].file))
 

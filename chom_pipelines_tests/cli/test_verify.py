@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.binlogs.archive.archiving import archive
+from chom_pipelines.binlogs.archive.archiving import LogArchive, archive
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.keys import Keyring
@@ -132,7 +132,7 @@ def test_a_plain_backup_is_taken_and_proved_when_asked_for_and_later_believed_on
 def archived(there: Setting) -> None:
     """Archive the binary log."""
     server = load_inventory(there.config).server("chom")
-    archive(server, server.backup, there.repository, there.keyring, unreported, close=True)
+    archive(LogArchive(server, server.backup, there.repository, there.keyring), unreported, close=True)
 
 
 def test_binary_logs_are_proved_once_and_again_when_asked(on_both: Setting, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,6 +31,22 @@ PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
+class LogArchive:
+    """The archive of one server's binary log, for who adds to it."""
+
+    server: Server
+    policy: BackupPolicy
+    repository: Repository
+    keyring: Keyring | None
+
+    def refuse_without_key(self) -> None:
+        """Raise ConfigurationError where what is to be encrypted cannot be."""
+        if self.policy.encrypt and self.keyring is None:
+            message = "the binary log is to be encrypted, and no keys are configured"
+            raise ConfigurationError(message, "set repository.encryption.keys, or use --no-encrypt")
+
+
+@dataclass(frozen=True)
 class Archived:
     """What one run has added, and what there is now of the history that the server writes."""
 
@@ -69,25 +85,17 @@ def warnings_of(
         yield lacking.said
 
 
-def archive(
-    server: Server,
-    policy: BackupPolicy,
-    repository: Repository,
-    keyring: Keyring | None,
-    report: Report,
-    *,
-    close: bool,
-) -> Archived:
+def archive(into: LogArchive, report: Report, *, close: bool) -> Archived:
     """Archive every file that the server has closed; where `close` says so, it closes first the one that it writes.
 
     What is in the archive is not read again. Raises the errors of `chom_pipelines.errors`, with every segment kept that
     was finished: RepositoryBusyError where another run archives, BinlogDamagedError where the server sends what is no
     sound binary log, and nothing of that file is archived.
     """
-    refuse_without_key(policy, keyring)
-    purpose = f"archive of the binary log of {server.name}"
-    with repository.binlogs_of(server.name).lock(WRITING, purpose, patience=PATIENCE):
-        endpoint = server.endpoint()
+    into.refuse_without_key()
+    name = into.server.name
+    with into.repository.binlogs_of(name).lock(WRITING, f"archive of the binary log of {name}", patience=PATIENCE):
+        endpoint = into.server.endpoint()
         with Session(endpoint) as session:
             facts = read_facts(session)
             if close:
@@ -95,24 +103,14 @@ def archive(
                 rotate(session)
             logs = server_logs(session, facts)
             settings = read_binlog_settings(session, facts)
-        return Archiver(server, policy, repository, keyring, endpoint, facts, settings).archive(logs, report)
-
-
-def refuse_without_key(policy: BackupPolicy, keyring: Keyring | None) -> None:
-    """Raise ConfigurationError where what is to be encrypted cannot be."""
-    if policy.encrypt and keyring is None:
-        message = "the binary log is to be encrypted, and no keys are configured"
-        raise ConfigurationError(message, "set repository.encryption.keys, or use --no-encrypt")
+        return Archiver(into, endpoint, facts, settings).archive(logs, report)
 
 
 @dataclass(frozen=True)
 class Archiver:
     """Adds what a server has to its archive."""
 
-    server: Server
-    policy: BackupPolicy
-    repository: Repository
-    keyring: Keyring | None
+    into: LogArchive
     endpoint: Endpoint
     facts: ServerFacts
     settings: SettingsNow
@@ -140,23 +138,24 @@ class Archiver:
 
     def continued(self, logs: Sequence[ServerLog]) -> tuple[History, str]:
         """The history that the server's files go on with; of a new one, why it had to be begun."""
-        known = histories_to_continue(self.repository, self.server.name, self.keyring)
+        repository, server = self.into.repository, self.into.server.name
+        known = histories_to_continue(repository, server, self.into.keyring)
         identity = Identity(self.facts.server_id, self.facts.server_uuid)
         why = why_anew(known, identity, logs, lambda file: head_of(self.endpoint, self.facts, file))
         if known and not why:
             return known[-1], ""
         # a history of which there is nothing yet is another run's, which has found the same
-        return History.empty(self.repository, self.server.name, free_name(identity, {each.name for each in known})), why
+        return History.empty(repository, server, free_name(identity, {each.name for each in known})), why
 
     def writer(self, history: History, *, streamed: bool) -> SegmentWriter:
         """What writes whole or streamed segments of it, with the key of the last one where that can be used again."""
         key = None
-        if self.policy.encrypt and self.keyring is not None:
+        if self.into.policy.encrypt and self.into.keyring is not None:
             before = [each for each in history.segments if each.streamed is streamed]
             last = max(before, key=lambda each: each.order, default=None)
             folder = (history.parts if streamed else history.stream).folder
-            key = continued_key(folder, last.stream_key if last else None, self.keyring)
-        return SegmentWriter(self.server.name, self.endpoint, self.facts, self.policy, key, self.settings)
+            key = continued_key(folder, last.stream_key if last else None, self.into.keyring)
+        return SegmentWriter(self.into.server.name, self.endpoint, self.facts, self.into.policy, key, self.settings)
 
 
 def _report(report: Report, before: int, total: int, size: int) -> None:

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 
-from chom_pipelines.binlogs.archive.archiving import Archiver, archive, refuse_without_key
+from chom_pipelines.binlogs.archive.archiving import Archiver, LogArchive, archive
 from chom_pipelines.binlogs.archive.server_logs import server_logs
 from chom_pipelines.binlogs.streaming.connection import SILENCE, Connection, Pace
 from chom_pipelines.binlogs.streaming.following import followed
@@ -29,10 +29,6 @@ from chom_pipelines.errors import (
     StoreUnreachableError,
     UnsupportedServerError,
 )
-from chom_pipelines.inventory.models import Server
-from chom_pipelines.inventory.policies import BackupPolicy
-from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.repository import Repository
 from chom_pipelines.server.binlog_settings import read_binlog_settings
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import read_facts
@@ -53,16 +49,13 @@ class _Stopped(Exception):  # noqa: N818  (nothing is wrong)
 class Streaming:
     """A server whose binary log is archived."""
 
-    server: Server
-    policy: BackupPolicy
-    repository: Repository
-    keyring: Keyring | None
+    archive: LogArchive
     pace: Pace
 
     @cached_property
     def wholes(self) -> Wholes:
         """What makes whole files of parts, beside the loop."""
-        return Wholes(self.server, self.policy, self.repository, self.keyring)
+        return Wholes(self.archive)
 
     def run(self) -> None:
         """Stream until it is stopped; then what is whole is published first.
@@ -72,8 +65,9 @@ class Streaming:
         MissingPrivilegeError, UnsupportedServerError, BinlogDamagedError where the server sends what is no sound binary
         log twice in a row.
         """
-        refuse_without_key(self.policy, self.keyring)
-        with self.repository.streamed_of(self.server.name).lock("streaming", f"stream of {self.server.name}"):
+        self.archive.refuse_without_key()
+        server = self.archive.server.name
+        with self.archive.repository.streamed_of(server).lock("streaming", f"stream of {server}"):
             try:
                 self._run()
             except _Stopped:
@@ -105,14 +99,14 @@ class Streaming:
 
     def _stream(self) -> None:
         """Catch up, then follow the file that the server writes; returns when it is to stop."""
-        endpoint = self.server.endpoint()
+        endpoint = self.archive.server.endpoint()
         while True:
             with Session(endpoint, connect_timeout=_ANSWER) as session:
                 session.give_up_after(_ANSWER)
                 facts = read_facts(session)
                 logs = server_logs(session, facts)
                 settings = read_binlog_settings(session, facts)
-            archiver = Archiver(self.server, self.policy, self.repository, self.keyring, endpoint, facts, settings)
+            archiver = Archiver(self.archive, endpoint, facts, settings)
             history, anew = archiver.continued(logs)
             if anew:
                 _log.warning("a new history begins: %s", anew)
@@ -120,7 +114,7 @@ class Streaming:
             if not closed:
                 break
             _log.info("catching up: %d files, from %s on", len(closed), closed[0].file)
-            archive(self.server, self.policy, self.repository, self.keyring, self._interrupted, close=False)
+            archive(self.archive, self._interrupted, close=False)
         self.wholes.wanted()
         writer = archiver.writer(history, streamed=True)
         file = logs[-1].file
@@ -142,5 +136,5 @@ class Streaming:
     @property
     def _replica_id(self) -> int:
         """One in the upper half of all ids, which people do not give to servers; the same one each time."""
-        name = f"{socket.gethostname()}/{self.server.name}/{self.repository.where}"
+        name = f"{socket.gethostname()}/{self.archive.server.name}/{self.archive.repository.where}"
         return 1 << 31 | int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") >> 1

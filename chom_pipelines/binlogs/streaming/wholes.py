@@ -6,11 +6,9 @@ import logging
 import threading
 from dataclasses import dataclass, field
 
-from chom_pipelines.binlogs.archive.archiving import archive
+from chom_pipelines.binlogs.archive.archiving import LogArchive, archive
 from chom_pipelines.binlogs.archive.histories import histories, histories_to_continue
 from chom_pipelines.errors import ChomError, KeyUnavailableError
-from chom_pipelines.inventory.models import Server
-from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.repository import Repository
 
@@ -51,10 +49,7 @@ class Wholes:
     A run that is cut off, by whatever, is done again by the next one.
     """
 
-    server: Server
-    policy: BackupPolicy
-    repository: Repository
-    keyring: Keyring | None
+    archive: LogArchive
     _wanted: threading.Event = field(default_factory=threading.Event)
     _ended: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -92,10 +87,10 @@ class Wholes:
                 _log.exception("whole files are tried again in %.0f s", again)
 
     def _archive(self) -> None:
-        done = archive(self.server, self.policy, self.repository, self.keyring, self._report, close=False)
+        done = archive(self.archive, self._report, close=False)
         for segment in done.new:
             _log.info("whole: %s is archived, and its parts go", segment.file)
-        remove_superseded(self.repository, self.server.name, self.keyring)
+        remove_superseded(self.archive.repository, self.archive.server.name, self.archive.keyring)
 
     def _report(self, done: int, total: int | None, label: str) -> None:
         del done, total, label
