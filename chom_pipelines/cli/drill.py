@@ -8,9 +8,8 @@ import typer
 
 from chom_pipelines.binlogs.recovery.targets import parse_time
 from chom_pipelines.cli import output
+from chom_pipelines.cli.opening import backups_of
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
-from chom_pipelines.inventory.loading import load_inventory
-from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.proofs.drill import run_drill
 from chom_pipelines.repository.drill import Drill
 
@@ -32,9 +31,7 @@ def drill(
     Every row and definition of the two has to be the same. The record is kept beside the full backup, and `chom
     windows` tells it. Exit code 1 where they differ or the log cannot be replayed, 3 where that was not determined.
     """
-    inventory = load_inventory(config)
-    chosen = inventory.server(server)
-    repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository, chosen.backup)
+    chosen, repository, keyring = backups_of(config, server)
     moment = parse_time(at) if at else None
     with output.progress() as report:
         _, found = run_drill(repository, chosen.name, keyring, report, moment=moment)

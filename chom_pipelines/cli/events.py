@@ -15,9 +15,8 @@ from chom_pipelines.binlogs.format.transactions import TableRows
 from chom_pipelines.binlogs.recovery.searching import Change, Event, Search, events, unread
 from chom_pipelines.binlogs.recovery.targets import parse_time
 from chom_pipelines.cli import output
+from chom_pipelines.cli.opening import backups_of
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
-from chom_pipelines.inventory.loading import load_inventory
-from chom_pipelines.inventory.opening import existing_repository, keyring_of
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -46,10 +45,7 @@ def find_events(
     Each is told with its time (UTC), its place in the log, and the command that restores all that was before it. On
     MariaDB, whose log notes when statements began, it was committed then or later. Exit code 1 where nothing is found.
     """
-    inventory = load_inventory(config)
-    chosen = inventory.server(server)
-    repository = existing_repository(inventory.repository)
-    keyring = keyring_of(inventory.repository, chosen.backup)
+    chosen, repository, keyring = backups_of(config, server)
     search = Search(
         begin=parse_time(begin) if begin else None,
         end=parse_time(end) if end else None,

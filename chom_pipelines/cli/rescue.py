@@ -11,11 +11,10 @@ import typer
 from chom_pipelines.binlogs.recovery.point_in_time import point_in_time, recover_into_server
 from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.cli import output
+from chom_pipelines.cli.opening import backups_of
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.cli.restore_options import account_explained, moment_of, target_endpoint
 from chom_pipelines.errors import ConfigurationError
-from chom_pipelines.inventory.loading import load_inventory
-from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.repository.files import reported
 from chom_pipelines.repository.streams import LATEST
 from chom_pipelines.restores.plan import RestoreRequest
@@ -60,9 +59,7 @@ def rescue(
     if file.exists():
         raise ConfigurationError(f"{file} is there already", "name another file with --output, or remove that")
     copy = into or f"{database}_rescue"
-    inventory = load_inventory(config)
-    chosen = inventory.server(server)
-    repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository, chosen.backup)
+    chosen, repository, keyring = backups_of(config, server)
     endpoint = target_endpoint(chosen, user)
     request = RestoreRequest(tables=(table,), rename={database: copy})
     with (

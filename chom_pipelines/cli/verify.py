@@ -5,10 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from chom_pipelines.cli import entries, output
+from chom_pipelines.cli.opening import backups_of
 from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption, refuse_unnamed
 from chom_pipelines.errors import BackupNotFoundError, ConfigurationError
-from chom_pipelines.inventory.loading import load_inventory
-from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.outcome import Outcome, worst
 from chom_pipelines.proofs import verification
 from chom_pipelines.proofs.archive import ArchiveProof, verify_archive
@@ -53,10 +52,7 @@ def verify(
     if again and not (everything or binlogs):
         raise ConfigurationError("--again was given without --binlogs or --all", "backups are always verified anew")
     refuse_unnamed(backup, allow_unencrypted=allow_unencrypted)
-    inventory = load_inventory(config)
-    chosen = inventory.server(server)
-    repository = existing_repository(inventory.repository)
-    keyring = keyring_of(inventory.repository, chosen.backup, allow_plain=allow_unencrypted)
+    chosen, repository, keyring = backups_of(config, server, allow_plain=allow_unencrypted)
     archive = None
     if everything or binlogs:
         with output.progress() as report:
