@@ -181,7 +181,7 @@ def _second(
 ) -> Iterator[tuple[PointInTime, Route] | None]:
     """Another way to the same target, and its route; None where there is none."""
     second = second_way((ready.recovery.way, *ready.others))
-    if second is None or second.way == ready.recovery.way:
+    if second is None or second.way is ready.recovery.way:
         yield (ready, second.route) if second else None
         return
     server, target, backup = ready.contents.manifest.server, ready.recovery.target, second.way.full.id

@@ -21,7 +21,7 @@ from chom_pipelines.server.facts import Flavour
 
 
 def committed(noted: datetime, opened: datetime | None) -> datetime:
-    """Before this moment a transaction was not committed, and on MySQL it was then.
+    """The moment before which a transaction was not committed, by what the log noted; on MySQL it was then.
 
     MariaDB notes when the statement began that is the transaction, or that committed it. Transactions are in the log in
     the order of their commits, and so none was committed before its file was `opened` (None: the log notes commits).
