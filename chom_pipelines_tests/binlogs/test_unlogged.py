@@ -163,7 +163,7 @@ def test_what_is_kept_out_of_databases_that_are_not_backed_up_leaves_a_doubt(fla
         verdict = unbroken(archived, "shop")
         assert verdict.outcome is Outcome.NOT_VERIFIED
         assert verdict.reason.startswith("not in the log from ")
-        assert "whether there was any on what is backed up is not known" in verdict.reason
+        assert "whether the log has all that was done to what is backed up is not certain" in verdict.reason
         assert "binlog_ignore_db = scratch" in verdict.reason
         (finding,) = checked(server, "shop")
         assert finding.outcome is Outcome.NOT_VERIFIED

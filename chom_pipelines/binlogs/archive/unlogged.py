@@ -29,8 +29,8 @@ class Unlogged:
     @property
     def said(self) -> str:
         """The same, with what it costs, and what mends it."""
-        cost = "no restore has it" if self.lack.matters else "whether there was any on what is backed up is not known"
-        return f"{self.line}; {cost}; {self.lack.remedy}"
+        doubt = "whether the log has all that was done to what is backed up is not certain"
+        return f"{self.line}; {'no restore has it' if self.lack.matters else doubt}; {self.lack.remedy}"
 
 
 def unlogged(segments: Sequence[Segment], databases: Sequence[str] | None) -> Iterator[Unlogged]:
