@@ -14,7 +14,7 @@ from chom_pipelines.binlogs.recovery.recovering import Recoverer, Route
 from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.spool import Spool
 from chom_pipelines.binlogs.recovery.targets import BeforePlace, Target
-from chom_pipelines.errors import RestoreFailedError
+from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.entry import BackupEntry
@@ -189,3 +189,33 @@ def test_a_domain_that_changes_while_a_temporary_table_is_open_is_replayed(
         archived.archive()
         _, found = recovered(archived, place.place, route, made(tmp_path))
     assert found == place.sums
+
+
+@pytest.mark.parametrize("flavour", Flavour)
+def test_a_replay_never_writes_where_the_original_keeps_its_files(flavour: Flavour, tmp_path: Path) -> None:
+    place = tmp_path / "large disk"
+    place.mkdir()
+    options = [] if flavour is Flavour.MARIADB else [f"--innodb-directories={place}"]
+    with archived_server(flavour, options) as server:
+        archived = Archive(server, Backups(tmp_path / "archive"))
+        archived.backups.take(server)
+        archived.work(
+            f"CREATE TABLE shop.d (id INT PRIMARY KEY) DATA DIRECTORY='{place}'",
+            "CREATE TABLE shop.p (id INT PRIMARY KEY) PARTITION BY RANGE (id) "
+            f"(PARTITION a VALUES LESS THAN (5) DATA DIRECTORY='{place}', PARTITION b VALUES LESS THAN (9))",
+            "INSERT INTO shop.d VALUES (1)",
+            "INSERT INTO shop.p VALUES (1), (7)",
+        )
+        noted = _noted(archived)
+        archived.archive()
+        before = sorted(place.rglob("*"))
+        assert len(before) >= 3
+        if flavour is Flavour.MARIADB:
+            with pytest.raises(RestoreFailedError, match=r"DATA DIRECTORY.*shop\.d"):
+                recovered(archived, noted.place, Route.REPLICATION, made(tmp_path))
+        else:
+            _, found = recovered(archived, noted.place, Route.REPLICATION, made(tmp_path))
+            assert found == noted.sums
+        with pytest.raises(RestoreRefusedError, match="names a directory"):
+            recovered(archived, noted.place, Route.CLIENT, made(tmp_path))
+        assert sorted(place.rglob("*")) == before

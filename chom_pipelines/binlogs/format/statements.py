@@ -44,6 +44,7 @@ _OF_ACCOUNTS = re.compile(
 )
 _SECRETS = re.compile(r"IDENTIFIED|PASSWORD|\bCONNECTION\b|\bmysql[`\"]?(?:\s|/\*.*?\*/)*\.", re.IGNORECASE | re.DOTALL)
 """What stands near secrets in other statements: tables of other servers, bodies of programs, tables of accounts."""
+_DIRECTORY = re.compile(rb"\b(?:DATA|INDEX)\s+DIRECTORY\b", re.IGNORECASE)
 _WORDS = ("identified", "password", "connection", "mysql")
 """One of which is in what that finds, and is found sooner."""
 _QUOTES = frozenset("'\"")
@@ -82,6 +83,8 @@ class Statement:
     object: str = ""
     tables: tuple[tuple[str, str], ...] = ()
     temporary: bool = False
+    names_directory: bool = False
+    """It says, or seems to say, in which directory of its server a table's files lie."""
 
 
 def understand(text: bytes, database: str) -> Statement:
@@ -110,7 +113,7 @@ def understand(text: bytes, database: str) -> Statement:
     elif thing in _ON_TABLES and (on := _ON.search(bare, end)) is not None:
         tables = tuple(_tables(bare, on.end(), database, many=False))
     thing = _SYNONYMS.get(thing, thing)
-    return Statement(does, whole, database, thing.lower(), tables, temporary)
+    return Statement(does, whole, database, thing.lower(), tables, temporary, _DIRECTORY.search(text) is not None)
 
 
 def bare_text(text: str) -> str:

@@ -51,6 +51,8 @@ class Recovery:
     """The first transaction in between that may change a definition or an account; None: they are the backup's."""
     prepares: Located | None = None
     """The first transaction in between that is prepared, and committed by another one, if at all."""
+    names_directory: Located | None = None
+    """The first in between that says in which directory of its server a table's files lie."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -130,6 +132,7 @@ def prepared(
         of_events=tuple(followed.of_events),
         redefines=followed.redefines,
         prepares=followed.prepares,
+        names_directory=followed.names_directory,
     )
 
 
@@ -143,6 +146,7 @@ class _Followed:
         self.of_events: list[Statement] = []
         self.redefines: Located | None = None
         self.prepares: Located | None = None
+        self.names_directory: Located | None = None
         before = way.segments[0].before
         self._executed = None if before is None else Executed(parse_gtids(before, way.full.flavour))
 
@@ -171,6 +175,8 @@ class _Followed:
                 self.redefines = each
             if each.transaction.ending is Ending.XA_PREPARE and self.prepares is None:
                 self.prepares = each
+            if self.names_directory is None and any(one.names_directory for one in each.transaction.statements):
+                self.names_directory = each
             for statement in each.transaction.statements:
                 self.databases |= {statement.database, *(database for database, _ in statement.tables)} - {""}
         if not is_behind:

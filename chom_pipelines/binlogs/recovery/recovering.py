@@ -78,7 +78,9 @@ class Recoverer:
     @property
     def options(self) -> tuple[str, ...]:
         """With which the private server has to be started."""
-        options = as_replica(self.flavour, _SERVER_ID)
+        # a replica adds this mode of its own to each statement's: MySQL then keeps files in its own directory, and a
+        # strict MariaDB stops, which is better than to write where production may have its files
+        options = (*as_replica(self.flavour, _SERVER_ID), "--sql-mode=NO_DIR_IN_CREATE")
         if not (self.recovery.end and self.recovery.end.gtid):
             options = without_gtids(options)
         if self.databases is not None:
@@ -134,6 +136,9 @@ class Recoverer:
         elif self.recovery.prepares and self.flavour is Flavour.MARIADB:
             where = self.recovery.prepares.label
             why = f"the XA transaction at {where} is prepared there, and MariaDB lets its session do nothing else then"
+        elif self.recovery.names_directory:
+            where = self.recovery.names_directory.label
+            why = f"the statement at {where} names a directory, and through the clients a file would be made there"
         if why:
             raise RestoreRefusedError(why, "replay by replication: leave --route out")
 
