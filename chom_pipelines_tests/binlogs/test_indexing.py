@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from chom_pipelines.binlogs.archive.indexing import SegmentIndex, indexed
@@ -5,6 +7,7 @@ from chom_pipelines.binlogs.format.statements import TEXT_BYTES, Does, understan
 from chom_pipelines.binlogs.format.transactions import Ending
 from chom_pipelines.binlogs.recovery.scheduled import statuses
 from chom_pipelines.errors import ArchiveDamagedError, UnknownFormatError
+from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.logs import logs_since, new_log, scanned
 from chom_pipelines_tests.servers import PrivateServer
 
@@ -54,7 +57,7 @@ from chom_pipelines_tests.servers import PrivateServer
 def test_what_a_statement_does_is_told_from_its_first_words(
     text: str, does: Does, thing: str, tables: list[tuple[str, str]]
 ) -> None:
-    statement = understand(text.encode(), "d")
+    statement = understand(text.encode(), "d", Flavour.MARIADB)
     assert (statement.does, statement.object, list(statement.tables)) == (does, thing, tables)
     assert (statement.text, statement.temporary) == (text, False)
 
@@ -69,7 +72,7 @@ def test_what_a_statement_does_is_told_from_its_first_words(
     ],
 )
 def test_temporary_tables_are_told_from_others(text: str) -> None:
-    statement = understand(text.encode(), "d")
+    statement = understand(text.encode(), "d", Flavour.MARIADB)
     assert statement.temporary
     assert statement.tables == (("d", "a"),)
 
@@ -105,7 +108,7 @@ def test_temporary_tables_are_told_from_others(text: str) -> None:
     ],
 )
 def test_passwords_are_left_out(text: str) -> None:
-    statement = understand(text.encode(), "")
+    statement = understand(text.encode(), "", Flavour.MARIADB)
     assert "secret" not in statement.text
     assert "5ec8e7" not in statement.text
     assert statement.text[:3] == text[:3]
@@ -117,16 +120,56 @@ def test_what_no_secret_is_near_to_is_kept() -> None:
         "DELETE FROM t WHERE name = 'x' /* 'y' */",
         "CREATE EVENT e ON SCHEDULE AT '2026-01-02' DISABLE DO DELETE FROM t",
     ):
-        assert understand(text.encode(), "d").text == text
-    masked = understand(b"ALTER USER 'app'@'%' IDENTIFIED BY 'x' ACCOUNT LOCK", "").text
+        assert understand(text.encode(), "d", Flavour.MARIADB).text == text
+    masked = understand(b"ALTER USER 'app'@'%' IDENTIFIED BY 'x' ACCOUNT LOCK", "", Flavour.MARIADB).text
     assert masked == "ALTER USER 'app'@'%' IDENTIFIED BY '…' ACCOUNT LOCK"
-    event = understand(b"CREATE EVENT e ON SCHEDULE AT '2026-01-02' DISABLE DO SET PASSWORD = 'x'", "")
+    event = understand(b"CREATE EVENT e ON SCHEDULE AT '2026-01-02' DISABLE DO SET PASSWORD = 'x'", "", Flavour.MARIADB)
     assert statuses({}, [event]) == {("", "e"): "DISABLE"}
-    assert understand(b"UPDATE user SET x = 'y'", "mysql").text == "UPDATE user SET x = '…'"
+    assert understand(b"UPDATE user SET x = 'y'", "mysql", Flavour.MARIADB).text == "UPDATE user SET x = '…'"
+
+
+@pytest.mark.parametrize(
+    ("text", "mariadb", "mysql"),
+    [
+        ("/*M! DROP TABLE a; */ TRUNCATE b", (Does.DROP, "a"), (Does.TRUNCATE, "b")),
+        ("DROP /*M!100100 TEMPORARY */ TABLE a", (Does.DROP, "a"), (Does.DROP, "a")),
+        ("TRUNCATE /*m! a, */ b", (Does.TRUNCATE, "b"), (Does.TRUNCATE, "b")),
+        ("/*M! it's */ DROP TABLE a /*M! it's */", (Does.OTHER, None), (Does.DROP, "a")),
+    ],
+)
+def test_what_is_marked_for_mariadb_is_a_comment_to_mysql(
+    text: str, mariadb: tuple[Does, str | None], mysql: tuple[Does, str | None]
+) -> None:
+    for flavour, expected in ((Flavour.MARIADB, mariadb), (Flavour.MYSQL, mysql)):
+        found = understand(text.encode(), "d", flavour)
+        assert (found.does, found.tables[0][1] if found.tables else None) == expected
+        assert found.temporary is (flavour is Flavour.MARIADB and "TEMPORARY" in text)
+        again = understand(found.text.encode(), "d", Flavour.MARIADB)
+        assert replace(again, text=found.text) == found, "its text tells the same without its server"
+
+
+def test_a_quote_in_a_comment_that_mysql_does_not_execute_uncovers_no_password() -> None:
+    text = "ALTER USER a /*M! it's */ IDENTIFIED BY 'secret' /*M! it's */"
+    assert "secret" not in understand(text.encode(), "", Flavour.MYSQL).text
+
+
+def test_a_servers_log_is_read_as_that_server_executed_it(server: PrivateServer) -> None:
+    database = server.fresh_database()
+    first = new_log(server)
+    with server.connect() as session:
+        session.execute(f"USE {database}")
+        session.execute("CREATE TABLE a (x INT)")
+        session.execute("CREATE TABLE b (x INT)")
+        session.execute("RENAME TABLE /*M! a TO c, */ b TO d")
+        renamed = {"a", "b"} - {str(name) for (name,) in session.rows("SHOW TABLES")}
+    [log] = logs_since(server, first)
+    statements = [each for transaction in scanned(log.data)[0] for each in transaction.statements]
+    assert {name for _, name in statements[-1].tables} == renamed
+    assert renamed == ({"a", "b"} if server.flavour is Flavour.MARIADB else {"b"})
 
 
 def test_long_statements_are_cut_off_between_characters() -> None:
-    statement = understand(("INSERT INTO a VALUES ('" + "é" * 600).encode(), "d")
+    statement = understand(("INSERT INTO a VALUES ('" + "é" * 600).encode(), "d", Flavour.MARIADB)
     assert len(statement.text.encode()) in {TEXT_BYTES - 1, TEXT_BYTES}
     assert statement.text.endswith("é")
 

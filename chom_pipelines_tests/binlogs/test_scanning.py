@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from chom_pipelines.binlogs.format.events import Checksum
 from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.format.transactions import FileEnding
-from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.logs import Log, scanned
 from chom_pipelines_tests.servers import PrivateServer
 
@@ -95,7 +94,7 @@ def test_a_log_says_who_wrote_it_and_when(logs: list[Log], any_server: PrivateSe
         transactions, summary = scanned(log.data)
         assert summary.format.server_version == version
         assert (summary.server_id, summary.checksum) == (server_id, Checksum.CRC32)
-        assert summary.format.is_mariadb == (any_server.flavour is Flavour.MARIADB)
+        assert summary.format.flavour is any_server.flavour
         assert summary.format.in_use == (summary.ending is FileEnding.OPEN)
         assert summary.first_time is not None
         assert summary.last_time is not None

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from chom_pipelines.binlogs.format.statements import understand
 from chom_pipelines.binlogs.recovery.scheduled import is_of_events, statuses
+from chom_pipelines.server.facts import Flavour
 
 ON = {("shop", "e"): "ENABLE"}
 OFF = {("shop", "e"): "DISABLE"}
@@ -41,12 +42,14 @@ OFF = {("shop", "e"): "DISABLE"}
 def test_statements_of_a_log_tell_which_events_run(
     before: dict[tuple[str, str], str], sql: str, after: dict[tuple[str, str], str]
 ) -> None:
-    statement = understand(sql.encode(), "shop")
+    statement = understand(sql.encode(), "shop", Flavour.MARIADB)
     assert statuses(before, filter(is_of_events, [statement])) == after
 
 
 @given(st.lists(st.sampled_from(["ENABLE", "DISABLE", ""])))
 def test_the_last_word_on_an_event_counts(words: list[str]) -> None:
-    statements = [understand(f"ALTER EVENT shop.e ON SCHEDULE EVERY 1 DAY {word}".encode(), "") for word in words]
+    statements = [
+        understand(f"ALTER EVENT shop.e ON SCHEDULE EVERY 1 DAY {word}".encode(), "", Flavour.MARIADB) for word in words
+    ]
     said = [word for word in words if word]
     assert statuses(ON, statements) == {("shop", "e"): said[-1] if said else "ENABLE"}

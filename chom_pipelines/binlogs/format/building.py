@@ -23,6 +23,7 @@ from chom_pipelines.binlogs.format.open_transaction import OpenTransaction
 from chom_pipelines.binlogs.format.statements import TEXT_BYTES
 from chom_pipelines.binlogs.format.stream import EventStream
 from chom_pipelines.binlogs.format.transactions import Ending, FileEnding, Incident, Transaction
+from chom_pipelines.server.facts import Flavour
 
 _SECOND = 1_000_000
 _ALTERS = {
@@ -58,6 +59,7 @@ class Builder:
         self._rows = RowCounter()
         self._uuids: dict[bytes, str] = {}
         self._executed: Executed | None = None
+        self._flavour = Flavour.MYSQL
         if gtids is not None:
             self._begin_with(gtids)
 
@@ -71,8 +73,9 @@ class Builder:
         """Where the transaction begins that has not ended yet."""
         return self._open.start if self._open else None
 
-    def handlers(self) -> Handlers:
-        """For the events of the file."""
+    def handlers(self, flavour: Flavour) -> Handlers:
+        """For the events of the file, which a server of this family wrote."""
+        self._flavour = flavour
         outer: dict[int, Handler] = {
             Kind.TRANSACTION_PAYLOAD: self._payload,
             Kind.PREVIOUS_GTIDS: self._previous_gtids,
@@ -190,7 +193,7 @@ class Builder:
             self._opened(head).zones.add(zone)
 
     def _statement(self, query: Query, head: Head) -> None:
-        if ending := self._opened(head).take(query):
+        if ending := self._opened(head).take(query, self._flavour):
             self._ends(ending, head)
 
     def _xid(self, _buffer: bytes, _begin: int, _end: int, head: Head) -> None:

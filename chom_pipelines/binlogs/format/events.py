@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from struct import Struct
 
+from chom_pipelines.server.facts import Flavour
+
 MAGIC = b"\xfebin"
 ENCRYPTED_MAGIC = b"\xfdbin"
 """How a file begins that MySQL encrypted; MariaDB's encrypted files begin as all do, and say so in an event."""
@@ -109,9 +111,9 @@ class FormatDescription:
     in_use: bool
 
     @property
-    def is_mariadb(self) -> bool:
-        """Whether a MariaDB wrote it."""
-        return "MariaDB" in self.server_version
+    def flavour(self) -> Flavour:
+        """The family of the server that wrote it."""
+        return Flavour.MARIADB if "MariaDB" in self.server_version else Flavour.MYSQL
 
     @property
     def begun_by_start(self) -> bool:

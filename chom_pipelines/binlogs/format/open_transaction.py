@@ -10,6 +10,7 @@ from chom_pipelines.binlogs.format.gtid_position import MariadbGtid
 from chom_pipelines.binlogs.format.gtids import Executed
 from chom_pipelines.binlogs.format.statements import Statement, understand
 from chom_pipelines.binlogs.format.transactions import Ending, TableRows, Transaction
+from chom_pipelines.server.facts import Flavour
 
 _MOST_STATEMENTS = 100
 _OF_NO_CONSEQUENCE = (b"SAVEPOINT", b"ROLLBACK TO", b"RELEASE", b"XA START", b"XA BEGIN", b"XA END", b"BEGIN")
@@ -32,8 +33,8 @@ class OpenTransaction:
     statement_count: int = 0
     zones: set[str] = field(default_factory=set)
 
-    def take(self, query: Query) -> Ending | None:
-        """Take a statement, and return how it ends the transaction, if it does."""
+    def take(self, query: Query, flavour: Flavour) -> Ending | None:
+        """Take a statement of a server of this family, and return how it ends the transaction, if it does."""
         first = query.text[:12].upper()
         if not self.begun and first.startswith((b"XA START", b"XA BEGIN")):
             self.begun = True
@@ -43,17 +44,17 @@ class OpenTransaction:
         if self.begun and first.startswith(b"ROLLBACK") and not first.startswith(b"ROLLBACK TO"):
             return Ending.ROLLBACK
         if first.startswith((b"XA COMMIT", b"XA ROLLBACK")):
-            self._record(query)
+            self._record(query, flavour)
             return Ending.XA_COMMIT if first.startswith(b"XA C") else Ending.XA_ROLLBACK
         if self.begun and first.startswith(_OF_NO_CONSEQUENCE):
             return None
-        self._record(query)
+        self._record(query, flavour)
         return None if self.begun else self.ending
 
-    def _record(self, query: Query) -> None:
+    def _record(self, query: Query, flavour: Flavour) -> None:
         self.statement_count += 1
         if len(self.statements) < _MOST_STATEMENTS:
-            self.statements.append(understand(query.text, query.database))
+            self.statements.append(understand(query.text, query.database, flavour))
 
     def executed(self, executed: Executed | None) -> str | None:
         """Count it as executed where that is followed, and return its GTID."""

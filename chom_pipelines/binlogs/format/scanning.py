@@ -138,7 +138,7 @@ class Scanner:
             raise self._no_format(str(error)) from error
         self._stream = EventStream(
             self._file,
-            self._builder.handlers(),
+            self._builder.handlers(self._format.flavour),
             position=position,
             checksum=self._format.checksum,
             held=self._held,

@@ -6,18 +6,26 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from chom_pipelines.server.facts import Flavour
+
 TEXT_BYTES = 1024
 """Of a longer statement the beginning is kept."""
 
 _NAME = r"(?:`(?:[^`]|``)+`|\"(?:[^\"]|\"\")+\"|[\w$\x80-\U0010ffff]+)"
 _QUALIFIED = rf"({_NAME})(?:\s*\.\s*({_NAME}))?"
-_LEXEME = re.compile(
-    r"""(?P<string>'(?:[^'\\]|\\.|'')*(?:'|\\?\Z) | "(?:[^"\\]|\\.|"")*(?:"|\\?\Z) | \b0x[0-9a-f]+)
-    | (?P<name>`(?:[^`]|``)*(?:`|\Z))
-    | (?P<comment>/\*(?!M?!).*?(?:\*/|\Z) | --(?=\s|\Z)[^\n]* | \#[^\n]* | /\*M?!\d* | \*/)""",
-    re.DOTALL | re.IGNORECASE | re.VERBOSE,
+_LEXEME, _OF_MYSQL = (
+    re.compile(
+        rf"""(?P<string>'(?:[^'\\]|\\.|'')*(?:'|\\?\Z) | "(?:[^"\\]|\\.|"")*(?:"|\\?\Z) | \b0x[0-9a-f]+)
+        | (?P<name>`(?:[^`]|``)*(?:`|\Z))
+        | (?P<comment>/\*(?!{executed}).*?(?:\*/|\Z) | --(?=\s|\Z)[^\n]* | \#[^\n]* | /\*{executed}\d* | \*/)""",
+        re.DOTALL | re.IGNORECASE | re.VERBOSE,
+    )
+    for executed in ("(?-i:M)?!", "!")
 )
-"""What has to be known as a whole. What a comment that is executed holds is no comment: only its marks are."""
+"""What has to be known as a whole. What a comment that is executed holds is no comment: only its marks are.
+
+MySQL does not execute comments that are marked for MariaDB.
+"""
 _FIRST = re.compile(r"(?:[\s;(]|/\*M?!\d*|/\*(?!M?!).*?\*/|--(?=\s)[^\n]*\n|\#[^\n]*\n)*(\w*)", re.DOTALL)
 """The first word behind comments."""
 _FOR = re.compile(r"SET\s+STATEMENT\s(?:'[^']*'|\"[^\"]*\"|`[^`]*`|[^'\"`])*?\sFOR\s+", re.IGNORECASE)
@@ -47,6 +55,8 @@ _SECRETS = re.compile(r"IDENTIFIED|PASSWORD|\bCONNECTION\b|\bmysql[`\"]?(?:\s|/\
 _DIRECTORY = re.compile(rb"\b(?:DATA|INDEX)\s+DIRECTORY\b", re.IGNORECASE)
 _WORDS = ("identified", "password", "connection", "mysql")
 """One of which is in what that finds, and is found sooner."""
+_OF_MARIADB = "/*M!"
+"""The begin of what MariaDB alone executes."""
 _QUOTES = frozenset("'\"")
 _LEFT_OUT = "'…'"
 _CHANGES_ROWS = {"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "CALL", "WITH", "SELECT", "DO"}
@@ -87,9 +97,11 @@ class Statement:
     """It says, or seems to say, in which directory of its server a table's files lie."""
 
 
-def understand(text: bytes, database: str) -> Statement:
-    """Tell what a statement does. `text` may be cut off."""
+def understand(text: bytes, database: str, flavour: Flavour) -> Statement:
+    """Tell what a statement of a server of this family does. `text` may be cut off."""
     whole = text[:TEXT_BYTES].decode(errors="ignore" if len(text) > TEXT_BYTES else "backslashreplace")
+    if flavour is Flavour.MYSQL and _OF_MARIADB in whole:
+        whole = _OF_MYSQL.sub(_not_executed, whole)
     first = _FIRST.match(whole)
     if first is not None and first[1].upper() in _CHANGES_ROWS:  # of these there are many
         return Statement(Does.ROWS, _without_secrets(whole, database), database)
@@ -123,6 +135,11 @@ def bare_text(text: str) -> str:
     bare = text.lstrip(" \t\r\n(;")
     prefix = _FOR.match(bare)
     return bare[prefix.end() :].lstrip(" \t\r\n(") if prefix else bare
+
+
+def _not_executed(found: re.Match[str]) -> str:
+    """Write it as servers write what they do not execute."""
+    return found[0].replace("!", " ", 1) if found[0].startswith(_OF_MARIADB) else found[0]
 
 
 def _without_secrets(text: str, database: str) -> str:

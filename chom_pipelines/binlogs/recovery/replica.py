@@ -119,7 +119,8 @@ class Replica:
             file, position = (status[column] for column in words.place)
             for which in ("SQL", "IO"):
                 if status[f"Last_{which}_Errno"]:
-                    what = f"the replay failed behind {file}:{position}: {shown_error(status[f'Last_{which}_Error'])}"
+                    said = shown_error(status[f"Last_{which}_Error"], self.flavour)
+                    what = f"the replay failed behind {file}:{position}: {said}"
                     remedy = "restore to a place before it, with --before"
                     if which == "IO":  # between two servers of ours
                         remedy = "try again, and report it as a bug if it stays"
@@ -139,7 +140,7 @@ def _place(prefix: str, place: Position) -> str:
     return f"{prefix}_LOG_FILE = {literal(place.file)}, {prefix}_LOG_POS = {place.position}"
 
 
-def shown_error(error: object) -> str:
+def shown_error(error: object, flavour: Flavour) -> str:
     """A server's error without the literals of the statement that it repeats: there may be a password among them."""
     said, mark, statement = str(error).partition("Query: '")
-    return f"{said}{mark}{understand(statement.encode(), 'mysql').text}" if mark else said
+    return f"{said}{mark}{understand(statement.encode(), 'mysql', flavour).text}" if mark else said

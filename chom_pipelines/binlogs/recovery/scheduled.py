@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from chom_pipelines.binlogs.format.statements import Does, Statement, understand
 from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import account, literal, quote
 
 Name = tuple[str, str]
@@ -57,7 +58,8 @@ def _changed(found: dict[Name, str], statement: Statement, name: Name) -> None:
         found[name] = status
     if renamed := _RENAME.search(clauses):
         rest = clauses[renamed.end() :]
-        for database, event in understand(f"ALTER EVENT {rest}".encode(), statement.database).tables:
+        again = f"ALTER EVENT {rest}".encode()  # whose comments are left out, which families execute differently
+        for database, event in understand(again, statement.database, Flavour.MARIADB).tables:
             if name in found:
                 found[database, event.lower()] = found.pop(name)
 
