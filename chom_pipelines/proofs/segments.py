@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from chom_pipelines.binlogs.archive.indexing import Indexed, SegmentIndex, indexed
+from chom_pipelines.binlogs.archive.indexing import Indexed, SegmentIndex, indexed, unworded
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
 from chom_pipelines.binlogs.archive.writing import fingerprint
 from chom_pipelines.binlogs.format.events import MAGIC
@@ -125,7 +125,7 @@ class _Reading:
             for name in found
             if found[name] != wanted[name]
         ]
-        if self.index and self.index.transactions != tuple(entries):
+        if self.index and [*map(unworded, self.index.transactions)] != [*map(unworded, entries)]:
             differences.append(f"{self.entry.folder.where(self.payload.index)}: it is not the index of this log")
         return differences
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chom_pipelines.binlogs.format import building
+from chom_pipelines.binlogs.format.statements import Does, understand
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.archive import ArchiveProof, verify_archive
@@ -74,6 +78,25 @@ def test_what_was_proved_is_not_read_again_unless_asked(archived: Archive) -> No
     third = proved(archived, again=True)
     assert (third.skipped, len(third.segments)) == (0, len(first.segments) + 1)
     assert third.outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({"text": "DROP TABLE t IDENTIFIED BY '***'", "object": "server", "tables": (("d", "t"),)}, Outcome.PASSED),
+        ({"does": Does.OTHER, "temporary": True}, Outcome.PASSED),
+        ({"database": "elsewhere"}, Outcome.FAILED),
+    ],
+)
+def test_an_index_in_the_words_of_another_version_is_that_of_its_log(
+    archived: Archive, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], outcome: Outcome
+) -> None:
+    archived.work("CREATE OR REPLACE VIEW shop.v AS SELECT 2")
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "understand", lambda *words: replace(understand(*words), **changes))
+        written = archived.archive().new
+    found = {each.proof.backup: each.proof for each in proved(archived).segments}
+    assert [found[each.id].outcome for each in written] == [outcome] * len(written)
 
 
 def test_where_nothing_is_archived_nothing_is_proved(server: PrivateServer, tmp_path: Path) -> None:

@@ -50,6 +50,15 @@ class Indexed(NamedTuple):
         return moment(self.microseconds)
 
 
+def unworded(entry: Indexed) -> Indexed:
+    """The same without what is told of statements by their words, in which versions of this program may differ."""
+    return entry._replace(
+        statements=tuple(
+            IndexedStatement(Does.OTHER, "", each.database, (), temporary=False, text="") for each in entry.statements
+        )
+    )
+
+
 class SegmentIndex(BaseModel):
     """The index of one segment. `many_rows` says from how many rows on a table's are in it."""
 
