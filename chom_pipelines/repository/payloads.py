@@ -170,6 +170,9 @@ class BinlogPayload(BaseModel):
     last_event: AwareDatetime | None = None
     transactions: NonNegativeInt
     incidents: NonNegativeInt = Field(default=0, description="how often the server says in it that it lost events")
+    textual: NonNegativeInt | None = Field(
+        default=None, description="transactions with changes of rows that were logged as text; None: not counted"
+    )
     logging: Logging | None = Field(default=None, description="None: nobody asked while the server ran that wrote it")
     digest: Hex = Field(description="SHA-256 of the bytes as the server sent them")
     log: str = Field(description="the stored object that holds them")

@@ -52,16 +52,26 @@ class Lack:
     matters: bool = True
 
 
+AS_TEXT = Lack(
+    "rows of statements that sessions with a binlog_format of their own had logged as text, which may do something "
+    "else in a replay, as UUID() does",
+    f"find what sets binlog_format, have it use ROW, {_THEN}",
+    matters=False,
+)
+"""Of a log that is written with ROW, and has changes of rows as text all the same."""
+
+
 def read_binlog_settings(session: Session, facts: ServerFacts) -> SettingsNow:
     """Ask the server.
 
+    While a server runs, only binlog_format can be changed, and whether it replicates.
     Takes what reading the position of the binary log takes; raises MissingPrivilegeError without it.
     """
     now = int(session.value("SELECT UNIX_TIMESTAMP()"))
     ((_, running),) = session.rows("SHOW GLOBAL STATUS LIKE 'Uptime'")
     status = next(iter(session.dicts(facts.binlog_status_statement)), {})
     settings = BinlogSettings(
-        formats=(facts.variables.get("binlog_format", _ROW),),  # a server that has none logs rows
+        formats=(_variable(session, "binlog_format") or _ROW,),  # a server that has none logs rows
         only=_names(status.get("Binlog_Do_DB")),
         ignored=_names(status.get("Binlog_Ignore_DB")),
         updates_off=facts.updates_off if facts.updates_off and _replicates(session, facts) else None,
@@ -114,4 +124,8 @@ def _replicates(session: Session, facts: ServerFacts) -> bool:
     try:
         return bool(session.rows(facts.replica_status_statement))
     except MissingPrivilegeError:  # MariaDB tells it to few; what it has replicated it tells everyone
-        return facts.replicates
+        return bool(_variable(session, "gtid_slave_pos"))
+
+
+def _variable(session: Session, name: str) -> str:
+    return next((str(value) for _, value in session.rows(f"SHOW GLOBAL VARIABLES LIKE '{name}'")), "")

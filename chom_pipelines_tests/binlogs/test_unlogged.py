@@ -13,13 +13,14 @@ import pytest
 from chom_pipelines.backups.exposure import UNBROKEN, answers
 from chom_pipelines.backups.verdicts import Verdict
 from chom_pipelines.binlogs.archive.log_settings import settings_when_written
-from chom_pipelines.binlogs.archive.segments import Segment
+from chom_pipelines.binlogs.archive.segments import FIRST, Segment
 from chom_pipelines.binlogs.archive.unlogged import unlogged
 from chom_pipelines.binlogs.format.events import Checksum, FormatDescription
 from chom_pipelines.binlogs.recovery.point_in_time import point_in_time
 from chom_pipelines.binlogs.recovery.targets import BeforePlace
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
+from chom_pipelines.repository.layout import BackupId, Kind
 from chom_pipelines.repository.payloads import BinlogPayload
 from chom_pipelines.server.binlog_settings import BinlogSettings, SettingsNow, lacks
 from chom_pipelines.server.facts import Flavour
@@ -216,10 +217,78 @@ def test_a_stream_records_it_in_its_parts(flavour: Flavour, tmp_path: Path) -> N
             assert each.logging == BinlogSettings(("ROW",), ignored=("scratch",))
 
 
+def test_a_stream_notices_a_format_that_changes_while_it_is_connected(flavour: Flavour, tmp_path: Path) -> None:
+    with archived_server(flavour) as server, streamed(server, tmp_path) as stream:
+        work = stream.archive.work
+
+        def formats() -> list[tuple[str, ...] | None]:
+            segments = (each for one in stream.archive.histories() for each in one.segments)
+            found = sorted(segments, key=lambda each: (each.number, each.start))
+            return [each.logging.formats if each.logging else None for each in found]
+
+        for change in ("DO 0", "SET GLOBAL binlog_format = 'STATEMENT'", "SET GLOBAL binlog_format = 'ROW'", "DO 0"):
+            known = len(formats())
+            work(change, "INSERT INTO shop.t (s) VALUES (1)")
+            eventually(lambda known=known: len(formats()) > known)  # type: ignore[misc]
+        assert formats() == [("ROW",), ("ROW", "STATEMENT"), ("STATEMENT", "ROW"), ("ROW",)]
+        stream.rotate()
+        eventually(lambda: formats() == [("STATEMENT", "ROW")])
+
+
+def test_changes_that_a_session_logs_as_text_leave_a_doubt_where_rows_are_logged(
+    flavour: Flavour, tmp_path: Path
+) -> None:
+    with archived_server(flavour) as server:
+        archived = Archive(server, Backups(tmp_path))
+        archived.backups.take(server)
+        archived.work("CREATE TABLE shop.u (s TEXT)", "INSERT INTO shop.u VALUES (1)", "TRUNCATE shop.u")
+        archived.archive()
+        assert unbroken(archived).outcome is Outcome.PASSED
+        as_text = ("SET binlog_format = 'STATEMENT'", "INSERT INTO shop.u VALUES (UUID())")
+        archived.work("SET GLOBAL binlog_format = 'STATEMENT'", *as_text, "SET GLOBAL binlog_format = 'ROW'")
+        inside = here(archived)
+        archived.archive()
+        assert [each.logging for each in archived.history.segments][-1] == ROWS, "nobody has seen the setting"
+        verdict = unbroken(archived)
+        assert verdict.outcome is Outcome.NOT_VERIFIED
+        assert "sessions with a binlog_format of their own had logged as text" in verdict.reason
+        (warning,) = warned(archived, inside)
+        assert "logged as text" in warning
+        time.sleep(1)
+        archived.backups.take(server)
+        archived.archive()
+        assert unbroken(archived).outcome is Outcome.PASSED
+
+
+def test_changes_as_text_are_expected_of_a_mixed_log(flavour: Flavour, tmp_path: Path) -> None:
+    with archived_server(flavour, ("--binlog-format=MIXED",)) as server:
+        archived = Archive(server, Backups(tmp_path))
+        archived.backups.take(server)
+        archived.work("INSERT INTO shop.t (s) VALUES (1)")
+        archived.archive()
+        assert any(each.textual for each in archived.history.segments)
+        assert unbroken(archived).outcome is Outcome.PASSED
+
+
+def test_what_a_server_itself_logs_as_text_leaves_no_doubt(flavour: Flavour, tmp_path: Path) -> None:
+    """It empties a table in memory in the log, when that is opened after a restart."""
+    backups, data = Backups(tmp_path), tmp_path / "data"
+    with started(flavour, data) as server:
+        archived = Archive(server, backups)
+        archived.work("CREATE TABLE shop.m (a INT) ENGINE=MEMORY", "INSERT INTO shop.m VALUES (1)")
+        backups.take(server)
+        archived.archive()
+    with started(flavour, data) as server:
+        archived = Archive(server, backups)
+        archived.work("SELECT * FROM shop.m")
+        archived.archive()
+        assert unbroken(archived).outcome is Outcome.PASSED
+
+
 def test_a_file_from_before_the_servers_start_has_what_was_known_then() -> None:
     def written(number: int, begin: FormatDescription, opened: datetime, archived: list[Segment]) -> object:
         now = SettingsNow(ROWS, since=at(2))
-        return settings_when_written(now, f"mysql-bin.{number:06d}", begin, opened, archived)
+        return settings_when_written(now, whole(number), begin, opened, archived)
 
     before, last = segment(0, logging=SHOP_IGNORED), segment(1, logging=SHOP_IGNORED)
     begins, follows = head(created=1), head(created=0)
@@ -231,6 +300,29 @@ def test_a_file_from_before_the_servers_start_has_what_was_known_then() -> None:
     assert written(2, follows, at(2), [before, last]) == SHOP_IGNORED, "in the same second"
     assert written(2, follows, at(3), [before, last]) == ROWS
     assert written(9, follows, at(1), [before]) is None, "the one between is not known"
+
+
+def test_a_part_has_what_held_at_its_begin_and_end_and_a_file_what_held_in_its_parts() -> None:
+    replicating = BinlogSettings(("STATEMENT",), updates_off="log_slave_updates")
+    parts = [
+        segment(1, end=200, complete=False, logging=BinlogSettings(("STATEMENT", "MIXED"), ignored=("shop",))),
+        segment(1, start=200, end=400, complete=False, logging=BinlogSettings(("MIXED", "STATEMENT"))),
+        segment(1, start=400, end=600, complete=False, logging=replicating),
+    ]
+    now, follows = SettingsNow(ROWS, since=at(0)), head(created=0)
+
+    def settings(piece: BackupId, archived: Sequence[Segment]) -> BinlogSettings | None:
+        return settings_when_written(now, piece, follows, at(1), archived)
+
+    assert settings(whole(1, start=200), parts[:1]) == BinlogSettings(("MIXED", "ROW"))
+    assert settings(whole(1, start=400), parts[:2]) == BinlogSettings(("STATEMENT", "ROW"))
+    assert settings(whole(1, start=600), parts) == BinlogSettings(("STATEMENT", "ROW"))
+    assert settings(whole(1), parts) == BinlogSettings(("MIXED", "STATEMENT", "ROW"), updates_off="log_slave_updates")
+    assert settings(whole(2), parts) == BinlogSettings(("STATEMENT", "ROW"))
+
+
+def whole(number: int, start: int = FIRST) -> BackupId:
+    return BackupId(Kind.BINLOG, file=f"mysql-bin.{number:06d}", start=start)
 
 
 def head(created: int) -> FormatDescription:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from chom_pipelines.binlogs.archive.segments import Segment
+from chom_pipelines.binlogs.archive.segments import FIRST, Segment
 from chom_pipelines.binlogs.format.events import FormatDescription
+from chom_pipelines.repository.layout import BackupId
 from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.server.binlog_settings import BinlogSettings, SettingsNow
 
@@ -16,17 +17,20 @@ _ROUNDED = timedelta(seconds=2)
 
 
 def settings_when_written(
-    now: SettingsNow, file: str, head: FormatDescription, opened: datetime, archived: Iterable[Segment]
+    now: SettingsNow, piece: BackupId, head: FormatDescription, opened: datetime, archived: Iterable[Segment]
 ) -> BinlogSettings | None:
-    """Those with which a file was written; `archived` is what the archive has. None: not known.
+    """Those with which a piece of a file was written; `archived` is what the archive has. None: not known.
 
     What was begun before the server started was written with what was known then. binlog_format changes while a file is
-    written, so that what it was when the file before was archived counts as well.
+    written, so that what it was at the piece's begin counts as well, and of a whole file what it was in each of its
+    parts.
     """
-    base, number = LogName.of(file)
+    base, number = LogName.of(piece.file)
     near = [each for each in archived if each.base == base and number - 1 <= each.number <= number]
     known = [each for each in sorted(near, key=lambda each: each.order) if each.logging]
-    last = known[-1].logging if known else None
+    parts = [each.logging for each in known if each.logging and each.file == piece.file]
+    is_whole = piece.start == FIRST
+    last = _of_all(parts) if parts and is_whole else _at_end(known[-1].logging) if known else None
     # one that followed another file in the very second of the start may be from before it, or from after
     unclear = opened == now.since and not head.begun_by_start
     if opened < now.since - _ROUNDED:
@@ -35,12 +39,22 @@ def settings_when_written(
         return last
     if unclear and last is None:
         return None
-    own = [each.logging.formats for each in known if each.logging and each.file == file]
-    before = [
-        each.logging.formats[-1:] for each in known[-1:] if each.logging and (unclear or each.opened >= now.since)
-    ]
+    is_of_this_start = parts or unclear or (known and known[-1].opened >= now.since)
+    earlier = last.formats if last and is_of_this_start else ()
     current = now.settings.formats[-1]
-    earlier = dict.fromkeys(name for formats in own or before for name in formats)
     return replace(
-        last if unclear and last else now.settings, formats=(*(name for name in earlier if name != current), current)
+        last if unclear and last else now.settings,
+        formats=(*(name for name in earlier if name != current), current),
+        updates_off=now.settings.updates_off or (last.updates_off if is_whole and last and parts else None),
     )
+
+
+def _at_end(settings: BinlogSettings | None) -> BinlogSettings | None:
+    return settings and replace(settings, formats=settings.formats[-1:])
+
+
+def _of_all(parts: Sequence[BinlogSettings]) -> BinlogSettings:
+    """Of parts of a file that follow each other."""
+    formats = dict.fromkeys(name for each in reversed(parts) for name in reversed(each.formats))
+    updates_off = next((each.updates_off for each in parts if each.updates_off), None)
+    return replace(parts[-1], formats=tuple(reversed(formats)), updates_off=updates_off)

@@ -9,6 +9,7 @@ from datetime import datetime
 from chom_pipelines.binlogs.archive.indexing import Indexed, indexed
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.format.scanning import Scanner
+from chom_pipelines.binlogs.format.statements import Does
 from chom_pipelines.binlogs.format.transactions import Summary, Transaction
 from chom_pipelines.errors import BinlogDamagedError
 
@@ -18,13 +19,14 @@ class Content:
 
     def __init__(self) -> None:
         self.indexed: list[Indexed] = []
-        self.transactions = 0
+        self.transactions = self.textual = 0
         self.first: datetime | None = None
         self.last: datetime | None = None
 
     def add(self, transaction: Transaction) -> None:
         """Take the next one."""
         self.transactions += 1
+        self.textual += any(each.does is Does.ROWS for each in transaction.statements)
         self.first, self.last = self.first or transaction.time, transaction.time
         if entry := indexed(transaction):
             self.indexed.append(entry)

@@ -67,6 +67,8 @@ class Segment(InLogFile):
     """Of the whole file by its server, when this was read."""
     stream_key: str | None
     """The key of the stream that encrypts it; None: it is not encrypted."""
+    textual: int | None = None
+    """Transactions with changes of rows that were logged as text; None: not counted."""
     logging: BinlogSettings | None = None
     """What may have been kept out of it; None: not known."""
     streamed: bool = False
@@ -111,6 +113,7 @@ class Segment(InLogFile):
             stored_bytes=manifest.stored_bytes,
             server_bytes=payload.server_bytes,
             stream_key=manifest.key.stream_key if isinstance(manifest.key, StreamKey) else None,
+            textual=payload.textual,
             logging=BinlogSettings(**dict(payload.logging)) if payload.logging else None,
             streamed=streamed,
         )

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from chom_pipelines.binlogs.archive.chain import Run
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
-from chom_pipelines.server.binlog_settings import Lack, lacks
+from chom_pipelines.server.binlog_settings import AS_TEXT, Lack, lacks
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,19 @@ def unlogged(segments: Sequence[Segment], databases: Sequence[str] | None) -> It
     began = _begins(segments)
     found: dict[Lack, list[int]] = {}
     for number, segment in enumerate(segments):
-        for lack in lacks(segment.logging, databases) if segment.logging else ():
+        for lack in _lacks(segment, databases):
             found.setdefault(lack, []).append(number)
     for lack, having in found.items():
         for _, group in groupby(enumerate(having), key=lambda pair: pair[1] - pair[0]):
             numbers = [number for _, number in group]
             yield Unlogged(began[numbers[0]], segments[numbers[-1]], lack)
+
+
+def _lacks(segment: Segment, databases: Sequence[str] | None) -> Iterator[Lack]:
+    if segment.logging:
+        yield from lacks(segment.logging, databases)
+        if segment.textual and set(segment.logging.formats) == {"ROW"}:  # MIXED logs as text what is safe so
+            yield AS_TEXT
 
 
 def unlogged_of(runs: Iterable[Run], databases: Sequence[str] | None) -> tuple[Unlogged, ...]:

@@ -139,7 +139,7 @@ class SegmentWriter:
         """Store the index, and publish it all."""
         found, content = reading.scanner.finish(), reading.content
         codec, level = self.policy.compression, self.policy.level
-        settings = settings_when_written(self.settings, piece.file, found.format, found.opened, history.segments)
+        settings = settings_when_written(self.settings, piece.id, found.format, found.opened, history.segments)
         with ObjectWriter(draft.folder, INDEX, codec, level, self._data_key) as index:
             index.write(SegmentIndex(transactions=tuple(content.indexed)).model_dump_json().encode())
         manifest = Manifest(
@@ -170,6 +170,7 @@ class SegmentWriter:
                 last_event=content.last,
                 incidents=sum(piece.start <= each.position < piece.end for each in found.incidents),
                 transactions=content.transactions,
+                textual=content.textual,
                 logging=Logging(**asdict(settings)) if settings else None,
                 digest=piece.digest,
                 log=log.path,

@@ -13,6 +13,7 @@ from chom_pipelines.binlogs.streaming.following import Follower
 from chom_pipelines.binlogs.streaming.lag import Lag, LagReport, Place, State, place_of
 from chom_pipelines.binlogs.streaming.parts import Tail
 from chom_pipelines.errors import ConnectionFailedError, MissingPrivilegeError
+from chom_pipelines.server.binlog_settings import read_binlog_settings
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
 
@@ -80,7 +81,7 @@ class Connection:
                 if self._arrived or time.monotonic() >= self.asked + _ASK:
                     self._look()
         except ConnectionFailedError:
-            self._publish()
+            self._publish(asking=False)  # the next part's begin tells with which settings this one ended
             raise
         else:
             self._publish()
@@ -111,8 +112,10 @@ class Connection:
                 self.due = self.heard + self.pace.every
             self.tail.take(piece)
 
-    def _publish(self) -> None:
+    def _publish(self, *, asking: bool = True) -> None:
         if self.tail.is_behind:
+            if asking:
+                self.tail.asked(read_binlog_settings(self.session, self.facts))
             self.tail.publish()
             self.pace.lag.published(self._published)
         self.due = time.monotonic() + self.pace.every

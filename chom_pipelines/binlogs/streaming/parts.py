@@ -16,6 +16,7 @@ from chom_pipelines.errors import ObjectExistsError
 from chom_pipelines.repository.layout import BackupId, Kind
 from chom_pipelines.repository.objects import ObjectWriter
 from chom_pipelines.repository.streams import Draft
+from chom_pipelines.server.binlog_settings import SettingsNow
 
 HELD = 32 << 20
 """Bytes that are held at most: of more, the whole transactions are published, and a larger one is written meanwhile."""
@@ -100,6 +101,10 @@ class Tail:
             self._held.append(piece[skipped:])
             self._size += len(piece) - skipped
 
+    def asked(self, settings: SettingsNow) -> None:
+        """The server logs with these settings now; what is published next is recorded with those, too."""
+        self._writer = replace(self._writer, settings=replace(self._writer.settings, settings=settings.settings))
+
     def publish(self) -> Segment | None:
         """Publish what has come of whole transactions; None: nothing has, or the first event is not there yet.
 
@@ -140,6 +145,8 @@ class Tail:
         )
         with begun.end:
             segment = self._writer.publish(begun.draft, piece, self.reading, begun.log.close(), self._history)
+        before = (each for each in self._history.segments if each != self._last)  # of many parts the last one is enough
+        self._history = replace(self._history, segments=(*before, segment))
         self.published, self._after, self._last = cut, segment.after, segment
         self.parts += 1
         self._new()
