@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -69,6 +70,8 @@ def _print(found: Recoverable, server: Server, now: datetime) -> None:
         typer.echo(_LINE.format(begin, end, length, first.id + more))
         typer.echo(f"    {_proved(interval)}")
         typer.echo(f"    {_drilled(interval)}")
+        for doubt in interval.uncertain:
+            typer.secho(f"    {doubt.line}; --before and --gtid are exact", fg="magenta")
     for gap in found.windows.gaps:
         mended = "" if gap in found.open_gaps else ", and a full backup was taken after it"
         where = f"gap from {gap.after.as_of:{_MOMENT}} to {gap.before.opened:{_MOMENT}}{mended}: {gap.why}"
@@ -119,6 +122,7 @@ def _as_json(found: Recoverable, server: Server, now: datetime) -> dict[str, Any
                 "latest": interval.bounds[1],
                 "full_backups": [_full_json(full) for full in interval.fulls],
                 "drill": interval.drill.model_dump(mode="json") if interval.drill else None,
+                "uncertain": [asdict(doubt) for doubt in interval.uncertain],
                 "until": {"history": last.history, "file": last.file, "position": last.end, "gtid": last.after}
                 if (last := interval.last)
                 else None,

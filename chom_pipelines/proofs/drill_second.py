@@ -15,6 +15,7 @@ from itertools import pairwise
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.format.gtids import covers
 from chom_pipelines.binlogs.recovery.choosing import Way, best_first
+from chom_pipelines.binlogs.recovery.clocks import uncertain
 from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.facts import Flavour
@@ -56,12 +57,14 @@ def some_second(ways: Sequence[Way], begin: datetime, end: datetime, quiet: Mapp
     """
     changed = {way.full.id: _changed(way, quiet) for way in ways}
     edges = {begin, end, *changed.values()}
+    doubts = {way.full.id: uncertain(way.segments) for way in ways}
     for way in ways:
         edges |= {way.full.as_of, _until(way)}
+        edges |= {edge for doubt in doubts[way.full.id] for edge in (doubt.start, doubt.end + _MOMENT)}
     graded: dict[tuple[bool, bool, bool], list[range]] = {}
     for first, behind in pairwise(sorted(edge for edge in edges if begin <= edge <= end)):
         leading = best_first(way for way in ways if way.full.as_of <= first and behind <= _until(way))
-        if leading:
+        if leading and not any(each.start <= first <= each.end for way in leading for each in doubts[way.full.id]):
             second = second_way(leading)
             grade = changed[leading[0].full.id] <= first, bool(second), bool(second and second.certain)
             graded.setdefault(grade, []).append(range(_ceiling(first), _ceiling(behind)))

@@ -69,6 +69,9 @@ class Segment(InLogFile):
     """The key of the stream that encrypts it; None: it is not encrypted."""
     textual: int | None = None
     """Transactions with changes of rows that were logged as text; None: not counted."""
+    first_event: datetime | None = None
+    """The time of its first transaction; None: it has none."""
+    last_event: datetime | None = None
     logging: BinlogSettings | None = None
     """What may have been kept out of it; None: not known."""
     streamed: bool = False
@@ -114,6 +117,8 @@ class Segment(InLogFile):
             server_bytes=payload.server_bytes,
             stream_key=manifest.key.stream_key if isinstance(manifest.key, StreamKey) else None,
             textual=payload.textual,
+            first_event=payload.first_event,
+            last_event=payload.last_event,
             logging=BinlogSettings(**dict(payload.logging)) if payload.logging else None,
             streamed=streamed,
         )

@@ -13,6 +13,7 @@ from chom_pipelines.binlogs.format.gtids import Executed, parse_gtids
 from chom_pipelines.binlogs.format.statements import Does, Statement
 from chom_pipelines.binlogs.format.transactions import Ending, Transaction
 from chom_pipelines.binlogs.recovery.choosing import Way
+from chom_pipelines.binlogs.recovery.clocks import refuse_uncertain
 from chom_pipelines.binlogs.recovery.scheduled import is_of_events
 from chom_pipelines.binlogs.recovery.spool import LogFile, Spool
 from chom_pipelines.binlogs.recovery.stopping import Located, Stop, refuse_wrong_clock, stop
@@ -107,6 +108,7 @@ def prepared(
     begin = way.full.place
     if begin is None or not way.segments:
         raise ValueError("there is nothing to replay")
+    refuse_uncertain(target, way.segments)
     followed = _Followed(way, begin)
     with closing(spool.transactions(history, way.segments, keyring, report)) as transactions:
         found = stop(followed.behind_backup(transactions), target, way.full.flavour, begin.gtid)

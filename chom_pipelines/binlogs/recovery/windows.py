@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from chom_pipelines.binlogs.archive.chain import Chain, Gap, Run, anew
 from chom_pipelines.binlogs.archive.segments import FIRST, Identity, Segment
 from chom_pipelines.binlogs.format.gtids import covers
+from chom_pipelines.binlogs.recovery.clocks import Uncertain, uncertain
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.drill import Drill
 from chom_pipelines.repository.manifest import Manifest, Position
@@ -63,6 +64,8 @@ class Interval:
     fulls: tuple[Full, ...]
     last: Segment | None
     """The segment with which it ends."""
+    uncertain: tuple[Uncertain, ...] = ()
+    """Times in it that may be wrong: in these, no moment can be restored, but places can."""
 
     @property
     def drill(self) -> Drill | None:
@@ -166,4 +169,5 @@ def _within(full: Full, segment: Segment) -> bool:
 
 def _interval(run: Run, fulls: list[Full]) -> Interval:
     earliest = fulls[0].as_of
-    return Interval(earliest, max(earliest, run.last.until), tuple(fulls), run.last)
+    doubts = tuple(each for each in uncertain(run.segments) if each.end >= earliest)
+    return Interval(earliest, max(earliest, run.last.until), tuple(fulls), run.last, doubts)
