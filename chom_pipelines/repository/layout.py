@@ -4,6 +4,7 @@
 <path>/<server>/binlogs/<server id>/binlog_mysql-bin.000123_000000000004/manifest.json, mysql-bin.000123.zst.enc
 <path>/<server>/binlogs/<server id>/keys/<name>.json
 <path>/<server>/streamed/<server id>/binlog_mysql-bin.000124_000000000004/...  until the whole file is in binlogs
+<path>/<server>/streamed/<server id>/heard.json  replaced every few seconds: when nothing lacked last
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from chom_pipelines.errors import ArchiveDamagedError
@@ -74,6 +74,9 @@ class Segment(InLogFile):
     last_event: datetime | None = None
     logging: BinlogSettings | None = None
     """What may have been kept out of it; None: not known."""
+    heard: datetime | None = field(default=None, compare=False)
+    """Not of its manifest: at this time a stream heard that the server had written nothing behind the place up to which
+    this was there."""
     streamed: bool = False
     """It is a part that was streamed, which goes when the whole file is there."""
 
@@ -129,9 +132,9 @@ class Segment(InLogFile):
 
         Times in a log are of whole seconds, and cut off. On MariaDB, some in it may have been committed later: it notes
         when statements began. What is archived afterwards does not change where a replay to this moment stops, unless
-        clocks went back.
+        clocks went back, or on MariaDB a statement that had begun before a stream last heard of it.
         """
-        return self.as_of - timedelta(seconds=1)
+        return max(filter(None, (self.as_of, self.heard))) - timedelta(seconds=1)
 
     @property
     def none_before(self) -> datetime | None:

@@ -8,11 +8,13 @@ from datetime import timedelta
 from functools import cached_property
 
 from chom_pipelines.binlogs.archive.chain import Gap, Run
+from chom_pipelines.binlogs.archive.heard import NAME as HEARD
+from chom_pipelines.binlogs.archive.heard import Heard, extended, read_heard
 from chom_pipelines.binlogs.archive.histories import History, histories, newest_of
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.archive.unlogged import Unlogged, unlogged_of
 from chom_pipelines.binlogs.recovery.windows import Full, Windows, following, replayed, run_of, windows
-from chom_pipelines.errors import RepositoryError
+from chom_pipelines.errors import KeyUnavailableError, RepositoryError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.drill import Drill, drills_of
 from chom_pipelines.repository.keys import Keyring
@@ -88,9 +90,22 @@ def recoverable(repository: Repository, server: str, keyring: Keyring | None) ->
     """
     failed: dict[str, str] = {}
     fulls = tuple(_fulls((opened(entry, keyring) for entry in repository.backups(server)), keyring, failed))
-    archived = tuple(histories(repository, server, keyring))
+    heard = dict(_heard(repository, server, keyring, failed))  # first: what it names is there then
+    archived = tuple(extended(each, heard.get(each.name)) for each in histories(repository, server, keyring))
     damaged = {f"{one.name}/{name}": reason for one in archived for name, reason in one.unreadable.items()}
     return Recoverable(fulls, archived, failed, damaged)
+
+
+def _heard(
+    repository: Repository, server: str, keyring: Keyring | None, unusable: dict[str, str]
+) -> Iterator[tuple[str, Heard | None]]:
+    for name in repository.histories(server):
+        try:
+            yield name, read_heard(repository.streamed(server, name), name, keyring)
+        except KeyUnavailableError:
+            raise
+        except RepositoryError as error:  # what is archived is as good without it
+            unusable[f"{name}/{HEARD}"] = error.what
 
 
 def _fulls(found: Iterator[OpenedEntry], keyring: Keyring | None, unusable: dict[str, str]) -> Iterator[Full]:

@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from chom_pipelines.binlogs.archive.server_logs import rotate
 from chom_pipelines.binlogs.streaming.following import Follower
 from chom_pipelines.binlogs.streaming.lag import Lag, LagReport, Place, State, place_of
 from chom_pipelines.binlogs.streaming.parts import Tail
-from chom_pipelines.errors import ConnectionFailedError, MissingPrivilegeError
+from chom_pipelines.errors import ConnectionFailedError, MissingPrivilegeError, RepositoryError
 from chom_pipelines.server.binlog_settings import read_binlog_settings
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
@@ -27,6 +28,8 @@ _TURN = 0.2
 """Seconds after which the loop looks around where nothing comes."""
 _ASK = 2.0
 """Seconds between two looks at where the server stands."""
+NOTED = 10.0
+"""Seconds between two notes that nothing lacks: so long, an idle server's last moments seem to be at stake."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +72,7 @@ class Connection:
         self.caught_up = False
         self.due = self.heard = time.monotonic()
         self.asked = self.due - _ASK
+        self.noted = self.due - NOTED
 
     def run(self) -> None:
         """Follow until it is to stop, or the connection is lost; then what is whole is published."""
@@ -133,6 +137,7 @@ class Connection:
 
     def _look(self) -> None:
         """See where the server stands, and tell."""
+        now = datetime.fromtimestamp(int(self.session.value("SELECT UNIX_TIMESTAMP()")), UTC)
         server = place_of(self.session, self.facts)
         self.asked = time.monotonic()
         self.pace.lag.asked(server, self._received)
@@ -146,7 +151,17 @@ class Connection:
             if self.behind_at_first <= self._published:
                 self.caught_up = True
                 _log.info("caught up: %s", self._published)
+        if server <= self._published and self.asked >= self.noted + NOTED:
+            self._note(now)
         self._tell()
+
+    def _note(self, now: datetime) -> None:
+        """Nothing lacks that the server had written when it was asked for its time, before its place."""
+        self.noted = self.asked
+        try:
+            self.tail.heard(now, read_binlog_settings(self.session, self.facts))
+        except RepositoryError as error:  # what is archived is as good without it
+            _log.warning("that nothing lacks cannot be noted: %s", error.what)
 
     def _limit_parts(self) -> None:
         """Have the server begin another file where this one has many parts."""

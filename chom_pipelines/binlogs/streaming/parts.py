@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from chom_pipelines.binlogs.archive.heard import keep_heard
 from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.reading import Content, LogReading
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
@@ -152,6 +153,17 @@ class Tail:
         self._new()
         self._held, self._size = rest, behind
         return segment
+
+    def heard(self, time: datetime, now: SettingsNow) -> None:
+        """Note that all is archived that the server had written at this time, by its clock.
+
+        Not where it replicates since the last piece, and logs nothing of that: then its log says nothing of its data.
+
+        Raises DiskFullError, RepositoryError.
+        """
+        last = self._last or self._history.last
+        if last and last.logging and last.logging.updates_off == now.settings.updates_off:
+            keep_heard(self._history, last, time, self._writer.key)
 
     def close(self) -> None:
         """Give up what was begun."""
