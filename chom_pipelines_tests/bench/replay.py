@@ -190,7 +190,8 @@ def _by_chom(route: Route) -> Callable[[PointInTime, ScratchServer], float]:
 def _by_hand(ready: PointInTime, server: ScratchServer) -> float:
     """As the servers' manuals have it, in one session; the server is as far as the backup before."""
     recovery = ready.recovery
-    nothing = replace(ready, recovery=replace(recovery, files=(), end=recovery.begin))
+    stop = replace(recovery.stop, transactions=0)
+    nothing = replace(ready, recovery=replace(recovery, files=(), end=recovery.begin, stop=stop))
     recoverer = nothing.recoverer(Route.CLIENT, accounts=True, report=unreported)
     recoverer.fill(server)
     flavour, files = recoverer.flavour, recovery.files
