@@ -141,8 +141,8 @@ def compared(archive: Archive, place: BeforePlace, rounds: int) -> int:
         wanted = _sums(session)
     contestants = [
         Contestant("mysqlbinlog | mysql, by hand", _by_hand, Route.CLIENT),
-        Contestant("chom, through the clients", _by_chom(Route.CLIENT), Route.CLIENT),
         Contestant("chom, by replication", _by_chom(Route.REPLICATION), Route.REPLICATION),
+        Contestant("chom, through the clients", _by_chom(Route.CLIENT), Route.CLIENT),
     ]
     different = transactions = size = 0
     for number in range(rounds):
