@@ -171,7 +171,8 @@ class BinlogPayload(BaseModel):
     transactions: NonNegativeInt
     incidents: NonNegativeInt = Field(default=0, description="how often the server says in it that it lost events")
     textual: NonNegativeInt | None = Field(
-        default=None, description="transactions with changes of rows that were logged as text; None: not counted"
+        default=None,
+        description="position behind the last transaction with changes as text; 0: none; None: not looked",
     )
     logging: Logging | None = Field(default=None, description="None: nobody asked while the server ran that wrote it")
     digest: Hex = Field(description="SHA-256 of the bytes as the server sent them")

@@ -260,6 +260,19 @@ def test_changes_that_a_session_logs_as_text_leave_a_doubt_where_rows_are_logged
         assert unbroken(archived).outcome is Outcome.PASSED
 
 
+def test_changes_as_text_before_the_backup_leave_no_doubt(flavour: Flavour, tmp_path: Path) -> None:
+    with archived_server(flavour) as server:
+        archived = Archive(server, Backups(tmp_path))
+        archived.work("SET binlog_format = 'STATEMENT'", "INSERT INTO shop.t (s) VALUES (UUID())")
+        archived.backups.take(server)
+        archived.work()
+        inside = here(archived)
+        archived.archive()
+        assert archived.history.segments[-1].textual
+        assert unbroken(archived).outcome is Outcome.PASSED
+        assert warned(archived, inside) == ()
+
+
 def test_changes_as_text_are_expected_of_a_mixed_log(flavour: Flavour, tmp_path: Path) -> None:
     with archived_server(flavour, ("--binlog-format=MIXED",)) as server:
         archived = Archive(server, Backups(tmp_path))

@@ -26,7 +26,8 @@ class Content:
     def add(self, transaction: Transaction) -> None:
         """Take the next one."""
         self.transactions += 1
-        self.textual += any(each.does is Does.ROWS for each in transaction.statements)
+        if any(each.does is Does.ROWS for each in transaction.statements):
+            self.textual = transaction.end
         self.first, self.last = self.first or transaction.time, transaction.time
         if entry := indexed(transaction):
             self.indexed.append(entry)

@@ -68,7 +68,7 @@ class Segment(InLogFile):
     stream_key: str | None
     """The key of the stream that encrypts it; None: it is not encrypted."""
     textual: int | None = None
-    """Transactions with changes of rows that were logged as text; None: not counted."""
+    """Position behind the last transaction with changes of rows as text; 0: there is none; None: nobody looked."""
     first_event: datetime | None = None
     """The time of its first transaction; None: it has none."""
     last_event: datetime | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chom_pipelines.binlogs.archive.histories import History
+from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.archive.unlogged import Unlogged, unlogged
 from chom_pipelines.binlogs.format.gtids import Executed, parse_gtids
 from chom_pipelines.binlogs.format.statements import Does, Statement
@@ -89,12 +90,18 @@ class Recovery:
         following = self.stop.following
         end = (following.number, following.transaction.start) if following else None
         crossed = [
-            each
+            self._without_earlier_text(each)
             for each in replayed(self.way.full, self.way.segments)
             if (end is None or each.order <= end)
             and not (isinstance(self.target, AtTime) and each.opened > self.target.moment)
         ]
         return tuple(unlogged(crossed, databases))
+
+    def _without_earlier_text(self, segment: Segment) -> Segment:
+        """Changes that were logged as text before the backup are in it."""
+        begin = self.begin
+        is_earlier = begin and begin.file == segment.file and (segment.textual or 0) <= begin.position
+        return replace(segment, textual=0) if is_earlier else segment
 
 
 def prepared(

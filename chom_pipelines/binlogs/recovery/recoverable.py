@@ -22,6 +22,7 @@ from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.listing import OpenedEntry, opened
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.repository import Repository
+from chom_pipelines.server.binlog_settings import AS_TEXT
 
 _SECOND = timedelta(seconds=1)
 
@@ -61,7 +62,13 @@ class Recoverable:
 
     def is_mended(self, lacking: Unlogged) -> bool:
         """A full backup was taken behind it: it holds what the log lacks."""
-        return any(_is_behind(full, lacking.last, run_of(full, self.runs)) for full in self.fulls)
+        return any(self._has(full, lacking) for full in self.fulls)
+
+    def _has(self, full: Full, lacking: Unlogged) -> bool:
+        last, run = lacking.last, run_of(full, self.runs)
+        if lacking.lack == AS_TEXT and run and full.place and last.textual and last in run.segments:
+            return (full.place.file == last.file and full.place.position >= last.textual) or _is_behind(full, last, run)
+        return _is_behind(full, last, run)
 
     @property
     def settings_unknown(self) -> int:
