@@ -73,9 +73,15 @@ def sums(session: Session) -> tuple[object, ...]:
 
 
 def recovered(
-    archived: Archive, target: Target, route: Route, directory: Path, *, miscounted: bool = False
+    archived: Archive,
+    target: Target,
+    route: Route,
+    directory: Path,
+    *,
+    miscounted: bool = False,
+    asking: str = "",
 ) -> tuple[Recovery, tuple[object, ...]]:
-    """Recover on a private server; what was done, and what is there.
+    """Recover on a private server; what was done, and what is there: the sums, or what is answered to `asking`.
 
     Where it was `miscounted`, one transaction more is expected than there is.
     """
@@ -94,7 +100,7 @@ def recovered(
         assert done.transactions == recovery.stop.transactions
         assert done.counted == is_counted(archived.server.flavour, route, recovery)
         with Session(server.endpoint) as session:
-            return recovery, sums(session)
+            return recovery, tuple(session.rows(asking)) if asking else sums(session)
 
 
 def is_counted(flavour: Flavour, route: Route, recovery: Recovery) -> bool:
@@ -191,31 +197,45 @@ def test_a_domain_that_changes_while_a_temporary_table_is_open_is_replayed(
     assert found == place.sums
 
 
-@pytest.mark.parametrize("flavour", Flavour)
-def test_a_replay_never_writes_where_the_original_keeps_its_files(flavour: Flavour, tmp_path: Path) -> None:
+@pytest.mark.parametrize("route", list(Route))
+@pytest.mark.parametrize("between", [" ", "/**/", "\n-- said\n"], ids=["blank", "comment", "line"])
+def test_a_replay_never_makes_files_where_the_log_says(
+    mariadb: PrivateServer, tmp_path: Path, route: Route, between: str
+) -> None:
     place = tmp_path / "large disk"
     place.mkdir()
-    options = [] if flavour is Flavour.MARIADB else [f"--innodb-directories={place}"]
-    with archived_server(flavour, options) as server:
+    columns = ", ".join(f"a_column_with_a_long_name_{number} INT" for number in range(60))
+    with archived_server(mariadb.flavour) as server:
+        archived = Archive(server, Backups(tmp_path / "archive"))
+        archived.backups.take(server)
+        before = _noted(archived)
+        archived.work(
+            "SET SESSION sql_mode = ''",
+            f"CREATE TABLE shop.d (id INT PRIMARY KEY, {columns}) DATA{between}DIRECTORY='{place}'",
+            "INSERT INTO shop.d (id) VALUES (1)",
+            "DROP TABLE shop.d",
+        )
+        behind = _noted(archived)
+        archived.archive()
+        with pytest.raises(RestoreRefusedError, match="names a directory"):
+            recovered(archived, behind.place, route, made(tmp_path))
+        assert list(place.rglob("*.ibd")) == []
+        _, found = recovered(archived, before.place, route, made(tmp_path))
+    assert found == before.sums
+
+
+@pytest.mark.parametrize("flavour", Flavour)
+def test_programs_keep_their_sql_mode_in_a_replay(flavour: Flavour, tmp_path: Path) -> None:
+    said = "SELECT ROUTINE_NAME, SQL_MODE FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = 'shop'"
+    with archived_server(flavour) as server:
         archived = Archive(server, Backups(tmp_path / "archive"))
         archived.backups.take(server)
         archived.work(
-            f"CREATE TABLE shop.d (id INT PRIMARY KEY) DATA DIRECTORY='{place}'",
-            "CREATE TABLE shop.p (id INT PRIMARY KEY) PARTITION BY RANGE (id) "
-            f"(PARTITION a VALUES LESS THAN (5) DATA DIRECTORY='{place}', PARTITION b VALUES LESS THAN (9))",
-            "INSERT INTO shop.d VALUES (1)",
-            "INSERT INTO shop.p VALUES (1), (7)",
+            "CREATE PROCEDURE shop.p() SELECT 1", "SET SESSION sql_mode = ''", "CREATE PROCEDURE shop.q() SELECT 1"
         )
-        noted = _noted(archived)
+        place = _noted(archived)
+        with server.connect() as session:
+            wanted = session.rows(said)
         archived.archive()
-        before = sorted(place.rglob("*"))
-        assert len(before) >= 3
-        if flavour is Flavour.MARIADB:
-            with pytest.raises(RestoreFailedError, match=r"DATA DIRECTORY.*shop\.d"):
-                recovered(archived, noted.place, Route.REPLICATION, made(tmp_path))
-        else:
-            _, found = recovered(archived, noted.place, Route.REPLICATION, made(tmp_path))
-            assert found == noted.sums
-        with pytest.raises(RestoreRefusedError, match="names a directory"):
-            recovered(archived, noted.place, Route.CLIENT, made(tmp_path))
-        assert sorted(place.rglob("*")) == before
+        for route in Route:
+            assert recovered(archived, place.place, route, made(tmp_path), asking=said)[1] == tuple(wanted)

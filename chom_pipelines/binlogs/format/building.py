@@ -179,8 +179,8 @@ class Builder:
         if not compressed and buffer.endswith(b"\0BEGIN", begin, end):
             self._opened(head).begun = True
             return
-        query = Query.parse(buffer[begin : min(end, begin + MOST_READ)], TEXT_BYTES + 1, compressed=compressed)
-        self._statement(query, head)
+        body, cut = buffer[begin : min(end, begin + MOST_READ)], end - begin >= MOST_READ
+        self._statement(Query.parse(body, TEXT_BYTES + 1, compressed=compressed, cut=cut), head)
 
     def _load_query(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
         self._zone(buffer, begin, _LOAD_QUERY_EXTRA, head)

@@ -8,6 +8,7 @@ struct.error where it is not of their layout: who reads a file says then where.
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -186,6 +187,12 @@ _BEFORE_ZONE = {0: 4, 1: 8, 3: 4, 4: 6}
 """Status variables: flags, SQL mode, steps of AUTO_INCREMENT, character sets; and the bytes that they have."""
 
 
+_DIRECTORY = re.compile(rb"\bDIRECTORY\b", re.IGNORECASE)
+"""Of DATA DIRECTORY and INDEX DIRECTORY, which comments may part, and of what only looks like it."""
+_CHANGES_ROWS = re.compile(rb"\s*(?:INSERT|UPDATE|DELETE|REPLACE|LOAD)\b", re.IGNORECASE)
+_MOST_SEARCHED = 1 << 20
+
+
 @dataclass(frozen=True)
 class Query:
     """A statement as text. `text` is cut off at the number of bytes that was asked for."""
@@ -193,18 +200,22 @@ class Query:
     database: str
     text: bytes
     error: int
+    names_directory: bool
+    """All of it, of which `text` is the beginning, may say in which directory of its server files are to be made."""
 
     @staticmethod
-    def parse(body: bytes, limit: int, *, compressed: bool = False) -> Query:
-        """Read the body; `compressed` is MariaDB's kind of its own."""
+    def parse(body: bytes, limit: int, *, compressed: bool = False, cut: bool = False) -> Query:
+        """Read the body; `compressed` is MariaDB's kind of its own. Where it is `cut` off, not all of it is known."""
         _, _, database_size, error, variables = _QUERY.unpack_from(body)
         at = _QUERY.size + variables
         database = body[at : at + database_size].decode(errors="backslashreplace")
         at += database_size + 1
         if at > len(body) or body[at - 1]:
             raise ValueError("the database's name does not end where it should")
-        text = mariadb_decompressed(body[at:], limit) if compressed else body[at : at + limit]
-        return Query(database, text, error)
+        whole = mariadb_decompressed(body[at:], _MOST_SEARCHED) if compressed else body[at:]
+        text = whole[:limit]
+        names = cut or len(whole) == _MOST_SEARCHED or _DIRECTORY.search(whole) is not None
+        return Query(database, text, error, names and _CHANGES_ROWS.match(text) is None)
 
 
 def named_zone(buffer: bytes, begin: int, extra: int = 0) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chom_pipelines.binlogs.format.events import Query
 from chom_pipelines.binlogs.format.gtid_events import MysqlGtidEvent
@@ -54,7 +54,8 @@ class OpenTransaction:
     def _record(self, query: Query, flavour: Flavour) -> None:
         self.statement_count += 1
         if len(self.statements) < _MOST_STATEMENTS:
-            self.statements.append(understand(query.text, query.database, flavour))
+            statement = understand(query.text, query.database, flavour)
+            self.statements.append(replace(statement, names_directory=query.names_directory))
 
     def executed(self, executed: Executed | None) -> str | None:
         """Count it as executed where that is followed, and return its GTID."""

@@ -52,7 +52,6 @@ _OF_ACCOUNTS = re.compile(
 )
 _SECRETS = re.compile(r"IDENTIFIED|PASSWORD|\bCONNECTION\b|\bmysql[`\"]?(?:\s|/\*.*?\*/)*\.", re.IGNORECASE | re.DOTALL)
 """What stands near secrets in other statements: tables of other servers, bodies of programs, tables of accounts."""
-_DIRECTORY = re.compile(rb"\b(?:DATA|INDEX)\s+DIRECTORY\b", re.IGNORECASE)
 _WORDS = ("identified", "password", "connection", "mysql")
 """One of which is in what that finds, and is found sooner."""
 _OF_MARIADB = "/*M!"
@@ -94,7 +93,7 @@ class Statement:
     tables: tuple[tuple[str, str], ...] = ()
     temporary: bool = False
     names_directory: bool = False
-    """It says, or seems to say, in which directory of its server a table's files lie."""
+    """It may say in which directory of its server files are to be made: told by who has all of its text."""
 
 
 def understand(text: bytes, database: str, flavour: Flavour) -> Statement:
@@ -125,7 +124,7 @@ def understand(text: bytes, database: str, flavour: Flavour) -> Statement:
     elif thing in _ON_TABLES and (on := _ON.search(bare, end)) is not None:
         tables = tuple(_tables(bare, on.end(), database, many=False))
     thing = _SYNONYMS.get(thing, thing)
-    return Statement(does, whole, database, thing.lower(), tables, temporary, _DIRECTORY.search(text) is not None)
+    return Statement(does, whole, database, thing.lower(), tables, temporary)
 
 
 def bare_text(text: str) -> str:

@@ -78,9 +78,7 @@ class Recoverer:
     @property
     def options(self) -> tuple[str, ...]:
         """With which the private server has to be started."""
-        # a replica adds this mode of its own to each statement's: MySQL then keeps files in its own directory, and a
-        # strict MariaDB stops, which is better than to write where production may have its files
-        options = (*as_replica(self.flavour, _SERVER_ID), "--sql-mode=NO_DIR_IN_CREATE")
+        options = as_replica(self.flavour, _SERVER_ID)
         if not (self.recovery.end and self.recovery.end.gtid):
             options = without_gtids(options)
         if self.databases is not None:
@@ -127,7 +125,11 @@ class Recoverer:
             session.execute(f"DROP DATABASE {quote(name)}")
 
     def refuse_unfit_route(self) -> None:
-        """Raise RestoreRefusedError where the clients' text cannot say what has to be done."""
+        """Raise RestoreRefusedError where a replay would make files elsewhere, or by this route cannot be done."""
+        if self.recovery.files and self.recovery.names_directory:
+            where = self.recovery.names_directory.label
+            what = f"the statement at {where} names a directory: its files would be made there, where production may be"
+            raise RestoreRefusedError(what, "restore to a place before it, with --before, or from a later full backup")
         if self.route is Route.REPLICATION or not self.recovery.files:
             return
         why = ""
@@ -136,9 +138,6 @@ class Recoverer:
         elif self.recovery.prepares and self.flavour is Flavour.MARIADB:
             where = self.recovery.prepares.label
             why = f"the XA transaction at {where} is prepared there, and MariaDB lets its session do nothing else then"
-        elif self.recovery.names_directory:
-            where = self.recovery.names_directory.label
-            why = f"the statement at {where} names a directory, and through the clients a file would be made there"
         if why:
             raise RestoreRefusedError(why, "replay by replication: leave --route out")
 
