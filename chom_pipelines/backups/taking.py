@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from chom_pipelines.backups.policy import refuse_unbuilt
 from chom_pipelines.binlogs.archive.archiving import Archived, LogArchive, archive
-from chom_pipelines.errors import ChomError
+from chom_pipelines.errors import ChomError, ConfigurationError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of
 from chom_pipelines.inventory.policies import BackupPolicy, Verification
@@ -79,6 +79,10 @@ def archive_binary_log(
     Raises ConfigurationError for what this version cannot do; else what `archive` raises.
     """
     refuse_unbuilt(Kind.FULL, policy)
+    if server.backup.encrypt and not policy.encrypt:
+        what = f"{server.name} is encrypted by chom.yaml: nobody would believe a piece of its binary log that is not"
+        remedy = "leave --no-encrypt and ENCRYPT_BACKUP out; or set encrypt: false for the server in chom.yaml"
+        raise ConfigurationError(what, remedy)
     keyring = keyring_of(inventory.repository, policy)  # what was encrypted before is continued in any case
     repository = repository_of(inventory.repository)
     repository.create()

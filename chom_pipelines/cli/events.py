@@ -17,6 +17,7 @@ from chom_pipelines.binlogs.recovery.targets import parse_time
 from chom_pipelines.cli import output
 from chom_pipelines.cli.opening import backups_of
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.errors import ConfigurationError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -46,9 +47,12 @@ def find_events(
     MariaDB, whose log notes when statements began, it was committed then or later. Exit code 1 where nothing is found.
     """
     chosen, repository, keyring = backups_of(config, server)
+    since, until = (parse_time(each) if each else None for each in (begin, end))
+    if since and until and until < since:
+        raise ConfigurationError(f"--to {end} is before --from {begin}", "exchange them")
     search = Search(
-        begin=parse_time(begin) if begin else None,
-        end=parse_time(end) if end else None,
+        begin=since,
+        end=until,
         table=table,
         changes=Change.parse(kind) if kind else frozenset(Change),
         rows=rows,
@@ -63,9 +67,10 @@ def find_events(
             output.document("events", body)
             count = len(shown)
         else:
-            count = 0
+            count, typed = 0, {"--server": server, "--config": config and str(config)}
+            given = "".join(f" {name} {quote(value)}" for name, value in typed.items() if value)
             for count, each in enumerate(found, 1):  # noqa: B007  (the number of all)
-                _print(each)
+                _print(each, given)
             if not count:
                 fewer = f"; --rows 1 finds changes of fewer than {output.amount(rows, 'row')}" if rows > 1 else ""
                 typer.echo(f"nothing is found in the archive of {chosen.name}{fewer}")
@@ -97,7 +102,7 @@ def _not_searched(archived: Sequence[History], search: Search) -> list[str]:
     return found
 
 
-def _print(event: Event) -> None:
+def _print(event: Event, given: str) -> None:
     gtid = f"  GTID {event.entry.gtid}" if event.entry.gtid else ""
     typer.secho(f"{output.utc_text(event.time)}  {event.before}{gtid}", bold=True)
     for rows in event.rows:
@@ -107,7 +112,7 @@ def _print(event: Event) -> None:
         shown = text if len(text) <= _TEXT else f"{text[:_TEXT]}…"
         where = f"in {statement.database}: " if statement.database else ""
         typer.echo(f"  {output.printable(where + shown)}")
-    typer.echo(f"  all that was before it: chom restore --before {event.before} {_destination(event)}")
+    typer.echo(f"  all that was before it: chom restore --before {event.before} {_destination(event)}{given}")
 
 
 def _destination(event: Event) -> str:

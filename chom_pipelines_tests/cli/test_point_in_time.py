@@ -351,6 +351,23 @@ def test_nothing_found_is_said_and_is_exit_code_1(emptied: Setting, capsys: pyte
     assert emptied.chom("events", "--table", "nobody.knows") == 1
     assert "nothing is found" in capsys.readouterr().out
     assert emptied.chom("events", "--kind", "explosion") == 2
+    assert emptied.chom("events", "--from", "2026-01-02 03:04:05Z", "--to", "2026-01-01 03:04:05Z") == 2
+    assert "is before --from" in capsys.readouterr().err
+
+
+def test_what_would_not_be_believed_is_not_archived(on_mariadb: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    assert on_mariadb.chom("backup", "--type", "incremental", "--no-encrypt") == 2
+    assert "set encrypt: false for the server" in capsys.readouterr().err
+    assert not (on_mariadb.folder / "repository").exists()
+    on_mariadb.write(backup={"encrypt": False})
+    assert on_mariadb.chom("backup", "--type", "incremental") == 0
+
+
+def test_a_printed_command_names_the_server_that_was_named(
+    emptied: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert emptied.chom("events", "--kind", "delete", "--server", "chom") == 0
+    assert f"--user root --server chom --config {emptied.config}\n" in capsys.readouterr().out
 
 
 def test_names_and_texts_of_others_cannot_control_the_terminal(
