@@ -61,7 +61,7 @@ def _as_json(server: str, archived: Archived) -> dict[str, Any]:
         "segments": [_segment_json(each) for each in archived.new],
         "until": archived.until,
         "began_anew": archived.began_anew or None,
-        "blocked": archived.blocked,
+        "blocked": [str(each) for each in archived.blocked],
         "gaps": [gap.why for gap in archived.gaps],
     }
 

@@ -74,6 +74,20 @@ class Archive:
         while len(files := self.files()) > 1:
             self.work(f"PURGE BINARY LOGS TO '{files[-1]}'")
 
+    def spoil(self, *, verifying: bool = False) -> str:
+        """Have the server close a file, change one byte of that on its disk, and return its name.
+
+        `verifying`: the server verifies what it sends, else it sends it as it is.
+        """
+        self.work("INSERT INTO shop.t (s) VALUES ('unmistakable')", "FLUSH BINARY LOGS")
+        file = self.files()[-2]
+        with self.server.connect() as session:
+            path = Path(str(session.value("SELECT @@log_bin_basename"))).parent / file
+            role = "master" if self.server.facts.is_mariadb else "source"
+            session.execute(f"SET GLOBAL {role}_verify_checksum = {int(verifying)}")
+        path.write_bytes(path.read_bytes().replace(b"unmistakable", b"Unmistakable"))
+        return file
+
     def on_disk(self, file: str) -> bytes:
         """A file of the server's binary log as it lies there."""
         with self.server.connect() as session:
