@@ -226,7 +226,7 @@ def test_nothing_is_archived_plain_that_is_to_be_encrypted(archived: Archive) ->
 
 
 @pytest.mark.parametrize("verifying", [False, True], ids=["sent", "refused"])
-def test_a_file_that_is_unsound_is_told_and_what_follows_is_archived(own: Archive, verifying: bool) -> None:
+def test_a_file_that_is_unsound_is_told_and_what_follows_is_archived(own: Archive, *, verifying: bool) -> None:
     own.work()
     own.archive()
     file = own.spoil(verifying=verifying)
