@@ -51,9 +51,8 @@ def read_log(endpoint: Endpoint, flavour: Flavour, file: str) -> Generator[bytes
     """The bytes of one file of the server's binary log, as the server sends them, a megabyte at most at a time.
 
     Of a file that the server still writes, what is in it when its end is reached. Raises ProgramMissingError;
-    BinlogMissingError where the server has no such file, BinlogDamagedError where it says itself that the file is no
-    sound one; AccessDeniedError, MissingPrivilegeError,
-    ConnectionFailedError or ServerError.
+    BinlogMissingError where the server has no such file, BinlogDamagedError where it says itself that the file is
+    unsound; AccessDeniedError, MissingPrivilegeError, ConnectionFailedError or ServerError.
     """
     program = binlog_program(flavour)
     with claimed_directory(MEMORY if MEMORY.is_dir() else Path("/tmp")) as claim:  # noqa: S108  (0700, by mkdtemp)

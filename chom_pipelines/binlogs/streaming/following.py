@@ -77,8 +77,8 @@ class Follower:
     def read(self, seconds: float) -> bytes | None:
         """The next bytes of the file, b"" where none come within so many seconds.
 
-        None: it has ended, and `file` is the next one. Raises ConnectionFailedError where the client has ended,
-        BinlogDamagedError where the server says that the file is no sound one; AccessDeniedError, MissingPrivilegeError.
+        None: it has ended, and `file` is the next one. Raises ConnectionFailedError where the client has ended;
+        AccessDeniedError, MissingPrivilegeError; BinlogDamagedError where the server says that the file is unsound.
         """
         ended = self.process.poll() is not None
         happened = _happened(self._reader, 0 if ended else seconds)
