@@ -41,7 +41,7 @@ _SILENCE = 120
 
 _UNKNOWN = re.compile(r"Failed on connect: Access denied|using password", re.IGNORECASE)
 _REFUSED = re.compile(r"REPLICATION SLAVE|Access denied", re.IGNORECASE)
-_UNSOUND = re.compile(r"crc check|checksum|bogus data|truncated in the middle|corrupt", re.IGNORECASE)
+_UNSOUND = re.compile(r"crc check|bogus data|corrupt|invalid event|truncated in the middle", re.IGNORECASE)
 """What a server says of its own file, where it verifies what it sends."""
 _GONE = re.compile(r"Could not find first log|Could not find target log|purged", re.IGNORECASE)
 _UNREACHABLE = re.compile(r"Can't connect|Lost connection|gone away|server has closed|Server shutdown", re.IGNORECASE)
