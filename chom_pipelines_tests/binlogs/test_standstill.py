@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.streaming import silence
+from chom_pipelines.binlogs.streaming.connection import Connection
 from chom_pipelines.binlogs.streaming.lag import Lag, Place, State
 from chom_pipelines.binlogs.streaming.parts import Tail
 from chom_pipelines.binlogs.streaming.silence import Silence
+from chom_pipelines.errors import BinlogDamagedError
 from chom_pipelines.repository.layout import MANIFEST
 from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.server.facts import Flavour
@@ -38,7 +41,7 @@ def own(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
 def now_is_archived(stream: Streamed) -> Callable[[], bool]:
     """Whether what the server has written until this is called is in the archive, in the newest history."""
     stream.archive.work()
-    file, size = stream.archive.files()[-1], 0
+    file = stream.archive.files()[-1]
     size = len(stream.archive.on_disk(file))
 
     def reached() -> bool:
@@ -113,6 +116,26 @@ def test_a_part_that_cannot_be_used_is_replaced_by_the_whole_file(own: PrivateSe
         eventually(again.all_is_archived)
     assert archive.history.is_whole(spoiled.file)
     assert archive.files()[-1] == LogName.of(spoiled.file).following
+
+
+@long
+@pytest.mark.parametrize("own", [Flavour.MARIADB], indirect=True)
+def test_damage_that_is_not_there_again_ends_no_stream_and_closes_no_file(
+    own: PrivateServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, times = Connection.run, count()
+
+    def damaged_at_first(connection: Connection) -> None:
+        if (number := next(times)) < 3:
+            raise BinlogDamagedError(f"mysql-bin.000001, position {number}: as RESET may have it")
+        run(connection)
+
+    monkeypatch.setattr(Connection, "run", damaged_at_first)
+    before = Archive(own, Backups(tmp_path)).files()
+    with streamed(own, tmp_path) as stream:
+        eventually(now_is_archived(stream))
+        assert stream.archive.files() == before
+    assert next(times) > 3
 
 
 @long

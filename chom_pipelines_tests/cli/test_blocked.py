@@ -29,5 +29,7 @@ def test_what_cannot_be_archived_fails_the_command_and_is_told(
         assert f"{file} is missing" in told
         code, body = made.document(capsys, "backup", "--type", "binlog")
         assert (code, len(body["archive"]["blocked"])) == (1, 1)  # again, while the server has it
+        assert made.chom("backup", "--type", "binlog") == 1
+        assert "nothing is closed that is not archived" not in capsys.readouterr().out
         assert made.chom("windows") == 1
         assert f"{file} is missing" in capsys.readouterr().out
