@@ -157,6 +157,20 @@ def test_a_store_that_is_slow_is_not_taken_for_a_network_that_is_cut(
         assert State.LOST not in {each.state for each in stream.reports}
 
 
+@long
+@both
+def test_an_event_that_takes_long_on_the_wire_gets_through(
+    own: PrivateServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "SILENCE", 2.0)
+    with streamed(own, tmp_path) as stream:
+        eventually(now_is_archived(stream))
+        stream.relay.slowness = 1 / (2 << 20)
+        stream.archive.work("INSERT INTO shop.t (s) VALUES (REPEAT('x', 12000000))")
+        eventually(now_is_archived(stream))
+        assert State.LOST not in {each.state for each in stream.reports}
+
+
 def test_silence_counts_from_when_the_server_is_ahead_and_only_while_it_is_read() -> None:
     quiet = Silence()
     quiet.read_in_vain(1000)  # an idle server, for long
