@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from chom_pipelines.backups.exposure import SKEW
 from chom_pipelines.backups.taking import archive_binary_log
+from chom_pipelines.binlogs.archive.archiving import Blocked
 from chom_pipelines.binlogs.archive.chain import Chain
 from chom_pipelines.binlogs.archive.coverage import Span, covering
 from chom_pipelines.binlogs.archive.histories import histories_to_continue
@@ -31,8 +33,8 @@ class ArchivedHour:
     chains: dict[str, Chain]
     began_anew: str
     """Why a new history was begun, where one was: no backup of before leads into it."""
-    blocked: tuple[str, ...] = ()
-    """Segments that cannot be used and are where files of the server should go: they were not archived."""
+    blocked: tuple[Blocked, ...] = ()
+    """Files that could not be archived: a failure, though the hour may be there without them."""
 
     def covering(self, other: Span) -> tuple[Segment, ...]:
         """The segments of another hour; raises NotArchivedError."""
@@ -70,7 +72,19 @@ def archive_hour(
     chains |= {each.history: each.chain for each in done}
     new = tuple(segment for each in done for segment in each.new)
     began_anew = next((each.began_anew for each in done if each.began_anew), "")
-    return ArchivedHour(covering(chains.values(), hour), new, chains, began_anew, done[-1].blocked)
+    blocked = done[-1].blocked
+    try:
+        return ArchivedHour(covering(chains.values(), hour), new, chains, began_anew, blocked)
+    except NotArchivedError as error:
+        if not blocked:
+            raise
+        raise blocked_error(blocked, error.what) from error
+
+
+def blocked_error(blocked: Sequence[Blocked], *known: str) -> NotArchivedError:
+    """An error of files that could not be archived, and of what else is known."""
+    what = "; ".join([*known, *(f"{each.file} is not archived: {each.why}" for each in blocked)])
+    return NotArchivedError(what, "; ".join(dict.fromkeys(each.remedy for each in blocked)))
 
 
 def _chains(inventory: Inventory, server: Server, policy: BackupPolicy) -> dict[str, Chain]:

@@ -38,6 +38,8 @@ def print_archived(
         transactions = output.amount(sum(each.transactions for each in new), "transaction")
         encrypted = ", encrypted" if new[-1].stream_key else ""
         typer.echo(f"  {transactions}, {output.size(read)} in {output.size(stored)}{encrypted}")
+    elif archived.blocked:
+        typer.echo(f"{server}: nothing more of the binary log could be archived")
     else:
         typer.echo(f"{server}: nothing is closed that is not archived")
     if archived.until:
@@ -61,7 +63,7 @@ def _as_json(server: str, archived: Archived) -> dict[str, Any]:
         "segments": [_segment_json(each) for each in archived.new],
         "until": archived.until,
         "began_anew": archived.began_anew or None,
-        "blocked": archived.blocked,
+        "blocked": [str(each) for each in archived.blocked],
         "gaps": [gap.why for gap in archived.gaps],
     }
 

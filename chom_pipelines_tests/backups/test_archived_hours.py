@@ -153,7 +153,7 @@ def test_a_segment_that_cannot_be_used_is_told_and_holds_up_no_other(
     (path_of(spoiled) / "manifest.json").write_text("{}")
     found = archived(deployed, hours, -1)
     assert found.segments
-    assert [spoiled.id in name for name in found.blocked] == [True]
+    assert [spoiled.id in each.why for each in found.blocked] == [True]
 
 
 def test_an_archive_that_reaches_beyond_now_by_a_wrong_clock_does_not_end_the_hourly_archive(

@@ -74,6 +74,22 @@ class Archive:
         while len(files := self.files()) > 1:
             self.work(f"PURGE BINARY LOGS TO '{files[-1]}'")
 
+    def spoil(self, *, closing: bool = True, verifying: bool = False) -> str:
+        """Change one byte of a file on the server's disk, by default after it was closed, and return its name.
+
+        `verifying`: the server verifies what it sends, else it sends it as it is.
+        """
+        file = self.files()[-1]
+        self.work("INSERT INTO shop.t (s) VALUES ('unmistakable')", *(["FLUSH BINARY LOGS"] if closing else []))
+        with self.server.connect() as session:
+            path = Path(str(session.value("SELECT @@log_bin_basename"))).parent / file
+            role = "master" if self.server.facts.is_mariadb else "source"
+            session.execute(f"SET GLOBAL {role}_verify_checksum = {int(verifying)}")
+        with path.open("r+b") as opened:
+            opened.seek(path.read_bytes().index(b"unmistakable"))
+            opened.write(b"U")
+        return file
+
     def on_disk(self, file: str) -> bytes:
         """A file of the server's binary log as it lies there."""
         with self.server.connect() as session:

@@ -42,9 +42,11 @@ _LOOK = 0.05
 
 
 class Relay:
-    """A port that leads to another one; it can be cut, as a cable is, or go silent."""
+    """A port that leads to another one; it can be cut, as a cable is, go silent, or be slow."""
 
     def __init__(self, target: int) -> None:
+        self.slowness = 0.0
+        """Seconds that a byte takes."""
         self._target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -95,6 +97,7 @@ class Relay:
                         if not data:
                             return
                         self._passes.wait()
+                        time.sleep(len(data) * self.slowness)
                         (server if source is client else client).sendall(data)
 
 

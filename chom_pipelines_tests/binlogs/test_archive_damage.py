@@ -466,7 +466,7 @@ def test_a_damaged_segment_holds_up_no_other_and_is_written_again_when_it_was_re
     folder = path_of(archived.history.entry(damaged))
     os.truncate(folder / "manifest.json", 10)
     (blocked,) = archived.archive().blocked
-    assert damaged.id in blocked
+    assert damaged.id in blocked.why
     assert archived.history.segments[-1].file == archived.files()[-2]
     shutil.rmtree(folder)
     assert [each.id for each in archived.archive(close=False).new] == [damaged.id]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,12 +11,15 @@ import pytest
 from chom_pipelines.backups.exposure import answers
 from chom_pipelines.binlogs.archive import archiving
 from chom_pipelines.binlogs.archive.archiving import LogArchive, archive
-from chom_pipelines.binlogs.archive.segments import FIRST
+from chom_pipelines.binlogs.archive.histories import History
+from chom_pipelines.binlogs.archive.segments import FIRST, Segment
+from chom_pipelines.binlogs.archive.server_logs import ServerLog
+from chom_pipelines.binlogs.archive.writing import SegmentWriter
 from chom_pipelines.errors import (
-    BinlogDamagedError,
     ConfigurationError,
     MissingPrivilegeError,
     RepositoryBusyError,
+    UnknownFormatError,
     UnsupportedServerError,
 )
 from chom_pipelines.inventory.policies import BackupPolicy
@@ -222,20 +225,48 @@ def test_nothing_is_archived_plain_that_is_to_be_encrypted(archived: Archive) ->
         archive(LogArchive(server, BackupPolicy(encrypt=True), repository, None), unreported, close=True)
 
 
-def test_what_the_server_sends_damaged_is_not_archived(own: Archive) -> None:
+@pytest.mark.parametrize("verifying", [False, True], ids=["sent", "refused"])
+def test_a_file_that_is_unsound_is_told_and_what_follows_is_archived(own: Archive, *, verifying: bool) -> None:
     own.work()
     own.archive()
-    own.work("INSERT INTO shop.t (s) VALUES ('unmistakable')")
+    file = own.spoil(verifying=verifying)
     own.work("FLUSH BINARY LOGS")
-    file = own.files()[-2]
-    with own.server.connect() as session:
-        path = Path(str(session.value("SELECT @@log_bin_basename"))).parent / file
-        verifies = "master_verify_checksum" if own.server.facts.is_mariadb else "source_verify_checksum"
-        session.execute(f"SET GLOBAL {verifies} = OFF")
-    path.write_bytes(path.read_bytes().replace(b"unmistakable", b"Unmistakable"))
-    with pytest.raises(BinlogDamagedError, match=file):
-        own.archive()
-    assert file not in {each.file for each in own.history.segments}
+    done = own.archive()
+    assert [each.file for each in done.new] == own.files()[-3:-1]
+    assert [each.file for each in done.blocked] == [file]
+    assert [gap.why for gap in done.gaps] == [f"{file} is missing"]
+    own.backups.take(own.server, "shop")
+    own.work()
+    again = own.archive()
+    assert len(again.new) == 1
+    assert (again.gaps, [each.file for each in again.blocked]) == ((), [file])
+    found = own.recoverable()
+    assert [gap.why for gap in found.windows.gaps] == [f"{file} is missing"]
+    assert found.windows.intervals[-1].last == again.new[-1]
+
+
+def test_a_file_that_is_not_understood_is_told_and_what_follows_is_archived(
+    archived: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archived.archive()
+    archived.work("CREATE TABLE shop.of_the_future (id INT)", "FLUSH BINARY LOGS")
+    file = archived.files()[-2]
+    archived.work("DROP TABLE shop.of_the_future")
+    write = SegmentWriter.write
+
+    def written(writer: SegmentWriter, history: History, log: ServerLog, report: Callable[[int], None]) -> Segment:
+        if log.file == file:
+            raise UnknownFormatError(f"{file}, position 4: events of kind 200 are not known")
+        return write(writer, history, log, report)
+
+    monkeypatch.setattr(SegmentWriter, "write", written)
+    done = archived.archive()
+    assert [(each.file, "kind 200" in each.why) for each in done.blocked] == [(file, True)]
+    assert [each.file for each in done.new] == archived.files()[-2:-1]
+    monkeypatch.undo()  # by a newer version
+    after = archived.archive()
+    assert file in [each.file for each in after.new]
+    assert (after.blocked, after.chain.gaps) == ((), ())
 
 
 def test_a_segment_that_cannot_be_used_keeps_nothing_younger_from_being_archived(archived: Archive) -> None:
@@ -246,7 +277,7 @@ def test_a_segment_that_cannot_be_used_keeps_nothing_younger_from_being_archived
     manifest.write_bytes(manifest.read_bytes().replace(b'"transactions": 1', b'"transactions": 2'))
     archived.work()
     done = archived.archive()
-    assert [spoiled.id in blocked for blocked in done.blocked] == [True]
+    assert [spoiled.id in each.why for each in done.blocked] == [True]
     (gap,) = done.chain.gaps
     assert spoiled.id in gap.why
     assert done.chain.runs[-1].last.number == spoiled.number + 1

@@ -14,7 +14,7 @@ from chom_pipelines.binlogs.archive.segments import FIRST, Identity, Segment
 from chom_pipelines.binlogs.archive.server_logs import ServerLog, rotate, server_logs
 from chom_pipelines.binlogs.archive.unlogged import Unlogged
 from chom_pipelines.binlogs.archive.writing import SegmentWriter, head_of
-from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.errors import BinlogDamagedError, ConfigurationError, UnknownFormatError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.progress import Report
@@ -28,6 +28,9 @@ from chom_pipelines.server.facts import ServerFacts, read_facts
 
 PATIENCE = 60.0
 """Seconds for which a run waits for another one: `chom stream` archives each file as soon as it is closed."""
+
+_UNUSABLE = "what has its place cannot be used; move it away, so that what the server still has is archived anew"
+_UNSOUND = "take a full backup; each run tries the file again while the server has it"
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,18 @@ class LogArchive:
 
 
 @dataclass(frozen=True)
+class Blocked:
+    """A file that the server has closed and this run could not archive: why, and what there is to be done."""
+
+    file: str
+    why: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.file} is not archived: {self.why}; {self.remedy}"
+
+
+@dataclass(frozen=True)
 class Archived:
     """What one run has added, and what there is now of the history that the server writes."""
 
@@ -55,8 +70,8 @@ class Archived:
     chain: Chain
     began_anew: str
     """Why a new history was begun, where one was: no backup of before leads into it."""
-    blocked: tuple[str, ...] = ()
-    """Segments that cannot be used and are where files of the server should go: they were not archived."""
+    blocked: tuple[Blocked, ...] = ()
+    """What follows these files is archived all the same, but nothing leads across them."""
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -71,14 +86,12 @@ class Archived:
 
 
 def warnings_of(
-    began_anew: str, blocked: Iterable[str], gaps: Iterable[Gap], unlogged: Iterable[Unlogged]
+    began_anew: str, blocked: Iterable[Blocked], gaps: Iterable[Gap], unlogged: Iterable[Unlogged]
 ) -> Iterator[str]:
     """What a person has to be told of what was archived: for the first three see `Archived`."""
     if began_anew:
         yield f"{began_anew}; take a full backup: no backup of before leads into it"
-    for each in blocked:
-        what = f"not archived, as what has its place cannot be used: {each}"
-        yield f"{what}; move it away, so that what the server still has is archived anew"
+    yield from map(str, blocked)
     for gap in gaps:
         yield f"gap: {gap.why}; take a full backup: what follows leads nowhere without one"
     for lacking in unlogged:
@@ -88,9 +101,9 @@ def warnings_of(
 def archive(into: LogArchive, report: Report, *, close: bool) -> Archived:
     """Archive every file that the server has closed; where `close` says so, it closes first the one that it writes.
 
-    What is in the archive is not read again. Raises the errors of `chom_pipelines.errors`, with every segment kept that
-    was finished: RepositoryBusyError where another run archives, BinlogDamagedError where the server sends what is no
-    sound binary log, and nothing of that file is archived.
+    What is in the archive is not read again. Of a file that is no sound binary log, or is not understood, nothing is
+    archived; it is among the `blocked`, and has to be told as a failure. Raises the errors of `chom_pipelines.errors`,
+    with every segment kept that was finished: RepositoryBusyError where another run archives.
     """
     into.refuse_without_key()
     name = into.server.name
@@ -120,21 +133,28 @@ class Archiver:
         history, began_anew = self.continued(logs)
         lacking = [log for log in logs[:-1] if not history.is_whole(log.file)]
         places = {log.file: BackupId(Kind.BINLOG, file=log.file, start=FIRST).text for log in lacking}
-        # what follows is archived all the same: it may not wait for a person
-        blocked = {name: history.unreadable[name] for name in places.values() if name in history.unreadable}
-        unusable = tuple(f"{history.name}/{name}: {reason}" for name, reason in blocked.items())
-        wanted = [log for log in lacking if places[log.file] not in blocked]
+        blocked = [
+            Blocked(log.file, f"{history.name}/{name}: {history.unreadable[name]}", _UNUSABLE)
+            for log in lacking
+            if (name := places[log.file]) in history.unreadable
+        ]
+        wanted = [log for log in lacking if places[log.file] not in history.unreadable]
         total, done = sum(log.bytes for log in wanted), 0
         new: list[Segment] = []
         if not wanted:  # then no key is made either
-            return Archived(history.name, (), history.chain, began_anew, unusable)
+            return Archived(history.name, (), history.chain, began_anew, tuple(blocked))
         writer = self.writer(history, streamed=False)
         for log in wanted:
-            segment = writer.write(history, log, partial(_report, report, done, total))
+            try:
+                segment = writer.write(history, log, partial(_report, report, done, total))
+            except (BinlogDamagedError, UnknownFormatError) as error:
+                # what follows is archived all the same: it may not wait for a person
+                blocked.append(Blocked(log.file, error.what, _UNSOUND))
+            else:
+                new.append(segment)
+                history = history.with_whole(segment)
             done += log.bytes
-            new.append(segment)
-            history = history.with_whole(segment)
-        return Archived(history.name, tuple(new), history.chain, began_anew, unusable)
+        return Archived(history.name, tuple(new), history.chain, began_anew, tuple(blocked))
 
     def continued(self, logs: Sequence[ServerLog]) -> tuple[History, str]:
         """The history that the server's files go on with; of a new one, why it had to be begun."""

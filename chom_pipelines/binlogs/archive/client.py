@@ -19,7 +19,9 @@ from pathlib import Path
 from chom_pipelines.binlogs.archive.option_file import option_file
 from chom_pipelines.errors import (
     AccessDeniedError,
+    BinlogDamagedError,
     BinlogMissingError,
+    ChomError,
     ConnectionFailedError,
     MissingPrivilegeError,
     ServerError,
@@ -39,6 +41,8 @@ _SILENCE = 120
 
 _UNKNOWN = re.compile(r"Failed on connect: Access denied|using password", re.IGNORECASE)
 _REFUSED = re.compile(r"REPLICATION SLAVE|Access denied", re.IGNORECASE)
+_UNSOUND = re.compile(r"crc check|bogus data|corrupt|invalid event|truncated in the middle", re.IGNORECASE)
+"""What a server says of its own file, where it verifies what it sends."""
 _GONE = re.compile(r"Could not find first log|Could not find target log|purged", re.IGNORECASE)
 _UNREACHABLE = re.compile(r"Can't connect|Lost connection|gone away|server has closed|Server shutdown", re.IGNORECASE)
 
@@ -47,8 +51,8 @@ def read_log(endpoint: Endpoint, flavour: Flavour, file: str) -> Generator[bytes
     """The bytes of one file of the server's binary log, as the server sends them, a megabyte at most at a time.
 
     Of a file that the server still writes, what is in it when its end is reached. Raises ProgramMissingError;
-    BinlogMissingError where the server has no such file; AccessDeniedError, MissingPrivilegeError,
-    ConnectionFailedError or ServerError.
+    BinlogMissingError where the server has no such file, BinlogDamagedError where it says itself that the file is
+    unsound; AccessDeniedError, MissingPrivilegeError, ConnectionFailedError or ServerError.
     """
     program = binlog_program(flavour)
     with claimed_directory(MEMORY if MEMORY.is_dir() else Path("/tmp")) as claim:  # noqa: S108  (0700, by mkdtemp)
@@ -116,13 +120,15 @@ def _read(reader: int) -> bytes:
         return b""
 
 
-def client_failure(endpoint: Endpoint, program: Program, file: str, said: str) -> ServerError:
+def client_failure(endpoint: Endpoint, program: Program, file: str, said: str) -> ChomError:
     """What a client's last lines mean."""
     lines = [line for line in said.splitlines() if line.strip()]
     errors = [line for line in lines if "ERROR" in line] or lines
     what = f"{endpoint.where}: {program.path.name} could not read {file}: {'; '.join(errors[-2:]) or 'it says nothing'}"
     if _GONE.search(what):
         return BinlogMissingError(what)
+    if _UNSOUND.search(what):
+        return BinlogDamagedError(what)
     if _UNKNOWN.search(what):
         return AccessDeniedError(what, "check user, password and the account's host and TLS requirement (chom check)")
     if _REFUSED.search(what):

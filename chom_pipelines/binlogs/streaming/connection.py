@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from chom_pipelines.binlogs.archive.server_logs import rotate
+from chom_pipelines.binlogs.archive.server_logs import rotate, server_logs
 from chom_pipelines.binlogs.streaming.following import Follower
 from chom_pipelines.binlogs.streaming.lag import Lag, LagReport, Place, State, place_of
 from chom_pipelines.binlogs.streaming.parts import Tail
+from chom_pipelines.binlogs.streaming.silence import Silence
 from chom_pipelines.errors import ConnectionFailedError, MissingPrivilegeError, RepositoryError
 from chom_pipelines.server.binlog_settings import read_binlog_settings
 from chom_pipelines.server.connection import Session
@@ -22,8 +23,6 @@ EVERY = 5.0
 """Seconds between two parts."""
 PARTS = 720
 """Of one file at most, as listing 20,000 takes half a minute: then the server is asked to begin another."""
-SILENCE = 10.0
-"""Seconds without a byte after which a server that has more is taken for lost."""
 _TURN = 0.2
 """Seconds after which the loop looks around where nothing comes."""
 _ASK = 2.0
@@ -70,7 +69,8 @@ class Connection:
         self.behind_at_first: Place | None = None
         """Where the server stood when the connection began, until that is published."""
         self.caught_up = False
-        self.due = self.heard = time.monotonic()
+        self.silence = Silence()
+        self.due = time.monotonic()
         self.asked = self.due - _ASK
         self.noted = self.due - NOTED
 
@@ -108,13 +108,17 @@ class Connection:
         return not self.caught_up and self.behind_at_first is not None and self.behind_at_first <= self._received
 
     def _take(self, piece: bytes | None) -> None:
+        now = time.monotonic()
+        if piece == b"":
+            self.silence.read_in_vain(now)
+            return
+        self.silence.end()
         if piece is None:
             self._turn()
-        elif piece:
-            self.heard = time.monotonic()
-            if not self.tail.is_behind:
-                self.due = self.heard + self.pace.every
-            self.tail.take(piece)
+            return
+        if not self.tail.is_behind:
+            self.due = now + self.pace.every
+        self.tail.take(piece)
 
     def _publish(self, *, asking: bool = True) -> None:
         if self.tail.is_behind:
@@ -141,9 +145,7 @@ class Connection:
         server = place_of(self.session, self.facts)
         self.asked = time.monotonic()
         self.pace.lag.asked(server, self._received)
-        if server > self._received and time.monotonic() - self.heard > SILENCE:
-            what = f"the server stands at {server}, and nothing comes after {self._received}"
-            raise ConnectionFailedError(what, "check the network")
+        self._refuse_silence(server)
         if self.behind_at_first is None:
             self.behind_at_first = server
         if self._arrived:
@@ -154,6 +156,22 @@ class Connection:
         if server <= self._published and self.asked >= self.noted + NOTED:
             self._note(now)
         self._tell()
+
+    def _refuse_silence(self, server: Place) -> None:
+        if server <= self._received:
+            self.silence.end()
+            return
+        self.silence.ahead(self._lacking(server), self.asked)
+        if self.silence.is_too_long:
+            what = f"the server stands at {server}, and nothing comes after {self._received}"
+            raise ConnectionFailedError(what, "check the network")
+
+    def _lacking(self, server: Place) -> int:
+        """Bytes of the file that is read, which the server may have closed meanwhile."""
+        if server.file == self.tail.file:
+            return server.position - self.tail.received
+        sizes = {each.file: each.bytes for each in server_logs(self.session, self.facts)}
+        return sizes.get(self.tail.file, self.tail.received) - self.tail.received
 
     def _note(self, now: datetime) -> None:
         """Nothing lacks that the server had written when it was asked for its time, before its place."""

@@ -16,7 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from chom_pipelines.binlogs.archive.client import client_failure, opened_pipe, write_options
-from chom_pipelines.errors import AccessDeniedError, ConnectionFailedError, MissingPrivilegeError, ServerError
+from chom_pipelines.errors import (
+    AccessDeniedError,
+    BinlogDamagedError,
+    ChomError,
+    ConnectionFailedError,
+    MissingPrivilegeError,
+)
 from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.server.directories import MEMORY, claimed_directory
 from chom_pipelines.server.endpoint import Endpoint
@@ -72,7 +78,7 @@ class Follower:
         """The next bytes of the file, b"" where none come within so many seconds.
 
         None: it has ended, and `file` is the next one. Raises ConnectionFailedError where the client has ended;
-        AccessDeniedError, MissingPrivilegeError.
+        AccessDeniedError, MissingPrivilegeError; BinlogDamagedError where the server says that the file is unsound.
         """
         ended = self.process.poll() is not None
         happened = _happened(self._reader, 0 if ended else seconds)
@@ -110,10 +116,11 @@ class Follower:
         if strange := {each.name for each in self._pipes.iterdir()} - {self.file, LogName.of(self.file).following}:
             raise self._lost(f"the server goes on with {', '.join(sorted(strange))} and not with {self.file}")
 
-    def _ended(self) -> ServerError:
+    def _ended(self) -> ChomError:
         said = self._log.read_text(errors="replace")
         failure = client_failure(self._endpoint, self._program, self.file, said)
-        return failure if isinstance(failure, (AccessDeniedError, MissingPrivilegeError)) else self._lost(failure.what)
+        told = isinstance(failure, (AccessDeniedError, MissingPrivilegeError, BinlogDamagedError))
+        return failure if told else self._lost(failure.what)
 
     def _lost(self, what: str) -> ConnectionFailedError:
         where = self._endpoint.where

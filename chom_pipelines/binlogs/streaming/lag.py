@@ -99,6 +99,8 @@ class Lag:
     def published(self, until: Place) -> None:
         """All up to here is published."""
         self.last = until
+        if self._server and self._server < until:
+            self._server = until  # it has written on since it was asked
         while self._asked and self._asked[0][1] <= until:
             self._all_until = self._asked.popleft()[0]
 

@@ -90,6 +90,8 @@ class Wholes:
         done = archive(self.archive, self._report, close=False)
         for segment in done.new:
             _log.info("whole: %s is archived, and its parts go", segment.file)
+        for each in done.blocked:
+            _log.warning("%s", each)
         remove_superseded(self.archive.repository, self.archive.server.name, self.archive.keyring)
 
     def _report(self, done: int, total: int | None, label: str) -> None:

@@ -1,12 +1,13 @@
 """The asset `binlog_archive` of each server."""
 
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
-from chom_pipelines.backups.archived_hours import ArchivedHour, archive_hour
+from chom_pipelines.backups.archived_hours import ArchivedHour, archive_hour, blocked_error
 from chom_pipelines.binlogs.archive.archiving import warnings_of
 from chom_pipelines.binlogs.archive.coverage import Span
 from chom_pipelines.binlogs.archive.unlogged import unlogged
@@ -27,7 +28,7 @@ LATE = timedelta(hours=1)
 
 
 @dg.op(name=BINLOG_ARCHIVE, config_schema={})
-def _archive(context: dg.AssetExecutionContext, chom: Chom) -> dg.MaterializeResult[Any]:
+def _archive(context: dg.AssetExecutionContext, chom: Chom) -> Iterator[dg.MaterializeResult[Any]]:
     """Archives the binary log of one server up to the end of that hour."""
     began, window = time.monotonic(), context.partition_time_window
     with failures(context):
@@ -45,7 +46,7 @@ def _archive(context: dg.AssetExecutionContext, chom: Chom) -> dg.MaterializeRes
         missed = report_missed(context.instance, context.asset_key, context.run.run_id, hour, span.start)
     _say(context, server, hour, missed)
     where = repository_of(inventory.repository).binlogs(server.name, hour.segments[-1].history).folder.where()
-    return dg.MaterializeResult(
+    yield dg.MaterializeResult(
         metadata={
             **covered(hour.segments, context.run.run_id),
             **added(hour, datetime.now(UTC), time.monotonic() - began),
@@ -53,6 +54,9 @@ def _archive(context: dg.AssetExecutionContext, chom: Chom) -> dg.MaterializeRes
             **({"missed_hours_reported": missed} if missed else {}),
         },
     )
+    with failures(context):
+        if hour.blocked:  # this hour is archived, and something else is not
+            raise blocked_error(hour.blocked)
 
 
 def binlog_archive(server: Server) -> dg.AssetsDefinition:
@@ -62,8 +66,8 @@ def binlog_archive(server: Server) -> dg.AssetsDefinition:
         server,
         description=(
             f"Everything that `{server.name}` wrote to its binary log in that hour (UTC) is in the repository, in one "
-            "unbroken piece. A run archives whatever is closed, of any hour; one of an hour that is there already adds "
-            "nothing and tells what has it."
+            "unbroken piece. A run archives whatever is closed, of any hour, and fails where something of that cannot "
+            "be; one of an hour that is there already adds nothing and tells what has it."
         ),
         pool=f"{server.pool}_binlog",  # not that of dumps: one of hours would leave as much at stake
         freshness=freshness(server.schedules.binlogs, server.schedules.timezone, LATE),

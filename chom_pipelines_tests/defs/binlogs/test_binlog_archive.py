@@ -13,13 +13,15 @@ from chom_pipelines.defs.resources import Chom
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.server.facts import Flavour
-from chom_pipelines_tests.binlogs.archives import archived_server
+from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.binlogs.hours import Hours
 from chom_pipelines_tests.deployments import NAME, Deployment, failure, metadata, plain
+from chom_pipelines_tests.logical.taking import Backups
 from chom_pipelines_tests.servers import PrivateServer
 
 ARCHIVE = dg.AssetKey([NAME, "binlog_archive"])
 WINDOWS = dg.AssetKey([NAME, "recoverable_windows"])
+UNBROKEN = dg.AssetCheckKey(WINDOWS, "unbroken_archive")
 
 
 @pytest.fixture(scope="module", params=list(Flavour), ids=lambda flavour: flavour.value)
@@ -162,6 +164,37 @@ def test_an_hour_that_cannot_be_had_fails_with_the_reason_and_the_cost(
     assert "the archive begins at" in failed.description
     assert "only full backups can be restored" in failed.description
     assert failed.metadata["kind"] == "NotArchivedError"
+
+
+def test_a_run_that_cannot_archive_a_file_fails_and_materialises_what_it_has(
+    server: PrivateServer, deployed: Deployment, instance: dg.DagsterInstance
+) -> None:
+    hours = Hours.of(server, -3)
+    deployed.run("full_backup_job", "full_backup", instance=instance)
+    hours.close(0.001)
+    source = Archive(server, Backups(deployed.directory))
+    file = source.spoil()
+    source.work("FLUSH BINARY LOGS")
+    result = archived(deployed, hours.partition(-1), instance)
+    failed = failure(result)
+    assert failed.metadata["kind"] == "NotArchivedError"
+    assert failed.description.startswith(f"{file} is not archived: ")
+    assert "take a full backup" in failed.description
+    assert metadata(result)["new_segments"] == 2
+    record = instance.event_log_storage.get_latest_asset_check_execution_by_key([UNBROKEN])[UNBROKEN]
+    assert record.evaluation
+    assert record.evaluation.metadata["outcome"].value == "failed"
+    assert f"{file} is missing" in str(record.evaluation.description)
+
+
+def test_an_hour_that_lacks_a_file_that_cannot_be_archived_says_why(
+    server: PrivateServer, deployed: Deployment
+) -> None:
+    hours = Hours.of(server, -3)
+    file = Archive(server, Backups(deployed.directory)).spoil()
+    failed = failure(archived(deployed, hours.partition(-1)))
+    assert f"{file} is not archived: " in failed.description
+    assert "the archive begins at" in failed.description
 
 
 def test_a_run_that_fails_still_tells_what_can_be_recovered(
