@@ -14,6 +14,7 @@ from chom_pipelines.binlogs.format.gtids import parse_gtids
 from chom_pipelines.binlogs.recovery.archive_server import replay_by_replication, without_gtids
 from chom_pipelines.binlogs.recovery.client_replay import replay_by_client
 from chom_pipelines.binlogs.recovery.preparing import Recovery
+from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.scheduled import put_back, read_statuses, statuses
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
 from chom_pipelines.logical.contents import Contents
@@ -157,7 +158,8 @@ class Recoverer:
                 )
             except RestoreFailedError as error:
                 if said := _said_by_worker(target):
-                    raise RestoreFailedError(f"{error.what}\n  {said}", error.remedy) from error
+                    shown = shown_error(said, self.flavour)
+                    raise RestoreFailedError(f"{error.what}\n  {shown}", error.remedy) from error
                 raise
         count = len(recovery.files)
         replay_by_client(
