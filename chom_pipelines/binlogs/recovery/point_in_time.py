@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chom_pipelines.binlogs.archive.histories import reading_histories
 from chom_pipelines.binlogs.recovery.choosing import Way, way_to, ways_to
-from chom_pipelines.binlogs.recovery.preparing import Recovery, prepared
+from chom_pipelines.binlogs.recovery.preparing import PreparedBeforeError, Recovery, prepared
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
 from chom_pipelines.binlogs.recovery.spool import Spool
@@ -100,7 +100,12 @@ def point_in_time(
         else:
             history = next(each for each in found.histories if each.name == way.history)
             done = counted(report, needed, "read the binary log")
-            recovery = prepared(way, target, history, Spool(claim.path), keyring=keyring, report=done)
+            try:
+                recovery = prepared(way, target, history, Spool(claim.path), keyring=keyring, report=done)
+            except PreparedBeforeError as error:
+                older = next((each.full.id for each in others if each.full.as_of < way.full.as_of), None)
+                remedy = f"restore from an older backup, whose log may have it: chom restore {older}; or {error.remedy}"
+                raise PreparedBeforeError(error.what, remedy if older else error.remedy) from error
         kept.close()
         yield PointInTime(contents, recovery, claim.path, _expected(entry, recovery, found, keyring), others)
 

@@ -31,6 +31,10 @@ from chom_pipelines.server.time_zones import load_time_zones
 
 _SERVER_ID = 2_147_483_002
 """Of the server that a log is replayed on."""
+_PREPARED = (
+    "an XA transaction was prepared before the backup was taken, and is neither in it nor in the log behind it: "
+    "restore from an older backup, which can be named, or to a place before it, with --before"
+)
 
 
 class Route(StrEnum):
@@ -145,22 +149,24 @@ class Recoverer:
 
     def _replay(self, target: ScratchServer) -> int | None:
         """Return how many transactions the server has counted, where it has."""
+        try:
+            return self._replayed(target)
+        except RestoreFailedError as error:
+            said = _said_by_worker(target)
+            what = f"{error.what}\n  {shown_error(said, self.flavour)}" if said else error.what
+            raise RestoreFailedError(what, _PREPARED if "XAER_NOTA" in what else error.remedy) from error
+
+    def _replayed(self, target: ScratchServer) -> int | None:
         recovery = self.recovery
         if self.route is Route.REPLICATION and recovery.begin and recovery.end:
-            try:
-                return replay_by_replication(
-                    recovery.files,
-                    recovery.begin,
-                    recovery.end,
-                    target.endpoint,
-                    flavour=self.flavour,
-                    report=self.report,
-                )
-            except RestoreFailedError as error:
-                if said := _said_by_worker(target):
-                    shown = shown_error(said, self.flavour)
-                    raise RestoreFailedError(f"{error.what}\n  {shown}", error.remedy) from error
-                raise
+            return replay_by_replication(
+                recovery.files,
+                recovery.begin,
+                recovery.end,
+                target.endpoint,
+                flavour=self.flavour,
+                report=self.report,
+            )
         count = len(recovery.files)
         replay_by_client(
             recovery.files,
