@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chom_pipelines.binlogs.archive.histories import reading_histories
-from chom_pipelines.binlogs.recovery.choosing import Way, way_to, ways_to
+from chom_pipelines.binlogs.recovery.choosing import Way, read_for, way_to, ways_to
 from chom_pipelines.binlogs.recovery.preparing import PreparedBeforeError, Recovery, prepared
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
@@ -92,7 +92,7 @@ def point_in_time(
         way, others = way_to(target, usable), tuple(ways_to(target, usable)[1:])
         entry = repository.find(server, way.full.id)
         stack.enter_context(entry.reading(_PURPOSE))
-        needed = sum(segment.end - segment.start for segment in way.segments)
+        needed = sum(segment.end - segment.start for segment in read_for(target, way))
         claim = stack.enter_context(claimed_directory(roomy_base(needed, 0, None)))
         contents = Contents.of(entry, keyring)
         if not way.segments:
