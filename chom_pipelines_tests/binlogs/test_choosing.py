@@ -12,6 +12,7 @@ from chom_pipelines.binlogs.recovery.recoverable import Recoverable
 from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace, Target, ThroughGtid
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.progress import unreported
+from chom_pipelines.server.directories import roomy_base
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.binlogs.segments import at, full, history, segment
@@ -57,11 +58,10 @@ def test_room_is_asked_for_what_is_read_and_not_for_the_log_up_to_today(
     flavour: Flavour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    base = point_in_time.roomy_base
 
     def counting(needed: int, memory: int, directory: Path | None) -> Path:
         asked.append(needed)
-        return base(needed, memory, directory)
+        return roomy_base(needed, memory, directory)
 
     monkeypatch.setattr(point_in_time, "roomy_base", counting)
     with archived_server(flavour) as server:
