@@ -70,6 +70,8 @@ def _print(found: Recoverable, server: Server, now: datetime) -> None:
         typer.echo(_LINE.format(begin, end, length, first.id + more))
         typer.echo(f"    {_proved(interval)}")
         typer.echo(f"    {_drilled(interval)}")
+        for full in (each for each in interval.fulls if each.prepared):
+            typer.secho(f"    {_stops(full)}", fg="magenta")
         for doubt in interval.uncertain:
             typer.secho(f"    {doubt.line}; --before and --gtid are exact", fg="magenta")
     for gap in found.windows.gaps:
@@ -103,6 +105,12 @@ def _proved(interval: Interval) -> str:
         return "no full backup of it was ever proved"
     last = max(proved, key=lambda full: full.as_of)
     return f"{last.id} passed {last.proved:{_MOMENT}}"
+
+
+def _stops(full: Full) -> str:
+    """That not all of the interval can be restored from this backup."""
+    ids = ", ".join(full.prepared)
+    return f"XA transactions were prepared when {full.id} was taken, and from it no restore gets past their end: {ids}"
 
 
 def _drilled(interval: Interval) -> str:
@@ -166,4 +174,10 @@ def _verdicts_json(verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
 
 
 def _full_json(full: Full) -> dict[str, Any]:
-    return {"id": full.id, "as_of": full.as_of, "outcome": full.proof.value, "proved": full.proved}
+    return {
+        "id": full.id,
+        "as_of": full.as_of,
+        "outcome": full.proof.value,
+        "proved": full.proved,
+        "prepared": full.prepared,
+    }

@@ -117,8 +117,7 @@ class _Run:
         objects = work.objects + self._store_schema([*definitions, *accounts], tables, work)
         self.warnings += [*_warnings(definitions, tables, work.result()), *uncovered(self.session, self.facts)]
         self.warnings += [f"a restore was cut off, or is at work, in {each}" for each in catalog.unfinished()]
-        if moment.replication.warning:
-            self.warnings.append(moment.replication.warning)
+        self.warnings += filter(None, (moment.replication.warning, moment.prepared.warning))
         manifest = Manifest(
             tool=f"chom_pipelines {__version__}",
             id=self.draft.id,
@@ -143,6 +142,7 @@ class _Run:
                 ),
                 non_transactional=_not_covered(tables),
                 sequences=tuple(counters.values()),
+                prepared=moment.prepared.ids,
             ),
             objects=tuple(sorted(objects, key=lambda stored: stored.path)),
             warnings=tuple(self.warnings),

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from chom_pipelines.errors import BackupFailedError, LockNotObtainedError, ServerError
+from chom_pipelines.logical.prepared import Prepared, read_prepared
 from chom_pipelines.logical.replication import Replication
 from chom_pipelines.repository.manifest import Coordinates, Position
 from chom_pipelines.server.connection import IDLE_SECONDS, Session, error_number
@@ -77,6 +78,7 @@ class Frozen:
     """By the server's clock, which the times in its binary log are of."""
     held_seconds: float
     replication: Replication
+    prepared: Prepared
 
 
 def frozen(session: Session, facts: ServerFacts, begin: Begin) -> Frozen:
@@ -102,6 +104,7 @@ def frozen(session: Session, facts: ServerFacts, begin: Begin) -> Frozen:
             end = _position(session, facts)
             as_of = session.value("SELECT SYSDATE(6)").replace(tzinfo=UTC)
             purged = _variable(session, facts.purged_gtid_variable)
+            prepared = read_prepared(session, facts)
             if replication.sources:
                 replication.read(beside, facts, began + HELD_SECONDS)
         finally:
@@ -116,7 +119,7 @@ def frozen(session: Session, facts: ServerFacts, begin: Begin) -> Frozen:
             if found != (end.file, str(end.position)):
                 message = f"a snapshot stands at {found[0]}:{found[1]}, not at {end.file}:{end.position}"
                 raise BackupFailedError(message, "run again; report it if it happens again")
-    return Frozen(Coordinates(end=end, purged=purged), as_of, held, replication)
+    return Frozen(Coordinates(end=end, purged=purged), as_of, held, replication, prepared)
 
 
 def _position(session: Session, facts: ServerFacts) -> Position | None:

@@ -17,7 +17,7 @@ from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.proof import Level, Proof
 from chom_pipelines.repository.repository import Repository
-from chom_pipelines.repository.streams import lacking
+from chom_pipelines.repository.streams import Stream, lacking
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ def verify_archive(
 ) -> ArchiveProof | None:
     """Prove every segment that has no proof yet, or every one where `again` says so; then the chain.
 
+    Parts may go meanwhile, as their file has become whole: then that is proved instead of them.
+
     None: nothing is archived. Damage does not raise. Raises RepositoryError where the repository cannot be listed, or a
     proof cannot be kept.
     """
@@ -72,23 +74,44 @@ def verify_archive(
         size += more
         report(size, None, "read binary logs")
 
-    for history, entry in _segments(repository, server):
-        before = None if again else _proved(entry, history, keyring)
-        if before:
-            proved.append(before)
-        else:
-            proofs.append(SegmentProof(history, verify_segment(entry, history, keyring, read)))
+    seen: set[str] = set()
+    while found := [each for each in _segments(repository, server) if each.entry.where not in seen]:
+        seen |= {each.entry.where for each in found}
+        gone = 0
+        for each in found:
+            with each.entry.reading("basic verification"):
+                if each.parts and not each.parts.lists(each.entry):
+                    gone += 1
+                    continue
+                before = None if again else _proved(each.entry, each.history, keyring)
+                if before:
+                    proved.append(before)
+                else:
+                    proof = verify_segment(each.entry, each.history, keyring, read)
+                    proofs.append(SegmentProof(each.history, proof))
+        if not gone:
+            break
     if not proofs and not proved:
         return None
     chain = _chain(repository, server, keyring)
     return ArchiveProof(tuple(proofs), len(proved), min(proved, default=None), chain)
 
 
-def _segments(repository: Repository, server: str) -> Iterator[tuple[str, BackupEntry]]:
+@dataclass(frozen=True)
+class _Listed:
+    history: str
+    entry: BackupEntry
+    parts: Stream | None
+    """In which it is, if it is a part."""
+
+
+def _segments(repository: Repository, server: str) -> Iterator[_Listed]:
+    """Whole files, then parts; a part that has gone when these are listed, has gone for a file that is among them."""
     for history in repository.histories(server):
-        for stream in (repository.binlogs(server, history), repository.streamed(server, history)):
-            for entry in stream.entries():
-                yield history, entry
+        whole, parts = repository.binlogs(server, history), repository.streamed(server, history)
+        streamed = parts.entries()
+        yield from (_Listed(history, entry, None) for entry in whole.entries())
+        yield from (_Listed(history, entry, parts) for entry in streamed)
 
 
 def _proved(entry: BackupEntry, history: str, keyring: Keyring | None) -> datetime | None:

@@ -1,8 +1,9 @@
 """A drill: some second of what can be recovered is restored by two ways, and both have to come to the same.
 
-The ways share as little as they can: one replays by replication, the other the text of the log through the clients.
-Where the text cannot be used, as it is of all databases and the backup of some, or cannot always be executed, as
-MariaDB's behind a prepared XA transaction, the second way begins with another full backup, if one leads there.
+The ways share as little as they can: one replays by replication, the other the text of the log through the clients,
+and onto another full backup, if one leads there. Where the text cannot be used, as it is of all databases and the
+backup of some, or cannot always be executed, as MariaDB's behind a prepared XA transaction, both replay by replication
+onto two backups; where there is one alone, MariaDB's text is tried.
 """
 
 from __future__ import annotations

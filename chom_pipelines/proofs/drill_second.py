@@ -39,14 +39,15 @@ class SecondWay:
 def second_way(ways: Sequence[Way]) -> SecondWay | None:
     """What is there beside the best way, of all ways to a target, the best one first; None: nothing.
 
-    The text of the log is of all databases, and so of no use for a backup of some.
+    Another backup is better than another route: what the backup itself has wrong, both routes have from it. The text of
+    the log is of all databases, and so of no use for a backup of some, with which none of all can be compared either.
     """
     best = ways[0].full
-    if best.everything and best.flavour is Flavour.MYSQL:
-        return SecondWay(ways[0], Route.CLIENT, certain=True)
-    if len(ways) > 1:
-        return SecondWay(ways[1], Route.REPLICATION, certain=True)
-    return SecondWay(ways[0], Route.CLIENT, certain=False) if best.everything else None
+    other = next((way for way in ways[1:] if way.full.everything == best.everything), None)
+    text = best.everything and best.flavour is Flavour.MYSQL
+    if other:
+        return SecondWay(other, Route.CLIENT if text else Route.REPLICATION, certain=True)
+    return SecondWay(ways[0], Route.CLIENT, certain=text) if best.everything else None
 
 
 def some_second(ways: Sequence[Way], begin: datetime, end: datetime, quiet: Mapping[str, datetime]) -> datetime | None:

@@ -117,6 +117,9 @@ class LogicalPayload(BaseModel):
     schema_objects: tuple[SchemaObject, ...]
     non_transactional: tuple[str, ...] = Field(default=(), description="tables that no snapshot covers")
     sequences: tuple[SequenceCounter, ...] = Field(default=(), description="their counters, as of after the snapshot")
+    prepared: tuple[str, ...] | None = Field(
+        default=None, description="ids of XA transactions that were prepared, and so are not here; None: not known"
+    )
 
     @property
     def rows(self) -> int:

@@ -96,6 +96,10 @@ class Stream:
         names = [name for name in self.folder.folders() if name != KEYS and _is_backup(self.folder / name)]
         return sorted((BackupEntry(self.server, self.folder, name) for name in names), key=_order)
 
+    def lists(self, entry: BackupEntry) -> bool:
+        """Whether one of its `entries` still is one; while `reading` is held, it stays so."""
+        return _is_backup(entry.folder)
+
     def find(self, backup: str) -> BackupEntry:
         """The backup of that id, or the last one for "latest"; raises BackupNotFoundError."""
         entries = self.entries()

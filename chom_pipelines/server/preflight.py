@@ -12,11 +12,19 @@ from chom_pipelines.server.facts import SYSTEM_DATABASES, ServerFacts, read_fact
 from chom_pipelines.server.findings import Finding, failed, not_verified, passed, warning
 from chom_pipelines.server.grants import Need, has_roles
 from chom_pipelines.server.identifiers import literal
-from chom_pipelines.server.privileges import create_user, missing_of_archive, missing_of_replica, missing_privileges
+from chom_pipelines.server.privileges import (
+    create_user,
+    missing_of_archive,
+    missing_of_prepared,
+    missing_of_replica,
+    missing_privileges,
+)
 from chom_pipelines.server.programs import server_program
 from chom_pipelines.server.settings import BINARY_LOG, binary_log_finding, local_infile_finding, version_finding
 
 _NAMED = 10
+_UNARCHIVED = "without which restores reach the moments of full backups only"
+_UNNAMED = "without which no backup says past which transactions the log cannot be replayed onto it"
 _REFUSED = re.compile(r"'(?P<user>[^']*)'@'(?P<host>[^']*)'|Host '(?P<stranger>[^']*)' is not allowed")
 _SYSTEM = f"({', '.join(map(literal, sorted(SYSTEM_DATABASES)))})"
 
@@ -52,14 +60,15 @@ def _asked(session: Session, databases: Sequence[str] | None, *, proved: bool, a
     facts = read_facts(session)
     current = str(session.value("SELECT CURRENT_USER()"))
     grants = [str(line) for (line,) in session.rows("SHOW GRANTS")]
-    missing = missing_privileges(facts, grants, databases)
+    missing, roles = missing_privileges(facts, grants, databases), has_roles(grants)
     findings = [
         passed("connection", f"{session.endpoint.where} as {current}"),
         _tls(session),
         version_finding(facts),
-        *_privileges(missing, current, roles=has_roles(grants)),
-        *_replica(missing_of_replica(facts, grants), current),
-        *_archive(missing_of_archive(facts, grants), current, roles=has_roles(grants)),
+        *_privileges(missing, current, roles=roles),
+        *_further(missing_of_replica(facts, grants), current, "which is then in no backup", roles=roles),
+        *_further(missing_of_prepared(facts, grants), current, _UNNAMED, roles=roles),
+        *_further(missing_of_archive(facts, grants), current, _UNARCHIVED, roles=roles),
         binary_log_finding(facts),
         *(_unlogged(session, facts, databases) if archived and facts.logs_binary else ()),
         *_databases(session, databases),
@@ -114,19 +123,12 @@ def _privileges(missing: Sequence[Need], current: str, *, roles: bool) -> Iterat
         yield passed("privileges", "all that a backup takes")
 
 
-def _replica(missing: Sequence[Need], current: str) -> Iterator[Finding]:
-    user, _, host = current.rpartition("@")
-    for need in missing:
-        message = f"{need.privilege} on {need.scope} is missing: it {need.why}, which is then in no backup"
-        yield warning("privileges", message, need.grant(user, host))
-
-
-def _archive(missing: Sequence[Need], current: str, *, roles: bool) -> Iterator[Finding]:
+def _further(missing: Sequence[Need], current: str, without: str, *, roles: bool) -> Iterator[Finding]:
+    """What a backup can be taken without; `without` is what is not had then."""
     user, _, host = current.rpartition("@")
     hint = "; a role counts only where it is a default role" if roles else ""
     for need in missing:
-        why = f"it {need.why}, without which restores reach the moments of full backups only"
-        message = f"{need.privilege} on {need.scope} is missing: {why}{hint}"
+        message = f"{need.privilege} on {need.scope} is missing: it {need.why}, {without}{hint}"
         yield warning("privileges", message, need.grant(user, host))
 
 

@@ -11,6 +11,7 @@ BINLOG MONITOR         REPLICATION CLIENT the binary log's position and files: e
 SLAVE MONITOR          REPLICATION CLIENT a replica's position in its source's binary log: error 1227
 REPLICATION SLAVE      REPLICATION SLAVE  the binary log itself, for its archive: the client's error 1227
 (none)                 BACKUP_ADMIN       LOCK INSTANCE FOR BACKUP: error 1227
+(none)                 XA_RECOVER_ADMIN   the ids of prepared XA transactions: error 1401
 SELECT                 SELECT             rows, sequences; columns and view texts are missing, silently
 SHOW VIEW              SHOW VIEW          SHOW CREATE VIEW: error 1142; view texts are empty, silently
 TRIGGER                TRIGGER            triggers are missing from information_schema, silently
@@ -22,8 +23,9 @@ SELECT ON mysql.*      SELECT ON mysql.*  SHOW CREATE USER and SHOW GRANTS FOR o
 SELECT, SHOW VIEW, TRIGGER and EVENT are needed on the databases that are backed up: on those that chom.yaml names, else
 on *.*, where SELECT includes mysql.* and, on MySQL, the routines. Before MySQL 8.0.20, which has no SHOW_ROUTINE, only
 SELECT ON *.* shows routines. SLAVE MONITOR is for replicas only, whose backup says that it lacks the coordinates and is
-taken all the same; REPLICATION SLAVE is for the archive of the binary log. The silent ones are why a backup refuses to
-start without all of them.
+taken all the same; REPLICATION SLAVE is for the archive of the binary log. XA_RECOVER_ADMIN tells ids alone, but who
+knows an id may commit or roll back that transaction; without it a backup says that it does not know of any, and is
+taken all the same. The silent ones are why a backup refuses to start without all of them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -58,7 +60,7 @@ def grants_for_backup(
     databases: Sequence[str] | None = None,
 ) -> list[str]:
     """The GRANT statements, one a scope."""
-    further = (spelled(facts, each) for each in [*_archives(facts), *_replicas(facts)])
+    further = (spelled(facts, each) for each in [*_archives(facts), *_replicas(facts), *_prepared(facts)])
     return grants([*needs(facts, databases), *further], user, host)
 
 
@@ -81,6 +83,11 @@ def missing_of_archive(facts: ServerFacts, show_grants: Iterable[str]) -> list[N
     return missing(facts, show_grants, _archives(facts))
 
 
+def missing_of_prepared(facts: ServerFacts, show_grants: Iterable[str]) -> list[Need]:
+    """What else the account lacks, without which its backups do not name prepared XA transactions."""
+    return missing(facts, show_grants, _prepared(facts))
+
+
 def _archives(facts: ServerFacts) -> list[Wanted]:
     return [Wanted("REPLICATION SLAVE", None, "reads the binary log for its archive")] if facts.logs_binary else []
 
@@ -88,6 +95,11 @@ def _archives(facts: ServerFacts) -> list[Wanted]:
 def _replicas(facts: ServerFacts) -> list[Wanted]:
     reads = "reads up to where a replica has executed its source's binary log"
     return [Wanted("SLAVE MONITOR", None, reads, ("SUPER",))] if facts.replicates else []
+
+
+def _prepared(facts: ServerFacts) -> list[Wanted]:
+    names = "names XA transactions that are prepared and so in no backup"
+    return [] if facts.is_mariadb else [Wanted("XA_RECOVER_ADMIN", None, names)]
 
 
 def _wanted(facts: ServerFacts, databases: Sequence[str] | None) -> Iterator[Wanted]:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from chom_pipelines.binlogs.recovery.choosing import way_to
+from chom_pipelines.binlogs.recovery import point_in_time
+from chom_pipelines.binlogs.recovery.choosing import read_for, way_to
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable
-from chom_pipelines.binlogs.recovery.targets import AtTime
+from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace, Target, ThroughGtid
 from chom_pipelines.errors import RestoreRefusedError
+from chom_pipelines.progress import unreported
+from chom_pipelines.server.directories import roomy_base
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.binlogs.segments import at, full, history, segment
+from chom_pipelines_tests.logical.taking import NAME, Backups
 
 
 @pytest.mark.parametrize(("hours", "missing"), [(2.5, 2), (4, 2), (5.5, 5), (7, 5)])
@@ -25,3 +33,51 @@ def test_a_moment_in_a_window_is_reached_from_the_newest_backup_before_it() -> N
     found = Recoverable((full(0.5), full(2.5)), (history(*map(segment, range(4))),), {}, {})
     for hours, backup in ((1, 0.5), (2.49, 0.5), (2.5, 2.5), (4, 2.5)):
         assert way_to(AtTime(at(hours)), found).full.as_of == at(backup)
+
+
+@pytest.mark.parametrize(
+    ("target", "last"),
+    [
+        (AtTime(at(2.5)), 5),
+        (BeforePlace("mysql-bin.000002", 500), 5),
+        (BeforePlace("mysql-bin.000003", 4), 5),
+        (ThroughGtid("0-11-25"), 5),
+        (ThroughGtid("0-11-30"), 5),
+        (AtTime(at(8.5)), 9),
+    ],
+)
+def test_no_more_of_the_log_is_reckoned_with_than_the_search_for_a_target_may_read(target: Target, last: int) -> None:
+    segments = (segment(number, first_event=at(number)) for number in range(10))
+    way = way_to(target, Recoverable((full(0.5),), (history(*segments),), {}, {}))
+    assert len(way.segments) == 10
+    assert read_for(target, way) == way.segments[: last + 1]
+
+
+@pytest.mark.parametrize("flavour", Flavour)
+def test_room_is_asked_for_what_is_read_and_not_for_the_log_up_to_today(
+    flavour: Flavour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def counting(needed: int, memory: int, directory: Path | None) -> Path:
+        asked.append(needed)
+        return roomy_base(needed, memory, directory)
+
+    monkeypatch.setattr(point_in_time, "roomy_base", counting)
+    with archived_server(flavour) as server:
+        archived = Archive(server, Backups(tmp_path))
+        archived.backups.take(server)
+        for _ in range(5):
+            archived.work(*["INSERT INTO shop.t (s) VALUES (REPEAT('x', 5000))"] * 15)
+            archived.archive()
+        segments = archived.history.segments
+        first, last = segments[0], segments[-1]
+        for target in (BeforePlace(first.file, first.end), BeforePlace(last.file, last.end)):
+            with point_in_time.point_in_time(
+                archived.backups.repository, NAME, target, keyring=None, report=unreported
+            ) as ready:
+                written = sum(each.stat().st_size for each in ready.private.glob("mysql-bin.*"))
+            assert written <= asked[-1] + 4 * len(segments)  # the four bytes with which each file begins
+    everything = sum(each.end - each.start for each in segments)
+    assert asked[0] < everything * 0.7
+    assert asked[1] == everything

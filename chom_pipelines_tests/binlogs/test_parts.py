@@ -182,6 +182,33 @@ def test_parts_stay_where_the_proof_of_the_whole_file_has_failed(parted: Parted)
     assert part in archive.history.of_file(part.file)  # which is what a restore takes
 
 
+def test_the_whole_file_is_proved_for_parts_that_go_while_an_archive_is_verified(parted: Parted) -> None:
+    archive = parted.archive
+    repository = archive.backups.repository
+
+    def becomes_whole() -> None:
+        parted.turn()
+        archive.archive(close=False)
+        remove_superseded(repository, NAME, None)
+
+    parted.publish()
+    becomes_whole()
+    parts = [parted.publish() for _ in range(3)]
+
+    def report(*_: object) -> None:
+        """While the first file is read, the second becomes whole."""
+        if parted.tail.file == parts[0].file:
+            becomes_whole()
+
+    proved = verify_archive(repository, NAME, None, report)
+    assert proved
+    assert proved.outcome is Outcome.PASSED, proved
+    found = [each.proof.backup for each in proved.segments]
+    whole = [each for each in archive.history.segments if not each.streamed]
+    assert parts[0].file in [each.file for each in whole]
+    assert sorted(found) == sorted(each.id for each in whole)
+
+
 def test_parts_are_verified_each_by_itself(parted: Parted) -> None:
     good, bad, later = (parted.publish() for _ in range(3))
     archive = parted.archive

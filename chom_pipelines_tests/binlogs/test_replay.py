@@ -175,6 +175,29 @@ def test_an_error_of_a_replay_shows_no_password_of_the_statement_that_it_repeats
     assert shown.startswith(f"{said}CREATE USER 'app'@'%' IDENTIFIED BY PASSWORD ")
     assert "0123456789ABCDEF" not in shown
     assert shown_error("Could not execute Write_rows", Flavour.MARIADB) == "Could not execute Write_rows"
+    near = "error 1064: You have an error in your SQL syntax near '{}' at line 3"
+    assert shown_error(near.format("s3cret', 'other"), Flavour.MYSQL) == near.format("…")
+
+
+@pytest.mark.parametrize("route", list(Route))
+@pytest.mark.parametrize("flavour", Flavour)
+def test_a_replay_that_fails_shows_no_literal_of_the_statement_that_failed(
+    flavour: Flavour, route: Route, tmp_path: Path
+) -> None:
+    """MySQL repeats it in the log of its own, MariaDB in the replica's status."""
+    with archived_server(flavour) as server:
+        archived = Archive(server, Backups(tmp_path / "archive"))
+        archived.backups.take(server)
+        archived.work(
+            *("SET sql_log_bin = 0", "CREATE TABLE shop.u (id INT PRIMARY KEY, s TEXT)", "SET sql_log_bin = 1"),
+            *("SET SESSION binlog_format = 'STATEMENT'", "INSERT INTO shop.u VALUES (1, 'hunter2')"),
+        )
+        place = _noted(archived)
+        archived.archive()
+        with pytest.raises(RestoreFailedError, match=r"shop\.u' doesn't exist") as error:
+            recovered(archived, place.place, route, made(tmp_path))
+    assert "hunter2" not in str(error.value)
+    assert ("INSERT INTO shop.u VALUES (1, '…" in str(error.value)) == (route is Route.REPLICATION)
 
 
 @pytest.mark.parametrize("route", list(Route))

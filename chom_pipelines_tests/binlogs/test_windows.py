@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.binlogs.archive.chain import chained
+from chom_pipelines.binlogs.archive.chain import Run, chained
 from chom_pipelines.binlogs.archive.segments import Identity
+from chom_pipelines.binlogs.recovery import recoverable
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable
-from chom_pipelines.binlogs.recovery.windows import Interval, Windows, run_of, windows
+from chom_pipelines.binlogs.recovery.windows import Full, Interval, Windows, run_of, windows
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines_tests.binlogs.segments import at, full, history, segment
 
@@ -152,3 +154,19 @@ def test_bounds_are_whole_seconds_within_if_there_is_one(
 ) -> None:
     first, last = (at(each / 3600) for each in seconds)
     assert Interval(first, last, (), None).bounds == tuple(at(each / 3600) for each in bounds)
+
+
+def test_what_follows_a_full_backup_is_looked_for_once_however_many_segments_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def counting(one: Full, runs: Iterable[Run]) -> Run | None:
+        asked.append(one.id)
+        return run_of(one, runs)
+
+    monkeypatch.setattr(recoverable, "run_of", counting)
+    fulls = (full(1.5), full(3.5))
+    found = Recoverable(fulls, (history(*(segment(number, logging=None) for number in range(50))),), {}, {})
+    assert found.settings_unknown == 50 - 3  # the first three are in the second backup
+    assert sorted(asked) == sorted(each.id for each in fulls)

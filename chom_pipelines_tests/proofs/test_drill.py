@@ -80,6 +80,17 @@ def test_where_only_some_databases_are_backed_up_two_full_backups_lead_there(arc
     assert drill.ways == (f"replication from {second.id}", f"replication from {first.id}")
 
 
+def test_what_changed_between_two_full_backups_and_is_in_no_log_fails(archived: Archive) -> None:
+    first = archived.backups.take(archived.server)
+    archived.work("SET sql_log_bin = 0", "INSERT INTO shop.t VALUES (1000, 'in no log')", "SET sql_log_bin = 1")
+    second = archived.backups.take(archived.server)
+    fill(archived)
+    drill = run(archived, archived.recoverable().windows.latest)
+    other = Route.REPLICATION if archived.server.facts.is_mariadb else Route.CLIENT
+    assert drill.ways == (f"replication from {second.id}", f"{other} from {first.id}")
+    assert drill.outcome is Outcome.FAILED
+
+
 def test_what_cannot_be_replayed_fails_with_its_place(archived: Archive) -> None:
     """A row that the log deletes is made to be lacking, by what no log has."""
     with archived.server.connect() as session:
@@ -224,7 +235,7 @@ def test_a_second_to_which_two_backups_lead_is_preferred(flavour: Flavour, *, ev
     ("flavour", "everything", "backups", "second"),
     [
         (Flavour.MYSQL, ALL, 1, (2.5, Route.CLIENT, True)),
-        (Flavour.MYSQL, ALL, 2, (2.5, Route.CLIENT, True)),
+        (Flavour.MYSQL, ALL, 2, (0.5, Route.CLIENT, True)),
         (Flavour.MYSQL, SOME, 1, None),
         (Flavour.MYSQL, SOME, 2, (0.5, Route.REPLICATION, True)),
         (Flavour.MARIADB, ALL, 1, (2.5, Route.CLIENT, False)),
@@ -239,6 +250,17 @@ def test_the_second_way_shares_as_little_with_the_first_as_the_log_allows(
     fulls = [full(hour, flavour=flavour, everything=everything) for hour in (2.5, 0.5)[:backups]]
     found = second_way(ways_over(range(3), *fulls, flavour=flavour))
     assert (found and (found.way.full.as_of, found.route, found.certain)) == (second and (at(second[0]), *second[1:]))
+
+
+@pytest.mark.parametrize("flavour", Flavour)
+def test_a_backup_of_some_databases_is_no_second_way_beside_one_of_all(flavour: Flavour) -> None:
+    fulls = full(2.5, flavour=flavour), full(1.5, flavour=flavour, everything=SOME), full(0.5, flavour=flavour)
+    found = second_way(ways_over(range(3), *fulls, flavour=flavour))
+    assert found
+    assert found.way.full is fulls[2]
+    alone = second_way(ways_over(range(3), *fulls[:2], flavour=flavour))
+    assert alone
+    assert (alone.way.full, alone.route) == (fulls[0], Route.CLIENT)
 
 
 @given(st.data())

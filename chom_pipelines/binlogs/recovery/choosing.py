@@ -12,10 +12,14 @@ from chom_pipelines.binlogs.archive.chain import Run
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.format.gtids import covers
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable
+from chom_pipelines.binlogs.recovery.stopping import NEIGHBOURS
 from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace, Target, ThroughGtid
 from chom_pipelines.binlogs.recovery.windows import Full, Windows, following, run_of
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.log_lines import utc_text
+
+_DECIDE = NEIGHBOURS + 2
+"""Transactions; the first of them is where the replay stops, and the last where no more are asked for."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,30 @@ def ways_to(target: Target, found: Recoverable) -> list[Way]:
 def best_first(ways: Iterable[Way]) -> list[Way]:
     """Where the newest backup is, the least has to be replayed."""
     return sorted(ways, key=lambda way: way.full.as_of, reverse=True)
+
+
+def read_for(target: Target, way: Way) -> tuple[Segment, ...]:
+    """The segments of a way that a search for the target reads at most, by what their manifests say.
+
+    The first transaction behind the target is in the first segment that is all behind it, if not before. That file is
+    read to its end, and others until so many transactions are seen as a doubt of the clocks is decided by.
+    """
+    segments = way.segments
+    index = next((at for at, each in enumerate(segments) if _is_behind(each, target)), len(segments) - 1)
+    seen = 0
+    for at in range(index + 1, len(segments)):
+        if segments[at].file != segments[at - 1].file and seen >= _DECIDE:
+            return segments[:at]
+        seen += segments[at].transactions if segments[at].file != segments[index].file else 0
+    return segments
+
+
+def _is_behind(segment: Segment, target: Target) -> bool:
+    if isinstance(target, AtTime):
+        return segment.first_event is not None and segment.first_event > target.moment
+    if isinstance(target, BeforePlace):
+        return segment.order >= (target.number, target.position)
+    return segment.before is not None and covers(segment.flavour, segment.before, target.gtid)
 
 
 def whole_ways(found: Recoverable) -> list[Way]:

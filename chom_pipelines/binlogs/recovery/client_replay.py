@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from chom_pipelines.binlogs.archive.option_file import option_file
+from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.spool import LogFile
 from chom_pipelines.errors import RestoreFailedError
 from chom_pipelines.server.endpoint import Endpoint
@@ -94,7 +95,7 @@ def _failure(files: Sequence[LogFile], flavour: Flavour, private: Path, said: st
     text = next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else "it ended without a word")
     found = _FAILED_AT.search(said)
     where = _event_at(files, flavour, private, int(found[1])) if found else "an unknown event"
-    what = f"the replay failed at {where}: {text}"
+    what = f"the replay failed at {where}: {shown_error(text, flavour)}"
     return RestoreFailedError(what, "restore to a place before it, with --before")
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chom_pipelines.binlogs.archive.histories import reading_histories
-from chom_pipelines.binlogs.recovery.choosing import Way, way_to, ways_to
-from chom_pipelines.binlogs.recovery.preparing import Recovery, prepared
+from chom_pipelines.binlogs.recovery.choosing import Way, read_for, way_to, ways_to
+from chom_pipelines.binlogs.recovery.preparing import PreparedBeforeError, Recovery, prepared
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
 from chom_pipelines.binlogs.recovery.spool import Spool
@@ -92,7 +92,7 @@ def point_in_time(
         way, others = way_to(target, usable), tuple(ways_to(target, usable)[1:])
         entry = repository.find(server, way.full.id)
         stack.enter_context(entry.reading(_PURPOSE))
-        needed = sum(segment.end - segment.start for segment in way.segments)
+        needed = sum(segment.end - segment.start for segment in read_for(target, way))
         claim = stack.enter_context(claimed_directory(roomy_base(needed, 0, None)))
         contents = Contents.of(entry, keyring)
         if not way.segments:
@@ -100,7 +100,12 @@ def point_in_time(
         else:
             history = next(each for each in found.histories if each.name == way.history)
             done = counted(report, needed, "read the binary log")
-            recovery = prepared(way, target, history, Spool(claim.path), keyring=keyring, report=done)
+            try:
+                recovery = prepared(way, target, history, Spool(claim.path), keyring=keyring, report=done)
+            except PreparedBeforeError as error:
+                older = next((each.full.id for each in others if each.full.as_of < way.full.as_of), None)
+                remedy = f"restore from an older backup, whose log may have it: chom restore {older}; or {error.remedy}"
+                raise PreparedBeforeError(error.what, remedy if older else error.remedy) from error
         kept.close()
         yield PointInTime(contents, recovery, claim.path, _expected(entry, recovery, found, keyring), others)
 

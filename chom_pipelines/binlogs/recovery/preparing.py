@@ -20,13 +20,17 @@ from chom_pipelines.binlogs.recovery.spool import LogFile, Spool
 from chom_pipelines.binlogs.recovery.stopping import Located, Stop, refuse_wrong_clock, stop
 from chom_pipelines.binlogs.recovery.targets import AtTime, Target
 from chom_pipelines.binlogs.recovery.windows import replayed
-from chom_pipelines.errors import DamagedError
+from chom_pipelines.errors import DamagedError, RestoreRefusedError
 from chom_pipelines.log_lines import amount, utc_text
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Position
 
 _SOME_TIME = timedelta(seconds=5)
 """A transaction that may have been committed so long after the target is worth a word."""
+
+
+class PreparedBeforeError(RestoreRefusedError):
+    """What was prepared before the backup is committed or rolled back before the target: another backup may have it."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,8 @@ def prepared(
 ) -> Recovery:
     """Write the files that are needed, and find in them where to stop.
 
-    Raises RestoreRefusedError where the target is not among them; DamagedError, also where the log at the backup's
+    Raises RestoreRefusedError where the target is not among them, PreparedBeforeError where the backup lacks what it
+    takes; DamagedError, also where the log at the backup's
     position is not the one that the backup was taken at; KeyUnavailableError; OSError.
     """
     begin = way.full.place
@@ -177,6 +182,7 @@ class _Followed:
                 self._check()
                 is_behind = True
             yield each
+            self._refuse_prepared_before(each)
             self._execute(each)
             self.zones.update(each.transaction.zones)
             self.of_events += filter(is_of_events, each.transaction.statements)
@@ -190,6 +196,22 @@ class _Followed:
                 self.databases |= {statement.database, *(database for database, _ in statement.tables)} - {""}
         if not is_behind:
             self._check()
+
+    def _refuse_prepared_before(self, each: Located) -> None:
+        """Raise PreparedBeforeError where it ends an XA transaction of which neither backup nor log has what it did."""
+        full, ended = self.way.full, each.transaction.statements[:1]
+        if not ended or each.transaction.ending not in {Ending.XA_COMMIT, Ending.XA_ROLLBACK}:
+            return
+        prepared = next((one for one in full.prepared if one in ended[0].text), None)
+        if prepared:
+            does = "commits" if each.transaction.ending is Ending.XA_COMMIT else "rolls back"
+            what = (
+                f"{full.id} cannot be brought past {each.label}, which {does} the XA transaction {prepared}: that was "
+                "prepared before the backup was taken, and is neither in it nor in the log behind it"
+            )
+            raise PreparedBeforeError(
+                what, f"restore to the place before it, with --before {each.file}:{each.transaction.start}"
+            )
 
     def _execute(self, each: Located) -> None:
         if each.transaction.gtid and self._executed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -42,6 +42,11 @@ class Recoverable:
         return tuple(run for history in self.histories for run in history.chain.runs)
 
     @cached_property
+    def _followed(self) -> tuple[_Followed, ...]:
+        """Each full backup with what follows it: to look for that again with each segment would take minutes."""
+        return tuple(_Followed.of(full, self.runs) for full in self.fulls)
+
+    @cached_property
     def windows(self) -> Windows:
         """The intervals that can be restored to, and the gaps."""
         return windows(self.fulls, (history.chain for history in self.histories))
@@ -62,19 +67,13 @@ class Recoverable:
 
     def is_mended(self, lacking: Unlogged) -> bool:
         """A full backup was taken behind it: it holds what the log lacks."""
-        return any(self._has(full, lacking) for full in self.fulls)
-
-    def _has(self, full: Full, lacking: Unlogged) -> bool:
-        last, run = lacking.last, run_of(full, self.runs)
-        if lacking.lack == AS_TEXT and run and full.place and last.textual and last in run.segments:
-            return (full.place.file == last.file and full.place.position >= last.textual) or _is_behind(full, last, run)
-        return _is_behind(full, last, run)
+        return any(each.has(lacking) for each in self._followed)
 
     @property
     def settings_unknown(self) -> int:
         """Segments, behind every full backup's place, of which nobody asked with which settings they were written."""
         segments = (each for run in self.runs for each in run.segments if each.logging is None)
-        return sum(not any(_is_behind(full, each, run_of(full, self.runs)) for full in self.fulls) for each in segments)
+        return sum(not any(each.is_behind(segment) for each in self._followed) for segment in segments)
 
     def _mends(self, full: Full, gap: Gap) -> bool:
         """It was taken behind the gap. Files say only in which second they were begun."""
@@ -84,10 +83,33 @@ class Recoverable:
         return True
 
 
-def _is_behind(full: Full, segment: Segment, run: Run | None) -> bool:
-    if run is None or run.history != segment.history:
-        return full.as_of >= segment.as_of + _SECOND  # times in a log are cut off to whole seconds
-    return full.as_of >= segment.as_of and segment not in replayed(full, following(full, run))
+@dataclass(frozen=True)
+class _Followed:
+    """A full backup, the history of the log that follows it, if any does, and the places of what is replayed."""
+
+    full: Full
+    history: str | None
+    replayed: frozenset[tuple[int, int]]
+
+    @classmethod
+    def of(cls, full: Full, runs: Iterable[Run]) -> _Followed:
+        run = run_of(full, runs)
+        segments = replayed(full, following(full, run)) if run else ()
+        return cls(full, run.history if run else None, frozenset(each.order for each in segments))
+
+    def is_behind(self, segment: Segment) -> bool:
+        """It was taken behind the segment, and holds all of it."""
+        if self.history != segment.history:
+            return self.full.as_of >= segment.as_of + _SECOND  # times in a log are cut off to whole seconds
+        return self.full.as_of >= segment.as_of and segment.order not in self.replayed
+
+    def has(self, lacking: Unlogged) -> bool:
+        """It was taken behind what is lacking, which of text is known to its position."""
+        last, place = lacking.last, self.full.place
+        text = last.textual if lacking.lack == AS_TEXT and self.history == last.history else None
+        if text and place and place.file == last.file and place.position >= text:
+            return True
+        return self.is_behind(last)
 
 
 def recoverable(repository: Repository, server: str, keyring: Keyring | None) -> Recoverable:

@@ -14,6 +14,7 @@ from chom_pipelines.binlogs.format.gtids import parse_gtids
 from chom_pipelines.binlogs.recovery.archive_server import replay_by_replication, without_gtids
 from chom_pipelines.binlogs.recovery.client_replay import replay_by_client
 from chom_pipelines.binlogs.recovery.preparing import Recovery
+from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.scheduled import put_back, read_statuses, statuses
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
 from chom_pipelines.logical.contents import Contents
@@ -30,6 +31,10 @@ from chom_pipelines.server.time_zones import load_time_zones
 
 _SERVER_ID = 2_147_483_002
 """Of the server that a log is replayed on."""
+_PREPARED = (
+    "an XA transaction was prepared before the backup was taken, and is neither in it nor in the log behind it: "
+    "restore from an older backup, which can be named, or to a place before it, with --before"
+)
 
 
 class Route(StrEnum):
@@ -143,21 +148,24 @@ class Recoverer:
 
     def _replay(self, target: ScratchServer) -> int | None:
         """Return how many transactions the server has counted, where it has."""
+        try:
+            return self._replayed(target)
+        except RestoreFailedError as error:
+            said = _said_by_worker(target)
+            what = f"{error.what}\n  {shown_error(said, self.flavour)}" if said else error.what
+            raise RestoreFailedError(what, _PREPARED if "XAER_NOTA" in what else error.remedy) from error
+
+    def _replayed(self, target: ScratchServer) -> int | None:
         recovery = self.recovery
         if self.route is Route.REPLICATION and recovery.begin and recovery.end:
-            try:
-                return replay_by_replication(
-                    recovery.files,
-                    recovery.begin,
-                    recovery.end,
-                    target.endpoint,
-                    flavour=self.flavour,
-                    report=self.report,
-                )
-            except RestoreFailedError as error:
-                if said := _said_by_worker(target):
-                    raise RestoreFailedError(f"{error.what}\n  {said}", error.remedy) from error
-                raise
+            return replay_by_replication(
+                recovery.files,
+                recovery.begin,
+                recovery.end,
+                target.endpoint,
+                flavour=self.flavour,
+                report=self.report,
+            )
         count = len(recovery.files)
         replay_by_client(
             recovery.files,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from chom_pipelines.server.identifiers import literal
 _POLL_SECONDS = 0.05
 _GROUPS = ("Slave_DDL_Groups", "Slave_Non_Transactional_Groups", "Slave_Transactional_Groups")
 """Columns of MariaDB's status: each transaction is counted in one of them."""
+_NEAR = re.compile(r" near '.*?'( at line \d)", re.DOTALL)
+"""With what both families repeat a piece of a statement that they do not understand."""
 
 
 @dataclass(frozen=True)
@@ -142,5 +145,6 @@ def _place(prefix: str, place: Position) -> str:
 
 def shown_error(error: object, flavour: Flavour) -> str:
     """A server's error without the literals of the statement that it repeats: there may be a password among them."""
-    said, mark, statement = str(error).partition("Query: '")
+    # a piece of a statement may begin within a literal, so that nothing tells what is one
+    said, mark, statement = _NEAR.sub(r" near '…'\1", str(error)).partition("Query: '")
     return f"{said}{mark}{understand(statement.encode(), 'mysql', flavour).text}" if mark else said

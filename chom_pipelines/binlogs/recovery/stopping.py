@@ -52,7 +52,7 @@ class Located(InLogFile):
 
 _SKEW = timedelta(seconds=2)
 """By which transactions of one server may be out of order."""
-_NEIGHBOURS = 10
+NEIGHBOURS = 10
 """Of so many transactions in a row most have to say the same of when they were."""
 
 
@@ -98,17 +98,17 @@ def refuse_wrong_clock(following: Located, later: Iterable[Located], target: AtT
     """
     if following.time <= target.moment + _SKEW:
         return
-    near: deque[bool] = deque(maxlen=_NEIGHBOURS)
+    near: deque[bool] = deque(maxlen=NEIGHBOURS)
     seen = earlier = 0
     is_doubtful = False
     for each in later:
-        if each.file != following.file and seen >= _NEIGHBOURS:
+        if each.file != following.file and seen >= NEIGHBOURS:
             break
         seen += 1
         near.append(each.transaction.time < following.time - _SKEW)
         earlier += each.transaction.time <= target.moment
-        is_doubtful |= len(near) == _NEIGHBOURS and 2 * sum(near) > _NEIGHBOURS
-    if seen < _NEIGHBOURS:
+        is_doubtful |= len(near) == NEIGHBOURS and 2 * sum(near) > NEIGHBOURS
+    if seen < NEIGHBOURS:
         is_doubtful = 2 * sum(near) > seen
     if earlier and (is_doubtful or not following.opened):
         what = (

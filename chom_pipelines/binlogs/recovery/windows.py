@@ -38,6 +38,8 @@ class Full:
     """It has all databases."""
     drills: tuple[Drill, ...] = ()
     """Of points in time that begin with it, oldest first."""
+    prepared: tuple[str, ...] = ()
+    """Ids of XA transactions, as the log writes them, that were prepared then, and so are not in it; if known."""
 
     @classmethod
     def of(cls, manifest: Manifest, proof: Outcome, proved: datetime | None, drills: Sequence[Drill]) -> Full:
@@ -52,6 +54,7 @@ class Full:
             proved=proved,
             everything=isinstance(manifest.payload, LogicalPayload) and manifest.payload.everything,
             drills=tuple(drills),
+            prepared=(manifest.payload.prepared or ()) if isinstance(manifest.payload, LogicalPayload) else (),
         )
 
 
