@@ -174,7 +174,7 @@ class _Reading:
             "checksum": payload.checksum,
             "next file": payload.following,
             "incidents": payload.incidents,
-            "last event's time": self.manifest.as_of,
+            "time of its end": payload.closed,
             "first event's time": payload.opened,
         }
 
@@ -195,8 +195,8 @@ class _Reading:
         if self.segment.start == FIRST:
             result["incidents"] = len(found.incidents)
             result["first event's time"] = found.opened
-            if self.payload.complete:
-                result["last event's time"] = found.closed or found.last_time or found.opened
+            if self.payload.complete and self.payload.closed:  # `as_of` has what else was known of it
+                result["time of its end"] = found.closed
         return result
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,10 +13,11 @@ from chom_pipelines.binlogs.archive.client import read_log
 from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.indexing import SegmentIndex
 from chom_pipelines.binlogs.archive.log_settings import settings_when_written
-from chom_pipelines.binlogs.archive.reading import LogReading
+from chom_pipelines.binlogs.archive.reading import Content, LogReading
 from chom_pipelines.binlogs.archive.segment_guide import segment_guide
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
 from chom_pipelines.binlogs.archive.server_logs import ServerLog
+from chom_pipelines.binlogs.archive.times import believed
 from chom_pipelines.binlogs.format.events import IN_USE, FormatDescription
 from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.format.transactions import FileEnding, Summary
@@ -32,7 +33,7 @@ from chom_pipelines.repository.payloads import BinlogPayload, Logging
 from chom_pipelines.repository.streams import Draft
 from chom_pipelines.server.binlog_settings import BinlogSettings, SettingsNow, lacks
 from chom_pipelines.server.endpoint import Endpoint
-from chom_pipelines.server.facts import ServerFacts
+from chom_pipelines.server.facts import Flavour, ServerFacts
 
 INDEX = "index.json"
 _HEAD_BYTES = 1024
@@ -74,6 +75,7 @@ class Piece:
     complete: bool
     before: str | None
     as_of: datetime
+    written: datetime | None
     started: datetime
     server_bytes: int
     digest: str
@@ -124,12 +126,19 @@ class SegmentWriter:
                 end=found.transactions_end,
                 complete=True,
                 before=text_of(found.gtids_before),
-                as_of=found.closed or found.last_time or found.opened,
+                as_of=self._as_of(found, reading.content, log, history.of_file(log.file)),
+                written=log.written,
                 started=started,
                 server_bytes=log.bytes,
                 digest=digest.hexdigest(),
             )
             return self.publish(draft, all_of_it, reading, whole.close(), history)
+
+    def _as_of(self, found: Summary, content: Content, log: ServerLog, parts: Sequence[Segment]) -> datetime:
+        """When the server closed a whole file: its list of files, with this one as closed, is of before `asked`."""
+        commits = content.last if self.facts.flavour is Flavour.MYSQL else None
+        sure = (log.written, commits, *(each.as_of for each in parts))
+        return believed(found.closed or found.last_time or found.opened, found.opened, sure, self.settings.asked)
 
     def log_writer(self, draft: Draft, file: str) -> ObjectWriter:
         """What the bytes of a draft's log are written to."""
@@ -166,6 +175,8 @@ class SegmentWriter:
                 previous=history.head_before(piece.file),
                 server_bytes=piece.server_bytes,
                 opened=found.opened,
+                closed=found.closed if piece.complete else None,
+                written=piece.written,
                 first_event=content.first,
                 last_event=content.last,
                 incidents=sum(piece.start <= each.position < piece.end for each in found.incidents),
