@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.binlogs.recovery.choosing import way_to
-from chom_pipelines.binlogs.recovery.targets import AtTime
+from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
@@ -94,3 +94,43 @@ def test_a_gap_behind_the_place_of_a_full_backup_is_open_whatever_the_file_behin
         assert archived.recoverable().open_gaps == ()
         archived.archive()
         assert archived.recoverable().open_gaps == ()
+
+
+def test_a_backup_that_a_long_statement_ran_across_keeps_its_log(tmp_path: Path) -> None:
+    """MariaDB notes as the file's end when the statement began that filled it: before the backup."""
+    with archived_server(Flavour.MARIADB, SMALL) as server:
+        archived = Archive(server, Backups(tmp_path))
+        archived.work("FLUSH BINARY LOGS")
+        archived.work()
+        with ThreadPoolExecutor(1) as others:
+            running = others.submit(archived.work, f"{FILLS} FROM (SELECT SLEEP(6)) AS q")
+            time.sleep(2)
+            full = archived.backups.manifest(archived.backups.take(server, "shop"))
+            running.result()
+        time.sleep(2)
+        archived.work()
+        archived.archive()
+        assert full.coordinates.end
+        (file,) = (each for each in archived.history.segments if each.file == full.coordinates.end.file)
+        assert file.closed
+        assert file.closed < full.as_of
+        (interval,) = archived.recoverable().windows.intervals
+        assert interval.last == archived.history.last
+
+
+def test_a_file_that_a_clock_of_an_hour_ago_closed_costs_a_backup_nothing(archived: Archive) -> None:
+    archived.work("FLUSH BINARY LOGS")
+    archived.work()
+    full = archived.backups.manifest(archived.backups.take(archived.server, "shop"))
+    archived.work("SET timestamp = UNIX_TIMESTAMP() - 3600", FILLS)
+    time.sleep(2)
+    archived.work()
+    archived.archive()
+    segments = sorted(archived.history.segments, key=lambda each: each.order)
+    assert any(each.closed and each.closed < full.as_of < segments[-1].as_of for each in segments)
+    assert all(each.opened <= each.as_of for each in segments)
+    found = archived.recoverable()
+    (interval,) = found.windows.intervals
+    assert interval.last == segments[-1]
+    for target in (AtTime(segments[-1].until), BeforePlace(segments[-1].file, segments[-1].end)):
+        assert way_to(target, found).full.id == full.id

@@ -152,11 +152,13 @@ def replayed(full: Full, segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
 def _is_of_its_time(full: Full, segments: tuple[Segment, ...]) -> bool:
     """A server that began to count its files anew has the backup's place twice, and only once at its time.
 
-    What follows the place in a file was written after the backup, the note with which the file ends at the latest.
+    What follows the place was written after the backup. Of one file the end may be noted as earlier, by the session
+    that closed it, and so it is the latest time of all that follow it.
     """
     position = full.place.position if full.place else 0
     segment = next(each for each in reversed(segments) if each.file == segments[0].file)
-    return segment.opened <= full.as_of and (position == segment.end or full.as_of < segment.as_of + _SECOND)
+    latest = max(each.as_of for each in segments)
+    return segment.opened <= full.as_of and (position == segment.end or full.as_of < latest + _SECOND)
 
 
 def _within(full: Full, segment: Segment) -> bool:
