@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 
 from chom_pipelines.binlogs.archive.indexing import Indexed, SegmentIndex, indexed, unworded
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
-from chom_pipelines.binlogs.archive.writing import fingerprint
 from chom_pipelines.binlogs.format.events import MAGIC
 from chom_pipelines.binlogs.format.gtids import Gtids, parse_gtids
 from chom_pipelines.binlogs.format.scanning import Scanner
@@ -187,7 +186,7 @@ class _Reading:
             "number of transactions": self.transactions,
             "first transaction's time": self.first,
             "last transaction's time": self.last,
-            "head": fingerprint(found.format),
+            "head": found.format.fingerprint,
             "format version": found.format.format_version,
             "checksum": found.checksum.name,
             "next file": found.next_file if found.ending is FileEnding.ROTATE else None,

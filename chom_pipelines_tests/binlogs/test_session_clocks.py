@@ -134,3 +134,28 @@ def test_a_file_that_a_clock_of_an_hour_ago_closed_costs_a_backup_nothing(archiv
     assert interval.last == segments[-1]
     for target in (AtTime(segments[-1].until), BeforePlace(segments[-1].file, segments[-1].end)):
         assert way_to(target, found).full.id == full.id
+
+
+def test_without_gtids_files_that_nothing_proves_to_follow_begin_a_new_history(tmp_path: Path) -> None:
+    """After a RESET, the numbers grew past those of the archive, whose last file the server has no more."""
+    with archived_server(Flavour.MYSQL, ("--gtid-mode=OFF", "--enforce-gtid-consistency=OFF")) as server:
+        archived = Archive(server, Backups(tmp_path))
+        archived.work()
+        archived.backups.take(server, "shop")
+        archived.archive()
+        archived.work()
+        archived.archive()
+        archived.purge()
+        archived.work()
+        assert archived.archive().began_anew == "", "it follows: one session closed the last and began this one"
+        last = archived.history.last
+        assert last
+        time.sleep(2)
+        archived.work("INSERT INTO shop.t (s) VALUES ('lost')", "RESET BINARY LOGS AND GTIDS")
+        for _ in range(last.number + 1):
+            archived.work("FLUSH BINARY LOGS")
+        archived.work(f"PURGE BINARY LOGS TO 'mysql-bin.{last.number + 1:06d}'")
+        done = archived.archive()
+        assert f"nothing proves that the server's mysql-bin.{last.number + 1:06d}" in done.began_anew
+        assert f"follows the {last.file} that was archived" in done.began_anew
+        assert len(archived.recoverable().open_gaps) == 1

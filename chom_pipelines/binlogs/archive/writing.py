@@ -18,7 +18,7 @@ from chom_pipelines.binlogs.archive.segment_guide import segment_guide
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
 from chom_pipelines.binlogs.archive.server_logs import ServerLog
 from chom_pipelines.binlogs.archive.times import believed
-from chom_pipelines.binlogs.format.events import IN_USE, FormatDescription
+from chom_pipelines.binlogs.format.events import FormatDescription
 from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.format.transactions import FileEnding, Summary
 from chom_pipelines.errors import BinlogDamagedError
@@ -38,12 +38,13 @@ from chom_pipelines.server.facts import Flavour, ServerFacts
 INDEX = "index.json"
 _HEAD_BYTES = 1024
 """More than any file's first event has."""
-_FLAGS = 17
-"""Where an event's flags are, two bytes."""
 
 
-def head_of(endpoint: Endpoint, facts: ServerFacts, file: str) -> str:
-    """What tells one of the server's files from all others; raises what `read_log` raises, BinlogDamagedError."""
+def head_of(endpoint: Endpoint, facts: ServerFacts, file: str) -> FormatDescription:
+    """The first event of one of the server's files, which tells it from all others.
+
+    Raises what `read_log` raises, BinlogDamagedError.
+    """
     begin = b""
     with closing(read_log(endpoint, facts.flavour, file)) as pieces:
         for piece in pieces:
@@ -52,17 +53,7 @@ def head_of(endpoint: Endpoint, facts: ServerFacts, file: str) -> str:
                 break
     scanner = Scanner(f"{endpoint.where}: {file}")
     scanner.feed(begin[:_HEAD_BYTES])
-    return fingerprint(scanner.finish().format)
-
-
-def fingerprint(head: FormatDescription) -> str:
-    """The SHA-256 of a file's first event, which knows the second in which the file was begun.
-
-    The flag of a file that is still written is left out: it goes when the file is closed.
-    """
-    flags = int.from_bytes(head.event[_FLAGS : _FLAGS + 2], "little") & ~IN_USE
-    closed = head.event[:_FLAGS] + flags.to_bytes(2, "little") + head.event[_FLAGS + 2 :]
-    return hashlib.sha256(closed).hexdigest()
+    return scanner.finish().format
 
 
 @dataclass(frozen=True)
@@ -171,7 +162,7 @@ class SegmentWriter:
                 following=found.next_file if found.ending is FileEnding.ROTATE else None,
                 version=found.format.format_version,
                 checksum=found.checksum.name,
-                head=fingerprint(found.format),
+                head=found.format.fingerprint,
                 previous=history.head_before(piece.file),
                 server_bytes=piece.server_bytes,
                 opened=found.opened,
