@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from chom_pipelines.binlogs.archive.writing import head_if_known
 from chom_pipelines.binlogs.recovery.choosing import way_to
 from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace
 from chom_pipelines.errors import RestoreRefusedError
+from chom_pipelines.logical.dump import take_backup
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.archive import verify_archive
@@ -159,3 +161,20 @@ def test_without_gtids_files_that_nothing_proves_to_follow_begin_a_new_history(t
         assert f"nothing proves that the server's mysql-bin.{last.number + 1:06d}" in done.began_anew
         assert f"follows the {last.file} that was archived" in done.began_anew
         assert len(archived.recoverable().open_gaps) == 1
+
+
+def test_a_backup_knows_its_file_and_keeps_its_log_though_that_was_begun_in_the_future(archived: Archive) -> None:
+    server, backups = archived.server, archived.backups
+    archived.work("SET timestamp = UNIX_TIMESTAMP() + 3600", FILLS)
+    backups.repository.create()
+    policy = backups.policy.model_copy(update={"encrypt": False})
+    source = backups.inventory(server, "shop")
+    _, full = take_backup(source, policy, backups.repository, None, unreported, head_of=head_if_known)
+    archived.work()
+    archived.archive()
+    last = archived.history.last
+    assert last
+    assert (last.head, full.as_of < last.opened) == (full.coordinates.head, True)
+    (interval,) = archived.recoverable().windows.intervals
+    assert interval.last == last
+    assert interval.latest <= now(archived)

@@ -95,6 +95,19 @@ def test_after_a_server_began_its_files_anew_a_backup_is_replayed_from_the_files
     assert _between(windows([before, after], [old])) == [(1.5, 4), (11.5, 11.5)]
 
 
+def test_a_backup_that_knows_its_file_is_replayed_from_that_one_whatever_times_say() -> None:
+    old = chained([segment(number) for number in range(4)], {})
+    new = [segment(number, history="11.2", head=f"{number + 10:064x}", previous=None) for number in range(4)]
+    runs = [*old.runs, *chained(new, {}).runs]
+    for hours in (0.5, 1.5, 9):
+        for one in (1, 11):
+            backup = full(1.5, as_of=at(hours), head=f"{one:064x}")
+            run = run_of(backup, runs)
+            assert run
+            assert run.history == ("11" if one == 1 else "11.2")
+        assert run_of(full(1.5, as_of=at(hours), head="f" * 64), runs) is None
+
+
 def test_a_backup_after_which_nothing_was_archived_is_no_older_than_it_is() -> None:
     """The server was idle: the end of the archive is before the backup."""
     late = full(3.5, place=full(2.5, 1000).place)

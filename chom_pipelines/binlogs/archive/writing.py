@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -21,7 +22,7 @@ from chom_pipelines.binlogs.archive.times import believed
 from chom_pipelines.binlogs.format.events import FormatDescription
 from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.format.transactions import FileEnding, Summary
-from chom_pipelines.errors import BinlogDamagedError
+from chom_pipelines.errors import BinlogDamagedError, ChomError
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.logical.source import source_of
 from chom_pipelines.repository.data_keys import StreamKey, read_stream_key
@@ -34,6 +35,8 @@ from chom_pipelines.repository.streams import Draft
 from chom_pipelines.server.binlog_settings import BinlogSettings, SettingsNow, lacks
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour, ServerFacts
+
+_log = logging.getLogger(__name__)
 
 INDEX = "index.json"
 _HEAD_BYTES = 1024
@@ -54,6 +57,15 @@ def head_of(endpoint: Endpoint, facts: ServerFacts, file: str) -> FormatDescript
     scanner = Scanner(f"{endpoint.where}: {file}")
     scanner.feed(begin[:_HEAD_BYTES])
     return scanner.finish().format
+
+
+def head_if_known(endpoint: Endpoint, facts: ServerFacts, file: str) -> str | None:
+    """Its fingerprint, for a backup, which is as good without it; None: it cannot be had, and the log tells why."""
+    try:
+        return head_of(endpoint, facts, file).fingerprint
+    except ChomError as error:
+        _log.info("by what %s is known cannot be noted: %s", file, error.what)
+        return None
 
 
 @dataclass(frozen=True)
