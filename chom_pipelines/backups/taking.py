@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from chom_pipelines.backups.policy import refuse_unbuilt
 from chom_pipelines.binlogs.archive.archiving import Archived, LogArchive, archive
+from chom_pipelines.binlogs.archive.writing import head_if_known
 from chom_pipelines.errors import ChomError, ConfigurationError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of
@@ -61,7 +62,7 @@ def take_and_prove(
     keyring = keyring_of(inventory.repository, policy) if policy.encrypt else None
     repository = repository_of(inventory.repository)
     repository.create()
-    entry, manifest = take_backup(server, policy, repository, keyring, report)
+    entry, manifest = take_backup(server, policy, repository, keyring, report, head_of=head_if_known)
     announce(entry, manifest)
     if policy.verification is Verification.NONE:
         return Taken(entry, manifest, None, None)

@@ -82,10 +82,10 @@ def find_events(
 def _not_searched(archived: Sequence[History], search: Search) -> list[str]:
     """What was asked for and is not in the archive: gaps, what cannot be used, and what is not archived yet."""
     found = [
-        f"from {output.utc_text(gap.after.as_of)} to {output.utc_text(gap.before.opened)}: {gap.why}"
+        f"from {output.utc_text(gap.after.reaches)} to {output.utc_text(gap.before.opened)}: {gap.why}"
         for history in archived
         for gap in history.chain.gaps
-        if search.reaches(gap.after.as_of, gap.before.opened)
+        if search.reaches(gap.after.reaches, gap.before.opened)
     ]
     found += [
         f"{history.name}/{each.id}: changes of few rows are read from a file's beginning on, and that is missing"

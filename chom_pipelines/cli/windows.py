@@ -76,7 +76,7 @@ def _print(found: Recoverable, server: Server, now: datetime) -> None:
             typer.secho(f"    {doubt.line}; --before and --gtid are exact", fg="magenta")
     for gap in found.windows.gaps:
         mended = "" if gap in found.open_gaps else ", and a full backup was taken after it"
-        where = f"gap from {gap.after.as_of:{_MOMENT}} to {gap.before.opened:{_MOMENT}}{mended}: {gap.why}"
+        where = f"gap from {gap.after.reaches:{_MOMENT}} to {gap.before.opened:{_MOMENT}}{mended}: {gap.why}"
         typer.secho(f"  {where}", fg=None if mended else "red")
     for run in found.windows.unreachable:
         typer.echo(f"  leads nowhere: {_range(run)}; there is no full backup that it could be replayed onto")
@@ -140,7 +140,7 @@ def _as_json(found: Recoverable, server: Server, now: datetime) -> dict[str, Any
         "gaps": [
             {
                 "history": gap.history,
-                "after": gap.after.as_of,
+                "after": gap.after.reaches,
                 "before": gap.before.opened,
                 "why": gap.why,
                 "mended": gap not in found.open_gaps,

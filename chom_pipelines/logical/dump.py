@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -43,8 +43,12 @@ from chom_pipelines.repository.payloads import LogicalPayload, SchemaObject, Tab
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import Draft
 from chom_pipelines.server.connection import Session
+from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import ServerFacts, read_facts
 from chom_pipelines.server.privileges import missing_privileges
+
+HeadOf = Callable[[Endpoint, ServerFacts, str], str | None]
+"""head_of(server, facts, file): the SHA-256 of the first event of a file of the binary log; None: it cannot be had."""
 
 
 def threads_of(policy: BackupPolicy) -> int:
@@ -58,8 +62,12 @@ def take_backup(
     repository: Repository,
     keyring: Keyring | None,
     report: Report,
+    *,
+    head_of: HeadOf | None = None,
 ) -> tuple[BackupEntry, Manifest]:
     """Take a full logical backup and publish it; nothing is listed unless all of it is there.
+
+    `head_of` tells what the file of the binary log is known by in which the backup is; None: that is not asked.
 
     Raises the errors of `chom_pipelines.errors`: of the server, of the repository, DefinitionChangedError where DDL ran
     meanwhile, LockNotObtainedError, BackupFailedError.
@@ -67,7 +75,7 @@ def take_backup(
     key, wrapped = _keys(policy, keyring)
     started = datetime.now(UTC)
     with Session(server.endpoint()) as session, repository.stream(server.name).begin(Kind.FULL, started) as draft:
-        run = _Run(server, policy, session, read_facts(session), draft, key, started)
+        run = _Run(server, policy, session, read_facts(session), draft, key, started, head_of)
         manifest = run.dump(wrapped, report)
         return draft.publish(manifest, key), manifest
 
@@ -91,6 +99,7 @@ class _Run:
     draft: Draft
     key: DataKey | None
     started: datetime
+    head_of: HeadOf | None
     warnings: list[str] = field(default_factory=list)
 
     def dump(self, wrapped: WrappedKey | None, report: Report) -> Manifest:
@@ -109,6 +118,8 @@ class _Run:
             work = Work(tables, [self._cut(table) for table in tables], self._packet, finds_losses=True)
             workers.connected()  # before the lock, not under it
             moment = frozen(self.session, self.facts, lambda seconds: workers.ask(BEGIN, POSITION, seconds))
+            end = moment.coordinates.end
+            head = self.head_of(self.session.endpoint, self.facts, end.file) if self.head_of and end else None
             counters = shown.counters(definitions)
             definitions = standing(definitions, counters)
             self._read(workers, work, report)
@@ -127,7 +138,7 @@ class _Run:
             as_of=moment.as_of,
             finished=datetime.now(UTC),
             source=source_of(self.facts),
-            coordinates=moment.coordinates,
+            coordinates=moment.coordinates.model_copy(update={"head": head}),
             sources=moment.replication.sources,
             key=wrapped,
             payload=LogicalPayload(

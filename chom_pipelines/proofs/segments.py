@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 
 from chom_pipelines.binlogs.archive.indexing import Indexed, SegmentIndex, indexed, unworded
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
-from chom_pipelines.binlogs.archive.writing import fingerprint
 from chom_pipelines.binlogs.format.events import MAGIC
 from chom_pipelines.binlogs.format.gtids import Gtids, parse_gtids
 from chom_pipelines.binlogs.format.scanning import Scanner
@@ -174,7 +173,7 @@ class _Reading:
             "checksum": payload.checksum,
             "next file": payload.following,
             "incidents": payload.incidents,
-            "last event's time": self.manifest.as_of,
+            "time of its end": payload.closed,
             "first event's time": payload.opened,
         }
 
@@ -187,7 +186,7 @@ class _Reading:
             "number of transactions": self.transactions,
             "first transaction's time": self.first,
             "last transaction's time": self.last,
-            "head": fingerprint(found.format),
+            "head": found.format.fingerprint,
             "format version": found.format.format_version,
             "checksum": found.checksum.name,
             "next file": found.next_file if found.ending is FileEnding.ROTATE else None,
@@ -195,8 +194,8 @@ class _Reading:
         if self.segment.start == FIRST:
             result["incidents"] = len(found.incidents)
             result["first event's time"] = found.opened
-            if self.payload.complete:
-                result["last event's time"] = found.closed or found.last_time or found.opened
+            if self.payload.complete and self.payload.closed:  # `as_of` has what else was known of it
+                result["time of its end"] = found.closed
         return result
 
 

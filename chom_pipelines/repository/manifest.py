@@ -58,6 +58,9 @@ class Coordinates(BaseModel):
     start: Position | None = Field(default=None, description="where it goes on from; None: it holds all before `end`")
     end: Position | None = Field(default=None, description="where replay goes on: the snapshot, the end of a segment")
     purged: str | None = Field(default=None, description="GTIDs that the server's own binary log no longer has")
+    head: Hex | None = Field(
+        default=None, description="of a full backup: SHA-256 of the first event of `end`'s file; None: it was not got"
+    )
 
 
 class ReplicationSource(BaseModel):

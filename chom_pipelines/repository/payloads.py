@@ -169,6 +169,13 @@ class BinlogPayload(BaseModel):
     previous: Hex | None = Field(default=None, description="the `head` of the file before; None: that was not there")
     server_bytes: NonNegativeInt = Field(description="size of the whole file by its server, when this was read")
     opened: AwareDatetime = Field(description="when the server began the file, to the second, by its own clock")
+    closed: AwareDatetime | None = Field(
+        default=None,
+        description="when it was closed, by the clock of the session that had the server do so",
+    )
+    written: AwareDatetime | None = Field(
+        default=None, description="then the server still wrote the file, by its own clock; None: nobody asked"
+    )
     first_event: AwareDatetime | None = Field(default=None, description="time of the first transaction; None: none")
     last_event: AwareDatetime | None = None
     transactions: NonNegativeInt

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from chom_pipelines.errors import MissingPrivilegeError
 from chom_pipelines.server.connection import Session
@@ -37,6 +37,8 @@ class SettingsNow:
 
     settings: BinlogSettings
     since: datetime
+    asked: datetime
+    """When it answered, by its own clock, in whole seconds: no file that was closed before was closed later."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,18 @@ AS_TEXT = Lack(
 """Of a log that is written with ROW, and has changes of rows as text all the same."""
 
 
+def clock(session: Session) -> datetime:
+    """The server's time, cut off to whole seconds as those in its log are."""
+    return datetime.fromtimestamp(int(session.value("SELECT UNIX_TIMESTAMP()")), UTC)
+
+
 def read_binlog_settings(session: Session, facts: ServerFacts) -> SettingsNow:
     """Ask the server.
 
     While a server runs, only binlog_format can be changed, and whether it replicates.
     Takes what reading the position of the binary log takes; raises MissingPrivilegeError without it.
     """
-    now = int(session.value("SELECT UNIX_TIMESTAMP()"))
+    now = clock(session)
     ((_, running),) = session.rows("SHOW GLOBAL STATUS LIKE 'Uptime'")
     status = next(iter(session.dicts(facts.binlog_status_statement)), {})
     settings = BinlogSettings(
@@ -76,7 +83,7 @@ def read_binlog_settings(session: Session, facts: ServerFacts) -> SettingsNow:
         ignored=_names(status.get("Binlog_Ignore_DB")),
         updates_off=facts.updates_off if facts.updates_off and _replicates(session, facts) else None,
     )
-    return SettingsNow(settings, datetime.fromtimestamp(now - int(running), UTC))
+    return SettingsNow(settings, since=now - timedelta(seconds=int(running)), asked=now)
 
 
 def lacks(settings: BinlogSettings, databases: Sequence[str] | None) -> tuple[Lack, ...]:

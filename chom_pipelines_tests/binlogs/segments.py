@@ -45,6 +45,7 @@ def segment(number: int, **changes: Any) -> Segment:  # noqa: ANN401  (of any fi
         "after": gtids.format(number * 10 + 10),
         "opened": at(number),
         "as_of": at(number + 1) + timedelta(seconds=1),
+        "written": at(number + 1),
         "transactions": 10,
         "incidents": 0,
         "head": f"{number:064x}",

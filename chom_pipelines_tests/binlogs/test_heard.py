@@ -90,9 +90,9 @@ def test_of_a_replica_that_logs_no_more_what_it_replicates_nothing_is_noted(
     part = parted.publish()
     assert part.logging
     folder, now = archive.history.parts.folder, datetime.now(UTC)
-    parted.tail.heard(now, SettingsNow(replace(part.logging, updates_off="log_slave_updates"), now))
+    parted.tail.heard(now, SettingsNow(replace(part.logging, updates_off="log_slave_updates"), now, now))
     assert not folder.exists(HEARD)
-    parted.tail.heard(now, SettingsNow(part.logging, now))
+    parted.tail.heard(now, SettingsNow(part.logging, now, now))
     assert folder.exists(HEARD)
 
 

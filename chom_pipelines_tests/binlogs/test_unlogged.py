@@ -300,7 +300,7 @@ def test_what_a_server_itself_logs_as_text_leaves_no_doubt(flavour: Flavour, tmp
 
 def test_a_file_from_before_the_servers_start_has_what_was_known_then() -> None:
     def written(number: int, begin: FormatDescription, opened: datetime, archived: list[Segment]) -> object:
-        now = SettingsNow(ROWS, since=at(2))
+        now = SettingsNow(ROWS, since=at(2), asked=at(3))
         return settings_when_written(now, whole(number), begin, opened, archived)
 
     before, last = segment(0, logging=SHOP_IGNORED), segment(1, logging=SHOP_IGNORED)
@@ -322,7 +322,7 @@ def test_a_part_has_what_held_at_its_begin_and_end_and_a_file_what_held_in_its_p
         segment(1, start=200, end=400, complete=False, logging=BinlogSettings(("MIXED", "STATEMENT"))),
         segment(1, start=400, end=600, complete=False, logging=replicating),
     ]
-    now, follows = SettingsNow(ROWS, since=at(0)), head(created=0)
+    now, follows = SettingsNow(ROWS, since=at(0), asked=at(3)), head(created=0)
 
     def settings(piece: BackupId, archived: Sequence[Segment]) -> BinlogSettings | None:
         return settings_when_written(now, piece, follows, at(1), archived)

@@ -15,6 +15,7 @@ from chom_pipelines.binlogs.recovery import recoverable
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable
 from chom_pipelines.binlogs.recovery.windows import Full, Interval, Windows, run_of, windows
 from chom_pipelines.repository.manifest import Position
+from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.segments import at, full, history, segment
 
 
@@ -96,6 +97,19 @@ def test_after_a_server_began_its_files_anew_a_backup_is_replayed_from_the_files
     assert _between(windows([before, after], [old])) == [(1.5, 4), (11.5, 11.5)]
 
 
+def test_a_backup_that_knows_its_file_is_replayed_from_that_one_whatever_times_say() -> None:
+    old = chained([segment(number) for number in range(4)], {})
+    new = [segment(number, history="11.2", head=f"{number + 10:064x}", previous=None) for number in range(4)]
+    runs = [*old.runs, *chained(new, {}).runs]
+    for hours in (0.5, 1.5, 9):
+        for one in (1, 11):
+            backup = full(1.5, as_of=at(hours), head=f"{one:064x}")
+            run = run_of(backup, runs)
+            assert run
+            assert run.history == ("11" if one == 1 else "11.2")
+        assert run_of(full(1.5, as_of=at(hours), head="f" * 64), runs) is None
+
+
 def test_a_backup_after_which_nothing_was_archived_is_no_older_than_it_is() -> None:
     """The server was idle: the end of the archive is before the backup."""
     late = full(3.5, place=full(2.5, 1000).place)
@@ -123,6 +137,33 @@ def test_a_gap_is_mended_by_a_full_backup_behind_it_and_by_none_of_the_same_seco
         backup = full(taken, place=Position(file=f"mysql-bin.{place:06d}", position=1000 if place == 1 else 4))
         found = Recoverable((backup,), (archived,), {}, {})
         assert (found.open_gaps == ()) is mended, (taken, place)
+
+
+def test_a_gap_is_not_mended_by_a_backup_whose_file_is_missing_in_it() -> None:
+    """Though the file behind the gap says that it was begun before."""
+    archived = history(segment(1), segment(3, opened=at(2)))
+    in_gap = full(2.5, place=Position(file="mysql-bin.000002", position=500))
+    assert len(Recoverable((in_gap,), (archived,), {}, {}).open_gaps) == 1
+
+
+@pytest.mark.parametrize("flavour", list(Flavour))
+@pytest.mark.parametrize("asked", [None, 1.75])
+def test_before_a_gap_only_what_is_by_the_servers_own_clock_counts(flavour: Flavour, asked: float | None) -> None:
+    """MySQL notes commits; of MariaDB's file, where nobody asked meanwhile, only the begin is known."""
+    ahead = segment(1, flavour=flavour, as_of=at(2.9), last_event=at(1.5), written=None if asked is None else at(asked))
+    runs = [segment(0, flavour=flavour), ahead, segment(3, flavour=flavour)]
+    (interval,) = Recoverable((full(0.5, flavour=flavour),), (history(*runs),), {}, {}).windows.intervals
+    assert interval.latest == at(asked or (1.5 if flavour is Flavour.MYSQL else 1))
+    (whole,) = Recoverable((full(0.5, flavour=flavour),), (history(*runs[:2]),), {}, {}).windows.intervals
+    assert whole.latest == at(2.9) - timedelta(seconds=1)
+
+
+@given(st.integers(0, 300), st.integers(0, 300))
+def test_no_interval_ends_in_a_gap_or_in_what_is_behind_it(as_of: int, begun: int) -> None:
+    behind = segment(3, opened=at(begun / 60))
+    archived = history(segment(0), segment(1, as_of=at(as_of / 60)), behind)
+    (interval,) = Recoverable((full(0.1),), (archived,), {}, {}).windows.intervals
+    assert interval.earliest == interval.latest or interval.latest < min(behind.opened, at(2) + timedelta(seconds=1))
 
 
 def test_a_run_that_begins_within_a_file_is_of_no_use_for_a_backup_in_that_file() -> None:

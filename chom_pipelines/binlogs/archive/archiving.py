@@ -11,7 +11,7 @@ from chom_pipelines.binlogs.archive.chain import Chain, Gap
 from chom_pipelines.binlogs.archive.continuing import free_name, why_anew
 from chom_pipelines.binlogs.archive.histories import History, histories_to_continue
 from chom_pipelines.binlogs.archive.segments import FIRST, Identity, Segment
-from chom_pipelines.binlogs.archive.server_logs import ServerLog, rotate, server_logs
+from chom_pipelines.binlogs.archive.server_logs import ServerLog, rotated, server_logs
 from chom_pipelines.binlogs.archive.unlogged import Unlogged
 from chom_pipelines.binlogs.archive.writing import SegmentWriter, head_of
 from chom_pipelines.errors import BinlogDamagedError, ConfigurationError, UnknownFormatError
@@ -111,11 +111,8 @@ def archive(into: LogArchive, report: Report, *, close: bool) -> Archived:
         endpoint = into.server.endpoint()
         with Session(endpoint) as session:
             facts = read_facts(session)
-            if close:
-                server_logs(session, facts)  # a server without a binary log is refused before anything is asked of it
-                rotate(session)
-            logs = server_logs(session, facts)
-            settings = read_binlog_settings(session, facts)
+            logs = rotated(session, facts) if close else server_logs(session, facts)
+            settings = read_binlog_settings(session, facts)  # with the time, which none of the closed files is behind
         return Archiver(into, endpoint, facts, settings).archive(logs, report)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import pairwise
 
 from chom_pipelines.binlogs.archive.continuity import continued
@@ -16,6 +17,8 @@ from chom_pipelines.binlogs.archive.segments import FIRST, Segment
 from chom_pipelines.binlogs.format.gtid_set import GtidSet
 from chom_pipelines.repository.layout import BackupId, Kind, parse_id
 from chom_pipelines.server.facts import Flavour
+
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -75,10 +78,35 @@ def chained(segments: Iterable[Segment], unreadable: Mapping[str, str]) -> Chain
             runs[-1] = followed(runs[-1], segment) or [*runs[-1], segment]  # of one file it always follows
         else:
             between = [f"{name}: {reason}" for name, reason in unreadable.items() if _between(name, before, segment)]
-            gaps.append(Gap(segment.history, before, segment, "; ".join([why, *between])))
+            runs[-1] = _ended(runs[-1], segment)
+            gaps.append(Gap(segment.history, runs[-1][-1], segment, "; ".join([why, *between])))
             runs.append([segment])
         before = segment
     return Chain(tuple(Run(tuple(run)) for run in runs), tuple(gaps))
+
+
+def lined_up(chains: Iterable[Chain]) -> tuple[Chain, ...]:
+    """The chains of all histories in their order, each ended where the next one begins."""
+    found = [chain for chain in chains if chain.runs]
+    return (*(_followed_by(one, other.runs[0].segments[0]) for one, other in pairwise(found)), *found[-1:])
+
+
+def _followed_by(chain: Chain, first: Segment) -> Chain:
+    return replace(chain, runs=(*chain.runs[:-1], Run(tuple(_ended(chain.runs[-1].segments, first)))))
+
+
+def _ended(run: Sequence[Segment], behind: Segment) -> list[Segment]:
+    """The run, and behind its end a gap, with what is known of when that begins.
+
+    The note with which a file ends is of the session that closed it, whose clock may be wrong: no matter where nothing
+    is missing, but here a moment in the gap would seem to be before it. The server was there when it was asked, and
+    when it committed; MariaDB notes no commits, so that of a file's end only its begin is known.
+    """
+    last = run[-1]
+    sure = max((*(each.surely_written for each in run[:-1] if each.knows_clock), last.surely_written))
+    if behind.file != last.file or behind.head != last.head:
+        sure = min(sure, behind.opened - _SECOND)
+    return [*run[:-1], replace(last, sure_until=sure)]
 
 
 def anew(chains: Iterable[Chain]) -> Iterator[Gap]:

@@ -11,14 +11,20 @@ from collections.abc import Callable, Container, Sequence
 from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.segments import Identity, Segment
 from chom_pipelines.binlogs.archive.server_logs import ServerLog
+from chom_pipelines.binlogs.format.events import FormatDescription
+from chom_pipelines.log_lines import utc_text
+from chom_pipelines.repository.log_name import LogName
 
 
 def why_anew(
-    known: Sequence[History], identity: Identity, logs: Sequence[ServerLog], head_of: Callable[[str], str]
+    known: Sequence[History],
+    identity: Identity,
+    logs: Sequence[ServerLog],
+    head_of: Callable[[str], FormatDescription],
 ) -> str:
     """Why the server's files do not go on where the newest history ends; "" where they do, or where there is none yet.
 
-    `logs` are the server's; `head_of` asks it for the SHA-256 of a file's first event.
+    `logs` are the server's; `head_of` asks it for a file's first event.
     """
     newest = known[-1] if known else None
     if newest is None:
@@ -28,10 +34,10 @@ def why_anew(
         return f"no segment of the history {newest.name} can be used"
     if last.identity != identity:
         return f"the server is another one: {identity}, and {last.identity} was archived"
-    return _why_renumbered(last, logs, head_of)
+    return _why_renumbered(last, logs, head_of) or _why_unproved(newest, last, logs, head_of)
 
 
-def _why_renumbered(last: Segment, logs: Sequence[ServerLog], head_of: Callable[[str], str]) -> str:
+def _why_renumbered(last: Segment, logs: Sequence[ServerLog], head_of: Callable[[str], FormatDescription]) -> str:
     current = logs[-1]
     if current.base != last.base:
         return f"the server's files are called {current.file}, and were {last.file}"
@@ -44,9 +50,42 @@ def _why_renumbered(last: Segment, logs: Sequence[ServerLog], head_of: Callable[
             "it has lost what it wrote before a crash"
         )
     # a head tells the second in which the file was begun; a file that was closed within that second has its size
-    if now and ((last.complete and now.bytes != last.server_bytes) or head_of(last.file) != last.head):
+    if now and ((last.complete and now.bytes != last.server_bytes) or head_of(last.file).fingerprint != last.head):
         return f"the server's {last.file} is another file than the one that was archived"
     return ""
+
+
+def _why_unproved(
+    newest: History, last: Segment, logs: Sequence[ServerLog], head_of: Callable[[str], FormatDescription]
+) -> str:
+    """Why nothing says that the file behind the last one is the one that followed it.
+
+    That one is gone from the server; without GTIDs, there may be others of these names, after a RESET. The session that
+    closes a file begins the next one, and notes the same second in both.
+    """
+    following = LogName.of(last.file).following
+    names = {log.file for log in logs}
+    if last.file in names or following not in names or not last.complete or _logs_gtids(newest):
+        return ""  # it was compared, there will be a gap, or GTIDs go on or do not
+    head = head_of(following)
+    if last.following is None:
+        ends, proved = "with a stop of the server", head.begun_by_start
+    else:
+        closed = last.closed or last.as_of
+        ends, proved = f"at {utc_text(closed)}", head.opened == closed
+    if proved:
+        return ""
+    return (
+        f"nothing proves that the server's {following}, which was begun at {utc_text(head.opened)}, follows the "
+        f"{last.file} that was archived, ends {ends}, and is not there any more"
+    )
+
+
+def _logs_gtids(newest: History) -> bool:
+    """MySQL writes a set of GTIDs into each file, which does not grow where it gives its transactions none."""
+    active = (each for each in newest.segments if each.transactions)
+    last = max(active, key=lambda each: each.order, default=None)
+    return last is not None and last.before != last.after
 
 
 def free_name(identity: Identity, taken: Container[str]) -> str:

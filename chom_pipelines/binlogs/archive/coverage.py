@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from chom_pipelines.binlogs.archive.chain import Chain, Run, anew
+from chom_pipelines.binlogs.archive.chain import Chain, Run, anew, lined_up
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
 from chom_pipelines.errors import ArchiveBehindError, NotArchivedError
 
@@ -31,9 +31,9 @@ def covering(chains: Iterable[Chain], span: Span) -> tuple[Segment, ...]:
     `chains` are those of all of the server's histories. Raises NotArchivedError with the reason and what it costs;
     ArchiveBehindError where the archive has not got that far yet.
     """
-    chains = tuple(chains)
+    chains = lined_up(chains)
     runs = sorted((run for chain in chains for run in chain.runs), key=_begins)
-    whole = [run for run in runs if _begins(run) <= span.start and span.end <= run.last.as_of]
+    whole = [run for run in runs if _begins(run) <= span.start and span.end <= run.last.reaches]
     if whole:
         return tuple(_of_time(whole[-1], span))
     what = f"not everything from {span} is archived"

@@ -72,11 +72,17 @@ class Segment(InLogFile):
     first_event: datetime | None = None
     """The time of its first transaction; None: it has none."""
     last_event: datetime | None = None
+    closed: datetime | None = None
+    """When the server closed the file, as its last event says: by the clock of the session that had it do so."""
+    written: datetime | None = None
+    """The server still wrote the file then, by its own clock, which was asked; None: nobody did."""
     logging: BinlogSettings | None = None
     """What may have been kept out of it; None: not known."""
     heard: datetime | None = field(default=None, compare=False)
     """Not of its manifest: at this time a stream heard that the server had written nothing behind the place up to which
     this was there."""
+    sure_until: datetime | None = field(default=None, compare=False)
+    """Not of its manifest: a gap follows, and what was committed up to here is not in that; None: none follows."""
     streamed: bool = False
     """It is a part that was streamed, which goes when the whole file is there."""
 
@@ -122,6 +128,8 @@ class Segment(InLogFile):
             textual=payload.textual,
             first_event=payload.first_event,
             last_event=payload.last_event,
+            closed=payload.closed,
+            written=payload.written,
             logging=BinlogSettings(**dict(payload.logging)) if payload.logging else None,
             streamed=streamed,
         )
@@ -134,7 +142,31 @@ class Segment(InLogFile):
         when statements began. What is archived afterwards does not change where a replay to this moment stops, unless
         clocks went back, or on MariaDB a statement that had begun before a stream last heard of it.
         """
-        return max(filter(None, (self.as_of, self.heard))) - timedelta(seconds=1)
+        until = max(filter(None, (self.as_of, self.heard))) - timedelta(seconds=1)
+        return min(until, self.sure_until) if self.sure_until else until
+
+    @property
+    def reaches(self) -> datetime:
+        """Up to here it goes: `as_of`, but for what may be in a gap that follows."""
+        return min(self.as_of, self.sure_until) if self.sure_until else self.as_of
+
+    @property
+    def surely_written(self) -> datetime:
+        """At this time the server wrote the file, or had not begun it yet, whatever the session said that closed it.
+
+        Of two clocks: MySQL's notes of commits are its own, and so is what it answered.
+        """
+        return max(self._asked, default=self.opened)
+
+    @property
+    def knows_clock(self) -> bool:
+        """Something in it, or of it, is by the server's own clock for certain."""
+        return bool(self._asked)
+
+    @property
+    def _asked(self) -> list[datetime]:
+        known = (self.written, self.heard, self.last_event if self.flavour is Flavour.MYSQL else None)
+        return [time for time in known if time]
 
     @property
     def none_before(self) -> datetime | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from chom_pipelines.errors import ServerError, UnsupportedServerError
 from chom_pipelines.repository.log_name import InLogFile, is_log_name
+from chom_pipelines.server.binlog_settings import clock
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
 
@@ -20,6 +22,8 @@ class ServerLog(InLogFile):
 
     file: str
     bytes: int
+    written: datetime | None = None
+    """The server still wrote it at this time, by its own clock; None: nobody asked."""
 
 
 def server_logs(session: Session, facts: ServerFacts) -> list[ServerLog]:
@@ -46,3 +50,14 @@ def _sent(row: Sequence[object]) -> int:
 def rotate(session: Session) -> None:
     """Have the server close the file that it writes, and begin another one; raises MissingPrivilegeError."""
     session.execute("FLUSH BINARY LOGS")
+
+
+def rotated(session: Session, facts: ServerFacts) -> list[ServerLog]:
+    """The files after that, with the time up to which the one that it closed was certainly written.
+
+    A server without a binary log is refused before it is asked to do anything.
+    """
+    now = clock(session)
+    closed = server_logs(session, facts)[-1].file
+    rotate(session)
+    return [replace(each, written=now) if each.file == closed else each for each in server_logs(session, facts)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,14 +14,15 @@ from chom_pipelines.binlogs.archive.client import read_log
 from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.indexing import SegmentIndex
 from chom_pipelines.binlogs.archive.log_settings import settings_when_written
-from chom_pipelines.binlogs.archive.reading import LogReading
+from chom_pipelines.binlogs.archive.reading import Content, LogReading
 from chom_pipelines.binlogs.archive.segment_guide import segment_guide
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
 from chom_pipelines.binlogs.archive.server_logs import ServerLog
-from chom_pipelines.binlogs.format.events import IN_USE, FormatDescription
+from chom_pipelines.binlogs.archive.times import believed
+from chom_pipelines.binlogs.format.events import FormatDescription
 from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.format.transactions import FileEnding, Summary
-from chom_pipelines.errors import BinlogDamagedError
+from chom_pipelines.errors import BinlogDamagedError, ChomError
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.logical.source import source_of
 from chom_pipelines.repository.data_keys import StreamKey, read_stream_key
@@ -32,17 +34,20 @@ from chom_pipelines.repository.payloads import BinlogPayload, Logging
 from chom_pipelines.repository.streams import Draft
 from chom_pipelines.server.binlog_settings import BinlogSettings, SettingsNow, lacks
 from chom_pipelines.server.endpoint import Endpoint
-from chom_pipelines.server.facts import ServerFacts
+from chom_pipelines.server.facts import Flavour, ServerFacts
+
+_log = logging.getLogger(__name__)
 
 INDEX = "index.json"
 _HEAD_BYTES = 1024
 """More than any file's first event has."""
-_FLAGS = 17
-"""Where an event's flags are, two bytes."""
 
 
-def head_of(endpoint: Endpoint, facts: ServerFacts, file: str) -> str:
-    """What tells one of the server's files from all others; raises what `read_log` raises, BinlogDamagedError."""
+def head_of(endpoint: Endpoint, facts: ServerFacts, file: str) -> FormatDescription:
+    """The first event of one of the server's files, which tells it from all others.
+
+    Raises what `read_log` raises, BinlogDamagedError.
+    """
     begin = b""
     with closing(read_log(endpoint, facts.flavour, file)) as pieces:
         for piece in pieces:
@@ -51,17 +56,16 @@ def head_of(endpoint: Endpoint, facts: ServerFacts, file: str) -> str:
                 break
     scanner = Scanner(f"{endpoint.where}: {file}")
     scanner.feed(begin[:_HEAD_BYTES])
-    return fingerprint(scanner.finish().format)
+    return scanner.finish().format
 
 
-def fingerprint(head: FormatDescription) -> str:
-    """The SHA-256 of a file's first event, which knows the second in which the file was begun.
-
-    The flag of a file that is still written is left out: it goes when the file is closed.
-    """
-    flags = int.from_bytes(head.event[_FLAGS : _FLAGS + 2], "little") & ~IN_USE
-    closed = head.event[:_FLAGS] + flags.to_bytes(2, "little") + head.event[_FLAGS + 2 :]
-    return hashlib.sha256(closed).hexdigest()
+def head_if_known(endpoint: Endpoint, facts: ServerFacts, file: str) -> str | None:
+    """Its fingerprint, for a backup, which is as good without it; None: it cannot be had, and the log tells why."""
+    try:
+        return head_of(endpoint, facts, file).fingerprint
+    except ChomError as error:
+        _log.info("by what %s is known cannot be noted: %s", file, error.what)
+        return None
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class Piece:
     complete: bool
     before: str | None
     as_of: datetime
+    written: datetime | None
     started: datetime
     server_bytes: int
     digest: str
@@ -124,12 +129,19 @@ class SegmentWriter:
                 end=found.transactions_end,
                 complete=True,
                 before=text_of(found.gtids_before),
-                as_of=found.closed or found.last_time or found.opened,
+                as_of=self._as_of(found, reading.content, log, history.of_file(log.file)),
+                written=log.written,
                 started=started,
                 server_bytes=log.bytes,
                 digest=digest.hexdigest(),
             )
             return self.publish(draft, all_of_it, reading, whole.close(), history)
+
+    def _as_of(self, found: Summary, content: Content, log: ServerLog, parts: Sequence[Segment]) -> datetime:
+        """When the server closed a whole file: its list of files, with this one as closed, is of before `asked`."""
+        commits = content.last if self.facts.flavour is Flavour.MYSQL else None
+        sure = (log.written, commits, *(each.as_of for each in parts))
+        return believed(found.closed or found.last_time or found.opened, found.opened, sure, self.settings.asked)
 
     def log_writer(self, draft: Draft, file: str) -> ObjectWriter:
         """What the bytes of a draft's log are written to."""
@@ -162,10 +174,12 @@ class SegmentWriter:
                 following=found.next_file if found.ending is FileEnding.ROTATE else None,
                 version=found.format.format_version,
                 checksum=found.checksum.name,
-                head=fingerprint(found.format),
+                head=found.format.fingerprint,
                 previous=history.head_before(piece.file),
                 server_bytes=piece.server_bytes,
                 opened=found.opened,
+                closed=found.closed if piece.complete else None,
+                written=piece.written,
                 first_event=content.first,
                 last_event=content.last,
                 incidents=sum(piece.start <= each.position < piece.end for each in found.incidents),

@@ -8,9 +8,11 @@ struct.error where it is not of their layout: who reads a file says then where.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from struct import Struct
 
@@ -28,6 +30,7 @@ CRC_RESIDUE = 0x2144DF1C
 """The CRC32 of anything that is followed by its own CRC32."""
 
 IN_USE = 0x1
+_FLAGS = 17  # where an event's flags are, two bytes
 """Flag of a format description: the server writes this file, or crashed while it did. No checksum covers it."""
 
 _SERVER_VERSION_SIZE = 50
@@ -121,6 +124,24 @@ class FormatDescription:
         """Whether it is the first file since its server started, and not one that followed another one."""
         created = HEADER_SIZE + 2 + _SERVER_VERSION_SIZE
         return self.event[created : created + 4] != bytes(4)
+
+    @property
+    def opened(self) -> datetime:
+        """When the server began the file, in whole seconds, by the clock of the session that had it do so."""
+        return datetime.fromtimestamp(int.from_bytes(self.event[:4], "little"), UTC)
+
+    @property
+    def fingerprint(self) -> str:
+        """Its SHA-256, which knows the second in which the file was begun.
+
+        The flag of a file that is still written is left out: it goes when the file is closed.
+        """
+        return hashlib.sha256(self._closed).hexdigest()
+
+    @property
+    def _closed(self) -> bytes:
+        flags = _U16.unpack_from(self.event, _FLAGS)[0] & ~IN_USE
+        return self.event[:_FLAGS] + _U16.pack(flags) + self.event[HEADER_SIZE:]
 
     @staticmethod
     def parse(event: bytes) -> FormatDescription:

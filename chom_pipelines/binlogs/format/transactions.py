@@ -145,7 +145,7 @@ class Summary:
         Where a session had it do so, with FLUSH or by filling the one before, it is when its statement began, and SET
         timestamp has a say in that.
         """
-        return moment(int.from_bytes(self.format.event[:4], "little") * 1_000_000)
+        return self.format.opened
 
     @property
     def checksum(self) -> Checksum:

@@ -50,7 +50,7 @@ class _File:
     def of(cls, pieces: Sequence[Segment]) -> _File:
         first = next((each.first_event for each in pieces if each.first_event), None)
         last = next((each.last_event for each in reversed(pieces) if each.last_event), None)
-        opened, closed = pieces[0].opened, pieces[-1].as_of
+        opened, closed = pieces[0].opened, pieces[-1].closed or pieces[-1].as_of
         return cls(pieces[0].file, begin=max(opened, first or closed), end=min(closed, last or opened))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
-from chom_pipelines.binlogs.archive.chain import Gap, Run
+from chom_pipelines.binlogs.archive.chain import Chain, Gap, Run, lined_up
 from chom_pipelines.binlogs.archive.heard import NAME as HEARD
 from chom_pipelines.binlogs.archive.heard import Heard, extended, read_heard
 from chom_pipelines.binlogs.archive.histories import History, histories, newest_of
@@ -20,6 +20,7 @@ from chom_pipelines.repository.drill import Drill, drills_of
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.listing import OpenedEntry, opened
+from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.server.binlog_settings import AS_TEXT
@@ -37,9 +38,13 @@ class Recoverable:
     unusable_segments: dict[str, str]
 
     @cached_property
+    def _chains(self) -> tuple[Chain, ...]:
+        return lined_up(history.chain for history in self.histories)
+
+    @cached_property
     def runs(self) -> tuple[Run, ...]:
         """Of all histories."""
-        return tuple(run for history in self.histories for run in history.chain.runs)
+        return tuple(run for chain in self._chains for run in chain.runs)
 
     @cached_property
     def _followed(self) -> tuple[_Followed, ...]:
@@ -49,7 +54,7 @@ class Recoverable:
     @cached_property
     def windows(self) -> Windows:
         """The intervals that can be restored to, and the gaps."""
-        return windows(self.fulls, (history.chain for history in self.histories))
+        return windows(self.fulls, self._chains)
 
     @property
     def newest(self) -> History | None:
@@ -76,11 +81,20 @@ class Recoverable:
         return sum(not any(each.is_behind(segment) for each in self._followed) for segment in segments)
 
     def _mends(self, full: Full, gap: Gap) -> bool:
-        """It was taken behind the gap. Files say only in which second they were begun."""
-        if gap.before.file == gap.after.file or full.as_of < gap.before.opened + _SECOND:
-            run = run_of(full, self.runs) if full.as_of >= gap.before.opened else None
-            return run is not None and gap.before in run.segments
-        return True
+        """Its place is behind the gap, in a run that is there, or behind all that is archived of the newest history.
+
+        When it was taken says nothing: of a file's begin, the log has the time of a session.
+        """
+        run = run_of(full, self.runs)
+        if run is not None:
+            begins = [(each.history, each.segments[0].id) for each in self.runs]
+            return self.runs.index(run) >= begins.index((gap.history, gap.before.id))
+        last = self.newest.last if self.newest else None
+        if last is None or full.place is None or full.identity != last.identity:
+            return False
+        name, position = LogName.of(full.place.file), full.place.position
+        is_behind = name.base == last.base and (name.number, position) > (last.number, last.end)
+        return is_behind and full.as_of >= gap.before.opened + _SECOND  # else it may be of before a RESET
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ class Full:
     proved: datetime | None
     everything: bool
     """It has all databases."""
+    head: str | None = None
+    """Of the file in which its place is; None: it could not be had when it was taken."""
     drills: tuple[Drill, ...] = ()
     """Of points in time that begin with it, oldest first."""
     prepared: tuple[str, ...] = ()
@@ -52,6 +54,7 @@ class Full:
             place=manifest.coordinates.end,
             proof=proof,
             proved=proved,
+            head=manifest.coordinates.head,
             everything=isinstance(manifest.payload, LogicalPayload) and manifest.payload.everything,
             drills=tuple(drills),
             prepared=(manifest.payload.prepared or ()) if isinstance(manifest.payload, LogicalPayload) else (),
@@ -153,13 +156,18 @@ def replayed(full: Full, segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
 
 
 def _is_of_its_time(full: Full, segments: tuple[Segment, ...]) -> bool:
-    """A server that began to count its files anew has the backup's place twice, and only once at its time.
+    """A server that began to count its files anew has the backup's place twice, and once in the backup's own file.
 
-    What follows the place in a file was written after the backup, the note with which the file ends at the latest.
+    Where the backup does not know that one's head, times tell. What follows the place was written after the backup. Of
+    one file the end may be noted as earlier, by the session that closed it, and so the latest time of all counts that
+    follow it.
     """
+    if full.head:
+        return segments[0].head == full.head
     position = full.place.position if full.place else 0
     segment = next(each for each in reversed(segments) if each.file == segments[0].file)
-    return segment.opened <= full.as_of and (position == segment.end or full.as_of < segment.as_of + _SECOND)
+    latest = max(each.as_of for each in segments)
+    return segment.opened <= full.as_of and (position == segment.end or full.as_of < latest + _SECOND)
 
 
 def _within(full: Full, segment: Segment) -> bool:

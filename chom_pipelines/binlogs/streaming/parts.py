@@ -11,6 +11,7 @@ from chom_pipelines.binlogs.archive.heard import keep_heard
 from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.reading import Content, LogReading
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
+from chom_pipelines.binlogs.archive.times import believed
 from chom_pipelines.binlogs.archive.writing import Piece, SegmentWriter, text_of
 from chom_pipelines.binlogs.format.transactions import FileEnding
 from chom_pipelines.errors import ObjectExistsError
@@ -18,6 +19,7 @@ from chom_pipelines.repository.layout import BackupId, Kind
 from chom_pipelines.repository.objects import ObjectWriter
 from chom_pipelines.repository.streams import Draft
 from chom_pipelines.server.binlog_settings import SettingsNow
+from chom_pipelines.server.facts import Flavour
 
 HELD = 32 << 20
 """Bytes that are held at most: of more, the whole transactions are published, and a larger one is written meanwhile."""
@@ -104,7 +106,7 @@ class Tail:
 
     def asked(self, settings: SettingsNow) -> None:
         """The server logs with these settings now; what is published next is recorded with those, too."""
-        self._writer = replace(self._writer, settings=replace(self._writer.settings, settings=settings.settings))
+        self._writer = replace(self._writer, settings=replace(settings, since=self._writer.settings.since))
 
     def publish(self) -> Segment | None:
         """Publish what has come of whole transactions; None: nothing has, or the first event is not there yet.
@@ -132,7 +134,9 @@ class Tail:
         begun, self._begun = self._begun, None
         assert begun is not None  # noqa: S101  (something was written)
         content = self.reading.content
-        self.as_of = max(filter(None, (self.as_of, content.last, found.closed if complete else found.opened)))
+        commits = content.last if found.format.flavour is Flavour.MYSQL else None
+        noted = max(filter(None, (content.last, found.closed if complete else found.opened)))
+        self.as_of = believed(noted, found.opened, (self.as_of, commits), self._writer.settings.asked)
         piece = Piece(
             file=self.file,
             start=self.published,
@@ -140,6 +144,7 @@ class Tail:
             complete=complete,
             before=self._after if self._after is not None else text_of(found.gtids_before),
             as_of=self.as_of,
+            written=None,
             started=self._started,
             server_bytes=self.reading.position,
             digest=self._digest.hexdigest(),

@@ -97,7 +97,7 @@ def gap_rows(found: Recoverable) -> list[Row]:
     """The newest ones, oldest first; `mended` tells whether a full backup was taken after it."""
     return [
         {
-            "from": _moment(each.after.as_of),
+            "from": _moment(each.after.reaches),
             "to": _moment(each.before.opened),
             "why": each.why,
             "mended": each not in found.open_gaps,
