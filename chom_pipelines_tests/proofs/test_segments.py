@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chom_pipelines.binlogs.format import building
+from chom_pipelines.binlogs.format import open_transaction
 from chom_pipelines.binlogs.format.statements import Does, understand
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
@@ -93,7 +93,7 @@ def test_an_index_in_the_words_of_another_version_is_that_of_its_log(
 ) -> None:
     archived.work("CREATE OR REPLACE VIEW shop.v AS SELECT 2")
     with monkeypatch.context() as patch:
-        patch.setattr(building, "understand", lambda *words: replace(understand(*words), **changes))
+        patch.setattr(open_transaction, "understand", lambda *words: replace(understand(*words), **changes))
         written = archived.archive().new
     found = {each.proof.backup: each.proof for each in proved(archived).segments}
     assert [found[each.id].outcome for each in written] == [outcome] * len(written)
