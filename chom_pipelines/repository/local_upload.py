@@ -47,7 +47,7 @@ class LocalUpload:
                 _name_it(self._partial, self._path)
                 with _unnamed_again(self._path):
                     sync_path(self._path.parent)
-        except BaseException:
+        except BaseException:  # an interrupt, too, leaves no half of a file
             self.abort()
             raise
         self._close()
@@ -93,7 +93,7 @@ def _unnamed_again(path: Path) -> Iterator[None]:
     """Where the name may not last, it is not there: who is told that it failed may put it again."""
     try:
         yield
-    except BaseException:
+    except BaseException:  # an interrupt, too
         with suppress(OSError):  # the error that led here is the one to tell
             path.unlink()
         raise

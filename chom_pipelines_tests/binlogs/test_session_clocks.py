@@ -76,7 +76,7 @@ def test_a_gap_behind_the_place_of_a_full_backup_is_open_whatever_the_file_behin
         archived.archive()
         with ThreadPoolExecutor(1) as others:
             running = others.submit(archived.work, f"{FILLS} FROM (SELECT SLEEP(6)) AS q")
-            time.sleep(2)
+            time.sleep(2)  # times in a log are cut off to whole seconds
             full = archived.backups.manifest(archived.backups.take(server, "shop"))
             running.result()
         archived.work()
@@ -106,10 +106,10 @@ def test_a_backup_that_a_long_statement_ran_across_keeps_its_log(tmp_path: Path)
         archived.work()
         with ThreadPoolExecutor(1) as others:
             running = others.submit(archived.work, f"{FILLS} FROM (SELECT SLEEP(6)) AS q")
-            time.sleep(2)
+            time.sleep(2)  # times in a log are cut off to whole seconds
             full = archived.backups.manifest(archived.backups.take(server, "shop"))
             running.result()
-        time.sleep(2)
+        time.sleep(2)  # times in a log are cut off to whole seconds
         archived.work()
         archived.archive()
         assert full.coordinates.end
@@ -125,7 +125,7 @@ def test_a_file_that_a_clock_of_an_hour_ago_closed_costs_a_backup_nothing(archiv
     archived.work()
     full = archived.backups.manifest(archived.backups.take(archived.server, "shop"))
     archived.work("SET timestamp = UNIX_TIMESTAMP() - 3600", FILLS)
-    time.sleep(2)
+    time.sleep(2)  # times in a log are cut off to whole seconds
     archived.work()
     archived.archive()
     segments = sorted(archived.history.segments, key=lambda each: each.order)
@@ -152,7 +152,7 @@ def test_without_gtids_files_that_nothing_proves_to_follow_begin_a_new_history(t
         assert archived.archive().began_anew == "", "it follows: one session closed the last and began this one"
         last = archived.history.last
         assert last
-        time.sleep(2)
+        time.sleep(2)  # times in a log are cut off to whole seconds
         archived.work("INSERT INTO shop.t (s) VALUES ('lost')", "RESET BINARY LOGS AND GTIDS")
         for _ in range(last.number + 1):
             archived.work("FLUSH BINARY LOGS")

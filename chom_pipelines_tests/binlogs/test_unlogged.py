@@ -254,7 +254,7 @@ def test_changes_that_a_session_logs_as_text_leave_a_doubt_where_rows_are_logged
         assert "sessions with a binlog_format of their own had logged as text" in verdict.reason
         (warning,) = warned(archived, inside)
         assert "logged as text" in warning
-        time.sleep(1)
+        time.sleep(1)  # the log tells whole seconds, and the backup is to be of after it
         archived.backups.take(server)
         archived.archive()
         assert unbroken(archived).outcome is Outcome.PASSED
