@@ -84,6 +84,10 @@ class BinlogMissingError(ServerError):
     """The server has no longer, or never had, the file of the binary log that is asked for."""
 
 
+class BinlogWithheldError(ServerError):
+    """The server has the file of the binary log, and does not send it as it is set now."""
+
+
 class NoRoomError(ServerError):
     """The server has no more room: its disk, its memory, or a table that may not grow."""
 

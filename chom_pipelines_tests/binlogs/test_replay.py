@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chom_pipelines.binlogs.recovery import archive_server, recovering
 from chom_pipelines.binlogs.recovery.choosing import way_to
 from chom_pipelines.binlogs.recovery.preparing import Recovery, prepared
 from chom_pipelines.binlogs.recovery.recovering import Recoverer, Route
@@ -106,7 +107,7 @@ def recovered(
 def is_counted(flavour: Flavour, route: Route, recovery: Recovery) -> bool:
     """Whether the server itself knows how many transactions it has executed."""
     if flavour is Flavour.MYSQL:
-        return bool(recovery.end and recovery.end.gtid)
+        return bool(recovery.end and recovery.end.gtid) and not recovery.stop.anonymous
     return route is Route.REPLICATION and bool(recovery.files)
 
 
@@ -262,3 +263,16 @@ def test_programs_keep_their_sql_mode_in_a_replay(flavour: Flavour, tmp_path: Pa
         archived.archive()
         for route in Route:
             assert recovered(archived, place.place, route, made(tmp_path), asking=said)[1] == tuple(wanted)
+
+
+@pytest.mark.parametrize("flavour", Flavour)
+def test_a_log_of_a_server_with_the_id_of_a_private_one_is_replayed(flavour: Flavour, tmp_path: Path) -> None:
+    for number in (archive_server._SERVER_ID, recovering._SERVER_ID):
+        with archived_server(flavour, [f"--server-id={number}"]) as server:
+            archived = Archive(server, Backups(tmp_path / str(number)))
+            archived.work()
+            archived.backups.take(server, "shop")
+            archived.work()
+            noted = _noted(archived)
+            archived.archive()
+            assert recovered(archived, noted.place, Route.REPLICATION, made(tmp_path))[1] == noted.sums

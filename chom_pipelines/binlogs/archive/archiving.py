@@ -14,7 +14,7 @@ from chom_pipelines.binlogs.archive.segments import FIRST, Identity, Segment
 from chom_pipelines.binlogs.archive.server_logs import ServerLog, rotated, server_logs
 from chom_pipelines.binlogs.archive.unlogged import Unlogged
 from chom_pipelines.binlogs.archive.writing import SegmentWriter, head_of
-from chom_pipelines.errors import BinlogDamagedError, ConfigurationError, UnknownFormatError
+from chom_pipelines.errors import BinlogDamagedError, BinlogWithheldError, ConfigurationError, UnknownFormatError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.progress import Report
@@ -101,9 +101,9 @@ def warnings_of(
 def archive(into: LogArchive, report: Report, *, close: bool) -> Archived:
     """Archive every file that the server has closed; where `close` says so, it closes first the one that it writes.
 
-    What is in the archive is not read again. Of a file that is no sound binary log, or is not understood, nothing is
-    archived; it is among the `blocked`, and has to be told as a failure. Raises the errors of `chom_pipelines.errors`,
-    with every segment kept that was finished: RepositoryBusyError where another run archives.
+    What is in the archive is not read again. Of a file that is no sound binary log, is not understood, or is not sent,
+    nothing is archived; it is among the `blocked`, and has to be told as a failure. Raises the errors of
+    `chom_pipelines.errors`, with every segment kept that was finished: RepositoryBusyError where another run archives.
     """
     into.refuse_without_key()
     name = into.server.name
@@ -147,6 +147,8 @@ class Archiver:
             except (BinlogDamagedError, UnknownFormatError) as error:
                 # what follows is archived all the same: it may not wait for a person
                 blocked.append(Blocked(log.file, error.what, _UNSOUND))
+            except BinlogWithheldError as error:
+                blocked.append(Blocked(log.file, error.what, error.remedy))
             else:
                 new.append(segment)
                 history = history.with_whole(segment)

@@ -21,6 +21,7 @@ from chom_pipelines.errors import (
     AccessDeniedError,
     BinlogDamagedError,
     BinlogMissingError,
+    BinlogWithheldError,
     ChomError,
     ConnectionFailedError,
     MissingPrivilegeError,
@@ -44,6 +45,12 @@ _REFUSED = re.compile(r"REPLICATION SLAVE|Access denied", re.IGNORECASE)
 _UNSOUND = re.compile(r"crc check|bogus data|corrupt|invalid event|truncated in the middle", re.IGNORECASE)
 """What a server says of its own file, where it verifies what it sends."""
 _GONE = re.compile(r"Could not find first log|Could not find target log|purged", re.IGNORECASE)
+_WITHHELD = re.compile(r"Cannot replicate (?:anonymous|GTID-)", re.IGNORECASE)
+"""A server whose gtid_mode has changed meanwhile sends no file with transactions that the new one forbids."""
+_WITHHELD_REMEDY = (
+    "SET GLOBAL gtid_mode = {} until it is archived, and then set that back; "
+    "or take a full backup, as nothing leads across this file"
+)
 _UNREACHABLE = re.compile(r"Can't connect|Lost connection|gone away|server has closed|Server shutdown", re.IGNORECASE)
 
 
@@ -52,7 +59,8 @@ def read_log(endpoint: Endpoint, flavour: Flavour, file: str) -> Generator[bytes
 
     Of a file that the server still writes, what is in it when its end is reached. Raises ProgramMissingError;
     BinlogMissingError where the server has no such file, BinlogDamagedError where it says itself that the file is
-    unsound; AccessDeniedError, MissingPrivilegeError, ConnectionFailedError or ServerError.
+    unsound, BinlogWithheldError where its gtid_mode forbids to send it; AccessDeniedError, MissingPrivilegeError,
+    ConnectionFailedError or ServerError.
     """
     program = binlog_program(flavour)
     with claimed_directory(MEMORY if MEMORY.is_dir() else Path("/tmp")) as claim:  # noqa: S108  (0700, by mkdtemp)
@@ -125,15 +133,17 @@ def client_failure(endpoint: Endpoint, program: Program, file: str, said: str) -
     lines = [line for line in said.splitlines() if line.strip()]
     errors = [line for line in lines if "ERROR" in line] or lines
     what = f"{endpoint.where}: {program.path.name} could not read {file}: {'; '.join(errors[-2:]) or 'it says nothing'}"
-    if _GONE.search(what):
-        return BinlogMissingError(what)
-    if _UNSOUND.search(what):
-        return BinlogDamagedError(what)
-    if _UNKNOWN.search(what):
-        return AccessDeniedError(what, "check user, password and the account's host and TLS requirement (chom check)")
-    if _REFUSED.search(what):
-        grant = f"GRANT REPLICATION SLAVE ON *.* TO {account(endpoint.user, '%')}"
-        return MissingPrivilegeError(what, f"{grant}, with the account's own host; `chom check` tells all that lacks")
-    if _UNREACHABLE.search(what):
-        return ConnectionFailedError(what, "check that the server runs, and run it again: what was archived stays")
+    grant = f"GRANT REPLICATION SLAVE ON *.* TO {account(endpoint.user, '%')}"
+    mode = "ON_PERMISSIVE" if "anonymous" in what else "OFF_PERMISSIVE"
+    meanings: tuple[tuple[re.Pattern[str], type[ChomError], str], ...] = (
+        (_GONE, BinlogMissingError, ""),
+        (_UNSOUND, BinlogDamagedError, ""),
+        (_WITHHELD, BinlogWithheldError, _WITHHELD_REMEDY.format(mode)),
+        (_UNKNOWN, AccessDeniedError, "check user, password and the account's host and TLS requirement (chom check)"),
+        (_REFUSED, MissingPrivilegeError, f"{grant}, with the account's own host; `chom check` tells all that lacks"),
+        (_UNREACHABLE, ConnectionFailedError, "check that the server runs, and run it again: what was archived stays"),
+    )
+    for pattern, error, remedy in meanings:
+        if pattern.search(what):
+            return error(what, remedy)
     return ServerError(what)

@@ -53,8 +53,7 @@ def replay_by_replication(
     base.with_suffix(".index").write_text("".join(f"{file.path}\n" for file in files))
     port, password = free_port(), secrets.token_urlsafe(24)
     options = with_binary_log(flavour, _SERVER_ID, str(base))
-    if not end.gtid:
-        options = without_gtids(options)
+    options = taking(options, gtids=bool(end.gtid))
     with scratch_server(flavour, options=(*options, *listening_on(port))) as server:
         with Session(server.endpoint) as session:
             session.execute("SET SESSION sql_log_bin = 0")
@@ -88,6 +87,11 @@ def _size(begin: bytes, at: int) -> int:
     return int(HEADER.unpack_from(begin, at)[3]) if len(begin) >= at + HEADER_SIZE else 0
 
 
-def without_gtids(options: Sequence[str]) -> tuple[str, ...]:
-    """For a log without any: a server that has them takes nothing from it, and MySQL 9 has them unless told not to."""
+def taking(options: Sequence[str], *, gtids: bool) -> tuple[str, ...]:
+    """For a log without any GTIDs, or with some: gtid_mode can be changed while a server runs, and both be in one log.
+
+    A MySQL with GTIDs takes nothing that has none, and has them unless told not to; one in between takes both.
+    """
+    if gtids:
+        return tuple(f"{option}_PERMISSIVE" if option == "--gtid-mode=ON" else option for option in options)
     return tuple(option.replace("=ON", "=OFF") if "gtid" in option else option for option in options)

@@ -127,6 +127,7 @@ def prepared(
         executed = followed.gtids
         if isinstance(target, AtTime) and found.following:
             refuse_wrong_clock(found.following, transactions, target)
+    begin = followed.begin
     if found.last is None:
         return Recovery(way, target, found, (), begin, begin)
     names = list(dict.fromkeys(each.file for each in way.segments))
@@ -221,6 +222,8 @@ class _Followed:
         held, gtids = self.begin.gtid, self.gtids
         if held is not None and gtids is not None and str(parse_gtids(held, self.way.full.flavour)) != gtids:
             raise self._another_log(f"comes after {gtids}, and the backup holds {held}")
+        if held is None:  # MySQL's gtid_mode was another one when the backup was taken
+            self.begin = self.begin.model_copy(update={"gtid": gtids or None})
 
     def _another_log(self, why: str) -> DamagedError:
         place = f"{self.begin.file}:{self.begin.position}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from chom_pipelines.binlogs.format.gtid_set import GtidSet
 from chom_pipelines.binlogs.format.gtids import parse_gtids
-from chom_pipelines.binlogs.recovery.archive_server import replay_by_replication, without_gtids
+from chom_pipelines.binlogs.recovery.archive_server import replay_by_replication, taking
 from chom_pipelines.binlogs.recovery.client_replay import replay_by_client
 from chom_pipelines.binlogs.recovery.preparing import Recovery
 from chom_pipelines.binlogs.recovery.replica import shown_error
@@ -83,9 +83,9 @@ class Recoverer:
     @property
     def options(self) -> tuple[str, ...]:
         """With which the private server has to be started."""
-        options = as_replica(self.flavour, _SERVER_ID)
-        if not (self.recovery.end and self.recovery.end.gtid):
-            options = without_gtids(options)
+        end = self.recovery.end
+        options = taking(as_replica(self.flavour, _SERVER_ID), gtids=bool(end and end.gtid))
+        options += ("--replicate-same-server-id",)  # a server of the log may have had this id as well
         if self.databases is not None:
             return (*options, *(f"--replicate-wild-do-table={_pattern(name)}.%" for name in self.databases))
         return options if self.accounts else (*options, "--replicate-wild-ignore-table=mysql.%")
@@ -188,8 +188,9 @@ class Recoverer:
             _expect(session, self.flavour, wanted, "after the replay")
             if self.flavour is Flavour.MYSQL:  # it has executed these, by which both are the same set
                 counted = len(GtidSet.parse(wanted).difference(GtidSet.parse((begin and begin.gtid) or "")))
+                counted += self.recovery.stop.anonymous  # which are in no set, as its gtid_mode was another one
         _expect_count(counted, self.recovery.stop.transactions)
-        return counted
+        return counted if not self.recovery.stop.anonymous else None
 
 
 def _expect_count(counted: int | None, expected: int) -> None:

@@ -60,12 +60,13 @@ NEIGHBOURS = 10
 class Stop:
     """Where the replay ends: behind `last` (None: with the backup itself), in front of `following` (None: the end).
 
-    `transactions` is how many are replayed.
+    `transactions` is how many are replayed; `anonymous` are those of them that have no GTID.
     """
 
     last: Located | None
     following: Located | None
     transactions: int
+    anonymous: int = 0
 
 
 def stop(found: Iterable[Located], target: Target, flavour: Flavour, executed: str | None) -> Stop:
@@ -78,15 +79,15 @@ def stop(found: Iterable[Located], target: Target, flavour: Flavour, executed: s
     """
     is_there = _condition(target, flavour, executed)
     last: Located | None = None
-    count = 0
+    count = anonymous = 0
     for each in found:
         if is_there(last, each):
-            return Stop(last, each, count)
-        last, count = each, count + 1
+            return Stop(last, each, count, anonymous)
+        last, count, anonymous = each, count + 1, anonymous + (each.transaction.gtid is None)
     if not isinstance(target, AtTime) and not is_there(last, None):
         what = f"{target} is not in the archive after the backup, nor at its end"
         raise RestoreRefusedError(what, "`chom windows` tells what can be restored, `chom events` finds places in it")
-    return Stop(last, None, count)
+    return Stop(last, None, count, anonymous)
 
 
 def refuse_wrong_clock(following: Located, later: Iterable[Located], target: AtTime) -> None:
