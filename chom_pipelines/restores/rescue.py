@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chom_pipelines.errors import RestoreRefusedError
-from chom_pipelines.restores.rescue_sql import Column, Rescue, script
+from chom_pipelines.restores.rescue_sql import Column, ColumnType, Rescue, script
 from chom_pipelines.server.connection import Endpoint, Session
 
 
@@ -34,7 +35,8 @@ def compared(endpoint: Endpoint, live: tuple[str, str], restored: tuple[str, str
     could be told apart; the server's errors.
     """
     with Session(endpoint) as session:
-        now, then = _columns(session, live), _columns(session, restored)
+        now = _columns(session, live)
+        then = _columns(session, restored, spelled=now)
         label = ".".join(live)
         if not now:
             what = f"there is no {label} on {endpoint.where}; as of {moment} it stands in {'.'.join(restored)}"
@@ -44,11 +46,7 @@ def compared(endpoint: Endpoint, live: tuple[str, str], restored: tuple[str, str
         if not key or not set(key) <= set(then):
             what = f"{label} has no primary key by which its rows could be told apart"
             raise RestoreRefusedError(what, f"compare it with {'.'.join(restored)} yourself")
-        both = tuple(
-            Column(name, each.type, converted=each.charset != now[name].charset)
-            for name, each in then.items()
-            if name in now
-        )
+        both = tuple(Column(name, now[name], each) for name, each in then.items() if name in now)
         rescue = Rescue(live, restored, key, both, _collations(key, now, then))
         _refuse_other_keys(session, rescue, now, then)
         missing, changed, added = (
@@ -58,24 +56,22 @@ def compared(endpoint: Endpoint, live: tuple[str, str], restored: tuple[str, str
     return Rescued(missing, changed, added, script(rescue, moment, (missing, changed, added), notes))
 
 
-@dataclass(frozen=True)
-class _Type:
-    """Of a column; without `charset` and `collation` it is no text."""
-
-    type: str
-    charset: str | None
-    collation: str | None
-
-
-def _collations(key: tuple[str, ...], now: dict[str, _Type], then: dict[str, _Type]) -> dict[str, str]:
+def _collations(key: tuple[str, ...], now: dict[str, ColumnType], then: dict[str, ColumnType]) -> dict[str, str]:
     """Those of the live key's columns that have others in the copy."""
     texts = {name: (now[name].collation, then[name].collation) for name in key}
     return {name: live for name, (live, restored) in texts.items() if live and restored and live != restored}
 
 
-def _refuse_other_keys(session: Session, rescue: Rescue, now: dict[str, _Type], then: dict[str, _Type]) -> None:
+def _refuse_other_keys(
+    session: Session, rescue: Rescue, now: dict[str, ColumnType], then: dict[str, ColumnType]
+) -> None:
     """Raise RestoreRefusedError where rows of the copy are not told apart as those of the live table are."""
-    keys = _key(session, rescue.live), _key(session, rescue.restored)
+    keys = _key(session, rescue.live), _key(session, rescue.restored, spelled=then)
+    for column in rescue.columns:
+        if column.name in rescue.key and not column.is_alike:
+            what = f"the key column {column.name} of {'.'.join(rescue.live)} is of the type {column.live.type}, and in "
+            what += f"the copy {'.'.join(rescue.restored)} it is of {column.restored.type}"
+            raise RestoreRefusedError(what, "compare the two yourself; the copy stays where it is")
     if not rescue.collations and keys[0] == keys[1]:
         return
     narrow = [name for name in rescue.collations if now[name].charset not in {then[name].charset, "utf8mb4"}]
@@ -94,21 +90,35 @@ def _refuse_other_keys(session: Session, rescue: Rescue, now: dict[str, _Type], 
     raise RestoreRefusedError(what + why, "compare the two yourself; the copy stays where it is")
 
 
-def _columns(session: Session, table: tuple[str, str]) -> dict[str, _Type]:
-    """All columns but the generated ones, in their order; none where there is no such table."""
+def _columns(session: Session, table: tuple[str, str], spelled: Iterable[str] = ()) -> dict[str, ColumnType]:
+    """All columns but the generated ones, in their order; none where there is no such table.
+
+    Names that are `spelled`, in any case, are so: servers do not tell them apart by that.
+    """
     rows = session.rows(
         "SELECT COLUMN_NAME, DATA_TYPE, CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.COLUMNS "
         "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s AND COALESCE(GENERATION_EXPRESSION, '') = '' "
         "ORDER BY ORDINAL_POSITION",
         table,
     )
-    return {str(name): _Type(str(kind).lower(), charset, collation) for name, kind, charset, collation in rows}
+    names = {name.lower(): name for name in spelled}
+    return {
+        names.get(str(name).lower(), str(name)): ColumnType(str(kind).lower(), charset, collation)
+        for name, kind, charset, collation in rows
+    }
 
 
-def _key(session: Session, table: tuple[str, str]) -> tuple[str, ...]:
+def _key(session: Session, table: tuple[str, str], spelled: Iterable[str] = ()) -> tuple[str, ...]:
+    """The columns of the primary key, but for the end of a row's time in a system-versioned table.
+
+    That is added by the server, and is the same for all rows that are not history.
+    """
     rows = session.rows(
-        "SELECT COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s "
-        "AND CONSTRAINT_NAME = 'PRIMARY' ORDER BY ORDINAL_POSITION",
+        "SELECT COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE JOIN information_schema.COLUMNS "
+        "USING (TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME) WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s "
+        "AND CONSTRAINT_NAME = 'PRIMARY' AND COALESCE(GENERATION_EXPRESSION, '') <> 'ROW END' "
+        "ORDER BY KEY_COLUMN_USAGE.ORDINAL_POSITION",
         table,
     )
-    return tuple(str(name) for (name,) in rows)
+    names = {name.lower(): name for name in spelled}
+    return tuple(names.get(str(name).lower(), str(name)) for (name,) in rows)

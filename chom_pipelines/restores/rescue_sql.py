@@ -12,31 +12,56 @@ from dataclasses import dataclass, field
 from chom_pipelines.log_lines import amount
 from chom_pipelines.server.identifiers import qualified, quote
 
-_BY_VALUE = frozenset(
-    {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "bit", "year"}
-    | {"date", "datetime", "timestamp", "time"}
-)
-"""Types whose values are what they compare as; of all others hashes are compared, as collations may not tell."""
+_NUMBERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "bit", "year"})
+_TIMES = frozenset({"date", "datetime", "timestamp", "time"})
+_BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
+_JSON = "json"
+"""MySQL's own type; MariaDB's is text."""
+
+
+@dataclass(frozen=True)
+class ColumnType:
+    """A column's type in lower case, as information_schema has it; without `charset` and `collation` it is no text."""
+
+    type: str
+    charset: str | None = None
+    collation: str | None = None
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column that both tables have: its name and its type in lower case, as information_schema has them.
-
-    `converted`: the two have other character sets.
-    """
+    """A column that both tables have, with its types in the live table and in the restored copy."""
 
     name: str
-    type: str
-    converted: bool = False
+    live: ColumnType
+    restored: ColumnType
+
+    @property
+    def is_converted(self) -> bool:
+        """The two have other character sets."""
+        return self.live.charset != self.restored.charset
+
+    @property
+    def is_alike(self) -> bool:
+        """Both are numbers, or times, or bytes, or text."""
+        kinds = (_NUMBERS, _TIMES, _BYTES)
+        return all((self.live.type in kind) == (self.restored.type in kind) for kind in kinds)
 
     def same(self) -> str:
-        """The condition that it has the same value in the live row `l` and the restored row `r`."""
+        """The condition that it has the same value in the live row `l` and the restored row `r`.
+
+        Numbers are compared by value, and so are times. Of all else hashes are, as collations may not tell, and a
+        number is not the text that was made of it since.
+        """
         live, restored = f"l.{quote(self.name)}", f"r.{quote(self.name)}"
-        if self.type in _BY_VALUE:
+        types = {self.live.type, self.restored.type}
+        if types <= _NUMBERS or types <= _TIMES:
             return f"{live} <=> {restored}"
-        live, restored = (f"CONVERT({each} USING utf8mb4)" if self.converted else each for each in (live, restored))
-        return f"SHA2({live}, 256) <=> SHA2({restored}, 256)"
+        is_text = self.is_converted and not types & _BYTES  # bytes that became text are the same bytes
+        texts = (f"CONVERT({each} USING utf8mb4)" if is_text else each for each in (live, restored))
+        same = " <=> ".join(f"SHA2({each}, 256)" for each in texts)
+        # a DECIMAL in a document is a DOUBLE in every copy, and of another text
+        return f"({same} OR COALESCE({live} = {restored}, FALSE))" if types == {_JSON} else same
 
 
 @dataclass(frozen=True)
@@ -61,7 +86,7 @@ class Rescue:
         restored = f"r.{quote(name)}"
         if name not in self.collations:
             return restored
-        is_converted = any(column.converted for column in self.columns if column.name == name)
+        is_converted = any(column.is_converted for column in self.columns if column.name == name)
         return f"{f'CONVERT({restored} USING utf8mb4)' if is_converted else restored} COLLATE {self.collations[name]}"
 
     @property
