@@ -60,9 +60,12 @@ class Contestant:
 
 
 def compete(contestants: Sequence[Contestant], rounds: int, ground: Arena) -> None:
-    """Run everyone once a round, in turn, and print the medians; the ratios are of the first one's wall to theirs."""
+    """Run everyone once a round, in turn, and print the medians; the ratios are of the first one's wall to theirs.
+
+    Every other round goes the other way round: what the one before has left to be written slows the next one down.
+    """
     for number in range(rounds):
-        for contestant in contestants:
+        for contestant in contestants if number % 2 == 0 else reversed(contestants):
             contestant.prepare()
             run = measured(contestant.command, ground)
             contestant.runs.append(run)
