@@ -33,3 +33,59 @@ def test_what_cannot_be_archived_fails_the_command_and_is_told(
         assert "nothing is closed that is not archived" not in capsys.readouterr().out
         assert made.chom("windows") == 1
         assert f"{file} is missing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flavour", list(Flavour), ids=lambda flavour: flavour.value)
+def test_an_open_gap_fails_each_later_archive_until_a_full_backup_ends_it(
+    flavour: Flavour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with archived_server(flavour) as server:
+        monkeypatch.setenv(PASSWORD, server.backup.password)
+        made, source = setting(tmp_path, server), Archive(server, Backups(tmp_path))
+        assert made.chom("backup", "--verification", "none") == 0
+        assert made.chom("backup", "--type", "incremental") == 0
+        lost = source.files()[-1]
+        source.work("FLUSH BINARY LOGS")
+        source.purge()
+        assert made.chom("backup", "--type", "incremental") == 1
+        for kind in ("incremental", "binlog"):
+            capsys.readouterr()
+            assert made.chom("backup", "--type", kind) == 1
+            told = capsys.readouterr()
+            assert f"gap: {lost} is missing; it stays open until a full backup is taken" in told.err
+            assert "archived is everything" not in told.out
+            code, body = made.document(capsys, "backup", "--type", kind)
+            archive = body["archive"]
+            assert (code, archive["outcome"], archive["gaps"]) == (1, "failed", [])
+            assert archive["open_gaps"] == [f"{lost} is missing"]
+        assert made.chom("windows") == 1
+        into = ("--into-directory", str(tmp_path / "restored"), "--dry-run")
+        assert made.chom("restore", "--at", "latest", *into) == 1
+        refused = capsys.readouterr().err
+        assert f"not all that is archived can be restored: {lost} is missing" in refused
+        assert made.chom("restore", "--before", refused.split("--before '")[1].split("'")[0], *into) == 0
+        _, body = made.document(capsys, "backup", "--type", "binlog")
+        assert made.chom("restore", "--at", body["archive"]["until"], *into) == 1
+        assert f"it is in no window: {lost} is missing" in capsys.readouterr().err
+        assert made.chom("backup", "--verification", "none") == 0
+        capsys.readouterr()
+        assert made.chom("backup", "--type", "incremental") == 0
+        told = capsys.readouterr()
+        assert (lost in told.err, "archived is everything" in told.out) == (False, True)
+
+
+def test_a_gap_that_a_full_backup_is_behind_already_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with archived_server(Flavour.MARIADB) as server:
+        monkeypatch.setenv(PASSWORD, server.backup.password)
+        made, source = setting(tmp_path, server), Archive(server, Backups(tmp_path))
+        assert made.chom("backup", "--type", "incremental") == 0
+        lost = source.files()[-1]
+        source.work("FLUSH BINARY LOGS")
+        source.purge()
+        assert made.chom("backup", "--verification", "none") == 0
+        capsys.readouterr()
+        assert made.chom("backup", "--type", "incremental") == 1
+        assert f"gap: {lost} is missing; a full backup was taken after it" in capsys.readouterr().err
+        assert made.chom("backup", "--type", "incremental") == 0
