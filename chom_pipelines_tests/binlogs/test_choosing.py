@@ -59,6 +59,17 @@ def test_all_that_is_archived_is_not_taken_for_what_is_before_a_gap() -> None:
     assert f"--before 'mysql-bin.000001:{SIZE}' restores the latest that can be" in caught.value.remedy
 
 
+@pytest.mark.parametrize(("number", "refused"), [(1, False), (2, True), (3, True)])
+def test_a_damaged_end_of_the_archive_is_not_left_out_silently(number: int, *, refused: bool) -> None:
+    damaged = {f"11/binlog_mysql-bin.{number:06d}_000000000004": "it is damaged"}
+    found = Recoverable((full(0.5),), (history(*map(segment, range(3))),), {}, damaged)
+    if not refused:
+        assert end_of(found) == BeforePlace("mysql-bin.000002", SIZE)
+        return
+    with pytest.raises(RestoreRefusedError, match="not all that is archived can be restored: 11/binlog_mysql-bin"):
+        end_of(found)
+
+
 def test_a_moment_in_a_window_is_reached_from_the_newest_backup_before_it() -> None:
     found = Recoverable((full(0.5), full(2.5)), (history(*map(segment, range(4))),), {}, {})
     for hours, backup in ((1, 0.5), (2.49, 0.5), (2.5, 2.5), (4, 2.5)):

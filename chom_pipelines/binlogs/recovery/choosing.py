@@ -15,9 +15,10 @@ from chom_pipelines.binlogs.format.gtids import covers
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable
 from chom_pipelines.binlogs.recovery.stopping import NEIGHBOURS
 from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace, Target, ThroughGtid
-from chom_pipelines.binlogs.recovery.windows import Full, following, run_of
+from chom_pipelines.binlogs.recovery.windows import Full, Interval, following, run_of
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.log_lines import utc_text
+from chom_pipelines.repository.layout import parse_id
 from chom_pipelines.repository.log_name import LogName
 
 _DECIDE = NEIGHBOURS + 2
@@ -53,12 +54,25 @@ def end_of(found: Recoverable) -> Target:
     else:
         is_newest = found.newest is not None and found.newest.name == last.history
         target = BeforePlace(last.file, last.end, "" if is_newest else last.history)
-    if found.open_gaps:
-        what = f"not all that is archived can be restored: {found.open_gaps[-1].why}"
+    left_out = [*(gap.why for gap in found.open_gaps), *_unusable_from(found, interval)]
+    if left_out:
+        what = f"not all that is archived can be restored: {left_out[-1]}"
         option = "--at" if isinstance(target, AtTime) else "--before"
         remedy = f"{option} '{target}' restores the latest that can be; take a full backup for what comes after it"
         raise RestoreRefusedError(what, remedy)
     return target
+
+
+def _unusable_from(found: Recoverable, interval: Interval) -> Iterator[str]:
+    """Segments that are there and of no use, and may be of what follows the interval."""
+    newest, last, place = found.newest, interval.last, interval.fulls[-1].place
+    history = last.history if last else newest.name if newest else ""
+    end = last.file if last else place.file if place else ""
+    for name, why in found.unusable_segments.items():
+        owner, _, rest = name.partition("/")
+        segment = parse_id(rest.rpartition("/")[2])
+        if owner == history and segment and segment.file and (not end or LogName.of(segment.file) >= LogName.of(end)):
+            yield f"{name}: {why}"
 
 
 def ways_to(target: Target, found: Recoverable) -> list[Way]:
