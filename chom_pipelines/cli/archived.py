@@ -104,7 +104,8 @@ class Aftermath:
             typer.echo(f"{name}: nothing is closed that is not archived")
         if archived.until:
             until = f"up to {archived.until:%Y-%m-%d %H:%M:%S} UTC"
-            broken = archived.gaps or archived.blocked or self.earlier_gaps
+            unusable = self.found is not None and bool(self.found.unusable_segments)
+            broken = unusable or archived.gaps or archived.blocked or self.earlier_gaps
             typer.echo(f"  archived {until}, but not everything" if broken else f"  archived is everything {until}")
         for warning in self.warnings:
             typer.echo(f"  warning: {warning}", err=True)

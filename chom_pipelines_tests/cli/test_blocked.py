@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.cli.setting import PASSWORD, setting
@@ -89,3 +91,23 @@ def test_a_gap_that_a_full_backup_is_behind_already_is_told_once(
         assert made.chom("backup", "--type", "incremental") == 1
         assert f"gap: {lost} is missing; a full backup was taken after it" in capsys.readouterr().err
         assert made.chom("backup", "--type", "incremental") == 0
+
+
+def test_who_cannot_read_whether_a_gap_is_mended_says_so_and_does_not_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with archived_server(Flavour.MARIADB) as server:
+        monkeypatch.setenv(PASSWORD, server.backup.password)
+        made, source = setting(tmp_path, server), Archive(server, Backups(tmp_path))
+        Keyring().generate("vault", KeyKind.RSA).without_private().save(tmp_path / "keys.json")
+        assert made.chom("backup", "--verification", "none") == 0
+        for _ in range(2):
+            assert made.chom("backup", "--type", "incremental") == 0
+        lost = source.files()[-1]
+        source.work("FLUSH BINARY LOGS")
+        source.purge()
+        assert made.chom("backup", "--type", "incremental") == 1
+        capsys.readouterr()
+        assert made.chom("backup", "--type", "incremental") == 3
+        told = f"gap: {lost} is missing; whether a full backup was taken after it cannot be read on this machine"
+        assert told in capsys.readouterr().err
