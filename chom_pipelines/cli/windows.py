@@ -26,6 +26,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _COLOURS = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.NOT_VERIFIED: "magenta"}
 _LINE = "{:<20}  {:<20}  {:>11}  {}"
+_MOMENTARY = "{0:<27}  only then      {2:>11}  {3}"
+"""Of a full backup alone: a moment with its microseconds, so that 80 columns are not enough for it twice."""
 _MOMENT = "%Y-%m-%d %H:%M:%SZ"
 
 
@@ -66,7 +68,7 @@ def _print(found: Recoverable, server: Server, now: datetime) -> None:
         length = output.duration(interval.duration.total_seconds()) if interval.last else "-"
         first, others = interval.fulls[0], len(interval.fulls) - 1
         begin, end = (output.utc_text(bound).replace(" UTC", "Z") for bound in interval.bounds)
-        typer.echo(_LINE.format(begin, end, length, first.id))
+        typer.echo((_LINE if interval.last else _MOMENTARY).format(begin, end, length, first.id))
         if others:
             typer.echo(f"    has {output.amount(others, 'more full backup')}")
         typer.echo(f"    {_proved(interval)}")
