@@ -195,6 +195,10 @@ class NotArchivedError(ChomError):
     """Not everything that a server wrote in some time is in the archive of its binary log; the message says why."""
 
 
+class ArchiveBeginsError(NotArchivedError):
+    """The archive was begun later than some time, or within it: none of it was lost since."""
+
+
 class ArchiveBehindError(NotArchivedError):
     """The archive does not reach the end of some time yet, by its server's clock."""
 

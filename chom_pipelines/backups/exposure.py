@@ -28,7 +28,7 @@ QUESTIONS = {
 
 def answers(found: Recoverable, server: Server, now: datetime) -> dict[str, Verdict]:
     """Both questions, by name; `now` is aware."""
-    return {EXPOSURE: _exposed(found, server, now), UNBROKEN: _unbroken(found, server)}
+    return {EXPOSURE: _exposed(found, server, now), UNBROKEN: unbroken(found, server)}
 
 
 def limit(server: Server) -> timedelta:
@@ -52,7 +52,8 @@ def _exposed(found: Recoverable, server: Server, now: datetime) -> Verdict:
     return Verdict(Outcome.PASSED, said, details)
 
 
-def _unbroken(found: Recoverable, server: Server) -> Verdict:
+def unbroken(found: Recoverable, server: Server) -> Verdict:
+    """Whether what is archived can be replayed, all of it, and nothing is lacking in it."""
     unlogged = [each for each in found.unlogged(server.databases) if not found.is_mended(each)]
     mended = len(found.windows.gaps) - len(found.open_gaps)
     details: Details = {
@@ -65,7 +66,7 @@ def _unbroken(found: Recoverable, server: Server) -> Verdict:
     earlier = f"; {mended} earlier, each followed by a full backup" if mended else ""
     return (
         _broken(found, unlogged, details)
-        or _doubtful(found, unlogged, details)
+        or _doubtful(found, server, unlogged, details)
         or Verdict(Outcome.PASSED, f"no gap{earlier}", details)
     )
 
@@ -88,8 +89,11 @@ def _broken(found: Recoverable, unlogged: Sequence[Unlogged], details: Details) 
     return None
 
 
-def _doubtful(found: Recoverable, unlogged: Sequence[Unlogged], details: Details) -> Verdict | None:
-    """What keeps it from being known."""
+def _doubtful(found: Recoverable, server: Server, unlogged: Sequence[Unlogged], details: Details) -> Verdict | None:
+    """What keeps it from being known. Where nothing is archived, and nothing is to be, there is nothing to know."""
+    if server.schedules.binlogs is None and not found.histories:
+        what = "no binary log is archived, as chom.yaml says with schedules.binlogs: only full backups can be restored"
+        return Verdict(Outcome.PASSED, what, details)
     if not any(interval.last for interval in found.windows.intervals):
         return Verdict(Outcome.NOT_VERIFIED, "no binary log that follows a full backup is archived", details)
     if unlogged:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import typer
 
+from chom_pipelines.backups.exposure import unbroken
 from chom_pipelines.binlogs.archive.archiving import Archived, warnings_of
+from chom_pipelines.binlogs.archive.chain import Gap
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.archive.unlogged import Unlogged
+from chom_pipelines.binlogs.archive.unlogged import unlogged as unlogged_of_segments
+from chom_pipelines.binlogs.recovery.recoverable import Recoverable
 from chom_pipelines.cli import output
+from chom_pipelines.inventory.models import Server
+from chom_pipelines.outcome import Outcome
 
 _LEADS_NOWHERE = (
     "there is no full backup, so that nothing can be restored with this archive; take one: "
@@ -18,35 +25,90 @@ _LEADS_NOWHERE = (
 )
 
 
-def print_archived(
-    server: str, archived: Archived, unlogged: Sequence[Unlogged], *, leads_nowhere: bool, json: bool
-) -> None:
-    """What was added, how far the archive goes, the gaps that were found, and what of the new is not in the log.
+@dataclass(frozen=True)
+class Aftermath:
+    """What one run has archived of a server's binary log, and what of all that is archived leads nowhere now."""
 
-    `leads_nowhere`: there is no full backup.
-    """
-    warnings = [_LEADS_NOWHERE] if leads_nowhere else []
-    if json:
-        more = {"unlogged": [unlogged_json(each) for each in unlogged], "warnings": warnings}
-        output.document("backup", {"archive": {**_as_json(server, archived), **more}})
-        return
-    new = archived.new
-    if new:
-        names = new[0].file if len(new) == 1 else f"{new[0].file} to {new[-1].file}"
-        typer.echo(f"{server}: {output.amount(len(new), 'file')} of the binary log archived, {names}")
-        read, stored = sum(each.end - each.start for each in new), sum(each.stored_bytes for each in new)
-        transactions = output.amount(sum(each.transactions for each in new), "transaction")
-        encrypted = ", encrypted" if new[-1].stream_key else ""
-        typer.echo(f"  {transactions}, {output.size(read)} in {output.size(stored)}{encrypted}")
-    elif archived.blocked:
-        typer.echo(f"{server}: nothing more of the binary log could be archived")
-    else:
-        typer.echo(f"{server}: nothing is closed that is not archived")
-    if archived.until:
-        typer.echo(f"  archived is everything up to {archived.until:%Y-%m-%d %H:%M:%S} UTC")
-    warnings += warnings_of(archived.began_anew, archived.blocked, archived.gaps, unlogged)
-    for warning in warnings:
-        typer.echo(f"  warning: {warning}", err=True)
+    server: Server
+    archived: Archived
+    found: Recoverable | None
+    """None: this machine may add to the archive and not read it."""
+    leads_nowhere: bool
+    """There is no full backup."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """Failed where something is lost or was not archived, by this run or still by one before."""
+        archived = self.archived
+        if archived.gaps or archived.blocked or archived.began_anew:
+            return Outcome.FAILED
+        if any(each.lack.matters for each in self.unlogged):
+            return Outcome.FAILED
+        if self.found is None:  # whether a full backup was taken behind a gap is in manifests that cannot be read here
+            return Outcome.NOT_VERIFIED if archived.chain.gaps else Outcome.PASSED
+        return Outcome.FAILED if unbroken(self.found, self.server).outcome is Outcome.FAILED else Outcome.PASSED
+
+    @property
+    def unlogged(self) -> tuple[Unlogged, ...]:
+        """What is not in the log, and in no full backup behind it either."""
+        if self.found is None:
+            return tuple(unlogged_of_segments(self.archived.new, self.server.databases))
+        return tuple(each for each in self.found.unlogged(self.server.databases) if not self.found.is_mended(each))
+
+    @property
+    def earlier_gaps(self) -> tuple[Gap, ...]:
+        """Those that runs before have found, and no full backup has mended."""
+        new = {each.id for each in self.archived.new}
+        if self.found is None:
+            return tuple(gap for gap in self.archived.chain.gaps if gap.before.id not in new)
+        return tuple(gap for gap in self.found.open_gaps if gap.before.id not in new)
+
+    @property
+    def warnings(self) -> Iterator[str]:
+        """For people; what of it this run has found comes first."""
+        archived = self.archived
+        mended = [gap for gap in archived.gaps if self.found and gap not in self.found.open_gaps]
+        if self.leads_nowhere:
+            yield _LEADS_NOWHERE
+        yield from warnings_of(
+            archived.began_anew, archived.blocked, (gap for gap in archived.gaps if gap not in mended), ()
+        )
+        yield from (f"gap: {gap.why}; a full backup was taken after it" for gap in mended)
+        for gap in self.earlier_gaps:
+            if self.found is None:
+                yield f"gap: {gap.why}; whether a full backup was taken after it cannot be read on this machine"
+            else:
+                yield f"gap: {gap.why}; it stays open until a full backup is taken: `chom backup`"
+        yield from (each.said for each in self.unlogged)
+        if self.found and self.found.unusable_segments:
+            yield unbroken(self.found, self.server).reason
+
+    def print(self, *, json: bool) -> None:
+        """What was added, how far the archive goes, and what is wrong with it."""
+        if json:
+            output.document("backup", {"archive": _as_json(self)})
+            return
+        archived, name = self.archived, self.server.name
+        new = archived.new
+        if new:
+            are_all = len(new) == new[-1].number - new[0].number + 1
+            names = f"{new[0].file} {'to' if are_all else '…'} {new[-1].file}" if len(new) > 1 else new[0].file
+            typer.echo(f"{name}: {output.amount(len(new), 'file')} of the binary log archived, {names}")
+            read, stored = sum(each.end - each.start for each in new), sum(each.stored_bytes for each in new)
+            transactions = output.amount(sum(each.transactions for each in new), "transaction")
+            encrypted = ", encrypted" if new[-1].stream_key else ""
+            typer.echo(f"  {transactions}, {output.size(read)} in {output.size(stored)}{encrypted}")
+        elif archived.blocked:
+            typer.echo(f"{name}: nothing more of the binary log could be archived")
+        else:
+            typer.echo(f"{name}: nothing is closed that is not archived")
+        if archived.until:
+            until = f"up to {archived.until:%Y-%m-%d %H:%M:%S} UTC"
+            unusable = self.found is not None and bool(self.found.unusable_segments)
+            broken = unusable or archived.gaps or archived.blocked or self.earlier_gaps
+            typer.echo(f"  archived {until}, but not everything" if broken else f"  archived is everything {until}")
+        for warning in self.warnings:
+            typer.echo(f"  warning: {warning}", err=True)
 
 
 def unlogged_json(lacking: Unlogged) -> dict[str, Any]:
@@ -56,15 +118,20 @@ def unlogged_json(lacking: Unlogged) -> dict[str, Any]:
     return {"history": lacking.last.history, "from": lacking.start, "to": lacking.last.as_of, **what}
 
 
-def _as_json(server: str, archived: Archived) -> dict[str, Any]:
+def _as_json(after: Aftermath) -> dict[str, Any]:
+    archived, found = after.archived, after.found
     return {
-        "server": server,
+        "server": after.server.name,
         "history": archived.history,
         "segments": [_segment_json(each) for each in archived.new],
         "until": archived.until,
         "began_anew": archived.began_anew or None,
         "blocked": [str(each) for each in archived.blocked],
         "gaps": [gap.why for gap in archived.gaps],
+        "open_gaps": [gap.why for gap in found.open_gaps] if found else None,
+        "unlogged": [unlogged_json(each) for each in after.unlogged],
+        "outcome": after.outcome.value,
+        "warnings": list(after.warnings),
     }
 
 

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from chom_pipelines.backups.taking import Taken, archive_binary_log, take_and_prove
-from chom_pipelines.binlogs.archive.unlogged import unlogged as unlogged_of_segments
+from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.cli import entries, output
-from chom_pipelines.cli.archived import print_archived
+from chom_pipelines.cli.archived import Aftermath
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
-from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.errors import ConfigurationError, KeyUnavailableError
 from chom_pipelines.inventory.environment import (
     RETENTION,
     backup_policy,
@@ -21,7 +21,7 @@ from chom_pipelines.inventory.environment import (
 )
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Inventory, Server
-from chom_pipelines.inventory.opening import existing_repository
+from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.inventory.policies import Verification
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.codecs import Codec
@@ -56,7 +56,8 @@ def backup(
 
     What is left out comes from the environment, else from chom.yaml. Exit code 0 where the backup is there and passed
     the verification that was asked for; 1 where it is not there, or failed; 3 where it could not be verified. Of a
-    binary log: 1 where this run has found a gap, or what it could not archive; `chom windows` tells earlier ones.
+    binary log: 1 where something could not be archived, or the archive has a gap: also one of an earlier run, until a
+    full backup ends it.
     """
     inventory = load_inventory(config)
     chosen = inventory.server(server)
@@ -77,10 +78,9 @@ def backup(
     if kind is not Kind.FULL:
         with output.progress() as report:
             archived = archive_binary_log(inventory, chosen, policy, report, close=kind is Kind.INCREMENTAL)
-        unlogged = tuple(unlogged_of_segments(archived.new, chosen.databases))
-        print_archived(chosen.name, archived, unlogged, leads_nowhere=_leads_nowhere(inventory, chosen), json=json)
-        lacks = any(each.lack.matters for each in unlogged)
-        raise typer.Exit(1 if archived.gaps or archived.blocked or archived.began_anew or lacks else 0)
+        after = Aftermath(chosen, archived, _recoverable(inventory, chosen), _leads_nowhere(inventory, chosen))
+        after.print(json=json)
+        raise typer.Exit(output.EXIT_CODES[after.outcome])
     with output.progress() as report:
         taken = take_and_prove(inventory, chosen, kind, policy, report, announce=_silent if json else _print_backup)
     if json:
@@ -97,6 +97,15 @@ def _refuse_of_full(options: Mapping[str, object], kind: Kind) -> None:
         if given is not None:
             what = f"{name} is for full backups, and the type is {kind.value}"
             raise ConfigurationError(what, "leave it out; `chom verify --binlogs` proves archived binary logs")
+
+
+def _recoverable(inventory: Inventory, server: Server) -> Recoverable | None:
+    """What can be recovered now; None where the key that reads it is not on this machine."""
+    try:
+        keyring = keyring_of(inventory.repository, server.backup)
+        return recoverable(existing_repository(inventory.repository), server.name, keyring)
+    except KeyUnavailableError:
+        return None
 
 
 def _leads_nowhere(inventory: Inventory, server: Server) -> bool:

@@ -55,8 +55,9 @@ def demo(
     """Back up, prove and restore a sample shop while its customers go on ordering.
 
     A private MariaDB, an account with the least privileges, a backup and a verification restore as Dagster runs, a
-    restore beside the live database and a comparison by the server itself; then Dagster's UI, which shows the runs. In
-    a terminal it stays until Enter or Ctrl-C; elsewhere its answer is checked and it ends. Nothing of this touches
+    restore beside the live database and a comparison by the server itself. Then an accident: rows are deleted, the
+    statement is found in the archived binary log, and what was before it is restored. Last, Dagster's UI shows it all.
+    In a terminal it stays until Enter or Ctrl-C; elsewhere its answer is checked and it ends. Nothing of this touches
     another server, and exit code 0 means that every step was seen to succeed.
     """
     steps = _Steps()

@@ -45,10 +45,13 @@ def drill(
 def _print(found: Drill) -> None:
     end = f", {found.end.file}:{found.end.position}" if found.end else ""
     typer.echo(f"{found.server} as of {output.utc_text(found.moment)}{end}")
-    for way in found.ways:
-        typer.echo(f"  restored by {way}: {output.amount(found.transactions, 'transaction')} replayed")
-    counts = {"table": found.tables, "row": found.rows, "definition": found.definitions}
-    typer.echo(f"  compared: {', '.join(output.amount(count, thing) for thing, count in counts.items())}")
+    for line in found.lines:
+        typer.echo(f"  restored by {line}")
+    if found.tables:
+        counts = {"table": found.tables, "row": found.rows, "definition": found.definitions}
+        typer.echo(f"  compared: {', '.join(output.amount(count, thing) for thing, count in counts.items())}")
+    else:
+        typer.echo("  nothing was compared")
     why = f": {found.reason}" if found.reason else ""
     typer.echo(f"  {found.outcome.words}{why}, in {output.duration(found.seconds)}")
     for failure in found.failures:

@@ -8,10 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from chom_pipelines.binlogs.archive.histories import History, histories, newest_of, reading_histories
+from chom_pipelines.binlogs.archive.histories import History, reading_histories
 from chom_pipelines.binlogs.archive.indexing import MANY_ROWS, IndexedStatement
 from chom_pipelines.binlogs.format.statements import Does
 from chom_pipelines.binlogs.format.transactions import TableRows
+from chom_pipelines.binlogs.recovery.choosing import Way, leads_before, whole_ways
+from chom_pipelines.binlogs.recovery.recoverable import recoverable
 from chom_pipelines.binlogs.recovery.searching import Change, Event, Search, events, unread
 from chom_pipelines.binlogs.recovery.targets import parse_time
 from chom_pipelines.cli import output
@@ -43,8 +45,9 @@ def find_events(
 ) -> None:
     """Find drops, truncations, DDL and changes of many rows in the archived binary log, oldest first.
 
-    Each is told with its time (UTC), its place in the log, and the command that restores all that was before it. On
-    MariaDB, whose log notes when statements began, it was committed then or later. Exit code 1 where nothing is found.
+    Each is told with its time (UTC), its place in the log, and the command that restores all that was before it, where
+    a full backup leads there. On MariaDB, whose log notes when statements began, it was committed then or later. Exit
+    code 1 where nothing is found.
     """
     chosen, repository, keyring = backups_of(config, server)
     since, until = (parse_time(each) if each else None for each in (begin, end))
@@ -58,11 +61,11 @@ def find_events(
         rows=rows,
     )
     with reading_histories(repository, chosen.name, "search"):
-        archived = histories(repository, chosen.name, keyring)
-        newest = newest_of(archived)
+        known = recoverable(repository, chosen.name, keyring)
+        archived, newest, ways = known.histories, known.newest, whole_ways(known)
         found = (event for history in archived for event in events(history, search, keyring, newest=history is newest))
         if json:
-            shown = [_as_json(each) for each in found]
+            shown = [_as_json(each, ways) for each in found]
             body = {"server": chosen.name, "events": shown, "not_searched": _not_searched(archived, search)}
             output.document("events", body)
             count = len(shown)
@@ -70,7 +73,7 @@ def find_events(
             count, typed = 0, {"--server": server, "--config": config and str(config)}
             given = "".join(f" {name} {quote(value)}" for name, value in typed.items() if value)
             for count, each in enumerate(found, 1):  # noqa: B007  (the number of all)
-                _print(each, given)
+                _print(each, given, restorable=_is_restorable(each, ways))
             if not count:
                 fewer = f"; --rows 1 finds changes of fewer than {output.amount(rows, 'row')}" if rows > 1 else ""
                 typer.echo(f"nothing is found in the archive of {chosen.name}{fewer}")
@@ -97,12 +100,16 @@ def _not_searched(archived: Sequence[History], search: Search) -> list[str]:
     if last is None:
         return [*found, "anything: no binary log is archived; `chom backup --type incremental` archives it"]
     if search.end is None or search.end > last.until:
-        later = f"what came after {output.utc_text(last.until)}, up to where the binary log is archived"
-        found.append(f"{later}; `chom backup --type incremental` archives the rest")
+        later = f"what came after {output.utc_text(last.until)}, where the archive ends"
+        found.append(f"{later}; `chom backup --type incremental` archives what followed")
     return found
 
 
-def _print(event: Event, given: str) -> None:
+def _is_restorable(event: Event, ways: Sequence[Way]) -> bool:
+    return leads_before(ways, event.history, event.file, event.entry.start)
+
+
+def _print(event: Event, given: str, *, restorable: bool) -> None:
     gtid = f"  GTID {event.entry.gtid}" if event.entry.gtid else ""
     typer.secho(f"{output.utc_text(event.time)}  {event.before}{gtid}", bold=True)
     for rows in event.rows:
@@ -112,7 +119,10 @@ def _print(event: Event, given: str) -> None:
         shown = text if len(text) <= _TEXT else f"{text[:_TEXT]}…"
         where = f"in {statement.database}: " if statement.database else ""
         typer.echo(f"  {output.printable(where + shown)}")
-    typer.echo(f"  all that was before it: chom restore --before {event.before} {_destination(event)}{given}")
+    if restorable:
+        typer.echo(f"  all that was before it: chom restore --before {event.before} {_destination(event)}{given}")
+    else:
+        typer.echo("  what was before it cannot be restored: no full backup and unbroken archive lead there")
 
 
 def _destination(event: Event) -> str:
@@ -142,7 +152,7 @@ def _changed(rows: TableRows) -> str:
     return f"{rows.database}.{rows.table}: {', '.join(told) or 'rows changed'}{more}"
 
 
-def _as_json(event: Event) -> dict[str, Any]:
+def _as_json(event: Event, ways: Sequence[Way]) -> dict[str, Any]:
     entry = event.entry
     return {
         "history": event.history,
@@ -152,6 +162,7 @@ def _as_json(event: Event) -> dict[str, Any]:
         "end": entry.end,
         "gtid": entry.gtid,
         "before": event.before,
+        "restorable": _is_restorable(event, ways),
         "rows": [each._asdict() for each in event.rows],
         "statements": [each._asdict() for each in event.statements],
     }

@@ -31,6 +31,8 @@ FORMAT = 2
 
 EXIT_CODES = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.NOT_VERIFIED: 3}
 
+_BAR = 12
+"""Characters, so that 80 columns have room for what is done."""
 _WIDE = 1000  # where no terminal breaks lines, neither does a table
 
 _log = logging.getLogger(__name__)
@@ -90,9 +92,19 @@ def progress() -> Iterator[Report]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.table import Column
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bars:
+    def whole() -> Column:
+        return Column(no_wrap=True)
+
+    columns = (
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+        BarColumn(_BAR, table_column=whole()),
+        DownloadColumn(table_column=whole()),
+        TransferSpeedColumn(table_column=whole()),
+        TimeRemainingColumn(compact=True, table_column=whole()),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bars:
         tasks, lock = {}, threading.Lock()  # threads report, too
 
         def report(done: int, total: int | None, label: str) -> None:

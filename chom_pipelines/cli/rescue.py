@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -15,7 +17,7 @@ from chom_pipelines.cli.opening import backups_of
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.cli.restore_options import account_explained, moment_of, target_endpoint
 from chom_pipelines.errors import ConfigurationError
-from chom_pipelines.repository.files import reported
+from chom_pipelines.repository.files import create_file, reported
 from chom_pipelines.repository.streams import LATEST
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.rescue import compared, refuse_incomparable
@@ -34,7 +36,8 @@ def rescue(
         Path | None, typer.Option("--output", metavar="FILE", help="Where the SQL goes; else DB.T.rescue.sql.")
     ] = None,
     at: Annotated[
-        str | None, typer.Option(metavar="TIME", help="As of then: '2026-01-02 03:04:05Z', or +01:00.")
+        str | None,
+        typer.Option(metavar="TIME|latest", help="As of then: '2026-01-02 03:04:05Z', or +01:00; latest: the newest."),
     ] = None,
     gtid: Annotated[str | None, typer.Option(metavar="GTID", help="As of just behind this transaction.")] = None,
     before: Annotated[str | None, typer.Option(metavar="FILE:POS", help="As of this place of the binary log.")] = None,
@@ -52,8 +55,8 @@ def rescue(
     database, _, name = table.partition(".")
     if not database or not name:
         raise ConfigurationError(f"{table!r} is no table with its database", "--table shop.users")
-    moment = moment_of(at, gtid, before)
-    if moment is None:
+    wanted = moment_of(at, gtid, before)
+    if wanted is None:
         raise ConfigurationError("it is not said as of when", "use --at TIME, --gtid GTID or --before FILE:POS")
     file = output_file or Path(f"{table}.rescue.sql")
     if file.exists():
@@ -61,20 +64,22 @@ def rescue(
     copy = into or f"{database}_rescue"
     chosen, repository, keyring = backups_of(config, server)
     endpoint = target_endpoint(chosen, user)
+    with account_explained(user):
+        refuse_incomparable(endpoint, (database, name), (copy, name))
     request = RestoreRequest(tables=(table,), rename={database: copy})
-    with (
-        output.progress() as report,
-        account_explained(user),
-        point_in_time(repository, chosen.name, moment, backup=LATEST, keyring=keyring, report=report) as ready,
-    ):
-        refuse_incomparable(endpoint, (database, name))
-        for warning in ready.warnings:
-            typer.echo(f"warning: {warning}", err=True)
-        recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=report)
-        threads = chosen.backup.threads
-        recovered, result = recover_into_server(ready, endpoint, recoverer, lambda _: request, threads=threads)
-    found = compared(endpoint, (database, name), (copy, name), str(moment))
-    with reported(file), os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+    with _new_file(file) as opened:  # before hours are spent on what cannot be written
+        with (
+            output.progress() as report,
+            account_explained(user),
+            point_in_time(repository, chosen.name, wanted, backup=LATEST, keyring=keyring, report=report) as ready,
+        ):
+            for warning in ready.warnings:
+                typer.echo(f"warning: {warning}", err=True)
+            recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=report)
+            threads = chosen.backup.threads
+            recovered, result = recover_into_server(ready, endpoint, recoverer, lambda _: request, threads=threads)
+        moment = ready.recovery.target
+        found = compared(endpoint, (database, name), (copy, name), str(moment))
         opened.write(found.sql)
     if json:
         body = {"table": table, "copy": f"{copy}.{name}", "moment": str(moment), "rows": result.rows, "sql": str(file)}
@@ -86,3 +91,16 @@ def rescue(
     typer.echo(f"  with other values now: {output.amount(found.changed, 'row')}")
     typer.echo(f"  came later, and left alone: {output.amount(found.added, 'row')}")
     typer.echo(f"  {file} has the SQL that puts rows back: read it, run it, then COMMIT; and drop {copy}")
+
+
+@contextmanager
+def _new_file(file: Path) -> Iterator[TextIO]:
+    """A new file, 0600, which is gone again where the block fails. Raises DiskFullError or RepositoryError."""
+    with reported(file):
+        descriptor = create_file(file)
+    try:
+        with reported(file), os.fdopen(descriptor, "w") as opened:
+            yield opened
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise

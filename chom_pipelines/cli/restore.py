@@ -10,9 +10,10 @@ import typer
 
 from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.cli import output
+from chom_pipelines.cli.further import print_archived_beyond
 from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption, refuse_unnamed
 from chom_pipelines.cli.restore_options import PASSWORD, account_explained, moment_of, target_endpoint
-from chom_pipelines.cli.restore_plan import print_plan
+from chom_pipelines.cli.restore_plan import print_plan, whose
 from chom_pipelines.cli.restore_to import PointInTimeRequest, restore_to_point_in_time
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory
@@ -93,7 +94,11 @@ def restore(
     ] = False,
     at: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="All that was committed up to then: '2026-01-02 03:04:05Z', or +01:00."),
+        typer.Option(
+            metavar="TIME|latest",
+            help="All that was committed up to then: '2026-01-02 03:04:05Z', or +01:00. latest: all that is archived.",
+            show_default=False,
+        ),
     ] = None,
     gtid: Annotated[
         str | None, typer.Option(metavar="GTID", help="All up to this transaction, itself included.")
@@ -102,7 +107,9 @@ def restore(
         str | None,
         typer.Option(metavar="FILE:POS", help="All that is before this place of the binary log: see `chom events`."),
     ] = None,
-    route: Annotated[Route, typer.Option(help="How the binary log is replayed.")] = Route.REPLICATION,
+    route: Annotated[
+        Route | None, typer.Option(help="How the binary log is replayed; else by replication.", show_default=False)
+    ] = None,
     allow_unencrypted: AllowUnencryptedOption = False,
     config: ConfigOption = None,
     server: ServerOption = None,
@@ -117,6 +124,7 @@ def restore(
     of it is there, or that --accept-losses let through what the warnings name.
     """
     _refuse_unclear(into_server, into_directory, as_database, user)
+    _refuse_route(route, (at, gtid, before))
     refuse_unnamed(backup, allow_unencrypted=allow_unencrypted)
     inventory = load_inventory(config)
     source = inventory.server(server)
@@ -146,11 +154,14 @@ def restore(
         _refuse_of_one_backup(
             {"--allow-unencrypted": allow_unencrypted, "--despite-failed-proof": despite_failed_proof}
         )
-        asked = PointInTimeRequest(source, backup, moment, route, target, request, dry_run=dry_run, json=json)
+        by = route or Route.REPLICATION
+        asked = PointInTimeRequest(source, backup, moment, by, target, request, dry_run=dry_run, json=json)
         with account_explained(user):
             restore_to_point_in_time(repository, keyring, asked)
         return
     entry = repository.find(source.name, backup)
+    if not json and not allow_unencrypted:
+        print_archived_beyond(repository, entry, keyring)
     if dry_run:
         print_plan(entry, keyring, target, request(entry.manifest(keyring)), json=json)
         return
@@ -170,6 +181,8 @@ def restore(
     typer.echo(f"{entry.id} is restored into {where}, as {', '.join(result.databases)}")
     how = "read back and equal to the dump" if result.equal else "every row counted"
     typer.echo(f"  {done} in {output.duration(seconds)}, {how}")
+    if isinstance(target, Path):
+        typer.echo(f"  {whose(target)}")
     for warning in result.warnings:
         typer.echo(f"  warning: {warning}", err=True)
 
@@ -184,6 +197,11 @@ def _refuse_unclear(
         raise ConfigurationError("it is not said where to restore to", remedy)
     if user and into_directory:
         raise ConfigurationError("--user names an account of a server; a directory has none", "leave --user out")
+
+
+def _refuse_route(route: Route | None, moments: Sequence[str | None]) -> None:
+    if route and not any(moments):
+        raise ConfigurationError("--route is for a point in time, and none is named", "leave it out, or add --at")
 
 
 def _refuse_of_one_backup(options: Mapping[str, bool]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import typer
 
-from chom_pipelines.binlogs.recovery.targets import AtTime, Target, ThroughGtid, parse_place, parse_time
+from chom_pipelines.binlogs.recovery.targets import AtTime, EndOfArchive, Target, ThroughGtid, parse_place, parse_time
 from chom_pipelines.errors import ConfigurationError, MissingPrivilegeError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.server.connection import Endpoint
@@ -19,13 +19,13 @@ PASSWORD = "CHOM_RESTORE_PASSWORD"  # noqa: S105  (the name of a variable)
 _WHO_MAY = "name an account that may write there with --user: the one that takes backups should not"
 
 
-def moment_of(at: str | None, gtid: str | None, before: str | None) -> Target | None:
-    """The point in time, where one was given."""
+def moment_of(at: str | None, gtid: str | None, before: str | None) -> Target | EndOfArchive | None:
+    """The point in time, where one was given; `latest` is all that is archived."""
     given = [text for text in (at, gtid, before) if text is not None]
     if len(given) > 1:
         raise ConfigurationError("--at, --gtid and --before each say where to restore to", "use one of them")
     if at is not None:
-        return AtTime(parse_time(at))
+        return EndOfArchive() if at.strip().lower() == str(EndOfArchive()) else AtTime(parse_time(at))
     if before is not None:
         return parse_place(before)
     return ThroughGtid(gtid) if gtid is not None else None

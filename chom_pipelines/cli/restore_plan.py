@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,24 @@ from chom_pipelines.restores.targets import plan_restore
 from chom_pipelines.server.connection import Endpoint
 
 
+@dataclass(frozen=True)
+class Planned:
+    """What is planned by a backup that was only made to plan by: what people call it, and the backup it begins with."""
+
+    name: str
+    entry: BackupEntry
+    keyring: Keyring | None
+
+
+def whose(directory: Path) -> str:
+    """Who may start a server on a restored directory, for people."""
+    try:
+        owner = directory.owner()
+    except KeyError:  # nobody of this machine has that number
+        owner = str(directory.stat().st_uid)
+    return f"it belongs to {owner}: for a server of another account, run `chown -R mysql: {directory}` first"
+
+
 def print_plan(
     entry: BackupEntry,
     keyring: Keyring | None,
@@ -27,15 +46,17 @@ def print_plan(
     json: bool,
     warnings: tuple[str, ...] = (),
     more: Mapping[str, Any] | None = None,
+    of: Planned | None = None,
 ) -> None:
     """Print the list of operations, and why it would be refused; raises that, after it.
 
-    `warnings` and `more` are for the document.
+    `warnings` and `more` are for the document; `of` is a point in time, whose plan is made by this backup.
     """
     if isinstance(target, Path):
         refuse_directory(target, replace=request.replace)
     found, refused = plan_restore(entry, keyring, target, request)
-    known = opened(entry, keyring)
+    proving = of.entry if of else entry
+    known = opened(proving, of.keyring if of else keyring)
     proved, measured = entries.proved(known), known.restored_in
     where = str(target) if isinstance(target, Path) else target.where
     if json:
@@ -62,7 +83,7 @@ def print_plan(
         if refused:
             raise typer.Exit(refused.exit_code)
         return
-    typer.echo(f"{entry.id} into {where} would, in this order,")
+    typer.echo(f"{of.name if of else entry.id} into {where} would, in this order,")
     for each in found.all:
         typer.echo(f"  {each.line}")
     rows, size = sum(each.table.rows for each in found.tables), sum(each.table.bytes for each in found.tables)
@@ -71,8 +92,10 @@ def print_plan(
     typer.echo(f"tables: {len(found.tables)}, with {output.amount(rows, 'row')}, {output.size(size)}; {lost}")
     for warning in found.warnings:
         typer.echo(f"warning: {warning}")
-    typer.echo(f"{entry.id}: {proved}")
-    if measured is None:
+    typer.echo(f"{proving.id}: {proved}")
+    if of:  # how long that takes was said before
+        pass
+    elif measured is None:
         typer.echo("how long it takes is not known: `chom verify --level full` restores it and measures that")
     else:
         typer.echo(f"all of it was restored on this machine in {output.duration(measured)}, the last time")

@@ -16,12 +16,13 @@ from chom_pipelines.binlogs.recovery.point_in_time import (
     point_in_time,
     recover_into_directory,
     recover_into_server,
+    refuse_unknown_tables,
 )
 from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
 from chom_pipelines.binlogs.recovery.stopping import Located
-from chom_pipelines.binlogs.recovery.targets import Target
+from chom_pipelines.binlogs.recovery.targets import EndOfArchive, Target
 from chom_pipelines.cli import output
-from chom_pipelines.cli.restore_plan import print_plan
+from chom_pipelines.cli.restore_plan import Planned, print_plan, whose
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.repository.drill import REPLAY
 from chom_pipelines.repository.keys import Keyring
@@ -39,7 +40,7 @@ class PointInTimeRequest:
 
     source: Server
     backup: str
-    moment: Target
+    moment: Target | EndOfArchive
     route: Route
     target: Endpoint | Path
     request: Callable[[Manifest], RestoreRequest]
@@ -62,6 +63,7 @@ def restore_to_point_in_time(repository: Repository, keyring: Keyring | None, as
         ) as ready,
     ):
         wanted = asked.request(ready.contents.manifest)
+        refuse_unknown_tables(ready, wanted.tables)
         recoverer = ready.recoverer(asked.route, accounts=wanted.accounts, report=report)
         recoverer.refuse_unfit_route()
         if not asked.json:
@@ -96,6 +98,7 @@ def _print_plan(
         _announce(ready, changes)
     elif ready.recovery.files and not asked.json:
         typer.echo("  the log in between changes rows alone; their numbers below are those of the backup")
+    full = ready.contents.manifest.id
     with backup_to_plan_by(ready, recoverer, repository, keyring, asked.source.backup.threads) as (entry, opening):
         print_plan(
             entry,
@@ -105,6 +108,7 @@ def _print_plan(
             json=asked.json,
             warnings=ready.warnings,
             more={**_as_json(asked, ready), "operations_by": "recovery" if changes else "backup"},
+            of=Planned(f"{entry.server} as of {ready.recovery.target}", repository.find(entry.server, full), keyring),
         )
 
 
@@ -122,7 +126,8 @@ def _announce(ready: PointInTime, changes: Located) -> None:
 
 def _print_way(asked: PointInTimeRequest, ready: PointInTime) -> None:
     would = "would be restored" if asked.dry_run else "is being restored"
-    typer.echo(f"{asked.source.name} as of {asked.moment} {would} into {asked.where}:")
+    all_of_it = ", which is all that is archived," if isinstance(asked.moment, EndOfArchive) else ""
+    typer.echo(f"{asked.source.name} as of {ready.recovery.target}{all_of_it} {would} into {asked.where}:")
     for line in ready.recovery.lines:
         typer.echo(f"  {line}")
     for warning in ready.warnings:
@@ -141,15 +146,31 @@ def _print_result(
         body = {**_as_json(asked, ready), **vars(result), "warnings": warnings, "seconds": seconds}
         output.document("restore", {**body, "replayed": recovered.transactions})
         return
-    typer.echo(f"{asked.source.name} as of {asked.moment} is restored into {asked.where}")
+    typer.echo(f"{asked.source.name} as of {ready.recovery.target} is restored into {asked.where}")
     replayed = output.duration(recovered.restored.phases[REPLAY])
     end = ready.recovery.end
     reached = f", up to {end.file}:{end.position}" if end else ""
     transactions, tables = output.amount(recovered.transactions, "transaction"), output.amount(result.tables, "table")
     typer.echo(f"  {transactions} replayed by {asked.route.value} in {replayed}{reached}")
-    typer.echo(f"  {tables} as {', '.join(result.databases)}, in {output.duration(seconds)} in all")
+    if ready.recovery.files:
+        typer.echo(f"  {_compared(asked, recovered)}")
+    if isinstance(asked.target, Path):  # what the backup had is known, and not what it has become by the replay
+        typer.echo(f"  in {output.duration(seconds)} in all")
+        typer.echo(f"  {whose(asked.target)}")
+    else:
+        rows = f"{tables} with {output.amount(result.rows, 'row')}"
+        typer.echo(f"  {rows} as {', '.join(result.databases)}, in {output.duration(seconds)} in all")
     for warning in warnings:
         typer.echo(f"  warning: {warning}", err=True)
+
+
+def _compared(asked: PointInTimeRequest, recovered: Recovered) -> str:
+    """What is known of where the replay ended."""
+    if recovered.counted:
+        return "it stands where the archive says, after as many transactions"
+    if asked.route is Route.CLIENT:
+        return "every statement up to there was executed; these servers count no transactions that come from clients"
+    return "it stands where the archive says"
 
 
 def _as_json(asked: PointInTimeRequest, ready: PointInTime) -> dict[str, Any]:
@@ -158,7 +179,7 @@ def _as_json(asked: PointInTimeRequest, ready: PointInTime) -> dict[str, Any]:
     return {
         "server": asked.source.name,
         "target": asked.where,
-        "moment": str(asked.moment),
+        "moment": str(recovery.target),
         "backup": recovery.way.full.id,
         "begin": recovery.begin.model_dump() if recovery.begin else None,
         "end": recovery.end.model_dump() if recovery.end else None,

@@ -25,8 +25,10 @@ from chom_pipelines.outcome import Outcome, worst
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _COLOURS = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.NOT_VERIFIED: "magenta"}
-_LINE = "{:<20}  {:<20}  {:>9}  {}"
-_MOMENT = "%Y-%m-%d %H:%M:%S"
+_LINE = "{:<20}  {:<20}  {:>11}  {}"
+_MOMENTARY = "{0:<27}  only then      {2:>11}  {3}"
+"""Of a full backup alone: a moment with its microseconds, so that 80 columns are not enough for it twice."""
+_MOMENT = "%Y-%m-%d %H:%M:%SZ"
 
 
 @app.command()
@@ -37,7 +39,7 @@ def windows(config: ConfigOption = None, server: ServerOption = None, json: Json
 
     Of every server, unless one is named. Objects are not read: `chom verify` does that. Exit code 1 where the archive
     has a gap, or lacks what the server did not log, and no full backup has mended that, or more is at stake than
-    exposure_minutes allow; 3 where no binary log is archived; else 0.
+    exposure_minutes allow; 3 where no binary log is archived though schedules.binlogs says when; else 0.
     """
     inventory = load_inventory(config)
     servers = inventory.servers if server is None else (inventory.server(server),)
@@ -65,9 +67,10 @@ def _print(found: Recoverable, server: Server, now: datetime) -> None:
     for interval in found.windows.intervals:
         length = output.duration(interval.duration.total_seconds()) if interval.last else "-"
         first, others = interval.fulls[0], len(interval.fulls) - 1
-        more = f", and {others} more full backups" if others > 1 else ", and one more full backup" if others else ""
         begin, end = (output.utc_text(bound).replace(" UTC", "Z") for bound in interval.bounds)
-        typer.echo(_LINE.format(begin, end, length, first.id + more))
+        typer.echo((_LINE if interval.last else _MOMENTARY).format(begin, end, length, first.id))
+        if others:
+            typer.echo(f"    has {output.amount(others, 'more full backup')}")
         typer.echo(f"    {_proved(interval)}")
         typer.echo(f"    {_drilled(interval)}")
         for full in (each for each in interval.fulls if each.prepared):

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from chom_pipelines.binlogs.recovery.choosing import whole_ways
 from chom_pipelines.binlogs.recovery.point_in_time import PointInTime, point_in_time, recovered_backup, recovered_server
-from chom_pipelines.binlogs.recovery.recoverable import recoverable
+from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.binlogs.recovery.targets import AtTime
 from chom_pipelines.errors import (
@@ -48,6 +48,7 @@ _TRIES = 5
 class _Findings:
     started: datetime
     ways: list[str] = field(default_factory=list)
+    replayed: list[int] = field(default_factory=list)
     phases: dict[str, float] = field(default_factory=dict)
     result: RestoringResult = field(default_factory=RestoringResult)
     unanswered: str = ""
@@ -70,6 +71,7 @@ class _Findings:
             end=recovery.end,
             transactions=recovery.stop.transactions,
             ways=tuple(self.ways),
+            replayed=tuple(self.replayed),
             outcome=outcome,
             reason=reason,
             started=self.started,
@@ -132,20 +134,34 @@ def _begun(
 
     What a try has read of the log tells how long nothing is to be replayed onto that backup, and narrows the choice.
     """
-    ways = whole_ways(recoverable(repository, server, keyring))
+    found = recoverable(repository, server, keyring)
+    ways = whole_ways(found)
     quiet: dict[str, datetime] = {}
     for _ in range(_TRIES):
         chosen = some_second(ways, *within, quiet)
         if chosen is None:
             when = "" if within == ALWAYS else f" from {utc_text(within[0])} to {utc_text(within[1])}"
             what = f"nothing of {server}{when} can be drilled: no binary log that follows a full backup is archived"
-            raise RestoreRefusedError(what, "`chom backup --type incremental` archives it")
+            raise RestoreRefusedError(what, _what_mends(found, within))
         with point_in_time(repository, server, AtTime(chosen), keyring=keyring, report=report) as ready:
             stop, full = ready.recovery.stop, ready.recovery.way.full.id
             if stop.transactions or full in quiet or len(quiet) == _TRIES - 1:
                 yield chosen, ready
                 return
             quiet[full] = stop.following.time if stop.following else ALWAYS[1]
+
+
+def _what_mends(found: Recoverable, within: tuple[datetime, datetime]) -> str:
+    """What there is to do so that something of that time can be drilled: of the past that may be nothing."""
+    begin, end = within
+    if not found.fulls:
+        return "take a full backup: what is archived behind it can be drilled"
+    if all(full.as_of >= end for full in found.fulls):
+        return "nothing mends that: every full backup was taken later; `chom windows` lists what can be drilled"
+    archived = max((run.last.until for run in found.runs), default=begin)
+    if archived >= end or found.open_gaps:
+        return "nothing mends that: it is in a gap of the archive; `chom windows` lists what can be drilled"
+    return "`chom backup --type incremental` archives what the server still has of it"
 
 
 def _compared(
@@ -161,6 +177,7 @@ def _compared(
         with timed(findings.phases, "first way"):
             entry, recovered = stack.enter_context(recovered_backup(ready, first, threads=0))
         findings.phases[REPLAY] = recovered.restored.phases[REPLAY]
+        findings.replayed.append(recovered.transactions)
         with timed(findings.phases, "read the log again"):
             second = stack.enter_context(_second(repository, ready, keyring, report))
         if second is None:
@@ -170,7 +187,8 @@ def _compared(
         findings.ways.append(_said(again, route))
         with timed(findings.phases, "second way"):
             recoverer = again.recoverer(route, accounts=False, report=report)
-            server, _ = stack.enter_context(recovered_server(again, recoverer))
+            server, recovered = stack.enter_context(recovered_server(again, recoverer))
+        findings.replayed.append(recovered.transactions)
         findings.result.scratch = server.facts.label
         with timed(findings.phases, "compare"):
             compare(Contents.of(entry, None), server, len(os.sched_getaffinity(0)), report, findings.result)

@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
 from chom_pipelines.errors import DamagedError, ObjectExistsError, RepositoryError
+from chom_pipelines.log_lines import amount
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.entry import BackupEntry
@@ -37,8 +38,11 @@ class Drill(BaseModel):
     backup: str = Field(description="the id of the full backup from which it began")
     moment: AwareDatetime = Field(description="what was restored, by the server's clock")
     end: Position | None = Field(default=None, description="the place of the binary log that it comes to")
-    transactions: NonNegativeInt = Field(description="that were replayed, by each way")
-    ways: tuple[str, ...] = Field(description="by which it was restored, as 'replication from full_20260102_020000'")
+    transactions: NonNegativeInt = Field(description="that are replayed, by the first way")
+    ways: tuple[str, ...] = Field(description="by which it is restored, as 'replication from full_20260102_020000'")
+    replayed: tuple[NonNegativeInt, ...] = Field(
+        default=(), description="transactions that each of the ways has replayed, of those that got there"
+    )
     outcome: Outcome
     reason: str = Field(default="", description="why it is not passed; empty where it is")
     started: AwareDatetime
@@ -62,6 +66,13 @@ class Drill(BaseModel):
         if not self.transactions:
             raise ValueError("what replayed nothing of the log has not passed")
         return self
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """For people: each way, and what it has replayed."""
+        counts = [f"{amount(count, 'transaction')} replayed" for count in self.replayed]
+        counts += ["it did not get there"] * (len(self.ways) - len(counts))
+        return tuple(f"{way}: {count}" for way, count in zip(self.ways, counts, strict=True))
 
     @property
     def seconds(self) -> float:

@@ -25,7 +25,8 @@ def not_allowed(found: Operations, facts: ServerFacts, authority: Authority, whe
         lines.append("what is granted on single tables or columns does not count here: grant it on the database")
     if needs and has_roles(authority.grants):
         lines.append("a role counts only where it is a default role")
-    what = f"{where}: as {authority.label} this would stop midway, with something lost; nothing was done"
+    lost = ", with something lost" if found.destructive else ""
+    what = f"{where}: as {authority.label} this would stop midway{lost}; nothing was done"
     statements = [*grants(needs, authority.user, authority.host), *(each.remedy for each in barred)]
     remedy = "\n".join((WHO_ELSE if needs else "do this first:", *statements))
     return RestoreRefusedError("\n  ".join((what, *lines)), remedy)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
+from chom_pipelines.log_lines import amount
 
 _SYSTEM_TABLESPACE = "ibdata1"
 _ELSEWHERE = "choose another directory"
@@ -72,7 +73,7 @@ def contained(directory: Path) -> str:
     names = sorted(path.name for path in directory.iterdir())
     files = [path for path in directory.rglob("*") if path.is_file() and not path.is_symlink()]
     size = sum(path.stat().st_size for path in files)
-    return f"{len(files):,} files, {size:,} bytes, in {', '.join(names)}" if names else ""
+    return f"{amount(len(files), 'file')}, {amount(size, 'byte')}, in {', '.join(names)}" if names else ""
 
 
 def put_in_place(new: Path, directory: Path, *, replace: bool) -> None:

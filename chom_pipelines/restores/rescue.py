@@ -20,10 +20,18 @@ class Rescued:
     sql: str
 
 
-def refuse_incomparable(endpoint: Endpoint, live: tuple[str, str]) -> None:
-    """Raise RestoreRefusedError where the live table has no primary key; one that is gone may still be restored."""
+def refuse_incomparable(endpoint: Endpoint, live: tuple[str, str], restored: tuple[str, str]) -> None:
+    """Raise RestoreRefusedError where the live table is gone or has no primary key, or the copy's name is taken."""
     with Session(endpoint) as session:
-        if _columns(session, live) and not _key(session, live):
+        if not _columns(session, live):
+            what = f"there is no {'.'.join(live)} on {endpoint.where} that a copy could be compared with"
+            remedy = "correct --table; one that is gone comes back as of then by `chom restore` with --tables"
+            raise RestoreRefusedError(what, f"{remedy} and --as-database, or --into-server")
+        if _columns(session, restored):
+            what = f"{'.'.join(restored)} is there already on {endpoint.where}"
+            remedy = "name another database for the copy with --into; or drop that, where it is of an earlier rescue"
+            raise RestoreRefusedError(what, remedy)
+        if not _key(session, live):
             what = f"{'.'.join(live)} has no primary key by which its rows could be told apart"
             raise RestoreRefusedError(what, "restore it beside the live one with chom restore, and compare yourself")
 

@@ -33,6 +33,7 @@ from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.datadir import create_datadir
 from chom_pipelines.server.directories import claimed_directory
 from chom_pipelines.server.facts import Flavour, ServerFacts, parse_version, read_facts
+from chom_pipelines.server.grants import has_single_tables
 from chom_pipelines.server.programs import server_program
 from chom_pipelines.server.scratch import ScratchServer, scratch_server
 
@@ -74,12 +75,20 @@ def plan_restore(
 
 
 def refusal_of(contents: Contents, target: Endpoint, request: RestoreRequest) -> RestoreRefusedError | None:
-    """Why a restore of this backup into that server would be refused, as things stand; raises the server's errors."""
+    """Why a restore of this backup into that server would be refused, or stop midway, as things stand.
+
+    What is granted on single tables is not known to suffice or not: that is left to be tried. Raises the server's
+    errors.
+    """
     plan = planned(contents.manifest, contents.definitions(), request)
     with Session(target) as session:
         facts = read_facts(session)
         refuse_unfit(contents.manifest, facts, target)
-        return _listed(session, facts, plan)[1]
+        found, refused = _listed(session, facts, plan)
+        authority = read_authority(session, facts)
+        if refused or has_single_tables(authority.grants):
+            return refused
+        return not_allowed(found, facts, authority, target.where)
 
 
 def restore_into_server(

@@ -41,6 +41,15 @@ def test_without_a_full_backup_everything_is_at_stake() -> None:
     assert outcome(Recoverable((), (), {}, {}), 1) is Outcome.FAILED
 
 
+def test_an_archive_that_nobody_wants_is_missed_by_nobody_and_one_that_is_there_is_judged() -> None:
+    unwanted = Server.model_validate({**SERVER.model_dump(exclude_unset=True), "schedules": {"binlogs": None}})
+    found = answers(Recoverable((full(0.5),), (), {}, {}), unwanted, at(1))[UNBROKEN]
+    assert found.outcome is Outcome.PASSED
+    assert "no binary log is archived, as chom.yaml says with schedules.binlogs" in found.reason
+    assert answers(recoverable(0, 2), unwanted, at(4))[UNBROKEN].outcome is Outcome.FAILED
+    assert answers(recoverable(2), unwanted, at(4))[UNBROKEN].outcome is Outcome.NOT_VERIFIED
+
+
 def test_an_archive_that_follows_no_backup_is_not_verified_and_a_gap_fails() -> None:
     assert outcome(Recoverable((full(0.5),), (), {}, {}), 1, UNBROKEN) is Outcome.NOT_VERIFIED
     assert outcome(recoverable(0, 1, 2), 4, UNBROKEN) is Outcome.PASSED

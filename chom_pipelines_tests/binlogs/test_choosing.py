@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.binlogs.recovery import point_in_time
-from chom_pipelines.binlogs.recovery.choosing import read_for, way_to
+from chom_pipelines.binlogs.recovery.choosing import end_of, read_for, way_to
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable
 from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace, Target, ThroughGtid
 from chom_pipelines.errors import RestoreRefusedError
@@ -15,7 +15,7 @@ from chom_pipelines.progress import unreported
 from chom_pipelines.server.directories import roomy_base
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
-from chom_pipelines_tests.binlogs.segments import at, full, history, segment
+from chom_pipelines_tests.binlogs.segments import SIZE, at, full, history, segment
 from chom_pipelines_tests.logical.taking import NAME, Backups
 
 
@@ -27,6 +27,47 @@ def test_a_moment_in_no_window_is_refused_with_the_newest_gap_before_it(hours: f
         way_to(AtTime(at(hours)), found)
     near = "2026-01-02 02:00:00 UTC is the last one before it, 2026-01-02 08:30:00 UTC the first one after it"
     assert near in caught.value.remedy
+
+
+@pytest.mark.parametrize(("hours", "beyond"), [(2.5, False), (3.9, False), (5.5, True)])
+def test_the_archive_is_not_said_to_end_where_a_gap_does(hours: float, *, beyond: bool) -> None:
+    """No full backup is behind it, so that the window ends with it, and the archive does not."""
+    found = Recoverable((full(0.5),), (history(*map(segment, (0, 1, 3, 4))),), {}, {})
+    with pytest.raises(RestoreRefusedError) as caught:
+        way_to(AtTime(at(hours)), found)
+    assert ("the archive does not go beyond 2026-01-02 05:00:00 UTC" in caught.value.what) is beyond
+    assert ("in no window: mysql-bin.000002 is missing" in caught.value.what) is not beyond
+    assert ("`chom backup --type incremental` archives what" in caught.value.remedy) is beyond
+    assert "2026-01-02 02:00:00 UTC is the last one before it" in caught.value.remedy
+
+
+def test_all_that_is_archived_ends_with_the_log_or_with_a_later_full_backup() -> None:
+    archived = history(*map(segment, range(3)))
+    assert end_of(Recoverable((full(0.5),), (archived,), {}, {})) == BeforePlace("mysql-bin.000002", SIZE)
+    later = full(4.5)
+    assert end_of(Recoverable((full(0.5), later), (archived,), {}, {})) == AtTime(later.as_of)
+    with pytest.raises(RestoreRefusedError, match="there is no full backup"):
+        end_of(Recoverable((), (archived,), {}, {}))
+
+
+def test_all_that_is_archived_is_not_taken_for_what_is_before_a_gap() -> None:
+    found = Recoverable((full(0.5),), (history(*map(segment, (0, 1, 3))),), {}, {})
+    with pytest.raises(
+        RestoreRefusedError, match=r"not all that is archived can be restored: mysql-bin.000002"
+    ) as caught:
+        end_of(found)
+    assert f"--before 'mysql-bin.000001:{SIZE}' restores the latest that can be" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("number", "refused"), [(1, False), (2, True), (3, True)])
+def test_a_damaged_end_of_the_archive_is_not_left_out_silently(number: int, *, refused: bool) -> None:
+    damaged = {f"11/binlog_mysql-bin.{number:06d}_000000000004": "it is damaged"}
+    found = Recoverable((full(0.5),), (history(*map(segment, range(3))),), {}, damaged)
+    if not refused:
+        assert end_of(found) == BeforePlace("mysql-bin.000002", SIZE)
+        return
+    with pytest.raises(RestoreRefusedError, match="not all that is archived can be restored: 11/binlog_mysql-bin"):
+        end_of(found)
 
 
 def test_a_moment_in_a_window_is_reached_from_the_newest_backup_before_it() -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.cli.setting import PASSWORD, setting
@@ -33,3 +35,79 @@ def test_what_cannot_be_archived_fails_the_command_and_is_told(
         assert "nothing is closed that is not archived" not in capsys.readouterr().out
         assert made.chom("windows") == 1
         assert f"{file} is missing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flavour", list(Flavour), ids=lambda flavour: flavour.value)
+def test_an_open_gap_fails_each_later_archive_until_a_full_backup_ends_it(
+    flavour: Flavour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with archived_server(flavour) as server:
+        monkeypatch.setenv(PASSWORD, server.backup.password)
+        made, source = setting(tmp_path, server), Archive(server, Backups(tmp_path))
+        assert made.chom("backup", "--verification", "none") == 0
+        assert made.chom("backup", "--type", "incremental") == 0
+        lost = source.files()[-1]
+        source.work("FLUSH BINARY LOGS")
+        source.purge()
+        assert made.chom("backup", "--type", "incremental") == 1
+        for kind in ("incremental", "binlog"):
+            capsys.readouterr()
+            assert made.chom("backup", "--type", kind) == 1
+            told = capsys.readouterr()
+            assert f"gap: {lost} is missing; it stays open until a full backup is taken" in told.err
+            assert "archived is everything" not in told.out
+            code, body = made.document(capsys, "backup", "--type", kind)
+            archive = body["archive"]
+            assert (code, archive["outcome"], archive["gaps"]) == (1, "failed", [])
+            assert archive["open_gaps"] == [f"{lost} is missing"]
+        assert made.chom("windows") == 1
+        into = ("--into-directory", str(tmp_path / "restored"), "--dry-run")
+        assert made.chom("restore", "--at", "latest", *into) == 1
+        refused = capsys.readouterr().err
+        assert f"not all that is archived can be restored: {lost} is missing" in refused
+        assert made.chom("restore", "--before", refused.split("--before '")[1].split("'")[0], *into) == 0
+        _, body = made.document(capsys, "backup", "--type", "binlog")
+        assert made.chom("restore", "--at", body["archive"]["until"], *into) == 1
+        assert f"it is in no window: {lost} is missing" in capsys.readouterr().err
+        assert made.chom("backup", "--verification", "none") == 0
+        capsys.readouterr()
+        assert made.chom("backup", "--type", "incremental") == 0
+        told = capsys.readouterr()
+        assert (lost in told.err, "archived is everything" in told.out) == (False, True)
+
+
+def test_a_gap_that_a_full_backup_is_behind_already_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with archived_server(Flavour.MARIADB) as server:
+        monkeypatch.setenv(PASSWORD, server.backup.password)
+        made, source = setting(tmp_path, server), Archive(server, Backups(tmp_path))
+        assert made.chom("backup", "--type", "incremental") == 0
+        lost = source.files()[-1]
+        source.work("FLUSH BINARY LOGS")
+        source.purge()
+        assert made.chom("backup", "--verification", "none") == 0
+        capsys.readouterr()
+        assert made.chom("backup", "--type", "incremental") == 1
+        assert f"gap: {lost} is missing; a full backup was taken after it" in capsys.readouterr().err
+        assert made.chom("backup", "--type", "incremental") == 0
+
+
+def test_who_cannot_read_whether_a_gap_is_mended_says_so_and_does_not_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with archived_server(Flavour.MARIADB) as server:
+        monkeypatch.setenv(PASSWORD, server.backup.password)
+        made, source = setting(tmp_path, server), Archive(server, Backups(tmp_path))
+        Keyring().generate("vault", KeyKind.RSA).without_private().save(tmp_path / "keys.json")
+        assert made.chom("backup", "--verification", "none") == 0
+        for _ in range(2):
+            assert made.chom("backup", "--type", "incremental") == 0
+        lost = source.files()[-1]
+        source.work("FLUSH BINARY LOGS")
+        source.purge()
+        assert made.chom("backup", "--type", "incremental") == 1
+        capsys.readouterr()
+        assert made.chom("backup", "--type", "incremental") == 3
+        told = f"gap: {lost} is missing; whether a full backup was taken after it cannot be read on this machine"
+        assert told in capsys.readouterr().err

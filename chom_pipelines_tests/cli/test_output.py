@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -53,3 +54,18 @@ def test_on_a_terminal_progress_is_a_bar(monkeypatch: pytest.MonkeyPatch, capsys
     captured = capsys.readouterr()
     assert "data" in captured.err
     assert captured.out == ""
+
+
+def test_bars_fit_into_eighty_columns(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    with progress() as report:
+        for label in ("read full_20260102_020000 before anything is replaced", "data"):
+            report(0, 999_999_999_999, label)
+            report(123_456_789, 999_999_999_999, label)
+    shown = re.sub(r"\x1b\[[0-9;?]*m", "", capsys.readouterr().err)
+    lines = [line for line in re.split(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]+", shown) if line.strip()]
+    assert any("GB" in line for line in lines)
+    assert all(line.count("━") for line in lines)  # none goes on in another one
+    assert max(map(len, lines)) <= 80

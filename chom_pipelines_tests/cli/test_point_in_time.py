@@ -236,6 +236,7 @@ def test_what_is_of_a_backup_by_itself_is_refused_of_a_point_in_time(
         (["--before", "12351"], 2, "names no file"),
         (["--before", "mysql-bin.000001"], 2, "no position follows its file"),
         (["--before", "mysql-bin.000001:"], 2, "no position follows its file"),
+        (["--before", "mysql-bin.000001:999999999"], 1, "mysql-bin.000001 is archived up to"),
         (["--before", "mysql-bin.999999:4"], 1, "mysql-bin.999999 is not in the archive, which has mysql-bin.0"),
         (["--before", "77/mysql-bin.000001:4"], 1, "there is no history 77 in the archive, which has"),
         (["--before", "mysql-bin.000001:4", "--at", "2026-01-02 03:04:05Z"], 2, "use one of them"),
@@ -259,13 +260,141 @@ def test_every_moment_that_windows_prints_is_taken_by_restore(
     assert emptied_anew.chom("backup", "--verification", "none") == 0  # which is a moment by itself as yet
     capsys.readouterr()
     assert emptied_anew.chom("windows") == 0
-    printed = re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?Z", capsys.readouterr().out)
+    out = capsys.readouterr().out
+    lines = [line for line in out.splitlines() if " full_" in line and not line.startswith("    ")]
+    assert max(map(len, lines)) <= 80
+    printed = re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?Z", "\n".join(lines))
     _, body = emptied_anew.document(capsys, "windows")
     told = [each[bound] for each in body["servers"][0]["intervals"] for bound in ("earliest", "latest")]
-    assert len(printed) == len(told) >= 2
+    assert len(set(printed)) == len(set(told)) >= 2  # of a full backup alone both are the same
     for moment in (*printed, *told):
         arguments = ["--at", moment, "--into-directory", str(tmp_path / "restored"), "--dry-run"]
         assert emptied_anew.chom("restore", *arguments) == 0, moment
+
+
+def test_latest_is_all_that_is_archived_and_the_plan_says_which_place_that_is(
+    emptied: Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, body = emptied.document(capsys, "windows")
+    until = body["servers"][0]["intervals"][-1]["until"]
+    target = tmp_path / "restored"
+    arguments = ["--at", "latest", "--into-directory", str(target)]
+    assert emptied.chom("restore", *arguments, "--dry-run") == 0
+    place = f"{until['file']}:{until['position']}"
+    assert f"chom as of {place}, which is all that is archived, would be restored into" in capsys.readouterr().out
+    assert emptied.chom("restore", *arguments) == 0
+    with scratch_server(emptied.server.flavour, data_directory=target) as server, Session(server.endpoint) as session:
+        assert counts(session, emptied.database) == (0, 8)
+
+
+def test_who_restores_a_backup_alone_is_told_that_the_archive_goes_further(
+    emptied: Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, body = emptied.document(capsys, "windows")
+    until = body["servers"][0]["intervals"][-1]["until"]
+    arguments = ["--into-directory", str(tmp_path / "restored"), "--dry-run"]
+    assert emptied.chom("restore", *arguments) == 0
+    told = capsys.readouterr().out
+    assert f"the archive goes further than this backup, up to {until['file']}:{until['position']}, " in told
+    assert ": --at latest restores that as well" in told
+    assert emptied.chom("restore", *arguments, "--json") == 0
+    assert capsys.readouterr().out.startswith("{")
+
+
+def test_a_moment_beyond_the_archive_is_told_how_to_be_had(
+    emptied: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}Z"
+    assert emptied.chom("restore", "--at", now, "--into-directory", "restored") == 1
+    told = capsys.readouterr().err
+    assert "does not go beyond" in told
+    assert "`chom backup --type incremental` archives what the server has written since" in told
+
+
+@pytest.mark.usefixtures("without_recovery")
+def test_a_table_that_never_was_is_refused_before_anything_is_recovered(
+    emptied_anew: Setting, boss: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = emptied_anew.database
+    with emptied_anew.server.connect() as session:
+        session.execute(f"CREATE TABLE {name}.made_later (id INT PRIMARY KEY)")
+        session.execute(f"RENAME TABLE {name}.users TO {name}.called_so")
+    assert emptied_anew.chom("backup", "--type", "incremental") == 0
+    arguments = ["--at", "latest", "--as-database", f"{name}_copy", "--user", boss]
+    for more in ([], ["--dry-run"]):
+        capsys.readouterr()
+        assert emptied_anew.chom("restore", *arguments, *more, "--tables", f"{name}.userz") == 1
+        told = capsys.readouterr().err
+        assert f"{name}.userz: {emptied_anew.latest.id} has no such table, and nothing in the log makes it" in told
+    for made in ("made_later", "called_so"):
+        with pytest.raises(RecoveringError):
+            restored(emptied_anew, *arguments, "--tables", f"{name}.{made}")
+
+
+@pytest.mark.usefixtures("without_recovery")
+def test_an_account_that_may_not_write_is_refused_before_anything_is_recovered(
+    emptied: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert emptied.chom("restore", "--at", "latest", "--as-database", f"{emptied.database}_copy") == 1
+    told = capsys.readouterr().err
+    assert "would stop midway; nothing was done" in told
+    assert "--user" in told
+    assert "something lost" not in told
+
+
+def test_a_plan_that_had_to_be_recovered_names_the_real_backup_and_what_it_is_of(
+    emptied_anew: Setting, boss: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = emptied_anew.database
+    assert emptied_anew.chom("verify", "latest", "--level", "basic") == 0
+    with emptied_anew.server.connect() as session:
+        session.execute(f"CREATE TABLE {name}.made_later (id INT PRIMARY KEY)")
+    assert emptied_anew.chom("backup", "--type", "incremental") == 0
+    arguments = ["--at", "latest", "--as-database", f"{name}_copy", "--user", boss, "--dry-run"]
+    capsys.readouterr()
+    assert emptied_anew.chom("restore", *arguments) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"^chom as of mysql-bin\.\d+:\d+ into .* would, in this order,$", told, re.MULTILINE)
+    assert set(re.findall(r"full_\d+_\d+", told)) == {emptied_anew.latest.id}
+    assert "never proved" not in told
+    _, body = emptied_anew.document(capsys, "restore", *arguments)
+    assert (body["backup"], body["proved"].startswith("basic passed")) == (emptied_anew.latest.id, True)
+
+
+def test_what_was_before_the_oldest_full_backup_is_found_and_said_not_to_come_back(
+    on_both: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = on_both.database
+    with on_both.server.connect() as session:
+        session.execute(f"CREATE TABLE {name}.first (id INT PRIMARY KEY)")
+        session.execute(f"DROP TABLE {name}.first")
+        assert on_both.chom("backup", "--verification", "none") == 0
+        session.execute(f"CREATE TABLE {name}.second (id INT PRIMARY KEY)")
+        session.execute(f"DROP TABLE {name}.second")
+    assert on_both.chom("backup", "--type", "incremental") == 0
+    for table, restorable in (("first", False), ("second", True)):
+        capsys.readouterr()
+        assert on_both.chom("events", "--table", f"{name}.{table}", "--kind", "drop") == 0
+        told = capsys.readouterr().out
+        assert ("chom restore --before" in told) is restorable
+        assert ("what was before it cannot be restored: no full backup" in told) is not restorable
+        _, body = on_both.document(capsys, "events", "--table", f"{name}.{table}", "--kind", "drop")
+        assert {each["restorable"] for each in body["events"]} == {restorable}
+
+
+def test_a_route_without_a_point_in_time_is_refused(emptied: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    assert emptied.chom("restore", "--route", "client", "--into-directory", "restored") == 2
+    assert "--route is for a point in time" in capsys.readouterr().err
+
+
+def test_a_server_whose_log_is_not_to_be_archived_is_no_alarm(
+    on_mariadb: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_mariadb.write(schedules={"binlogs": None})
+    assert on_mariadb.chom("backup", "--verification", "none") == 0
+    capsys.readouterr()
+    assert on_mariadb.chom("windows") == 0
+    assert "no binary log is archived, as chom.yaml says with schedules.binlogs" in capsys.readouterr().out
 
 
 def test_windows_tell_what_is_at_stake(emptied: Setting, capsys: pytest.CaptureFixture[str]) -> None:
@@ -374,6 +503,7 @@ def test_names_and_texts_of_others_cannot_control_the_terminal(
     on_both: Setting, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name, table = on_both.database, "evil\x1b[2Jtable"
+    assert on_both.chom("backup", "--verification", "none") == 0
     with on_both.server.connect() as session:
         session.execute(f"CREATE TABLE {name}.`{table}` (id INT PRIMARY KEY)")
         session.execute(f"DROP TABLE {name}.`{table}` /* \x1b]0;title\x07 \u202e */")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +72,15 @@ def test_where_only_some_databases_are_backed_up_two_full_backups_lead_there(arc
     alone = run(archived)
     assert alone.outcome is Outcome.NOT_VERIFIED
     assert "a single way" in alone.reason
+    assert alone.replayed == (alone.transactions,)
     second = archived.backups.take(archived.server, "shop")
     fill(archived)
     latest = archived.recoverable().windows.latest
     drill = run(archived, latest)
     assert drill.outcome is Outcome.PASSED, drill
     assert drill.ways == (f"replication from {second.id}", f"replication from {first.id}")
+    assert drill.replayed[0] == drill.transactions < drill.replayed[1]  # each way its own number
+    assert f"{first.id}: {drill.replayed[1]} transactions replayed" in drill.lines[1]
 
 
 def test_what_changed_between_two_full_backups_and_is_in_no_log_fails(archived: Archive) -> None:
@@ -107,6 +110,7 @@ def test_what_cannot_be_replayed_fails_with_its_place(archived: Archive) -> None
     drill = run(archived, archived.recoverable().windows.latest)
     assert drill.outcome is Outcome.FAILED
     assert "the replay failed behind mysql-bin." in drill.reason
+    assert drill.lines[0].endswith("it did not get there")
 
 
 def test_a_drill_without_a_transaction_to_replay_is_not_verified(archived: Archive) -> None:
@@ -128,6 +132,17 @@ def test_nothing_to_drill_is_refused(archived: Archive) -> None:
     archived.backups.take(archived.server)
     with pytest.raises(RestoreRefusedError, match="nothing of source can be drilled"):
         run(archived)
+
+
+def test_what_cannot_be_drilled_any_more_is_not_said_to_be_mended_by_an_archive(archived: Archive) -> None:
+    repository, archives = archived.backups.repository, "chom backup --type incremental"
+    last_week = (datetime.now(UTC) - timedelta(days=9), datetime.now(UTC) - timedelta(days=2))
+    for within, mends in ((last_week, False), (ALWAYS, True)):
+        archived.backups.take(archived.server)
+        with pytest.raises(RestoreRefusedError) as caught:
+            run_drill(repository, NAME, archived.keyring, unreported, within=within)
+        assert (archives in caught.value.remedy) is mends
+        assert ("nothing mends that" in caught.value.remedy) is not mends
 
 
 def test_a_record_that_was_changed_is_not_believed(archived: Archive) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from chom_pipelines.binlogs.archive.chain import Chain, Run, anew, lined_up
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
-from chom_pipelines.errors import ArchiveBehindError, NotArchivedError
+from chom_pipelines.errors import ArchiveBeginsError, ArchiveBehindError, NotArchivedError
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def covering(chains: Iterable[Chain], span: Span) -> tuple[Segment, ...]:
     """The segments, one after the other without a gap, with every transaction of that time.
 
     `chains` are those of all of the server's histories. Raises NotArchivedError with the reason and what it costs;
-    ArchiveBehindError where the archive has not got that far yet.
+    ArchiveBeginsError where the oldest of it is later, ArchiveBehindError where the archive has not got that far yet.
     """
     chains = lined_up(chains)
     runs = sorted((run for chain in chains for run in chain.runs), key=_begins)
@@ -43,7 +43,7 @@ def covering(chains: Iterable[Chain], span: Span) -> tuple[Segment, ...]:
     if not begun:
         begins = f"the archive begins at {_moment(_begins(runs[0]))}"
         cost = "of the time before, only full backups can be restored"
-        raise NotArchivedError(f"{what}: {begins}; {cost}", "nothing mends this: the server has nothing older either")
+        raise ArchiveBeginsError(f"{what}: {begins}; {cost}", "nothing mends this: the server has nothing older either")
     before = begun[-1]
     after = next((run for run in runs if _begins(run) > span.start), None)
     if after is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from chom_pipelines.binlogs.archive.chain import Run
 from chom_pipelines.binlogs.archive.segments import Segment
@@ -14,9 +15,11 @@ from chom_pipelines.binlogs.format.gtids import covers
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable
 from chom_pipelines.binlogs.recovery.stopping import NEIGHBOURS
 from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace, Target, ThroughGtid
-from chom_pipelines.binlogs.recovery.windows import Full, Windows, following, run_of
+from chom_pipelines.binlogs.recovery.windows import Full, Interval, following, run_of
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.log_lines import utc_text
+from chom_pipelines.repository.layout import parse_id
+from chom_pipelines.repository.log_name import LogName
 
 _DECIDE = NEIGHBOURS + 2
 """Transactions; the first of them is where the replay stops, and the last where no more are asked for."""
@@ -36,8 +39,40 @@ def way_to(target: Target, found: Recoverable) -> Way:
     ways = ways_to(target, found)
     if not ways:
         what = f"{target} cannot be restored: {_why(target, found)}"
-        raise RestoreRefusedError(what, _nearest(target, found.windows))
+        raise RestoreRefusedError(what, _nearest(target, found))
     return ways[0]
+
+
+def end_of(found: Recoverable) -> Target:
+    """All that is archived; raises RestoreRefusedError where a gap keeps some of it from being restored."""
+    if not found.fulls:
+        raise RestoreRefusedError("nothing can be restored: there is no full backup", "take one: `chom backup`")
+    interval = max(found.windows.intervals, key=lambda each: each.latest)
+    last = interval.last
+    if last is None:
+        target: Target = AtTime(interval.latest)
+    else:
+        is_newest = found.newest is not None and found.newest.name == last.history
+        target = BeforePlace(last.file, last.end, "" if is_newest else last.history)
+    left_out = [*(gap.why for gap in found.open_gaps), *_unusable_from(found, interval)]
+    if left_out:
+        what = f"not all that is archived can be restored: {left_out[-1]}"
+        option = "--at" if isinstance(target, AtTime) else "--before"
+        remedy = f"{option} '{target}' restores the latest that can be; take a full backup for what comes after it"
+        raise RestoreRefusedError(what, remedy)
+    return target
+
+
+def _unusable_from(found: Recoverable, interval: Interval) -> Iterator[str]:
+    """Segments that are there and of no use, and may be of what follows the interval."""
+    newest, last, place = found.newest, interval.last, interval.fulls[-1].place
+    history = last.history if last else newest.name if newest else ""
+    end = last.file if last else place.file if place else ""
+    for name, why in found.unusable_segments.items():
+        owner, _, rest = name.partition("/")
+        segment = parse_id(rest.rpartition("/")[2])
+        if owner == history and segment and segment.file and (not end or LogName.of(segment.file) >= LogName.of(end)):
+            yield f"{name}: {why}"
 
 
 def ways_to(target: Target, found: Recoverable) -> list[Way]:
@@ -78,6 +113,17 @@ def whole_ways(found: Recoverable) -> list[Way]:
     """Each full backup that a log follows, with all of that log: the ways to every moment up to its end."""
     runs = ((full, run_of(full, found.runs)) for full in found.fulls)
     return [Way(full, run.history, following(full, run)) for full, run in runs if run]
+
+
+def leads_before(ways: Iterable[Way], history: str, file: str, position: int) -> bool:
+    """Whether one of the `whole_ways` leads to a place at which a transaction of the archive begins."""
+    at = (LogName.of(file).number, position)
+    return any(
+        way.history == history
+        and way.full.place is not None
+        and (way.segments[0].number, way.full.place.position) <= at <= (way.segments[-1].number, way.segments[-1].end)
+        for way in ways
+    )
 
 
 def _ways(target: Target, found: Recoverable) -> Iterator[Way]:
@@ -132,7 +178,7 @@ def _why(target: Target, found: Recoverable) -> str:
     if not found.fulls:
         return "there is no full backup"
     if isinstance(target, AtTime):
-        return _why_not_then(target, found.windows)
+        return _why_not_then(target, found)
     if isinstance(target, ThroughGtid) and all(_holds(full, target) for full in found.fulls):
         return "every full backup holds it already"
     if isinstance(target, BeforePlace) and (missing := _missing(target, found)):
@@ -152,27 +198,46 @@ def _missing(target: BeforePlace, found: Recoverable) -> str:
         return f"there is no history {target.history} in the archive, which has {', '.join(known)}"
     history = known[target.history] if target.history else found.newest
     files = [each.file for each in sorted(history.segments, key=lambda each: each.number)] if history else []
-    if history is None or not files or target.file in files:
+    if history is None or not files:
         return ""
+    if target.file in files:
+        end = max(each.end for each in history.segments if each.file == target.file)
+        return f"{target.file} is archived up to {end} alone" if target.position > end else ""
     return f"{target.file} is not in the archive, which has {files[0]} to {files[-1]} in the history {history.name}"
 
 
-def _why_not_then(target: AtTime, windows: Windows) -> str:
+def _why_not_then(target: AtTime, found: Recoverable) -> str:
+    windows = found.windows
     if target.moment < windows.intervals[0].earliest:
         return "it is before the oldest full backup"
-    if windows.latest and target.moment > windows.latest:
-        return f"the archive does not go beyond {utc_text(windows.latest)}"
+    if _is_beyond(target, found):
+        return f"the archive does not go beyond {utc_text(_end(found))}"
     before = (gap for gap in windows.gaps if gap.after.until <= target.moment)
     gap = max(before, key=lambda gap: gap.after.until, default=None)
     return f"it is in no window{f': {gap.why}' if gap else ''}"
 
 
-def _nearest(target: Target, windows: Windows) -> str:
+def _is_beyond(target: AtTime, found: Recoverable) -> bool:
+    """It is later than all that is there, also than what a gap keeps from being restored."""
+    return target.moment > _end(found)
+
+
+def _end(found: Recoverable) -> datetime:
+    """The latest moment of which anything is there."""
+    return max((*(run.last.until for run in found.runs), *(full.as_of for full in found.fulls)))
+
+
+def _nearest(target: Target, found: Recoverable) -> str:
+    windows = found.windows
     if isinstance(target, AtTime):
         before = max((each.latest for each in windows.intervals if each.latest < target.moment), default=None)
         after = min((each.earliest for each in windows.intervals if each.earliest > target.moment), default=None)
         near = [f"{utc_text(moment)} is the last one before it" for moment in (before,) if moment]
         near += [f"{utc_text(moment)} the first one after it" for moment in (after,) if moment]
-        if near:
-            return f"`chom windows` lists what can be restored: {', '.join(near)}"
+        said = f"`chom windows` lists what can be restored: {', '.join(near)}" if near else ""
+        if found.fulls and _is_beyond(target, found):
+            archived = "`chom backup --type incremental` archives what the server has written since, and --at latest"
+            return "; ".join(filter(None, (f"{archived} restores all that is archived", said)))
+        if said:
+            return said
     return "`chom windows` lists what can be restored"

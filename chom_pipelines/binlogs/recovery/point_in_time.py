@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chom_pipelines.binlogs.archive.histories import reading_histories
-from chom_pipelines.binlogs.recovery.choosing import Way, read_for, way_to, ways_to
+from chom_pipelines.binlogs.recovery.choosing import Way, end_of, read_for, way_to, ways_to
 from chom_pipelines.binlogs.recovery.preparing import PreparedBeforeError, Recovery, prepared
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
 from chom_pipelines.binlogs.recovery.spool import Spool
 from chom_pipelines.binlogs.recovery.stopping import Stop
-from chom_pipelines.binlogs.recovery.targets import Target
-from chom_pipelines.errors import BackupNotFoundError
+from chom_pipelines.binlogs.recovery.targets import EndOfArchive, Target
+from chom_pipelines.errors import BackupNotFoundError, RestoreRefusedError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy, Verification
 from chom_pipelines.logical.contents import Contents
@@ -74,13 +74,13 @@ class PointInTime:
 def point_in_time(
     repository: Repository,
     server: str,
-    target: Target,
+    wanted: Target | EndOfArchive,
     *,
     keyring: Keyring | None,
     report: Report,
     backup: str = LATEST,
 ) -> Iterator[PointInTime]:
-    """Find the best way to the target, from this backup or from any ("latest"), and read the log that it takes.
+    """Find the best way to what is wanted, from this backup or from any ("latest"), and read the log that it takes.
 
     Raises RestoreRefusedError where none leads there; BackupNotFoundError; DamagedError, KeyUnavailableError.
     """
@@ -89,6 +89,7 @@ def point_in_time(
         kept.enter_context(reading_histories(repository, server, _PURPOSE))
         found = recoverable(repository, server, keyring)
         usable = _of(found, backup, repository, server)
+        target = end_of(usable) if isinstance(wanted, EndOfArchive) else wanted
         way, others = way_to(target, usable), tuple(ways_to(target, usable)[1:])
         entry = repository.find(server, way.full.id)
         stack.enter_context(entry.reading(_PURPOSE))
@@ -147,11 +148,22 @@ def recover_into_server(
         return recovered, restore_into_server(entry, None, target, request(entry.manifest(None)), recoverer.report)
 
 
+def refuse_unknown_tables(ready: PointInTime, tables: Sequence[str] | None) -> None:
+    """Raise RestoreRefusedError for one that the backup does not have, and nothing in the log up to then makes."""
+    there = {table.label for table in ready.contents.logical.tables}
+    unknown = [each for each in tables or () if each not in there]
+    unknown = [each for each in unknown if not ready.recovery.may_make(each.partition(".")[2])]
+    if unknown:
+        what = f"{', '.join(unknown)}: {ready.recovery.way.full.id} has no such table, and nothing in the log makes it"
+        raise RestoreRefusedError(what, "name tables as database.table, as they were called then")
+
+
 def _refuse_early(ready: PointInTime, target: Endpoint, wanted: RestoreRequest) -> None:
     """Raise what the target would refuse of the full backup itself: a recovery may take hours.
 
     A table that the backup does not have may have been made since.
     """
+    refuse_unknown_tables(ready, wanted.tables)
     there = {table.label for table in ready.contents.logical.tables}
     if wanted.tables is not None and not set(wanted.tables) <= there:
         Session(target).close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.archive.unlogged import Unlogged, unlogged
 from chom_pipelines.binlogs.format.gtids import Executed, parse_gtids
-from chom_pipelines.binlogs.format.statements import Does, Statement
+from chom_pipelines.binlogs.format.statements import TEXT_BYTES, Does, Statement
 from chom_pipelines.binlogs.format.transactions import Ending, Transaction
 from chom_pipelines.binlogs.recovery.choosing import Way
 from chom_pipelines.binlogs.recovery.clocks import refuse_uncertain
@@ -25,6 +26,7 @@ from chom_pipelines.log_lines import amount, utc_text
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Position
 
+_WORD = re.compile(r"[\w$]+")
 _SOME_TIME = timedelta(seconds=5)
 """A transaction that may have been committed so long after the target is worth a word."""
 
@@ -59,6 +61,8 @@ class Recovery:
     """The first transaction in between that is prepared, and committed by another one, if at all."""
     names_directory: Located | None = None
     """The first in between that says in which directory of its server a table's files lie."""
+    words: frozenset[str] | None = frozenset()
+    """All in statements in between that may make or rename a table, in lower case; None: not all are known."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -88,6 +92,13 @@ class Recovery:
             return None
         began = following.time if following else self.way.segments[-1].as_of
         return began if began > max(target.moment, last.time) + _SOME_TIME else None
+
+    def may_make(self, table: str) -> bool:
+        """Whether a statement in between may have made a table of this name, without its database.
+
+        In which character set a statement was written is not looked at.
+        """
+        return self.words is None or not table.isascii() or self.words.issuperset(_WORD.findall(table.lower()))
 
     def unlogged(self, databases: Sequence[str] | None) -> tuple[Unlogged, ...]:
         """What the log lacks of the way to the target; `databases` are backed up, None: all are."""
@@ -148,6 +159,7 @@ def prepared(
         redefines=followed.redefines,
         prepares=followed.prepares,
         names_directory=followed.names_directory,
+        words=frozenset(followed.words) if followed.words is not None else None,
     )
 
 
@@ -162,6 +174,7 @@ class _Followed:
         self.redefines: Located | None = None
         self.prepares: Located | None = None
         self.names_directory: Located | None = None
+        self.words: set[str] | None = set()
         before = way.segments[0].before
         self._executed = None if before is None else Executed(parse_gtids(before, way.full.flavour))
 
@@ -193,6 +206,7 @@ class _Followed:
                 self.prepares = each
             if self.names_directory is None and any(one.names_directory for one in each.transaction.statements):
                 self.names_directory = each
+            self._note_words(each.transaction)
             for statement in each.transaction.statements:
                 self.databases |= {statement.database, *(database for database, _ in statement.tables)} - {""}
         if not is_behind:
@@ -213,6 +227,16 @@ class _Followed:
             raise PreparedBeforeError(
                 what, f"restore to the place before it, with --before {each.file}:{each.transaction.start}"
             )
+
+    def _note_words(self, transaction: Transaction) -> None:
+        """A longer statement, and one of too many, may name others as well."""
+        made = [each for each in transaction.statements if each.does is not Does.ROWS and not each.temporary]
+        is_cut = any(len(each.text) >= TEXT_BYTES and each.does is not Does.CREATE for each in made)
+        if self.words is None or is_cut or transaction.statement_count > len(transaction.statements):
+            self.words = None
+            return
+        for each in made:
+            self.words.update(_WORD.findall(each.text.lower()))
 
     def _execute(self, each: Located) -> None:
         if each.transaction.gtid and self._executed:

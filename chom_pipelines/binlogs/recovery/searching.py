@@ -43,7 +43,9 @@ class Change(StrEnum):
         words = [word.strip().lower() for word in text.split(",") if word.strip()]
         unknown = [word for word in words if word not in set(cls)]
         if unknown or not words:
-            raise ConfigurationError(f"there is no kind {', '.join(unknown) or text!r}", f"use of {', '.join(cls)}")
+            raise ConfigurationError(
+                f"there is no kind {', '.join(unknown) or text!r}", f"name one of these, or several: {', '.join(cls)}"
+            )
         return frozenset(map(cls, words))
 
 

@@ -54,6 +54,15 @@ class BeforePlace(InLogFile):
         return f"{self.history}{'/' if self.history else ''}{self.file}:{self.position}"
 
 
+@dataclass(frozen=True)
+class EndOfArchive:
+    """All that is archived: which place that is, the archive says."""
+
+    def __str__(self) -> str:
+        """Return it as people write it."""
+        return "latest"
+
+
 Target = AtTime | ThroughGtid | BeforePlace
 
 

@@ -81,7 +81,7 @@ def _described(drill: Drill) -> dict[str, Any]:
         "outcome": drill.outcome.value,
         "from": drill.backup,
         "binlog_position": end + (f", GTID {drill.end.gtid}" if drill.end and drill.end.gtid else ""),
-        "ways": ", ".join(drill.ways),
+        "ways": "; ".join(drill.lines),
         "transactions": drill.transactions,
         "tables": drill.tables,
         "rows": drill.rows,

@@ -165,7 +165,20 @@ def test_an_hour_that_cannot_be_had_fails_with_the_reason_and_the_cost(
     failed = failure(archived(deployed, hours.partition(-3)))
     assert "the archive begins at" in failed.description
     assert "only full backups can be restored" in failed.description
-    assert failed.metadata["kind"] == "NotArchivedError"
+    assert failed.metadata["kind"] == "ArchiveBeginsError"
+
+
+def test_the_first_tick_begins_the_archive_and_leaves_an_hour_missing_that_is_not_whole(
+    server: PrivateServer, deployed: Deployment, instance: dg.DagsterInstance
+) -> None:
+    """Not failed: nothing mends that, and it would be red for ever."""
+    hours = Hours.of(server, -0.5)
+    for _ in range(2):  # a schedule may be due several times an hour
+        assert ticked(deployed, hours, instance).success
+    assert instance.get_materialized_partitions(ARCHIVE) == set()
+    (history,) = deployed.repository.histories(NAME)
+    assert deployed.repository.binlogs(NAME, history).entries()
+    assert instance.fetch_materializations(WINDOWS, limit=1).records
 
 
 def test_a_run_that_cannot_archive_a_file_fails_and_says_so(

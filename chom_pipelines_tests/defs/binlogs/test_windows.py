@@ -179,6 +179,8 @@ def test_a_gap_asks_for_a_full_backup_once_and_that_mends_it(
     hours = Hours.of(server, -6)
     broken(deployed, hours, instance)
     assert told(instance)["unbroken_archive"] == FAILED
+    again = deployed.run("binlog_archive_job", "binlog_archive", day=hours.partition(-1), instance=instance)
+    assert "take a full backup" in metadata(again)["unbroken_archive"]  # of a run that has found nothing new
     (request,), _ = ticked(deployed, instance)
     assert request.asset_selection == [dg.AssetKey([NAME, "full_backup"])]
     assert request.partition_key == today()

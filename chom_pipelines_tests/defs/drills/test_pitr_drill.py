@@ -51,6 +51,7 @@ def test_a_materialisation_is_a_second_to_which_two_ways_led(server: PrivateServ
     earlier = drilled(deployed, "2026-01-05")
     assert "from 2026-01-05 00:00:00 UTC to 2026-01-12 00:00:00 UTC can be drilled" in failure(earlier).description
     assert earlier.get_asset_materialization_events() == []
+    assert "nothing mends that: every full backup was taken later" in failure(earlier).description
 
 
 def test_it_is_scheduled_for_the_last_week_that_is_over(server: PrivateServer, tmp_path: Path) -> None:
