@@ -279,3 +279,62 @@ def test_an_old_backup_of_a_machine_in_utc_is_replayed_in_utc(
         wanted = content(archived.server.root)
         with prepared(archived) as ready:
             assert replayed(as_old(ready, "UTC"), Route.REPLICATION) == wanted
+
+
+SETTINGS = {
+    Flavour.MARIADB: (
+        *("--default-storage-engine=Aria", "--old-mode=", "--default-regex-flags=DOTALL"),
+        *("--innodb-default-row-format=compact", "--default-week-format=3", "--div-precision-increment=9"),
+        "--innodb-strict-mode=OFF",
+        *("--binlog-format=MIXED", "--group-concat-max-len=20"),
+    ),
+    Flavour.MYSQL: (
+        *("--default-storage-engine=MyISAM", "--innodb-default-row-format=compact", "--default-week-format=3"),
+        *("--div-precision-increment=9", "--group-concat-max-len=20", "--innodb-strict-mode=OFF"),
+        "--binlog-format=MIXED",
+    ),
+}
+UNDER_SETTINGS = {
+    Flavour.MARIADB: (
+        "CREATE TABLE shop.old (s VARCHAR(20) CHARACTER SET utf8)",
+        "UPDATE shop.t SET s = REGEXP_REPLACE('a\\nb', 'a.b', 'all')",
+        "CREATE TABLE shop.quotient AS SELECT 1 / 3 AS q",
+    ),
+    Flavour.MYSQL: ("ALTER TABLE shop.z ADD week INT AS (WEEK(d)) STORED",),
+}
+
+
+@ROUTES
+@FLAVOURS
+def test_settings_that_the_log_lacks_are_the_sources(
+    flavour: Flavour, route: Route, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with abroad(flavour, tmp_path, monkeypatch, *SETTINGS[flavour]) as archived:
+        archived.work(
+            *("CREATE TABLE shop.engine (id INT PRIMARY KEY)", "CREATE TABLE shop.row_format (s TEXT) ENGINE=InnoDB"),
+            "INSERT INTO shop.t (s) VALUES ('one')",
+            *UNDER_SETTINGS[flavour],
+            "INSERT INTO shop.t (s) VALUES (WEEK('2025-12-31')), (1 / 3)",
+            "CREATE TABLE shop.lenient (a INT) ENGINE=InnoDB KEY_BLOCK_SIZE=31",
+            *("CREATE TABLE shop.joined (s TEXT)", "INSERT INTO shop.joined VALUES ('')", "SET sql_mode = ''"),
+            "UPDATE shop.joined SET s = (SELECT GROUP_CONCAT(d) FROM shop.z)",
+            "ALTER TABLE shop.z ADD third VARCHAR(30) AS (id / 3) STORED",
+        )
+        wanted = content(archived.server.root)
+        with prepared(archived) as ready:
+            assert replayed(ready, route) == wanted
+
+
+@FLAVOURS
+def test_a_setting_that_the_private_server_refuses_is_told(
+    flavour: Flavour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with abroad(flavour, tmp_path, monkeypatch) as archived:
+        archived.work()
+        with prepared(archived) as ready:
+            manifest = ready.contents.manifest
+            variables = {**manifest.source.variables, "default_storage_engine": "ROCKSDB"}
+            source = manifest.source.model_copy(update={"variables": variables})
+            contents = replace(ready.contents, manifest=manifest.model_copy(update={"source": source}))
+            with pytest.raises(RestoreRefusedError, match="default_storage_engine=ROCKSDB"):
+                replayed(replace(ready, contents=contents), Route.REPLICATION)

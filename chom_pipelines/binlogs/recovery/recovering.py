@@ -16,7 +16,7 @@ from chom_pipelines.binlogs.recovery.client_replay import replay_by_client
 from chom_pipelines.binlogs.recovery.preparing import Recovery
 from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.scheduled import put_back, read_statuses, statuses
-from chom_pipelines.binlogs.recovery.surroundings import refuse_unknown_zone
+from chom_pipelines.binlogs.recovery.surroundings import refuse_unknown_zone, take_settings
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.phases import timed
@@ -98,6 +98,8 @@ class Recoverer:
         and what restoring and starting servers raise: then the server is of no use.
         """
         self.refuse_unfit()
+        with Session(server.endpoint) as session:
+            take_settings(session, server.facts, self.contents.manifest.source)
         accounts = self.accounts or self.route is Route.CLIENT
         restored = restore_contents(
             self.contents, server.endpoint, RestoreRequest(accounts=accounts, compare=True), self.report
