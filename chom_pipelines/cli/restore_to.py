@@ -65,7 +65,7 @@ def restore_to_point_in_time(repository: Repository, keyring: Keyring | None, as
         wanted = asked.request(ready.contents.manifest)
         refuse_unknown_tables(ready, wanted.tables)
         recoverer = ready.recoverer(asked.route, accounts=wanted.accounts, report=report)
-        recoverer.refuse_unfit_route()
+        recoverer.refuse_unfit()
         if not asked.json:
             _print_way(asked, ready)
         if asked.dry_run:

@@ -46,6 +46,7 @@ from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import ServerFacts, read_facts
 from chom_pipelines.server.privileges import missing_privileges
+from chom_pipelines.server.time_zones import read_zones
 
 HeadOf = Callable[[Endpoint, ServerFacts, str], str | None]
 """head_of(server, facts, file): the SHA-256 of the first event of a file of the binary log; None: it cannot be had."""
@@ -137,7 +138,7 @@ class _Run:
             started=self.started,
             as_of=moment.as_of,
             finished=datetime.now(UTC),
-            source=source_of(self.facts),
+            source=source_of(self.facts, read_zones(self.session)),
             coordinates=moment.coordinates.model_copy(update={"head": head}),
             sources=moment.replication.sources,
             key=wrapped,

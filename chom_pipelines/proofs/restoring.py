@@ -24,8 +24,9 @@ from chom_pipelines.progress import Report
 from chom_pipelines.proofs.sequences import used_again
 from chom_pipelines.repository.proof import Comparison, Means, Subject
 from chom_pipelines.restores.comparison import difference, read_back
+from chom_pipelines.restores.likeness import birth_options, zones_of
 from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import birth_options, restore_contents
+from chom_pipelines.restores.targets import restore_contents
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour, parse_version
 from chom_pipelines.server.scratch import ScratchServer, scratch_server
@@ -58,6 +59,7 @@ def restore_and_compare(contents: Contents, threads: int, report: Report) -> Res
         version=parse_version(manifest.source.version),
         expected_bytes=sum(table.bytes for table in contents.logical.tables),
         options=birth_options(manifest),
+        zones=zones_of(manifest.source),
     )
     with serving as server:
         result.phases["start"] = time.monotonic() - began

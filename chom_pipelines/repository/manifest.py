@@ -27,6 +27,17 @@ _POSSIBLE = {
 }
 
 
+class SourceZones(BaseModel):
+    """What the server that was backed up knew of time zones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    system: dict[int, int] = Field(
+        min_length=1, description="what SYSTEM is: from when on, in seconds since 1970, how many seconds ahead of UTC"
+    )
+    named: NonNegativeInt | None = Field(description="how many it knew by their names; None: that could not be asked")
+
+
 class SourceServer(BaseModel):
     """The server that was backed up, as it described itself."""
 
@@ -38,6 +49,7 @@ class SourceServer(BaseModel):
     server_id: int
     server_uuid: str | None = None
     variables: dict[str, str] = Field(default_factory=dict, description="those that matter to a restore")
+    zones: SourceZones | None = Field(default=None, description="of a full backup; None: it was not asked")
 
 
 class Position(BaseModel):

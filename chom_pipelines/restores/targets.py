@@ -19,12 +19,13 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.manifest import Manifest, SourceServer
 from chom_pipelines.restores.allowance import not_allowed
 from chom_pipelines.restores.authority import read_authority
 from chom_pipelines.restores.decisions import decided, refusal
 from chom_pipelines.restores.directories import contained, put_in_place, refuse_directory
 from chom_pipelines.restores.execution import Restore, RestoreResult
+from chom_pipelines.restores.likeness import at_other_moments, birth_options, zones_of
 from chom_pipelines.restores.loading import settings
 from chom_pipelines.restores.operations import Action, Operation, Operations
 from chom_pipelines.restores.plan import RestorePlan, RestoreRequest, planned
@@ -36,9 +37,6 @@ from chom_pipelines.server.facts import Flavour, ServerFacts, parse_version, rea
 from chom_pipelines.server.grants import has_single_tables
 from chom_pipelines.server.programs import server_program
 from chom_pipelines.server.scratch import ScratchServer, scratch_server
-
-_BIRTH_VARIABLES = ("lower_case_table_names", "innodb_page_size")
-"""What a server is born with and a restored one must share with the source."""
 
 _LOCK_SECONDS = 30
 """For which what is dropped is waited for: meanwhile everybody who wants it waits as well."""
@@ -70,7 +68,7 @@ def plan_restore(
     with Session(target) as session:
         facts = read_facts(session)
         refuse_unfit(contents.manifest, facts, target)
-        found, refused = _listed(session, facts, plan)
+        found, refused = _listed(session, facts, plan, contents.manifest.source)
         return found, damaged or refused
 
 
@@ -84,7 +82,7 @@ def refusal_of(contents: Contents, target: Endpoint, request: RestoreRequest) ->
     with Session(target) as session:
         facts = read_facts(session)
         refuse_unfit(contents.manifest, facts, target)
-        found, refused = _listed(session, facts, plan)
+        found, refused = _listed(session, facts, plan, contents.manifest.source)
         authority = read_authority(session, facts)
         if refused or has_single_tables(authority.grants):
             return refused
@@ -111,17 +109,17 @@ def restore_into_server(
 
 def restore_contents(contents: Contents, target: Endpoint, request: RestoreRequest, report: Report) -> RestoreResult:
     """Like restore_into_server, of a backup that is open already."""
-    plan = planned(contents.manifest, contents.definitions(), request)
+    plan, source = planned(contents.manifest, contents.definitions(), request), contents.manifest.source
     _refuse_incomplete(contents, plan)
     with Session(target) as session:
         facts = read_facts(session)
         refuse_unfit(contents.manifest, facts, target)
-        found, refused = _listed(session, facts, plan)
+        found, refused = _listed(session, facts, plan, source)
         if refused:
             raise refused
         if found.destructive:
             _read_first(contents, plan, report)
-            again, refused = _listed(session, read_facts(session), plan)  # reading may take hours
+            again, refused = _listed(session, read_facts(session), plan, source)  # reading may take hours
             if refused:
                 raise refused
             if [each.line for each in again.all] != [each.line for each in found.all]:
@@ -134,10 +132,13 @@ def restore_contents(contents: Contents, target: Endpoint, request: RestoreReque
             return restore.run(report)
 
 
-def _listed(session: Session, facts: ServerFacts, plan: RestorePlan) -> tuple[Operations, RestoreRefusedError | None]:
+def _listed(
+    session: Session, facts: ServerFacts, plan: RestorePlan, source: SourceServer
+) -> tuple[Operations, RestoreRefusedError | None]:
     """The list of operations, and why it is refused where it is."""
     standing = read_standing(session, facts, plan)
     found = decided(plan, standing, datetime.now(UTC))
+    found = replace(found, warnings=(*found.warnings, *at_other_moments(session, plan, source)))
     refused = refusal(found, plan, standing, session.endpoint.where)
     if found.destructive and not refused:
         refused = not_allowed(found, facts, read_authority(session, facts), session.endpoint.where)
@@ -181,18 +182,19 @@ def filled_directory(
 
     Raises what restore_into_directory raises.
     """
-    flavour, birth = Flavour(manifest.source.flavour), birth_options(manifest)
+    flavour, birth, zones = Flavour(manifest.source.flavour), birth_options(manifest), zones_of(manifest.source)
     directory.parent.mkdir(parents=True, exist_ok=True)
     # however this ends, nothing half-made stays; not in a hidden directory, below which MySQL sees no files
     with claimed_directory(directory.parent) as claim:
         data = claim.path / "data"
-        create_datadir(server_program(flavour), birth, data)
+        create_datadir(server_program(flavour), birth, data, named_zones=bool(zones.named))
         serving = scratch_server(
             flavour,
             version=parse_version(manifest.source.version),
             directory=directory.parent,
             options=(*birth, *_FAST, *options),
             data_directory=data,
+            zones=zones,
         )
         with serving as server:
             result = fill(server)
@@ -257,12 +259,6 @@ def _read_first(contents: Contents, plan: RestorePlan, report: Report) -> None:
         for piece in contents.text(path):
             done += len(piece)
             report(done, total, f"read {contents.manifest.id} before anything is replaced")
-
-
-def birth_options(manifest: Manifest) -> tuple[str, ...]:
-    """Options that a server needs from its first start to hold this backup."""
-    variables = manifest.source.variables
-    return tuple(f"--{name.replace('_', '-')}={variables[name]}" for name in _BIRTH_VARIABLES if name in variables)
 
 
 @contextmanager

@@ -1,14 +1,15 @@
 """Empty data directories for private servers.
 
-One is initialised per version and kept in the cache; a server gets a copy, which takes a tenth of a second where
-MySQL's own initialisation takes three. `root@localhost` has no password: such servers are reached by a socket in a
-private directory.
+One is initialised per version and kept in the cache, and another one that knows time zones by their names; a server
+gets a copy, which takes a tenth of a second where MySQL's own initialisation takes three. `root@localhost` has no
+password: such servers are reached by a socket in a private directory.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,26 +19,32 @@ from chom_pipelines.server.directories import claimed_directory
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.process import harmless_environment, supervised
 from chom_pipelines.server.programs import Program
+from chom_pipelines.server.time_zones import zones_directory, zones_program
 
 _TAIL_LINES = 15
 # what cannot be changed once a data directory exists
 _BIRTH = ("--lower-case-table-names=", "--innodb-page-size=")
+_AT_BIRTH = {Flavour.MARIADB: "--extra-file", Flavour.MYSQL: "--init-file"}
+"""Names SQL that is executed when the server has initialised the directory."""
 _INITIALISE_SECONDS = 300
 
 
-def create_datadir(program: Program, options: Sequence[str], target: Path) -> None:
+def create_datadir(program: Program, options: Sequence[str], target: Path, *, named_zones: bool = False) -> None:
     """Make `target`, an empty data directory for a server that will be started with `options`.
 
-    Raises ScratchServerError where the server's own initialisation fails.
+    With `named_zones` it has all time zones of this machine. Raises ScratchServerError where the server's own
+    initialisation fails, ProgramMissingError where its program for time zones, or the zones, are not there.
     """
     birth = [option for option in options if option.startswith(_BIRTH)]
-    name = "-".join([program.flavour.value, ".".join(map(str, program.version)), *birth])
+    zones = zones_directory() if named_zones else None
+    edition = [f"zones={zones.stat().st_mtime_ns}"] if zones else []  # an update replaces the files in it
+    name = "-".join([program.flavour.value, ".".join(map(str, program.version)), *birth, *edition])
     template = cache_directory() / "datadir" / name
     if not template.is_dir():
         template.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with claimed_directory(template.parent) as claim:
             made = claim.path / "data"
-            _initialise(program, birth, made, claim.path / "log")
+            _initialise(program, birth, made, claim.path, zones)
             if not template.is_dir():
                 _publish(made, template)
     shutil.copytree(template, target)
@@ -62,7 +69,12 @@ def _publish(made: Path, template: Path) -> None:
             raise
 
 
-def _initialise(program: Program, birth: Sequence[str], data: Path, log: Path) -> None:
+def _initialise(program: Program, birth: Sequence[str], data: Path, private: Path, zones: Path | None) -> None:
+    log = private / "log"
+    if zones:
+        known = private / "zones.sql"
+        known.write_bytes(b"USE mysql;\n" + _zones(program, zones))
+        birth = [*birth, f"{_AT_BIRTH[program.flavour]}={known}"]
     if program.flavour is Flavour.MARIADB:
         command = [
             *(_installer(program), "--no-defaults", *run_as(), f"--basedir={program.path.resolve().parent.parent}"),
@@ -79,6 +91,16 @@ def _initialise(program: Program, birth: Sequence[str], data: Path, log: Path) -
     if code != 0:
         what = f"{program.path} could not make an empty data directory in {data} (exit {code}):\n{tail(log)}"
         raise ScratchServerError(what, "see the end of its log above")
+
+
+def _zones(program: Program, zones: Path) -> bytes:
+    """All time zones of this machine as SQL of the server's family."""
+    command = [zones_program(program), str(zones)]
+    read = subprocess.run(command, check=False, capture_output=True, env=harmless_environment())
+    if read.returncode != 0:
+        what = f"{command[0]} could not read the time zones in {zones} (exit {read.returncode})"
+        raise ScratchServerError(what, "see what it says when it is run there")
+    return read.stdout
 
 
 def _installer(program: Program) -> str:

@@ -18,6 +18,8 @@ from chom_pipelines.server.directories import MEMORY, MIB, available_memory, cla
 from chom_pipelines.server.facts import Flavour, ServerFacts, Version, read_facts
 from chom_pipelines.server.process import harmless_environment, supervised
 from chom_pipelines.server.programs import Program, server_program
+from chom_pipelines.server.system_zone import expect_zone, in_zone
+from chom_pipelines.server.time_zones import UNKNOWN, Zones
 
 _EMPTY_START_SECONDS = 300.0  # measured 0.4 s (MariaDB) and 1 s (MySQL): this long, it hangs
 _POLL_SECONDS = 0.01
@@ -97,6 +99,7 @@ def scratch_server(
     expected_bytes: int = 0,
     options: Sequence[str] = (),
     data_directory: Path | None = None,
+    zones: Zones = UNKNOWN,
 ) -> Iterator[ScratchServer]:
     """`start_scratch_server` for the length of a block; where an exception ends that, the server is killed."""
     server = start_scratch_server(
@@ -106,6 +109,7 @@ def scratch_server(
         expected_bytes=expected_bytes,
         options=options,
         data_directory=data_directory,
+        zones=zones,
     )
     with server._end:  # noqa: SLF001  (it is told how the block ended)
         yield server
@@ -119,12 +123,15 @@ def start_scratch_server(
     expected_bytes: int = 0,
     options: Sequence[str] = (),
     data_directory: Path | None = None,
+    zones: Zones = UNKNOWN,
 ) -> ScratchServer:
     """Start a private server. It ends, with all its files, at its `stop()`, and however this process ends: keep it.
 
     `version` is the production server's, for `differs`. The data, `expected_bytes` of it, go to memory where they fit
     well, else under `directory` or TMPDIR. `options` are the server's own and come last, so that they win.
     `data_directory` is an existing one: it is served with its durability on, shut down in order and left where it is.
+    `zones` are the production server's: SYSTEM is made to be what it is there, and a new data directory has all of this
+    machine's zones by their names where there are any.
 
     Raises ProgramMissingError where no such server is installed, ScratchServerError where it does not start.
     """
@@ -137,7 +144,7 @@ def start_scratch_server(
             sizes = _Sizes.of(expected_bytes)
             store = stack.enter_context(claimed_directory(roomy_base(sizes.files, sizes.pool, directory)))
             data = store.path / "data"
-            create_datadir(program, options, data)
+            create_datadir(program, options, data, named_zones=bool(zones.named))
             command += [*_THROW_AWAY, f"--innodb-buffer-pool-size={sizes.pool}", f"{_REDO[flavour]}={sizes.redo}"]
             if flavour is Flavour.MARIADB:
                 accounts = home.path / "accounts.sql"
@@ -155,10 +162,11 @@ def start_scratch_server(
                 log=place.log,
                 remove=[home.path, store.path],
                 hold=[home.descriptor, store.descriptor],
-                environment=harmless_environment(),
+                environment={**harmless_environment(), **in_zone(zones.system, home.path / "zone")},
             ),
         )
         facts = _first_answer(process, program, place, None if data_directory else _EMPTY_START_SECONDS)
+        expect_zone(place.endpoint, zones.system)
         if data_directory is not None:
             stack.push(lambda kind, *_: None if kind else _shut_down(process, place))
         return ScratchServer(place.endpoint, facts, data, place.log, version, stack.pop_all())

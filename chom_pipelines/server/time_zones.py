@@ -1,20 +1,73 @@
-"""Named time zones for a server that has none: sessions of the source may have had one, and statements depend on it."""
+"""Time zones that a server knows: what is asked of a source, and made known to a private server that has none.
+
+Sessions of the source may have had a named one, and statements depend on it.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from pathlib import Path
+from zoneinfo import TZPATH, ZoneInfo, available_timezones
 
-from chom_pipelines.errors import RestoreRefusedError
+from chom_pipelines.errors import MissingPrivilegeError, ProgramMissingError, RestoreRefusedError
 from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import literal
+from chom_pipelines.server.programs import Program
+from chom_pipelines.server.system_zone import SystemZone, read_system_zone
 
 _FIRST, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(2106, 2, 8, tzinfo=UTC)
 """What a TIMESTAMP can hold, on the servers whose end in 2106."""
+_PROGRAMS = {
+    Flavour.MARIADB: ("mariadb-tzinfo-to-sql", "mariadb-client"),
+    Flavour.MYSQL: ("mysql_tzinfo_to_sql", "mysql-server-core"),
+}
 _STEP = timedelta(hours=12)
 _SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Zones:
+    """What a server makes of `SYSTEM`, and how many zones it knows by their names. None: that is not known."""
+
+    system: SystemZone | None = None
+    named: int | None = None
+
+
+UNKNOWN = Zones()
+
+
+def read_zones(session: Session) -> Zones:
+    """Ask a server; the number is not known where the account may not read mysql.time_zone_name."""
+    try:
+        named = int(session.value("SELECT COUNT(*) FROM mysql.time_zone_name"))
+    except MissingPrivilegeError:
+        named = None
+    return Zones(read_system_zone(session), named)
+
+
+def zones_directory() -> Path:
+    """Where this machine has its time zones; raises ProgramMissingError where it has none."""
+    found = next((path for path in map(Path, TZPATH) if (path / "Europe").is_dir()), None)
+    if found is None:
+        what = f"this machine has no time zones in {os.pathsep.join(TZPATH)}, and the source knew some by their names"
+        raise ProgramMissingError(what, "install the package tzdata")
+    return found
+
+
+def zones_program(server: Program) -> str:
+    """What makes SQL of time zones, from the same installation as the server; raises ProgramMissingError."""
+    name, package = _PROGRAMS[server.flavour]
+    folders = (server.path.parent, *(server.path.resolve().parent.parent / each for each in ("bin", "scripts")))
+    found = shutil.which(name, path=os.pathsep.join(map(str, folders)))
+    if not found:
+        what = f"{server.path} comes without {name}, and the source knew time zones by their names"
+        raise ProgramMissingError(what, f"install the package {package}")
+    return found
 
 
 @dataclass(frozen=True)
@@ -28,13 +81,15 @@ class Period:
 
 
 def load_time_zones(session: Session, names: Iterable[str]) -> None:
-    """Make these zones known to a server; those that it knows stay as they are.
+    """Make these zones known to a server; those that it knows stay as they are. All that it has are then in its memory.
 
     Raises RestoreRefusedError where this machine does not know one.
     """
     for name in sorted(names):
         if session.value("SELECT CONVERT_TZ('2026-01-01', '+00:00', %s)", (name,)) is None:
             _load(session, name, tuple(periods(_zone(name))))
+    # where a replica of MariaDB 10.11 reads one for an ALTER TABLE, that takes the time of the first row for all rows
+    session.value("SELECT COUNT(CONVERT_TZ('2026-01-01', '+00:00', Name)) FROM mysql.time_zone_name")
 
 
 def _zone(name: str) -> ZoneInfo:

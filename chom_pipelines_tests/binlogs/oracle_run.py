@@ -10,14 +10,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chom_pipelines.binlogs.recovery.point_in_time import point_in_time
+from chom_pipelines.binlogs.recovery.point_in_time import point_in_time, recovered_server
 from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.progress import unreported
-from chom_pipelines.restores.targets import birth_options
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import client_program
-from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.binlogs.archives import Archive
 from chom_pipelines_tests.binlogs.oracle import KINDS, Moment, Oracle, holds
 from chom_pipelines_tests.binlogs.oracle_workload import AT_LAST, FIRST, THEN, Workload, create
@@ -61,9 +59,7 @@ class Watched:
                 )
             )
             recoverer = ready.recoverer(route, accounts=True, report=unreported)
-            options = (*birth_options(ready.contents.manifest), *recoverer.options)
-            server = stack.enter_context(scratch_server(recoverer.flavour, options=options))
-            recoverer.fill(server)
+            server, _ = stack.enter_context(recovered_server(ready, recoverer))
             with Session(server.endpoint) as session:
                 return moment.differences(holds(session))
 

@@ -6,7 +6,15 @@ from dataclasses import replace
 from functools import partial
 
 from chom_pipelines.binlogs.format.counting import RowCounter
-from chom_pipelines.binlogs.format.events import QUERY_SIZE, Kind, Query, Rotate, named_zone, parse_incident
+from chom_pipelines.binlogs.format.events import (
+    QUERY_SIZE,
+    SYSTEM_ZONE,
+    Kind,
+    Query,
+    Rotate,
+    named_zone,
+    parse_incident,
+)
 from chom_pipelines.binlogs.format.gtid_events import (
     Alter,
     MysqlGtidEvent,
@@ -175,10 +183,12 @@ class Builder:
     # --- what is in it, and how it ends
 
     def _query(self, buffer: bytes, begin: int, end: int, head: Head, *, compressed: bool = False) -> None:
-        self._zone(buffer, begin, 0, head)
         if not compressed and buffer.endswith(b"\0BEGIN", begin, end):
+            # it depends on no zone, but servers execute it only if they know the one that it names
+            self._zone(buffer, begin, 0, head, but=SYSTEM_ZONE)
             self._opened(head).begun = True
             return
+        self._zone(buffer, begin, 0, head)
         body, cut = buffer[begin : min(end, begin + MOST_READ)], end - begin >= MOST_READ
         self._statement(Query.parse(body, TEXT_BYTES + 1, compressed=compressed, cut=cut), head)
 
@@ -188,8 +198,9 @@ class Builder:
         body = buffer[begin:fixed] + buffer[fixed + _LOAD_QUERY_EXTRA : min(end, begin + MOST_READ)]
         self._statement(Query.parse(body, TEXT_BYTES + 1), head)
 
-    def _zone(self, buffer: bytes, begin: int, extra: int, head: Head) -> None:
-        if zone := named_zone(buffer, begin, extra):
+    def _zone(self, buffer: bytes, begin: int, extra: int, head: Head, *, but: str | None = None) -> None:
+        zone = named_zone(buffer, begin, extra)
+        if zone not in {None, but}:
             self._opened(head).zones.add(zone)
 
     def _statement(self, query: Query, head: Head) -> None:

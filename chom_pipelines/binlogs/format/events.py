@@ -239,8 +239,12 @@ class Query:
         return Query(database, text, error, names and _CHANGES_ROWS.match(text) is None)
 
 
+SYSTEM_ZONE = "SYSTEM"
+"""The time zone of the server's machine."""
+
+
 def named_zone(buffer: bytes, begin: int, extra: int = 0) -> str | None:
-    """The session's time zone where a statement depends on it and it has a name, which not every server knows.
+    """The session's time zone where a statement depends on it and it has a name, which means something else elsewhere.
 
     A QUERY event's body begins at `begin`; `extra` is what its kind has between the fixed part and the status
     variables. These come in an order, and few are in front of the zone.
@@ -251,7 +255,7 @@ def named_zone(buffer: bytes, begin: int, extra: int = 0) -> str | None:
         code = buffer[at]
         if code == _ZONE:
             name = buffer[at + 2 : at + 2 + buffer[at + 1]].decode(errors="backslashreplace")
-            return None if name == "SYSTEM" or name[:1] in {"+", "-"} else name
+            return None if name[:1] in {"+", "-"} else name
         if code == _CATALOG:
             at += 2 + buffer[at + 1]
         elif code in _BEFORE_ZONE:

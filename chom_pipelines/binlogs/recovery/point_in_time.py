@@ -30,8 +30,9 @@ from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import LATEST
 from chom_pipelines.restores.directories import refuse_directory
 from chom_pipelines.restores.execution import RestoreResult
+from chom_pipelines.restores.likeness import birth_options, zones_of
 from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import birth_options, filled_directory, refusal_of, restore_into_server
+from chom_pipelines.restores.targets import filled_directory, refusal_of, restore_into_server
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.directories import claimed_directory, roomy_base
 from chom_pipelines.server.facts import parse_version
@@ -197,6 +198,7 @@ def recovered_server(ready: PointInTime, recoverer: Recoverer) -> Iterator[tuple
         version=parse_version(manifest.source.version),
         expected_bytes=sum(table.bytes for table in ready.contents.logical.tables),
         options=(*birth_options(manifest), *recoverer.options),
+        zones=zones_of(manifest.source),
     ) as server:
         yield server, recoverer.fill(server)
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.archive.unlogged import Unlogged, unlogged
+from chom_pipelines.binlogs.format.events import SYSTEM_ZONE
 from chom_pipelines.binlogs.format.gtids import Executed, parse_gtids
 from chom_pipelines.binlogs.format.statements import TEXT_BYTES, Does, Statement
 from chom_pipelines.binlogs.format.transactions import Ending, Transaction
@@ -53,6 +54,8 @@ class Recovery:
     """Which statements in between name, or have as their default: not those of rows."""
     zones: frozenset[str] = frozenset()
     """Named time zones that statements in between depend on."""
+    in_system_zone: Located | None = None
+    """The first in between that depends on the time zone of its server's machine."""
     of_events: tuple[Statement, ...] = ()
     """What is in between that may say whether events of the scheduler run."""
     redefines: Located | None = None
@@ -154,7 +157,8 @@ def prepared(
         begin,
         end,
         databases=frozenset(followed.databases),
-        zones=frozenset(followed.zones),
+        zones=frozenset(followed.zones - {SYSTEM_ZONE}),
+        in_system_zone=followed.in_system_zone,
         of_events=tuple(followed.of_events),
         redefines=followed.redefines,
         prepares=followed.prepares,
@@ -173,6 +177,7 @@ class _Followed:
         self.of_events: list[Statement] = []
         self.redefines: Located | None = None
         self.prepares: Located | None = None
+        self.in_system_zone: Located | None = None
         self.names_directory: Located | None = None
         self.words: set[str] | None = set()
         before = way.segments[0].before
@@ -198,19 +203,26 @@ class _Followed:
             yield each
             self._refuse_prepared_before(each)
             self._execute(each)
-            self.zones.update(each.transaction.zones)
-            self.of_events += filter(is_of_events, each.transaction.statements)
-            if self.redefines is None and _may_redefine(each.transaction):
-                self.redefines = each
-            if each.transaction.ending is Ending.XA_PREPARE and self.prepares is None:
-                self.prepares = each
-            if self.names_directory is None and any(one.names_directory for one in each.transaction.statements):
-                self.names_directory = each
-            self._note_words(each.transaction)
-            for statement in each.transaction.statements:
-                self.databases |= {statement.database, *(database for database, _ in statement.tables)} - {""}
+            self._note(each)
         if not is_behind:
             self._check()
+
+    def _note(self, each: Located) -> None:
+        """Keep what a replay of it depends on."""
+        done = each.transaction
+        self.zones.update(done.zones)
+        self.of_events += filter(is_of_events, done.statements)
+        if self.in_system_zone is None and SYSTEM_ZONE in done.zones:
+            self.in_system_zone = each
+        if self.redefines is None and _may_redefine(done):
+            self.redefines = each
+        if self.prepares is None and done.ending is Ending.XA_PREPARE:
+            self.prepares = each
+        if self.names_directory is None and any(one.names_directory for one in done.statements):
+            self.names_directory = each
+        self._note_words(done)
+        for statement in done.statements:
+            self.databases |= {statement.database, *(database for database, _ in statement.tables)} - {""}
 
     def _refuse_prepared_before(self, each: Located) -> None:
         """Raise PreparedBeforeError where it ends an XA transaction of which neither backup nor log has what it did."""

@@ -16,6 +16,7 @@ from chom_pipelines.binlogs.recovery.client_replay import replay_by_client
 from chom_pipelines.binlogs.recovery.preparing import Recovery
 from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.scheduled import put_back, read_statuses, statuses
+from chom_pipelines.binlogs.recovery.surroundings import refuse_unknown_zone, take_settings
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.phases import timed
@@ -96,7 +97,9 @@ class Recoverer:
         Returns only where the server stands exactly where the archive says that it has to. Raises RestoreFailedError,
         and what restoring and starting servers raise: then the server is of no use.
         """
-        self.refuse_unfit_route()
+        self.refuse_unfit()
+        with Session(server.endpoint) as session:
+            take_settings(session, server.facts, self.contents.manifest.source)
         accounts = self.accounts or self.route is Route.CLIENT
         restored = restore_contents(
             self.contents, server.endpoint, RestoreRequest(accounts=accounts, compare=True), self.report
@@ -129,12 +132,13 @@ class Recoverer:
         for name in strangers:
             session.execute(f"DROP DATABASE {quote(name)}")
 
-    def refuse_unfit_route(self) -> None:
-        """Raise RestoreRefusedError where a replay would make files elsewhere, or by this route cannot be done."""
+    def refuse_unfit(self) -> None:
+        """Raise RestoreRefusedError where a replay would make files elsewhere or other times, or not by this route."""
         if self.recovery.files and self.recovery.names_directory:
             where = self.recovery.names_directory.label
             what = f"the statement at {where} names a directory: its files would be made there, where production may be"
             raise RestoreRefusedError(what, "restore to a place before it, with --before, or from a later full backup")
+        refuse_unknown_zone(self.contents.manifest.source, self.recovery.in_system_zone)
         if self.route is Route.REPLICATION or not self.recovery.files:
             return
         why = ""
