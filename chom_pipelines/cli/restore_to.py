@@ -62,7 +62,9 @@ def restore_to_point_in_time(repository: Repository, keyring: Keyring | None, as
         ) as ready,
     ):
         wanted = asked.request(ready.contents.manifest)
-        recoverer = ready.recoverer(asked.route, accounts=wanted.accounts, report=report)
+        recoverer = ready.recoverer(
+            asked.route, accounts=wanted.accounts, report=report, accept_losses=wanted.accept_losses
+        )
         recoverer.refuse_unfit_route()
         if not asked.json:
             _print_way(asked, ready)
