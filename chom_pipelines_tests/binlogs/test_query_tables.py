@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chom_pipelines.binlogs.format.statements import understand
 from chom_pipelines.server.facts import Flavour
@@ -120,3 +122,48 @@ def test_names_in_another_character_set_stay_whole() -> None:
     found = understand("RENAME TABLE größe TO x.b".encode("latin-1"), "d", Flavour.MARIADB)
     assert (found.tables, found.also) == ((("d", r"gr\xf6\xdfe"),), (("x", "b"),))
     assert found.text == r"RENAME TABLE gr\xf6\xdfe TO x.b"
+
+
+PIECES = st.sampled_from(
+    [
+        *("CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE", "UPDATE", "DELETE", "INSERT", "INTO", "LOAD", "WITH", "SET"),
+        *("TABLE", "VIEW", "EVENT", "INDEX", "TRIGGER", "DATABASE", "OR", "REPLACE", "DEFINER", "=", "@", "STATEMENT"),
+        *("FROM", "SELECT", "JOIN", "USING", "ON", "AS", "LIKE", "REFERENCES", "CASCADE", "TO", "IF", "EXISTS", "FOR"),
+        *(
+            "a",
+            "`b`",
+            ".",
+            ",",
+            "(",
+            ")",
+            "{",
+            "'",
+            "''",
+            '"',
+            "`",
+            "/*",
+            "*/",
+            "/*!",
+            "/*M!",
+            "--",
+            "#",
+            "\n",
+            "\\",
+            "é",
+        ),
+    ]
+)
+
+
+@given(st.lists(PIECES), st.sampled_from([" ", ""]), st.sampled_from(list(Flavour)), st.integers(0, 1 << 21))
+def test_any_text_is_read_to_its_end(pieces: list[str], between: str, flavour: Flavour, sql_mode: int) -> None:
+    text = between.join(pieces)
+    assert understand(text.encode(), "d", flavour, sql_mode).database == "d"
+
+
+@given(st.binary(max_size=200), st.sampled_from(list(Flavour)))
+def test_any_bytes_are_read_and_can_be_shown(text: bytes, flavour: Flavour) -> None:
+    for begin in (b"", b"RENAME TABLE ", b"CREATE VIEW v AS SELECT 1 FROM ", b"UPDATE ", b"ALTER EVENT "):
+        found = understand(begin + text, "d", flavour)
+        names = [name for table in (*found.tables, *found.also, *found.needs) for name in table]
+        assert "\udc80" not in "".join((found.text, *names, *found.changes)).encode().decode()
