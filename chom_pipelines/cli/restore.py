@@ -66,7 +66,7 @@ def restore(
         bool,
         typer.Option(
             "--accept-losses",
-            help="Name what cannot be stored as it was dumped, and restore the rest.",
+            help="Name what cannot be stored as it was dumped, or what the log lacks, and restore the rest.",
             show_default=False,
         ),
     ] = False,

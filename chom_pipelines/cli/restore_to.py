@@ -64,7 +64,9 @@ def restore_to_point_in_time(repository: Repository, keyring: Keyring | None, as
     ):
         wanted = asked.request(ready.contents.manifest)
         refuse_unknown_tables(ready, wanted.tables)
-        recoverer = ready.recoverer(asked.route, accounts=wanted.accounts, report=report)
+        recoverer = ready.recoverer(
+            asked.route, accounts=wanted.accounts, report=report, accept_losses=wanted.accept_losses
+        )
         recoverer.refuse_unfit()
         if not asked.json:
             _print_way(asked, ready)

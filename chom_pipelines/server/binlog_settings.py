@@ -62,6 +62,14 @@ AS_TEXT = Lack(
 )
 """Of a log that is written with ROW, and has changes of rows as text all the same."""
 
+TEXT_OF_OTHERS = Lack(
+    "what changes of databases that are not backed up, where they were logged as text, did to those that are, by "
+    "triggers, functions or views",
+    f"SET GLOBAL binlog_format = 'ROW', also in my.cnf; or back up all databases; {_THEN}",
+    matters=False,
+)
+"""Of a log with changes of rows as text, whatever they name, where some databases alone are backed up."""
+
 
 def clock(session: Session) -> datetime:
     """The server's time, cut off to whole seconds as those in its log are."""

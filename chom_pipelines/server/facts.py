@@ -66,6 +66,7 @@ _VARIABLES = (
     "innodb_read_only",
     "innodb_force_recovery",
     "innodb_force_primary_key",
+    "innodb_native_foreign_keys",
     "disabled_storage_engines",
     "automatic_sp_privileges",
     "log_bin_trust_function_creators",

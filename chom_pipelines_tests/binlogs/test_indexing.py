@@ -168,6 +168,26 @@ def test_a_servers_log_is_read_as_that_server_executed_it(server: PrivateServer)
     assert renamed == ({"a", "b"} if server.flavour is Flavour.MARIADB else {"b"})
 
 
+def test_no_table_is_too_far_back_in_a_statement_to_be_known() -> None:
+    names = [f"a_table_{number}" for number in range(200)]
+    dropped = understand(f"DROP TABLE {', '.join(names)}".encode(), "d", Flavour.MARIADB)
+    assert [name for _, name in dropped.tables] == names
+    assert len(dropped.text) == TEXT_BYTES
+    pad = f"/* {'c' * 2000} */"
+    for text, does in (
+        ("{} TRUNCATE TABLE t", Does.TRUNCATE),
+        ("TRUNCATE {} t", Does.TRUNCATE),
+        ("{} ALTER TABLE t DROP COLUMN c", Does.ALTER),
+        ("RENAME {} TABLE t TO u", Does.RENAME),
+        ("SET STATEMENT {} a = 1 FOR DROP TABLE t", Does.DROP),
+    ):
+        found = understand(text.format(pad).encode(), "d", Flavour.MYSQL)
+        assert (found.does, found.tables) == (does, (("d", "t"),))
+    assert understand(f"{pad} TRUNCATE t".encode(), "d", Flavour.MYSQL).text == "TRUNCATE t"
+    hidden = understand(f"{pad} ALTER USER a IDENTIFIED BY 'secret'".encode(), "", Flavour.MYSQL).text
+    assert hidden == "ALTER USER a IDENTIFIED BY '…'"
+
+
 def test_long_statements_are_cut_off_between_characters() -> None:
     statement = understand(("INSERT INTO a VALUES ('" + "é" * 600).encode(), "d", Flavour.MARIADB)
     assert len(statement.text.encode()) in {TEXT_BYTES - 1, TEXT_BYTES}

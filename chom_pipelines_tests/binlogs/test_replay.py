@@ -45,7 +45,7 @@ def written(
         archived = Archive(server, Backups(tmp_path_factory.mktemp("archive")))
         archived.work()
         archived.backups.take(server, "shop")
-        moments = [_noted(archived)]
+        moments = [noted(archived)]
         for number in range(12):
             archived.work(
                 f"INSERT INTO shop.t (s) VALUES (REPEAT('{number}', 100)), (UUID())",
@@ -55,12 +55,12 @@ def written(
                 archived.work(f"ALTER TABLE shop.t ADD COLUMN c{number} INT DEFAULT {number}")
             if number % 3 == 2:
                 archived.work("FLUSH BINARY LOGS")
-            moments.append(_noted(archived))
+            moments.append(noted(archived))
         archived.archive()
         yield archived, moments
 
 
-def _noted(archived: Archive) -> Moment:
+def noted(archived: Archive) -> Moment:
     with archived.server.connect() as session:
         (file, position, *_) = session.rows(archived.server.facts.binlog_status_statement)[0]
         gtid = session.value(f"SELECT @@global.{archived.server.facts.gtid_variable}").replace("\n", "")
@@ -163,7 +163,7 @@ def test_each_kind_of_transaction_is_counted_once_by_replication(mariadb: Privat
             *("INSERT INTO shop.t (s) SELECT a FROM shop.tt", "DROP TEMPORARY TABLE shop.tt"),
             *("SET gtid_domain_id = 7", "INSERT INTO shop.t (s) VALUES (2)"),
         )
-        place = _noted(archived)
+        place = noted(archived)
         archived.archive()
         recovery, found = recovered(archived, place.place, Route.REPLICATION, made(tmp_path))
     assert found == place.sums
@@ -193,7 +193,7 @@ def test_a_replay_that_fails_shows_no_literal_of_the_statement_that_failed(
             *("SET sql_log_bin = 0", "CREATE TABLE shop.u (id INT PRIMARY KEY, s TEXT)", "SET sql_log_bin = 1"),
             *("SET SESSION binlog_format = 'STATEMENT'", "INSERT INTO shop.u VALUES (1, 'hunter2')"),
         )
-        place = _noted(archived)
+        place = noted(archived)
         archived.archive()
         with pytest.raises(RestoreFailedError, match=r"shop\.u' doesn't exist") as error:
             recovered(archived, place.place, route, made(tmp_path))
@@ -215,7 +215,7 @@ def test_a_domain_that_changes_while_a_temporary_table_is_open_is_replayed(
             session.execute("INSERT INTO shop.tt VALUES ('temporary')")
             archived.work("SET gtid_domain_id = 7", "INSERT INTO shop.t (s) VALUES ('another domain')")
             session.execute("INSERT INTO shop.t (s) SELECT s FROM shop.tt")
-        place = _noted(archived)
+        place = noted(archived)
         archived.archive()
         _, found = recovered(archived, place.place, route, made(tmp_path))
     assert found == place.sums
@@ -232,14 +232,14 @@ def test_a_replay_never_makes_files_where_the_log_says(
     with archived_server(mariadb.flavour) as server:
         archived = Archive(server, Backups(tmp_path / "archive"))
         archived.backups.take(server)
-        before = _noted(archived)
+        before = noted(archived)
         archived.work(
             "SET SESSION sql_mode = ''",
             f"CREATE TABLE shop.d (id INT PRIMARY KEY, {columns}) DATA{between}DIRECTORY='{place}'",
             "INSERT INTO shop.d (id) VALUES (1)",
             "DROP TABLE shop.d",
         )
-        behind = _noted(archived)
+        behind = noted(archived)
         archived.archive()
         with pytest.raises(RestoreRefusedError, match="names a directory"):
             recovered(archived, behind.place, route, made(tmp_path))
@@ -257,7 +257,7 @@ def test_programs_keep_their_sql_mode_in_a_replay(flavour: Flavour, tmp_path: Pa
         archived.work(
             "CREATE PROCEDURE shop.p() SELECT 1", "SET SESSION sql_mode = ''", "CREATE PROCEDURE shop.q() SELECT 1"
         )
-        place = _noted(archived)
+        place = noted(archived)
         with server.connect() as session:
             wanted = session.rows(said)
         archived.archive()
@@ -273,6 +273,6 @@ def test_a_log_of_a_server_with_the_id_of_a_private_one_is_replayed(flavour: Fla
             archived.work()
             archived.backups.take(server, "shop")
             archived.work()
-            noted = _noted(archived)
+            place = noted(archived)
             archived.archive()
-            assert recovered(archived, noted.place, Route.REPLICATION, made(tmp_path))[1] == noted.sums
+            assert recovered(archived, place.place, Route.REPLICATION, made(tmp_path))[1] == place.sums

@@ -397,6 +397,36 @@ def test_a_server_whose_log_is_not_to_be_archived_is_no_alarm(
     assert "no binary log is archived, as chom.yaml says with schedules.binlogs" in capsys.readouterr().out
 
 
+def test_what_a_log_lacks_of_some_databases_alone_is_refused_until_it_is_accepted(
+    on_mariadb: Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, other = on_mariadb.database, on_mariadb.server.fresh_database()
+    with on_mariadb.server.connect() as session:
+        session.execute(f"CREATE TABLE {other}.o (id INT)")
+        session.execute(f"CREATE TRIGGER {other}.g AFTER INSERT ON {other}.o FOR EACH ROW DELETE FROM {name}.users")
+        assert on_mariadb.chom("backup", "--verification", "none") == 0
+        session.execute("SET SESSION binlog_format = 'STATEMENT'")
+        session.execute(f"INSERT INTO {other}.o VALUES (1)")
+        (file, position, *_) = session.rows("SHOW MASTER STATUS")[0]
+    assert on_mariadb.chom("backup", "--type", "incremental") == 0
+    capsys.readouterr()
+    target = tmp_path / "restored"
+    arguments = ["--before", f"{file}:{position}", "--into-directory", str(target)]
+    for more in ([], ["--dry-run"]):
+        assert on_mariadb.chom("restore", *arguments, *more) == 1
+        said = capsys.readouterr().err
+        assert f"changes of {other} were logged as text" in said
+        assert "--accept-losses" in said
+        assert not target.exists()
+    assert on_mariadb.chom("restore", *arguments, "--accept-losses") == 0
+    assert f"warning: changes of {other} were logged as text" in capsys.readouterr().err
+    with (
+        scratch_server(on_mariadb.server.flavour, data_directory=target) as server,
+        Session(server.endpoint) as session,
+    ):
+        assert counts(session, name) == (ROWS, 2)
+
+
 def test_windows_tell_what_is_at_stake(emptied: Setting, capsys: pytest.CaptureFixture[str]) -> None:
     assert emptied.chom("windows") == 0
     told = capsys.readouterr().out

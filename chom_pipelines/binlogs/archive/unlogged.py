@@ -9,7 +9,7 @@ from itertools import groupby
 
 from chom_pipelines.binlogs.archive.chain import Run
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
-from chom_pipelines.server.binlog_settings import AS_TEXT, Lack, lacks
+from chom_pipelines.server.binlog_settings import AS_TEXT, TEXT_OF_OTHERS, Lack, lacks
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ def _lacks(segment: Segment, databases: Sequence[str] | None) -> Iterator[Lack]:
         yield from lacks(segment.logging, databases)
         if segment.textual and set(segment.logging.formats) == {"ROW"}:  # MIXED logs as text what is safe so
             yield AS_TEXT
+        elif segment.textual and databases is not None:
+            yield TEXT_OF_OTHERS
 
 
 def unlogged_of(runs: Iterable[Run], databases: Sequence[str] | None) -> tuple[Unlogged, ...]:

@@ -28,7 +28,6 @@ from chom_pipelines.binlogs.format.gtids import Executed, Gtids
 from chom_pipelines.binlogs.format.handlers import Handler, Handlers, Head, Opener
 from chom_pipelines.binlogs.format.large import MOST_READ, Beginning, Payload
 from chom_pipelines.binlogs.format.open_transaction import OpenTransaction
-from chom_pipelines.binlogs.format.statements import TEXT_BYTES
 from chom_pipelines.binlogs.format.stream import EventStream
 from chom_pipelines.binlogs.format.transactions import Ending, FileEnding, Incident, Transaction
 from chom_pipelines.server.facts import Flavour
@@ -190,13 +189,13 @@ class Builder:
             return
         self._zone(buffer, begin, 0, head)
         body, cut = buffer[begin : min(end, begin + MOST_READ)], end - begin >= MOST_READ
-        self._statement(Query.parse(body, TEXT_BYTES + 1, compressed=compressed, cut=cut), head)
+        self._statement(Query.parse(body, MOST_READ, compressed=compressed, cut=cut), head)
 
     def _load_query(self, buffer: bytes, begin: int, end: int, head: Head) -> None:
         self._zone(buffer, begin, _LOAD_QUERY_EXTRA, head)
         fixed = begin + QUERY_SIZE
         body = buffer[begin:fixed] + buffer[fixed + _LOAD_QUERY_EXTRA : min(end, begin + MOST_READ)]
-        self._statement(Query.parse(body, TEXT_BYTES + 1), head)
+        self._statement(Query.parse(body, MOST_READ), head)
 
     def _zone(self, buffer: bytes, begin: int, extra: int, head: Head, *, but: str | None = None) -> None:
         zone = named_zone(buffer, begin, extra)

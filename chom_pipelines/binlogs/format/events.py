@@ -203,8 +203,8 @@ class Rotate:
         return Rotate(body[8:].decode(), _U64.unpack_from(body)[0])
 
 
-_ZONE, _CATALOG = 5, 6
-_BEFORE_ZONE = {0: 4, 1: 8, 3: 4, 4: 6}
+_SQL_MODE, _ZONE, _CATALOG = 1, 5, 6
+_BEFORE_ZONE = {0: 4, _SQL_MODE: 8, 3: 4, 4: 6}
 """Status variables: flags, SQL mode, steps of AUTO_INCREMENT, character sets; and the bytes that they have."""
 
 
@@ -221,6 +221,8 @@ class Query:
     database: str
     text: bytes
     error: int
+    sql_mode: int
+    """Of the session, as a number; 0 where the log does not say."""
     names_directory: bool
     """All of it, of which `text` is the beginning, may say in which directory of its server files are to be made."""
 
@@ -236,7 +238,9 @@ class Query:
         whole = mariadb_decompressed(body[at:], _MOST_SEARCHED) if compressed else body[at:]
         text = whole[:limit]
         names = cut or len(whole) == _MOST_SEARCHED or _DIRECTORY.search(whole) is not None
-        return Query(database, text, error, names and _CHANGES_ROWS.match(text) is None)
+        mode = _variable(body, 0, 0, _SQL_MODE)
+        sql_mode = 0 if mode is None else _U64.unpack_from(body, mode)[0]
+        return Query(database, text, error, sql_mode, names and _CHANGES_ROWS.match(text) is None)
 
 
 SYSTEM_ZONE = "SYSTEM"
@@ -249,13 +253,21 @@ def named_zone(buffer: bytes, begin: int, extra: int = 0) -> str | None:
     A QUERY event's body begins at `begin`; `extra` is what its kind has between the fixed part and the status
     variables. These come in an order, and few are in front of the zone.
     """
+    at = _variable(buffer, begin, extra, _ZONE)
+    if at is None:
+        return None
+    name = buffer[at + 1 : at + 1 + buffer[at]].decode(errors="backslashreplace")
+    return None if name[:1] in {"+", "-"} else name
+
+
+def _variable(buffer: bytes, begin: int, extra: int, wanted: int) -> int | None:
+    """Where the value of this status variable begins in a QUERY event; None: it is not among the first ones."""
     at = begin + QUERY_SIZE + extra
     end = at + int.from_bytes(buffer[begin + QUERY_SIZE - 2 : begin + QUERY_SIZE], "little")
     while at < end:
         code = buffer[at]
-        if code == _ZONE:
-            name = buffer[at + 2 : at + 2 + buffer[at + 1]].decode(errors="backslashreplace")
-            return None if name[:1] in {"+", "-"} else name
+        if code == wanted:
+            return at + 1
         if code == _CATALOG:
             at += 2 + buffer[at + 1]
         elif code in _BEFORE_ZONE:

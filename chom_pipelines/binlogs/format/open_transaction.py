@@ -32,6 +32,7 @@ class OpenTransaction:
     statements: list[Statement] = field(default_factory=list)
     statement_count: int = 0
     zones: set[str] = field(default_factory=set)
+    textual: frozenset[str] = frozenset()
 
     def take(self, query: Query, flavour: Flavour) -> Ending | None:
         """Take a statement of a server of this family, and return how it ends the transaction, if it does."""
@@ -53,8 +54,9 @@ class OpenTransaction:
 
     def _record(self, query: Query, flavour: Flavour) -> None:
         self.statement_count += 1
+        statement = understand(query.text, query.database, flavour, query.sql_mode)
+        self.textual |= statement.changes
         if len(self.statements) < _MOST_STATEMENTS:
-            statement = understand(query.text, query.database, flavour)
             self.statements.append(replace(statement, names_directory=query.names_directory))
 
     def executed(self, executed: Executed | None) -> str | None:
@@ -82,4 +84,5 @@ class OpenTransaction:
             tuple(self.statements),
             self.statement_count,
             tuple(self.zones),
+            self.textual,
         )

@@ -62,8 +62,9 @@ class Transaction(NamedTuple):
     committed it, and of a replicated transaction its source's. `microseconds_on_source` is when it was committed where
     that was done first; 0: the log does not say.
     `statements` are those that were logged as text; of more than a hundred, the first ones, and `statement_count` is
-    the number of all. `zones` are the time zones of sessions that statements of it depend on, by
-    their names, SYSTEM among them.
+    the number of all. `zones` are the time zones of sessions that statements of it depend on, by their names, SYSTEM
+    among them. `textual` are the databases in which any of its statements changes rows by name: see
+    `Statement.changes`.
     """
 
     gtid: str | None
@@ -76,6 +77,7 @@ class Transaction(NamedTuple):
     statements: tuple[Statement, ...]
     statement_count: int
     zones: tuple[str, ...] = ()
+    textual: frozenset[str] = frozenset()
 
     @property
     def time(self) -> datetime:

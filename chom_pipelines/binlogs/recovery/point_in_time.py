@@ -54,9 +54,11 @@ class PointInTime:
     others: tuple[Way, ...]
     """Further ways to the target, the best one first."""
 
-    def recoverer(self, route: Route, *, accounts: bool, report: Report) -> Recoverer:
+    def recoverer(self, route: Route, *, accounts: bool, report: Report, accept_losses: bool = False) -> Recoverer:
         """What carries it out."""
-        return Recoverer(self.contents, self.recovery, self.private, route, accounts, self.databases, report)
+        return Recoverer(
+            self.contents, self.recovery, self.private, route, accounts, self.databases, report, accept_losses
+        )
 
     @property
     def databases(self) -> tuple[str, ...] | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from chom_pipelines.binlogs.archive.histories import History
@@ -17,6 +17,7 @@ from chom_pipelines.binlogs.format.statements import TEXT_BYTES, Does, Statement
 from chom_pipelines.binlogs.format.transactions import Ending, Transaction
 from chom_pipelines.binlogs.recovery.choosing import Way
 from chom_pipelines.binlogs.recovery.clocks import refuse_uncertain
+from chom_pipelines.binlogs.recovery.redefining import may_redefine
 from chom_pipelines.binlogs.recovery.scheduled import is_of_events
 from chom_pipelines.binlogs.recovery.spool import LogFile, Spool
 from chom_pipelines.binlogs.recovery.stopping import Located, Stop, refuse_wrong_clock, stop
@@ -26,6 +27,7 @@ from chom_pipelines.errors import DamagedError, RestoreRefusedError
 from chom_pipelines.log_lines import amount, utc_text
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Position
+from chom_pipelines.server.binlog_settings import TEXT_OF_OTHERS
 
 _WORD = re.compile(r"[\w$]+")
 _SOME_TIME = timedelta(seconds=5)
@@ -66,6 +68,10 @@ class Recovery:
     """The first in between that says in which directory of its server a table's files lie."""
     words: frozenset[str] | None = frozenset()
     """All in statements in between that may make or rename a table, in lower case; None: not all are known."""
+    crossing: tuple[tuple[Located, Statement], ...] = ()
+    """What is in between that defines something and names tables of more than one database."""
+    textual: Mapping[str, Located] = field(default_factory=dict)
+    """The first in between that changes rows and was logged as text, by the databases whose tables it names."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -113,7 +119,8 @@ class Recovery:
             if (end is None or each.order <= end)
             and not (isinstance(self.target, AtTime) and each.opened > self.target.moment)
         ]
-        return tuple(unlogged(crossed, databases))
+        found = unlogged(crossed, databases)
+        return tuple(each for each in found if each.lack != TEXT_OF_OTHERS)  # that is known of each transaction
 
     def _without_earlier_text(self, segment: Segment) -> Segment:
         """Changes that were logged as text before the backup are in it."""
@@ -164,6 +171,8 @@ def prepared(
         prepares=followed.prepares,
         names_directory=followed.names_directory,
         words=frozenset(followed.words) if followed.words is not None else None,
+        crossing=tuple(followed.crossing),
+        textual=followed.textual,
     )
 
 
@@ -180,6 +189,8 @@ class _Followed:
         self.in_system_zone: Located | None = None
         self.names_directory: Located | None = None
         self.words: set[str] | None = set()
+        self.crossing: list[tuple[Located, Statement]] = []
+        self.textual: dict[str, Located] = {}
         before = way.segments[0].before
         self._executed = None if before is None else Executed(parse_gtids(before, way.full.flavour))
 
@@ -214,15 +225,18 @@ class _Followed:
         self.of_events += filter(is_of_events, done.statements)
         if self.in_system_zone is None and SYSTEM_ZONE in done.zones:
             self.in_system_zone = each
-        if self.redefines is None and _may_redefine(done):
+        if self.redefines is None and may_redefine(done):
             self.redefines = each
         if self.prepares is None and done.ending is Ending.XA_PREPARE:
             self.prepares = each
         if self.names_directory is None and any(one.names_directory for one in done.statements):
             self.names_directory = each
         self._note_words(done)
+        self.textual |= dict.fromkeys(done.textual - self.textual.keys(), each)
         for statement in done.statements:
-            self.databases |= {statement.database, *(database for database, _ in statement.tables)} - {""}
+            self.databases |= {statement.database, *statement.databases} - {""}
+            if len({*statement.databases, *(name for name, _ in (*statement.needs, *statement.leads_to))}) > 1:
+                self.crossing.append((each, statement))
 
     def _refuse_prepared_before(self, each: Located) -> None:
         """Raise PreparedBeforeError where it ends an XA transaction of which neither backup nor log has what it did."""
@@ -265,19 +279,3 @@ class _Followed:
         place = f"{self.begin.file}:{self.begin.position}"
         what = f"{place} of the archive, where {self.way.full.id} ends, {why}"
         return DamagedError(what, "this is the log of another server or time: restore with another full backup")
-
-
-def _may_redefine(transaction: Transaction) -> bool:
-    """Of very many statements not all are known."""
-    statements = transaction.statements
-    if any(each.database == "mysql" for each in transaction.rows):
-        return True
-    harmless = all(each.temporary or _changes_rows(each) for each in statements)
-    return not harmless or transaction.statement_count > len(statements)
-
-
-def _changes_rows(statement: Statement) -> bool:
-    """And none of the tables in which a server has accounts, programs and events."""
-    if statement.does not in {Does.ROWS, Does.TRUNCATE}:
-        return False
-    return statement.database != "mysql" and "mysql" not in statement.text.lower()

@@ -23,7 +23,7 @@ from chom_pipelines.repository.listing import OpenedEntry, opened
 from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.repository import Repository
-from chom_pipelines.server.binlog_settings import AS_TEXT
+from chom_pipelines.server.binlog_settings import AS_TEXT, TEXT_OF_OTHERS
 
 _SECOND = timedelta(seconds=1)
 
@@ -120,7 +120,7 @@ class _Followed:
     def has(self, lacking: Unlogged) -> bool:
         """It was taken behind what is lacking, which of text is known to its position."""
         last, place = lacking.last, self.full.place
-        text = last.textual if lacking.lack == AS_TEXT and self.history == last.history else None
+        text = last.textual if lacking.lack in {AS_TEXT, TEXT_OF_OTHERS} and self.history == last.history else None
         if text and place and place.file == last.file and place.position >= text:
             return True
         return self.is_behind(last)

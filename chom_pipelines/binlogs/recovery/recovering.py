@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 
 from chom_pipelines.binlogs.format.gtid_set import GtidSet
 from chom_pipelines.binlogs.format.gtids import parse_gtids
 from chom_pipelines.binlogs.recovery.archive_server import replay_by_replication, taking
 from chom_pipelines.binlogs.recovery.client_replay import replay_by_client
+from chom_pipelines.binlogs.recovery.filtered import Filtered, any_case
 from chom_pipelines.binlogs.recovery.preparing import Recovery
 from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.scheduled import put_back, read_statuses, statuses
@@ -26,7 +27,7 @@ from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import restore_contents
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
-from chom_pipelines.server.identifiers import literal, quote
+from chom_pipelines.server.identifiers import literal
 from chom_pipelines.server.scratch import ScratchServer, as_replica
 from chom_pipelines.server.time_zones import load_time_zones
 
@@ -35,6 +36,14 @@ _SERVER_ID = 2_147_483_002
 _PREPARED = (
     "an XA transaction was prepared before the backup was taken, and is neither in it nor in the log behind it: "
     "restore from an older backup, which can be named, or to a place before it, with --before"
+)
+_PARENT = (
+    "where the key leads to a database that is not backed up, back that up as well for the future; restore to a place "
+    "before it, with --before"
+)
+_DEFINER = (
+    "what that account has defined is executed as that account, which is not restored: restore accounts as well, with "
+    "--accounts, or to a place before it, with --before"
 )
 
 
@@ -65,7 +74,8 @@ class Recoverer:
 
     `private` is a directory of ours. Accounts are restored with all that the log does to them, or nothing of it is
     done; `route` client has no choice, as the text of a log says it all: there they are always restored. `databases`
-    are the only ones that the backup has; None: it has all.
+    are the only ones that the backup has; None: it has all. With `accept_losses`, what is lost as the log is replayed
+    onto these alone is a warning and not the end.
     """
 
     contents: Contents
@@ -75,6 +85,12 @@ class Recoverer:
     accounts: bool
     databases: tuple[str, ...] | None
     report: Report
+    accept_losses: bool = False
+
+    @property
+    def filtered(self) -> Filtered:
+        """What is to be known of a replay onto these databases alone."""
+        return Filtered(self.databases, self.recovery, self.contents.manifest.source)
 
     @property
     def flavour(self) -> Flavour:
@@ -109,36 +125,35 @@ class Recoverer:
             load_time_zones(session, self.recovery.zones)
             if self.recovery.begin and self.recovery.begin.gtid:
                 _begin_at(session, self.flavour, self.recovery.begin.gtid)
+            lost = self._accepted(self.filtered.lost_by_log(), self.filtered.lost_by_keys(session))
             events = read_statuses(session)
             replicated: int | None = None
-            with timed(phases, "replay"), self._strangers(session):
+            with timed(phases, "replay"), self.filtered.strangers(session):
                 if self.recovery.files:
                     replicated = self._replay(server)
-            put_back(session, statuses(events, self.recovery.of_events))
+                lost += self._accepted(self.filtered.lost_by_keys(session))
+            is_any_case = any_case(self.contents.manifest.source)
+            put_back(session, statuses(events, self.recovery.of_events, any_case=is_any_case))
             counted = self._check(session, replicated)
-        return Recovered(replace(restored, phases=phases), self.recovery.stop.transactions, counted=counted is not None)
+        restored = replace(restored, phases=phases, warnings=tuple(dict.fromkeys((*restored.warnings, *lost))))
+        return Recovered(restored, self.recovery.stop.transactions, counted=counted is not None)
 
-    @contextmanager
-    def _strangers(self, session: Session) -> Iterator[None]:
-        """Have empty databases for what servers do not leave out by itself where only some databases are replicated.
-
-        What a statement does to a routine or an event is executed whatever database it is of, and fails without one.
-        """
-        there = {str(name) for (name,) in session.rows("SHOW DATABASES")}
-        strangers = [] if self.databases is None else sorted(self.recovery.databases - there)
-        for name in strangers:
-            session.execute(f"CREATE DATABASE {quote(name)}")
-        yield
-        for name in strangers:
-            session.execute(f"DROP DATABASE {quote(name)}")
+    def _accepted(self, *lost: Iterable[RestoreRefusedError]) -> tuple[str, ...]:
+        """Warnings; raises the first of these errors, unless losses are accepted."""
+        found = tuple(chain(*lost))
+        if found and not self.accept_losses:
+            raise found[0]
+        return tuple(error.what for error in found)
 
     def refuse_unfit(self) -> None:
-        """Raise RestoreRefusedError where a replay would make files elsewhere or other times, or not by this route."""
+        """Raise RestoreRefusedError where a replay makes files elsewhere, or other times, or loses rows."""
         if self.recovery.files and self.recovery.names_directory:
             where = self.recovery.names_directory.label
             what = f"the statement at {where} names a directory: its files would be made there, where production may be"
             raise RestoreRefusedError(what, "restore to a place before it, with --before, or from a later full backup")
         refuse_unknown_zone(self.contents.manifest.source, self.recovery.in_system_zone)
+        self.filtered.refuse()
+        self._accepted(self.filtered.lost_by_log())
         if self.route is Route.REPLICATION or not self.recovery.files:
             return
         why = ""
@@ -157,7 +172,15 @@ class Recoverer:
         except RestoreFailedError as error:
             said = _said_by_worker(target)
             what = f"{error.what}\n  {shown_error(said, self.flavour)}" if said else error.what
-            raise RestoreFailedError(what, _PREPARED if "XAER_NOTA" in what else error.remedy) from error
+            raise RestoreFailedError(what, self._remedy(what) or error.remedy) from error
+
+    def _remedy(self, what: str) -> str:
+        """Of what a replay failed with; "": nothing better is known."""
+        if "as a definer" in what and not self.accounts and self.route is Route.REPLICATION:
+            return _DEFINER
+        if "foreign key constraint fails" in what and self.databases is not None:
+            return _PARENT
+        return _PREPARED if "XAER_NOTA" in what else ""
 
     def _replayed(self, target: ScratchServer) -> int | None:
         recovery = self.recovery

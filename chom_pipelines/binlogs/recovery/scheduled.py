@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 
-from chom_pipelines.binlogs.format.statements import Does, Statement, understand
+from chom_pipelines.binlogs.format.statements import Does, Statement
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import account, literal, quote
 
 Name = tuple[str, str]
-"""Database, and event in lower case: the case of its name makes no difference."""
+"""Database, and event as `same`."""
 
-_QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|/\*.*?\*/", re.DOTALL)
-_BEHIND = re.compile(r"\b(?:DO|COMMENT)\b", re.IGNORECASE)
-_STATUS = re.compile(r"\b(ENABLE|DISABLE)\b(\s+ON\s+(?:SLAVE|REPLICA)\b)?", re.IGNORECASE)
-_RENAME = re.compile(r"\bRENAME\s+TO\s+", re.IGNORECASE)
-_ONLY_NEW = re.compile(r"\bIF\s+NOT\s+EXISTS\b", re.IGNORECASE)
-_NAMES = re.compile(r"`(?:[^`]|``)*`")
 _STATUSES = (
     "SELECT event_schema, event_name, status, definer, time_zone, sql_mode, character_set_client, collation_connection "
     "FROM information_schema.events WHERE event_schema <> 'sys'"
@@ -26,47 +19,50 @@ _STATUSES = (
 _OF_REPLICAS = {"SLAVESIDE_DISABLED", "REPLICA_SIDE_DISABLED"}
 
 
+def same(name: str) -> str:
+    """What names of events have in common that are one to a server: it compares them without case and accents."""
+    return "".join(map(_same, name))
+
+
+def _same(letter: str) -> str:
+    parts = unicodedata.normalize("NFD", letter)
+    is_accented = all(map(unicodedata.combining, parts[1:]))
+    return (parts[0] if is_accented else letter).upper()[:1].lower()
+
+
 def is_of_events(statement: Statement) -> bool:
     """Whether it may change what `statuses` tells."""
     return statement.object == "event" or (statement.object == "database" and statement.does is Does.DROP)
 
 
-def statuses(before: Mapping[Name, str], statements: Iterable[Statement]) -> dict[Name, str]:
-    """What SQL calls the status of each event after these statements: ENABLE, DISABLE, or DISABLE ON SLAVE."""
+def statuses(before: Mapping[Name, str], statements: Iterable[Statement], *, any_case: bool = False) -> dict[Name, str]:
+    """What SQL calls the status of each event after these statements: ENABLE, DISABLE, or DISABLE ON SLAVE.
+
+    With `any_case`, databases whose names differ in case only are one: then they are told in lower case.
+    """
+
+    def named(database: str, event: str) -> Name:
+        return database.lower() if any_case else database, same(event)
+
     found = dict(before)
     for statement in statements:
-        for database, event in statement.tables[:1]:
+        for name in (named(*each) for each in statement.tables[:1]):
             if statement.object == "database":
-                found = {name: status for name, status in found.items() if name[0] != database}
+                found = {each: status for each, status in found.items() if each[0] != name[0]}
             elif statement.does is Does.DROP:
-                found.pop((database, event.lower()), None)
-            else:
-                _changed(found, statement, (database, event.lower()))
+                found.pop(name, None)
+            elif said := statement.event:
+                if statement.does is Does.CREATE and not (said.only_new and name in found):
+                    found[name] = said.status or "ENABLE"
+                elif statement.does is Does.ALTER and (status := said.status or found.get(name)):
+                    found.pop(name, None)
+                    found[named(*said.renamed) if said.renamed else name] = status
     return found
-
-
-def _changed(found: dict[Name, str], statement: Statement, name: Name) -> None:
-    text = _QUOTED.sub("''", statement.text)
-    clauses = _BEHIND.split(text, maxsplit=1)[0]
-    said = _STATUS.search(_NAMES.sub("``", clauses))
-    status = f"{said[1].upper()}{' ON SLAVE' if said[2] else ''}" if said else None
-    if statement.does is Does.CREATE:
-        if name not in found or not _ONLY_NEW.search(clauses):
-            found[name] = status or "ENABLE"
-        return
-    if status:
-        found[name] = status
-    if renamed := _RENAME.search(clauses):
-        rest = clauses[renamed.end() :]
-        again = f"ALTER EVENT {rest}".encode()  # whose comments are left out, which families execute differently
-        for database, event in understand(again, statement.database, Flavour.MARIADB).tables:
-            if name in found:
-                found[database, event.lower()] = found.pop(name)
 
 
 def read_statuses(session: Session) -> dict[Name, str]:
     """Those of a server."""
-    return {(row[0], row[1].lower()): _spelled(row[2]) for row in session.rows(_STATUSES)}
+    return {(row[0], same(row[1])): _spelled(row[2]) for row in session.rows(_STATUSES)}
 
 
 def _spelled(status: str) -> str:
@@ -76,7 +72,7 @@ def _spelled(status: str) -> str:
 def put_back(session: Session, wanted: Mapping[Name, str]) -> None:
     """Give events that a replica has disabled the status that they have at the source, and change nothing else."""
     for database, event, status, definer, zone, mode, charset, collation in session.rows(_STATUSES):
-        right = wanted.get((database, event.lower()), _spelled(status))
+        right = wanted.get((database, same(event)), _spelled(status))
         if status in _OF_REPLICAS and right != _spelled(status):
             session.execute(
                 f"SET SESSION time_zone = {literal(zone)}, sql_mode = {literal(mode)}, "

@@ -14,14 +14,16 @@ from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.indexing import MANY_ROWS, Indexed, IndexedStatement, indexed
 from chom_pipelines.binlogs.archive.segment_objects import index_of, log_of
 from chom_pipelines.binlogs.archive.segments import Segment
+from chom_pipelines.binlogs.format.lexemes import Dialect
 from chom_pipelines.binlogs.format.scanning import Scanner
-from chom_pipelines.binlogs.format.statements import Does, bare_text
+from chom_pipelines.binlogs.format.statements import Does, beginning
 from chom_pipelines.binlogs.format.transactions import TableRows
 from chom_pipelines.binlogs.recovery.stopping import committed
 from chom_pipelines.binlogs.recovery.targets import BeforePlace
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.logical.tables import RESTORE_MARKER
 from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.server.facts import Flavour
 
 
 class Change(StrEnum):
@@ -68,6 +70,10 @@ _VERBS = {
 """First words of statements that were logged as text; those of others, as CALL, do not tell what they change."""
 
 
+_ANY = Dialect(Flavour.MARIADB)
+"""Texts are kept as MariaDB reads them."""
+
+
 @dataclass(frozen=True)
 class Search:
     """What is looked for: in [begin, end] (aware; None: open), in a table `db.t` or a database `db` ("": any)."""
@@ -105,7 +111,7 @@ class Search:
         if statement.tables and all(table == RESTORE_MARKER for _, table in statement.tables):
             return False  # of a restore of ours
         if statement.does is Does.ROWS:
-            verb = _VERBS.get("".join(bare_text(statement.text).split(None, 1)[:1]).upper())
+            verb = _VERBS.get(beginning(statement.text, _ANY).peek().word)
             if not self.changes & (_OF_ROWS if verb is None else {verb}):
                 return False
         elif not any(statement.does in _STATEMENTS[change] for change in self.changes - _OF_ROWS):

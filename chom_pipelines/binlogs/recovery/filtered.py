@@ -1,0 +1,126 @@
+"""What a replay onto a backup of some databases alone leaves out or does otherwise, and no server says so.
+
+The replay executes what concerns these databases by name, and the rest of the log is left out. What another database's
+tables do to them beyond that is lost: by foreign keys, whose changes InnoDB does not log, and by triggers, functions
+and views where a statement is logged as text. What takes a table of another database cannot be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from chom_pipelines.binlogs.format.query_tables import Name
+from chom_pipelines.binlogs.format.statements import Statement
+from chom_pipelines.binlogs.recovery.preparing import Recovery
+from chom_pipelines.errors import RestoreRefusedError
+from chom_pipelines.repository.manifest import SourceServer
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import SYSTEM_DATABASES
+from chom_pipelines.server.identifiers import quote
+
+_NATIVE_KEYS = "innodb_native_foreign_keys"
+"""MySQL's; while it is OFF, the server itself does what foreign keys say, and logs that as any change of rows."""
+_ACCEPT = "or accept what is lost with `chom restore --accept-losses`"
+_KEYS = (
+    "SELECT constraint_schema, table_name, constraint_name, unique_constraint_schema, referenced_table_name "
+    "FROM information_schema.referential_constraints WHERE 'CASCADE' IN (update_rule, delete_rule) "
+    "OR 'SET NULL' IN (update_rule, delete_rule) OR 'SET DEFAULT' IN (update_rule, delete_rule)"
+)
+
+
+def any_case(source: SourceServer) -> bool:
+    """To that server names of databases and tables that differ in case only are the same."""
+    return source.variables.get("lower_case_table_names", "0") != "0"
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """A replay onto a backup that has these databases alone; None: all that the server had, and nothing is left out."""
+
+    databases: tuple[str, ...] | None
+    recovery: Recovery
+    source: SourceServer
+
+    def refuse(self) -> None:
+        """Raise RestoreRefusedError where the log has a statement that takes a table which the backup does not have."""
+        for each, statement in self.recovery.crossing:
+            lacking = [name for name in statement.needs if not self._has(name[0])]
+            if lacking and self._is_replayed(statement):
+                what = (
+                    f"{statement.does.value.upper()} {statement.object.upper()} at {each.label} takes "
+                    f"{_listed(map('.'.join, lacking))}, and the backup has {_listed(self.databases or ())} alone"
+                )
+                others = _listed(name[0] for name in lacking)
+                before = f"restore to the place before it, with --before {each.file}:{each.transaction.start}"
+                raise RestoreRefusedError(what, f"{before}; for the future, back up {others} as well")
+
+    def lost_by_log(self) -> Iterator[RestoreRefusedError]:
+        """What the log says that may be lost: the errors that a restore ends with, unless losses are accepted."""
+        for each, statement in self.recovery.crossing:
+            for parent in statement.leads_to:
+                if self._is_replayed(statement) and self._loses_by(parent[0]):
+                    yield _by_key(f"a foreign key of {'.'.join(statement.tables[0])}, made at {each.label},", parent)
+        for name, each in self.recovery.textual.items():
+            if name.lower() not in SYSTEM_DATABASES and not self._has(name):  # the server's own have no triggers
+                what = (
+                    f"changes of {name or 'an unknown database'} were logged as text, the first at {each.label}: what "
+                    f"they did to {_listed(self.databases or ())} by triggers, functions or views is not in the log"
+                )
+                yield RestoreRefusedError(what, f"log with binlog_format = ROW, or back up all databases; {_ACCEPT}")
+                return
+
+    def lost_by_keys(self, session: Session) -> Iterator[RestoreRefusedError]:
+        """The same of foreign keys that the private server has now."""
+        for database, table, key, parent, name in session.rows(_KEYS) if self.recovery.files else ():
+            if self._has(database) and self._loses_by(parent):
+                yield _by_key(f"the foreign key {key} of {database}.{table}", (parent, name))
+
+    @contextmanager
+    def strangers(self, session: Session) -> Iterator[None]:
+        """Have empty databases for what servers do not leave out by itself where only some databases are replicated.
+
+        What a statement does to a routine or an event is executed whatever database it is of, and fails without one; so
+        does one that moves a table there.
+        """
+        there = {self._same(str(name)) for (name,) in session.rows("SHOW DATABASES")}
+        named = {self._same(name) for name in self.recovery.databases}
+        strangers = [] if self.databases is None else sorted(named - there)
+        for name in strangers:
+            session.execute(f"CREATE DATABASE {quote(name)}")
+        yield
+        if strangers:
+            session.execute("SET SESSION foreign_key_checks = 0")  # a table that was moved there may be referred to
+        for name in strangers:
+            session.execute(f"DROP DATABASE {quote(name)}")
+        session.execute("SET SESSION foreign_key_checks = DEFAULT")
+
+    def _has(self, database: str) -> bool:
+        return self.databases is None or self._same(database) in map(self._same, self.databases)
+
+    def _same(self, name: str) -> str:
+        return name.lower() if any_case(self.source) else name
+
+    def _is_replayed(self, statement: Statement) -> bool:
+        return any(self._has(database) for database, _ in (*statement.tables, *statement.also))
+
+    def _loses_by(self, parent: str) -> bool:
+        """Changes of rows in that database may have changed others by a foreign key, and the log does not have these.
+
+        Where statements are logged as text, they are done again, and not what they have changed.
+        """
+        is_logged = self.source.variables.get(_NATIVE_KEYS) == "OFF" and not self.recovery.textual
+        return not is_logged and not self._has(parent)
+
+
+def _by_key(key: str, parent: Name) -> RestoreRefusedError:
+    what = (
+        f"{key} leads to {'.'.join(parent)}, which the backup does not have: what the server changed by it is not "
+        "in the log"
+    )
+    return RestoreRefusedError(what, f"back up {parent[0]} as well; {_ACCEPT}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
