@@ -95,7 +95,7 @@ def _print_plan(
         if asked.json:
             output.document("restore", _as_json(asked, ready))
         return
-    changes = ready.recovery.redefines
+    changes = ready.recovery.notes.redefines
     if changes:
         _announce(ready, changes)
     elif ready.recovery.files and not asked.json:

@@ -171,6 +171,9 @@ def _compared(
         full = ready.recovery.way.full.id
         findings.unanswered = f"no transaction is between {full} and then, so that it would prove nothing of the log"
         return
+    if ready.recovery.drawn:
+        findings.unanswered = f"{ready.recovery.drawn[0]}; take a full backup, which has them"
+        return
     first = ready.recoverer(Route.REPLICATION, accounts=False, report=report)
     findings.ways.append(_said(ready, Route.REPLICATION))
     with ExitStack() as stack:

@@ -167,3 +167,20 @@ def test_any_bytes_are_read_and_can_be_shown(text: bytes, flavour: Flavour) -> N
         found = understand(begin + text, "d", flavour)
         names = [name for table in (*found.tables, *found.also, *found.needs) for name in table]
         assert "\udc80" not in "".join((found.text, *names, *found.changes)).encode().decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "draws"),
+    [
+        ("ALTER TABLE t ADD u VARCHAR(36) DEFAULT (UUID())", True),
+        ("ALTER TABLE t ADD COLUMN r DOUBLE NOT NULL DEFAULT RAND()", True),
+        ("ALTER TABLE t ADD n BIGINT DEFAULT NEXTVAL(s)", True),
+        ("ALTER TABLE t ADD n BIGINT DEFAULT (NEXT VALUE FOR s)", True),
+        ("ALTER TABLE t ADD INDEX uuid (uuid)", False),
+        ("ALTER TABLE t ADD uuid CHAR(36), COMMENT 'rand()'", False),
+        ("ALTER TABLE t ALTER u SET DEFAULT (UUID())", False),
+        ("CREATE TABLE t (u VARCHAR(36) DEFAULT (UUID()))", False),
+    ],
+)
+def test_an_alteration_that_draws_values_is_told_from_others(text: str, *, draws: bool) -> None:
+    assert understand(text.encode(), "d", Flavour.MARIADB).draws is draws

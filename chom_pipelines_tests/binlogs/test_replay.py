@@ -276,3 +276,19 @@ def test_a_log_of_a_server_with_the_id_of_a_private_one_is_replayed(flavour: Fla
             place = noted(archived)
             archived.archive()
             assert recovered(archived, place.place, Route.REPLICATION, made(tmp_path))[1] == place.sums
+
+
+def test_values_that_an_alteration_draws_anew_are_said_not_to_come_back(tmp_path: Path) -> None:
+    with archived_server(Flavour.MARIADB) as server:
+        archived = Archive(server, Backups(tmp_path / "archive"))
+        archived.work()
+        archived.backups.take(server, "shop")
+        archived.work()
+        before = noted(archived)
+        archived.work("ALTER TABLE shop.t ADD COLUMN u VARCHAR(36) DEFAULT (UUID())")
+        drawn = noted(archived)
+        archived.archive()
+        assert recovered(archived, before.place, Route.REPLICATION, made(tmp_path))[0].drawn == ()
+        recovery, found = recovered(archived, drawn.place, Route.REPLICATION, made(tmp_path))
+    assert found != drawn.sums
+    assert "a replay draws others" in recovery.drawn[0]

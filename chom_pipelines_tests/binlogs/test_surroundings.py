@@ -130,7 +130,7 @@ def test_statements_in_the_zone_of_the_sources_machine_find_it(
         archived.work(*IN_ITS_ZONE)
         wanted = content(archived.server.root)
         with prepared(archived) as ready:
-            assert ready.recovery.in_system_zone
+            assert ready.recovery.notes.in_system_zone
             assert replayed(ready, route) == wanted
 
 

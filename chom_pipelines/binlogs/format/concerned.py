@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-from chom_pipelines.binlogs.format.lexemes import Kind, Reader
+from chom_pipelines.binlogs.format.lexemes import Kind, Lexeme, Reader
 from chom_pipelines.binlogs.format.query_tables import Name, query_tables
+
+_RANDOM = frozenset({"RAND", "SYS_GUID", "UUID", "UUID_SHORT", "UUID_V4", "UUID_V7"})
+_DRAWING = frozenset({"NEXTVAL", "RANDOM_BYTES"})
 
 
 @dataclass
@@ -21,6 +26,8 @@ class Concerned:
     also: list[Name] = field(default_factory=list)
     needs: list[Name] = field(default_factory=list)
     leads_to: list[Name] = field(default_factory=list)
+    draws: bool = False
+    """It fills rows with values that differ each time: of a random function, or of a sequence in the order of rows."""
 
 
 def dropped(reader: Reader, database: str, *, if_exists: bool) -> Concerned:
@@ -68,6 +75,7 @@ def altered(reader: Reader, database: str) -> Concerned:
     found = one(reader, database)
     rest = reader.rest()
     _note_foreign_keys(Reader(rest), found)
+    found.draws = _draws(rest)
     reader, depth = Reader(rest), 0
     while (each := reader.step()).kind is not Kind.END:
         word = each.word
@@ -86,6 +94,18 @@ def altered(reader: Reader, database: str) -> Concerned:
         elif word == "TO" and reader.take("TABLE"):  # what a partition becomes
             _add(found.also, reader.table(database))
     return found
+
+
+def _draws(rest: Sequence[Lexeme]) -> bool:
+    """Whether a column is added whose default is such a value."""
+    words = [each.word for each in rest]
+    pairs = set(pairwise(words))
+    calls = {before for before, after in pairs if after == "("}
+    without_arguments = {
+        one for one, two, three in zip(words, words[1:], words[2:], strict=False) if two + three == "()"
+    }
+    drawn = not _RANDOM.isdisjoint(without_arguments) or not _DRAWING.isdisjoint(calls) or ("NEXT", "VALUE") in pairs
+    return drawn and "ADD" in words
 
 
 def one(reader: Reader, database: str) -> Concerned:

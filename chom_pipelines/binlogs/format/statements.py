@@ -26,8 +26,8 @@ _PLAIN = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """Statements of one table, of which the beginning tells all that is to be known."""
-_MORE = ("SELECT", "LIKE", "REFERENCES", "RENAME", "EXCHANGE", "CONVERT")
-"""One of which is in every definition of a table that names others; to read all words of a long one takes time."""
+_MORE = ("SELECT", "LIKE", "REFERENCES", "RENAME", "EXCHANGE", "CONVERT", "UUID", "RAND", "GUID", "NEXT")
+"""One of which is in every definition that names other tables, or draws values; to read all words takes time."""
 _OPTIONS = ("TEMPORARY", "ONLINE", "OFFLINE", "IGNORE", "UNIQUE", "FULLTEXT", "SPATIAL", "AGGREGATE")
 _OF_PROGRAMS = {"PROCEDURE", "FUNCTION", "EVENT", "PACKAGE"}
 _OF_DATABASES = {"DATABASE", "SCHEMA"}
@@ -71,8 +71,8 @@ class Statement:
     database itself has no table's name); `object` is what kind of thing it creates, alters or drops, in lower case. In
     the text of statements that may hold a password there are no string literals but those of accounts.
 
-    `also`, `needs` and `leads_to` are further tables: see `Concerned`. `changes` are the databases whose rows one that
-    does ROWS changes by name: see `changed_databases`.
+    `also`, `needs` and `leads_to` are further tables, and `draws` says what it fills in: see `Concerned`. `changes` are
+    the databases whose rows one that does ROWS changes by name: see `changed_databases`.
     """
 
     does: Does
@@ -86,6 +86,7 @@ class Statement:
     also: tuple[Name, ...] = ()
     needs: tuple[Name, ...] = ()
     leads_to: tuple[Name, ...] = ()
+    draws: bool = False
     changes: frozenset[str] = frozenset()
     event: EventClauses | None = None
 
@@ -166,6 +167,7 @@ def _defining(reader: Reader, text: str, database: str, *, names_more: bool) -> 
         also=tuple(found.also),
         needs=tuple(found.needs),
         leads_to=tuple(found.leads_to),
+        draws=found.draws,
         event=event,
     )
 

@@ -45,7 +45,7 @@ class Filtered:
 
     def refuse(self) -> None:
         """Raise RestoreRefusedError where the log has a statement that takes a table which the backup does not have."""
-        for each, statement in self.recovery.crossing:
+        for each, statement in self.recovery.notes.crossing:
             lacking = [name for name in statement.needs if not self._has(name[0])]
             if lacking and self._is_replayed(statement):
                 what = (
@@ -58,11 +58,11 @@ class Filtered:
 
     def lost_by_log(self) -> Iterator[RestoreRefusedError]:
         """What the log says that may be lost: the errors that a restore ends with, unless losses are accepted."""
-        for each, statement in self.recovery.crossing:
+        for each, statement in self.recovery.notes.crossing:
             for parent in statement.leads_to:
                 if self._is_replayed(statement) and self._loses_by(parent[0]):
                     yield _by_key(f"a foreign key of {'.'.join(statement.tables[0])}, made at {each.label},", parent)
-        for name, each in self.recovery.textual.items():
+        for name, each in self.recovery.notes.textual.items():
             if name.lower() not in SYSTEM_DATABASES and not self._has(name):  # the server's own have no triggers
                 what = (
                     f"changes of {name or 'an unknown database'} were logged as text, the first at {each.label}: what "
@@ -85,7 +85,7 @@ class Filtered:
         does one that moves a table there.
         """
         there = {self._same(str(name)) for (name,) in session.rows("SHOW DATABASES")}
-        named = {self._same(name) for name in self.recovery.databases}
+        named = {self._same(name) for name in self.recovery.notes.databases}
         strangers = [] if self.databases is None else sorted(named - there)
         for name in strangers:
             session.execute(f"CREATE DATABASE {quote(name)}")
@@ -110,7 +110,7 @@ class Filtered:
 
         Where statements are logged as text, they are done again, and not what they have changed.
         """
-        is_logged = self.source.variables.get(_NATIVE_KEYS) == "OFF" and not self.recovery.textual
+        is_logged = self.source.variables.get(_NATIVE_KEYS) == "OFF" and not self.recovery.notes.textual
         return not is_logged and not self._has(parent)
 
 

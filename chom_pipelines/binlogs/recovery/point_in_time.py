@@ -69,8 +69,8 @@ class PointInTime:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What of that time no restore has, as the server did not log it: for people, before it begins."""
-        found = self.recovery.unlogged(self.databases)
-        return tuple(each.line for each in found)
+        found = (each.line for each in self.recovery.unlogged(self.databases))
+        return (*found, *self.recovery.drawn)
 
 
 @contextmanager
@@ -155,7 +155,7 @@ def refuse_unknown_tables(ready: PointInTime, tables: Sequence[str] | None) -> N
     """Raise RestoreRefusedError for one that the backup does not have, and nothing in the log up to then makes."""
     there = {table.label for table in ready.contents.logical.tables}
     unknown = [each for each in tables or () if each not in there]
-    unknown = [each for each in unknown if not ready.recovery.may_make(each.partition(".")[2])]
+    unknown = [each for each in unknown if not ready.recovery.notes.may_make(each.partition(".")[2])]
     if unknown:
         what = f"{', '.join(unknown)}: {ready.recovery.way.full.id} has no such table, and nothing in the log makes it"
         raise RestoreRefusedError(what, "name tables as database.table, as they were called then")
@@ -184,7 +184,7 @@ def backup_to_plan_by(
 
     Else it is a `recovered_backup`, which takes as long as the recovery.
     """
-    if ready.recovery.redefines is None:
+    if ready.recovery.notes.redefines is None:
         yield repository.find(ready.contents.manifest.server, ready.recovery.way.full.id), keyring
         return
     with recovered_backup(ready, recoverer, threads) as (entry, _):

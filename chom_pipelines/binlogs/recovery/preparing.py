@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -11,14 +10,11 @@ from datetime import datetime, timedelta
 from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.archive.unlogged import Unlogged, unlogged
-from chom_pipelines.binlogs.format.events import SYSTEM_ZONE
 from chom_pipelines.binlogs.format.gtids import Executed, parse_gtids
-from chom_pipelines.binlogs.format.statements import TEXT_BYTES, Does, Statement
-from chom_pipelines.binlogs.format.transactions import Ending, Transaction
+from chom_pipelines.binlogs.format.transactions import Ending
 from chom_pipelines.binlogs.recovery.choosing import Way
 from chom_pipelines.binlogs.recovery.clocks import refuse_uncertain
-from chom_pipelines.binlogs.recovery.redefining import may_redefine
-from chom_pipelines.binlogs.recovery.scheduled import is_of_events
+from chom_pipelines.binlogs.recovery.notes import Notes
 from chom_pipelines.binlogs.recovery.spool import LogFile, Spool
 from chom_pipelines.binlogs.recovery.stopping import Located, Stop, refuse_wrong_clock, stop
 from chom_pipelines.binlogs.recovery.targets import AtTime, Target
@@ -29,7 +25,6 @@ from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.binlog_settings import TEXT_OF_OTHERS
 
-_WORD = re.compile(r"[\w$]+")
 _SOME_TIME = timedelta(seconds=5)
 """A transaction that may have been committed so long after the target is worth a word."""
 
@@ -52,26 +47,8 @@ class Recovery:
     files: tuple[LogFile, ...]
     begin: Position | None
     end: Position | None
-    databases: frozenset[str] = frozenset()
-    """Which statements in between name, or have as their default: not those of rows."""
-    zones: frozenset[str] = frozenset()
-    """Named time zones that statements in between depend on."""
-    in_system_zone: Located | None = None
-    """The first in between that depends on the time zone of its server's machine."""
-    of_events: tuple[Statement, ...] = ()
-    """What is in between that may say whether events of the scheduler run."""
-    redefines: Located | None = None
-    """The first transaction in between that may change a definition or an account; None: they are the backup's."""
-    prepares: Located | None = None
-    """The first transaction in between that is prepared, and committed by another one, if at all."""
-    names_directory: Located | None = None
-    """The first in between that says in which directory of its server a table's files lie."""
-    words: frozenset[str] | None = frozenset()
-    """All in statements in between that may make or rename a table, in lower case; None: not all are known."""
-    crossing: tuple[tuple[Located, Statement], ...] = ()
-    """What is in between that defines something and names tables of more than one database."""
-    textual: Mapping[str, Located] = field(default_factory=dict)
-    """The first in between that changes rows and was logged as text, by the databases whose tables it names."""
+    notes: Notes = field(default_factory=Notes)
+    """Of the transactions in between."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -102,12 +79,14 @@ class Recovery:
         began = following.time if following else self.way.segments[-1].as_of
         return began if began > max(target.moment, last.time) + _SOME_TIME else None
 
-    def may_make(self, table: str) -> bool:
-        """Whether a statement in between may have made a table of this name, without its database.
-
-        In which character set a statement was written is not looked at.
-        """
-        return self.words is None or not table.isascii() or self.words.issuperset(_WORD.findall(table.lower()))
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """For people: which of its values no restore has, where there are such; no replica has them either."""
+        where = self.notes.draws
+        if where is None:
+            return ()
+        what = f"the values with which the ALTER TABLE at {where.label} filled its new column"
+        return (f"not in the log: {what}; a replay draws others",)
 
     def unlogged(self, databases: Sequence[str] | None) -> tuple[Unlogged, ...]:
         """What the log lacks of the way to the target; `databases` are backed up, None: all are."""
@@ -135,8 +114,8 @@ def prepared(
     """Write the files that are needed, and find in them where to stop.
 
     Raises RestoreRefusedError where the target is not among them, PreparedBeforeError where the backup lacks what it
-    takes; DamagedError, also where the log at the backup's
-    position is not the one that the backup was taken at; KeyUnavailableError; OSError.
+    takes; DamagedError, also where the log at the backup's position is not the one that the backup was taken at;
+    KeyUnavailableError; OSError.
     """
     begin = way.full.place
     if begin is None or not way.segments:
@@ -156,41 +135,15 @@ def prepared(
     end = Position(file=found.last.file, position=found.last.transaction.end, gtid=executed)
     files[0] = replace(files[0], start=begin.position)
     files[-1] = replace(files[-1], stop=end.position)
-    return Recovery(
-        way,
-        target,
-        found,
-        tuple(files),
-        begin,
-        end,
-        databases=frozenset(followed.databases),
-        zones=frozenset(followed.zones - {SYSTEM_ZONE}),
-        in_system_zone=followed.in_system_zone,
-        of_events=tuple(followed.of_events),
-        redefines=followed.redefines,
-        prepares=followed.prepares,
-        names_directory=followed.names_directory,
-        words=frozenset(followed.words) if followed.words is not None else None,
-        crossing=tuple(followed.crossing),
-        textual=followed.textual,
-    )
+    return Recovery(way, target, found, tuple(files), begin, end, followed.notes)
 
 
 class _Followed:
-    """The GTIDs that are executed, from the beginning of the first file to where who asks for transactions stops."""
+    """The GTIDs that are executed, and what is noted, up to where who asks for transactions stops."""
 
     def __init__(self, way: Way, begin: Position) -> None:
         self.way, self.begin = way, begin
-        self.databases: set[str] = set()
-        self.zones: set[str] = set()
-        self.of_events: list[Statement] = []
-        self.redefines: Located | None = None
-        self.prepares: Located | None = None
-        self.in_system_zone: Located | None = None
-        self.names_directory: Located | None = None
-        self.words: set[str] | None = set()
-        self.crossing: list[tuple[Located, Statement]] = []
-        self.textual: dict[str, Located] = {}
+        self.notes = Notes()
         before = way.segments[0].before
         self._executed = None if before is None else Executed(parse_gtids(before, way.full.flavour))
 
@@ -214,29 +167,9 @@ class _Followed:
             yield each
             self._refuse_prepared_before(each)
             self._execute(each)
-            self._note(each)
+            self.notes.add(each)
         if not is_behind:
             self._check()
-
-    def _note(self, each: Located) -> None:
-        """Keep what a replay of it depends on."""
-        done = each.transaction
-        self.zones.update(done.zones)
-        self.of_events += filter(is_of_events, done.statements)
-        if self.in_system_zone is None and SYSTEM_ZONE in done.zones:
-            self.in_system_zone = each
-        if self.redefines is None and may_redefine(done):
-            self.redefines = each
-        if self.prepares is None and done.ending is Ending.XA_PREPARE:
-            self.prepares = each
-        if self.names_directory is None and any(one.names_directory for one in done.statements):
-            self.names_directory = each
-        self._note_words(done)
-        self.textual |= dict.fromkeys(done.textual - self.textual.keys(), each)
-        for statement in done.statements:
-            self.databases |= {statement.database, *statement.databases} - {""}
-            if len({*statement.databases, *(name for name, _ in (*statement.needs, *statement.leads_to))}) > 1:
-                self.crossing.append((each, statement))
 
     def _refuse_prepared_before(self, each: Located) -> None:
         """Raise PreparedBeforeError where it ends an XA transaction of which neither backup nor log has what it did."""
@@ -253,16 +186,6 @@ class _Followed:
             raise PreparedBeforeError(
                 what, f"restore to the place before it, with --before {each.file}:{each.transaction.start}"
             )
-
-    def _note_words(self, transaction: Transaction) -> None:
-        """A longer statement, and one of too many, may name others as well."""
-        made = [each for each in transaction.statements if each.does is not Does.ROWS and not each.temporary]
-        is_cut = any(len(each.text) >= TEXT_BYTES and each.does is not Does.CREATE for each in made)
-        if self.words is None or is_cut or transaction.statement_count > len(transaction.statements):
-            self.words = None
-            return
-        for each in made:
-            self.words.update(_WORD.findall(each.text.lower()))
 
     def _execute(self, each: Located) -> None:
         if each.transaction.gtid and self._executed:

@@ -122,7 +122,7 @@ class Recoverer:
         )
         phases = dict(restored.phases)
         with Session(server.endpoint) as session:
-            load_time_zones(session, self.recovery.zones)
+            load_time_zones(session, self.recovery.notes.zones)
             if self.recovery.begin and self.recovery.begin.gtid:
                 _begin_at(session, self.flavour, self.recovery.begin.gtid)
             lost = self._accepted(self.filtered.lost_by_log(), self.filtered.lost_by_keys(session))
@@ -133,7 +133,7 @@ class Recoverer:
                     replicated = self._replay(server)
                 lost += self._accepted(self.filtered.lost_by_keys(session))
             is_any_case = any_case(self.contents.manifest.source)
-            put_back(session, statuses(events, self.recovery.of_events, any_case=is_any_case))
+            put_back(session, statuses(events, self.recovery.notes.of_events, any_case=is_any_case))
             counted = self._check(session, replicated)
         restored = replace(restored, phases=phases, warnings=tuple(dict.fromkeys((*restored.warnings, *lost))))
         return Recovered(restored, self.recovery.stop.transactions, counted=counted is not None)
@@ -147,11 +147,11 @@ class Recoverer:
 
     def refuse_unfit(self) -> None:
         """Raise RestoreRefusedError where a replay makes files elsewhere, or other times, or loses rows."""
-        if self.recovery.files and self.recovery.names_directory:
-            where = self.recovery.names_directory.label
+        if self.recovery.files and self.recovery.notes.names_directory:
+            where = self.recovery.notes.names_directory.label
             what = f"the statement at {where} names a directory: its files would be made there, where production may be"
             raise RestoreRefusedError(what, "restore to a place before it, with --before, or from a later full backup")
-        refuse_unknown_zone(self.contents.manifest.source, self.recovery.in_system_zone)
+        refuse_unknown_zone(self.contents.manifest.source, self.recovery.notes.in_system_zone)
         self.filtered.refuse()
         self._accepted(self.filtered.lost_by_log())
         if self.route is Route.REPLICATION or not self.recovery.files:
@@ -159,8 +159,8 @@ class Recoverer:
         why = ""
         if self.databases is not None:
             why = f"the backup has {', '.join(self.databases)} alone, and the text of the log is of all databases"
-        elif self.recovery.prepares and self.flavour is Flavour.MARIADB:
-            where = self.recovery.prepares.label
+        elif self.recovery.notes.prepares and self.flavour is Flavour.MARIADB:
+            where = self.recovery.notes.prepares.label
             why = f"the XA transaction at {where} is prepared there, and MariaDB lets its session do nothing else then"
         if why:
             raise RestoreRefusedError(why, "replay by replication: leave --route out")
