@@ -154,6 +154,7 @@ def restore(
         _refuse_of_one_backup(
             {"--allow-unencrypted": allow_unencrypted, "--despite-failed-proof": despite_failed_proof}
         )
+        _refuse_parts(into_directory, {"--tables": tables, "--as-database": as_database})
         by = route or Route.REPLICATION
         asked = PointInTimeRequest(source, backup, moment, by, target, request, dry_run=dry_run, json=json)
         with account_explained(user):
@@ -202,6 +203,15 @@ def _refuse_unclear(
 def _refuse_route(route: Route | None, moments: Sequence[str | None]) -> None:
     if route and not any(moments):
         raise ConfigurationError("--route is for a point in time, and none is named", "leave it out, or add --at")
+
+
+def _refuse_parts(into_directory: Path | None, options: Mapping[str, object]) -> None:
+    for name, given in options.items():
+        if into_directory and given:
+            what = f"{name} is for a server: a directory gets all that there was at a point in time"
+            raise ConfigurationError(
+                what, "leave it out, or restore into a server, with --into-server or --as-database"
+            )
 
 
 def _refuse_of_one_backup(options: Mapping[str, bool]) -> None:

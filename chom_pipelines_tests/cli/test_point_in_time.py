@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from chom_pipelines.binlogs.recovery.targets import parse_time
 from chom_pipelines.cli.main import main
 from chom_pipelines.cli.restore_options import PASSWORD as RESTORE_PASSWORD
 from chom_pipelines.server.connection import Session
@@ -385,6 +386,21 @@ def test_what_was_before_the_oldest_full_backup_is_found_and_said_not_to_come_ba
 def test_a_route_without_a_point_in_time_is_refused(emptied: Setting, capsys: pytest.CaptureFixture[str]) -> None:
     assert emptied.chom("restore", "--route", "client", "--into-directory", "restored") == 2
     assert "--route is for a point in time" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("part", [["--tables", "{}.users"], ["--as-database", "copy"]])
+def test_a_part_of_a_point_in_time_is_not_put_into_a_directory(
+    emptied: Setting, part: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [each.format(emptied.database) for each in part]
+    assert emptied.chom("restore", "--at", "latest", "--into-directory", "restored", *options) == 2
+    assert f"{part[0]} is for a server" in capsys.readouterr().err
+
+
+def test_a_day_alone_is_its_midnight() -> None:
+    for text in ("2026-11-26Z", "2026-11-26 UTC", "2026-11-26T00:00Z", "2026-11-26 01:00+01:00"):
+        assert parse_time(text) == datetime(2026, 11, 26, tzinfo=UTC)
+    assert parse_time("2026-11-26+01:00") == datetime(2026, 11, 25, 23, tzinfo=UTC)
 
 
 def test_a_server_whose_log_is_not_to_be_archived_is_no_alarm(

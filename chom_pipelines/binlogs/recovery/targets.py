@@ -67,11 +67,13 @@ Target = AtTime | ThroughGtid | BeforePlace
 
 
 def parse_time(text: str) -> datetime:
-    """A moment with its time zone, as `2026-01-02 03:04:05Z`, `2026-01-02T03:04:05.5+01:00`, `… UTC`.
+    """A moment with its time zone, as `2026-01-02 03:04:05Z`, `2026-01-02T03:04:05.5+01:00`, `2026-01-02 UTC`.
 
+    A day alone is its midnight.
     Raises ConfigurationError, also where the zone is left out: clocks of clients and servers differ.
     """
     normal = re.sub(r"\s*(?:UTC|utc|z)$", "Z", text.strip())
+    normal = re.sub(r"^(\d{4}-\d\d-\d\d)(?=Z$|[+-]\d\d:\d\d$)", r"\1 00:00", normal)
     try:
         moment = datetime.fromisoformat(normal)
     except ValueError as error:
