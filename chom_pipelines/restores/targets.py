@@ -59,7 +59,7 @@ def plan_restore(
         contents = Contents.of(entry, keyring)
         plan = planned(contents.manifest, contents.definitions(), request)
         _refuse_incomplete(contents, plan)
-        damaged = _failed(entry, keyring, request)
+        damaged = failed_proof(entry, keyring, request)
     if target is None or isinstance(target, Path):
         found = decided(plan, Standing(), datetime.now(UTC))
         gone = contained(target) if target else ""
@@ -206,11 +206,11 @@ def filled_directory(
 
 def refuse_failed(entry: BackupEntry, keyring: Keyring | None, request: RestoreRequest) -> None:
     """Raise RestoreRefusedError where its last proof that came to an answer is that it failed, or one was forged."""
-    if damaged := _failed(entry, keyring, request):
+    if damaged := failed_proof(entry, keyring, request):
         raise damaged
 
 
-def _failed(entry: BackupEntry, keyring: Keyring | None, request: RestoreRequest) -> RestoreRefusedError | None:
+def failed_proof(entry: BackupEntry, keyring: Keyring | None, request: RestoreRequest) -> RestoreRefusedError | None:
     """Why it is not restored: its last proof that came to an answer is that it failed, or one was forged."""
     if request.despite_failed_proof:
         return None

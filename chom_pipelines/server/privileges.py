@@ -73,6 +73,11 @@ def missing_privileges(
     return missing(facts, show_grants, _wanted(facts, databases))
 
 
+def missing_of_files(facts: ServerFacts, show_grants: Iterable[str]) -> list[Need]:
+    """What the account lacks to have MariaDB's data files read while the server writes them."""
+    return missing(facts, show_grants, _locks(facts))
+
+
 def missing_of_replica(facts: ServerFacts, show_grants: Iterable[str]) -> list[Need]:
     """What else the account of a replica lacks, without which its backup has not the source's coordinates."""
     return missing(facts, show_grants, _replicas(facts))
@@ -102,11 +107,15 @@ def _prepared(facts: ServerFacts) -> list[Wanted]:
     return [] if facts.is_mariadb else [Wanted("XA_RECOVER_ADMIN", None, names)]
 
 
-def _wanted(facts: ServerFacts, databases: Sequence[str] | None) -> Iterator[Wanted]:
+def _locks(facts: ServerFacts) -> Iterator[Wanted]:
     yield Wanted("RELOAD", None, "takes the brief lock of a consistent snapshot")
     yield Wanted("PROCESS", None, "names the session that holds up a lock")
     status = "BINLOG MONITOR" if facts.is_mariadb else "REPLICATION CLIENT"
     yield Wanted(status, None, "reads the binary log's position", ("SUPER",))
+
+
+def _wanted(facts: ServerFacts, databases: Sequence[str] | None) -> Iterator[Wanted]:
+    yield from _locks(facts)
     if facts.has_instance_lock:
         yield Wanted("BACKUP_ADMIN", None, "keeps DDL out while a backup runs")
     if databases is not None and not facts.is_mariadb:

@@ -1,0 +1,81 @@
+"""A stream of data files as it passes by: stored in parts, and what it says of itself kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+
+from chom_pipelines.errors import BackupFailedError, DamagedError
+from chom_pipelines.physical.chunks import Chunk, chunks
+from chom_pipelines.physical.files import Files, parts
+from chom_pipelines.physical.notes import is_note, is_position
+from chom_pipelines.physical.part_writer import PartWriter, Storing
+from chom_pipelines.physical.program import FileStream
+from chom_pipelines.progress import Report
+from chom_pipelines.repository.objects import StoredObject
+from chom_pipelines.server.facts import SYSTEM_DATABASES
+
+_LINK = ".isl"
+"""Files that say where a table's file lies outside of the data directory."""
+
+_VIEW = b"TYPE=VIEW"
+
+REPORT = "run again; report it if it happens again; nothing was published"
+
+
+@dataclass
+class Streamed:
+    """What has come through the stream: its files, the notes among them, and the moment that they are of."""
+
+    files: Files = field(default_factory=Files)
+    notes: dict[str, bytes] = field(default_factory=dict)
+    tables: int = 0
+    """And sequences; without views and the server's own."""
+    as_of: datetime | None = None
+    objects: tuple[StoredObject, ...] = ()
+
+    def seen(self, stream: Iterator[Chunk]) -> Iterator[Chunk]:
+        """The same chunks, each looked at."""
+        for chunk in stream:
+            extent = chunk.extent
+            self.files.add(extent)
+            if extent.path.endswith(_LINK):
+                what = f"the table {extent.path.removesuffix(_LINK)} has its DATA DIRECTORY elsewhere"
+                remedy = "use method: logical, or give the table no DATA DIRECTORY; nothing was published"
+                raise BackupFailedError(what, remedy)
+            self.tables += _defines_table(chunk)
+            if is_note(extent.path):
+                self.notes[extent.path] = self.notes.get(extent.path, b"") + chunk.payload
+            if extent.ends and is_position(extent.path):  # which is written while commits are held up
+                self.as_of = datetime.now(UTC)
+            yield chunk
+
+
+def _defines_table(chunk: Chunk) -> bool:
+    """Whether a table's definition begins with it; a view's is text, and says so first."""
+    path = PurePosixPath(chunk.extent.path)
+    if path.suffix != ".frm" or len(path.parts) == 1 or path.parts[0] in SYSTEM_DATABASES:
+        return False
+    begins = bool(chunk.payload) and not chunk.extent.offset
+    return begins and not path.name.startswith("#sql") and not chunk.payload.startswith(_VIEW)
+
+
+def stored(stream: FileStream, storing: Storing, threads: int, name: str, report: Report) -> Streamed:
+    """Store the stream to its end, which its program has to confirm."""
+    found, done = Streamed(), 0
+    try:
+        with PartWriter(storing, threads) as writer:
+            for part in parts(found.seen(chunks(stream.pipe.read))):
+                writer.write(part)
+                done += sum(chunk.bytes for chunk in part)
+                report(done, None, f"read the files of {name}")
+            stream.refuse_failure()
+            found.files.refuse_unfinished()
+            found.objects = writer.finish()
+    except DamagedError as error:
+        if stream.ended:
+            stream.refuse_failure()  # which says more where the program has ended early
+        raise BackupFailedError(f"{name}: the stream of mariadb-backup: {error.what}", REPORT) from error
+    return found
