@@ -12,6 +12,7 @@ from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.cli import output
 from chom_pipelines.cli.further import print_archived_beyond
 from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption, refuse_unnamed
+from chom_pipelines.cli.restore_files import refuse_of_rows, restore_files
 from chom_pipelines.cli.restore_options import PASSWORD, account_explained, moment_of, target_endpoint
 from chom_pipelines.cli.restore_plan import print_plan, whose
 from chom_pipelines.cli.restore_to import PointInTimeRequest, restore_to_point_in_time
@@ -19,6 +20,7 @@ from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.streams import LATEST
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import restore_into_directory, restore_into_server
@@ -132,7 +134,21 @@ def restore(
     keyring = keyring_of(inventory.repository, source.backup, allow_plain=allow_unencrypted)
     moment = moment_of(at, gtid, before)
     if moment is None:  # what is not believed is refused before anybody is asked for a password
-        repository.find(source.name, backup).manifest(keyring)
+        found = repository.find(source.name, backup)
+        if found.manifest(keyring).method is Method.PHYSICAL:
+            options: dict[str, object] = {
+                "--into-server": into_server,
+                "--as-database": as_database,
+                "--tables": tables,
+            }
+            options |= {"--accounts": accounts, "--accept-losses": accept_losses, "--compare": compare}
+            refuse_of_rows(found.id, options)
+            wanted = RestoreRequest(
+                replace=overwrite, threads=source.backup.threads, despite_failed_proof=despite_failed_proof
+            )
+            directory = (into_directory or Path()).absolute()
+            restore_files(found, keyring, directory, wanted, dry_run=dry_run, json=json)
+            return
     target = (
         into_directory.absolute()
         if into_directory

@@ -68,7 +68,7 @@ def test_a_backup_that_was_not_to_be_verified_is_shown_as_not_verified(deployed:
     [
         ({"type": "incremental"}, "incremental is an archive of the binary log"),
         ({"type": "binlog"}, "binlog is an archive of the binary log"),
-        ({"method": "physical"}, "physical backups are not part of this version"),
+        ({"method": "snapshot"}, "method in the run configuration"),
         ({"compression": "lzma"}, "compression in the run configuration"),
         ({"level": 23}, "level in the run configuration: zstd has levels 1 to 22"),
         ({"compression": "xz", "level": 12}, "level in the run configuration: xz has levels 0 to 9"),
