@@ -34,7 +34,7 @@ mkdir -p "$OUT/data"
 {stock_tools.manifest_commands(key)}
 {{
 {stock_tools.objects_commands(key)}
-  {stock_tools.decode(manifest)}
+  {stock_tools.decode(manifest)} || exit 1
 done && : > "$OUT/whole"
 }} | mbstream -x -C "$OUT/data"
 [ -e "$OUT/whole" ] || {{ echo "the backup is damaged: do not use $OUT/data" >&2; exit 1; }}

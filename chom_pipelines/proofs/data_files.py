@@ -9,10 +9,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 from chom_pipelines.errors import DamagedError, DiskFullError, RestoreFailedError, ScratchServerError
@@ -48,8 +50,15 @@ def read_files(
     entry: BackupEntry, contents: FileContents, keyring: Keyring | None, threads: int, report: Report
 ) -> ReadingResult:
     """Read all of it. Damage is listed in the result, by object; what cannot be read otherwise raises."""
-    progress = counted(report, contents.manifest.raw_bytes, f"read {contents.manifest.id}")
+    lock, counted_bytes = Lock(), counted(report, contents.manifest.raw_bytes, f"read {contents.manifest.id}")
+
+    def progress(size: int) -> None:
+        with lock:
+            counted_bytes(size)
+
     failures = [*changed_guide(contents.folder, contents.manifest), *disbelieved(entry, keyring)]
+    if Counter(contents.physical.parts) != Counter(contents.stored.keys()):
+        failures.append(f"{contents.folder.where()}: its objects are not the parts of its stream")
     files, counts = Files(), dict.fromkeys(_AGAINST, 0)
     parts = [partial(_part, contents, path, progress) for path in contents.physical.parts]
     try:
