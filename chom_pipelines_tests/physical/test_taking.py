@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.errors import BackupFailedError, UnsupportedServerError
-from chom_pipelines.physical import fitness
 from chom_pipelines.physical.chunks import chunks
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.keys import Keyring
@@ -19,6 +18,7 @@ from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.data_directory import readable_data_directory
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import account
+from chom_pipelines_tests.binlogs.test_server_options import mariadb_encrypting
 from chom_pipelines_tests.logical.taking import Backups, filled
 from chom_pipelines_tests.physical.files_data import restored, running, take_files
 from chom_pipelines_tests.servers import PrivateServer, private_server
@@ -199,13 +199,12 @@ def test_a_privilege_that_lacks_is_named(mariadb: PrivateServer, backups: Backup
     assert caught.value.remedy.startswith(f"GRANT {privilege} ON *.* TO")
 
 
-def test_a_server_with_keys_for_its_files_is_refused(
-    mariadb: PrivateServer, backups: Backups, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Debian's server comes without such a plugin
-    monkeypatch.setattr(fitness, "_KEYS", "SELECT 'file_key_management'")
-    with pytest.raises(UnsupportedServerError, match="may be encrypted, by file_key_management"):
-        take_files(backups, mariadb)
+def test_a_server_with_keys_for_its_files_is_refused(backups: Backups, tmp_path: Path) -> None:
+    with (
+        private_server(Flavour.MARIADB, mariadb_encrypting(tmp_path)) as server,
+        pytest.raises(UnsupportedServerError, match="may be encrypted, by file_key_management"),
+    ):
+        take_files(backups, server)
 
 
 def test_mysql_is_refused_before_anything_is_begun(mysql: PrivateServer, backups: Backups) -> None:
