@@ -54,6 +54,7 @@ def _print(entry: BackupEntry, directory: Path, result: FilesRestored, seconds: 
     typer.echo(f"{entry.id} is restored into {directory}, with {', '.join(result.databases) or 'no databases'}")
     typer.echo(f"  {files}, {tables}, {output.size(result.bytes)} in {output.duration(seconds)}")
     typer.echo("  a server has run on it, and was shut down in order; what is in its tables was compared with nothing")
+    typer.echo(f"  a server needs {' '.join(result.options)}, where its own settings differ")
     typer.echo(f"  its accounts and passwords are those of {entry.server}")
     if result.position:
         gtid = f", GTID {result.position.gtid}" if result.position.gtid else ""

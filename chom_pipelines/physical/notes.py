@@ -30,7 +30,7 @@ _LINE = re.compile(r"^\s*([a-z_]+)\s*=\s*(.*?)\s*$", re.MULTILINE)
 
 def is_note(path: str) -> bool:
     """Whether `Notes` wants what is in this file of the stream."""
-    return path == SETTINGS or path.startswith(_PREFIXES)
+    return path in {SETTINGS, *(prefix + name for prefix in _PREFIXES for name in (_BINLOG, _CHECKPOINTS, _INFO))}
 
 
 def is_position(path: str) -> bool:

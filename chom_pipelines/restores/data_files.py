@@ -25,13 +25,17 @@ from chom_pipelines.server.identifiers import literal
 
 @dataclass(frozen=True)
 class FilesRestored:
-    """What was restored; `phases` are seconds: unpack, prepare, start. `position` is where a replica would go on."""
+    """What was restored; `phases` are seconds: unpack, prepare, start.
+
+    `position` is where a replica would go on; with these `options` a server can be started on it.
+    """
 
     databases: tuple[str, ...]
     tables: int
     files: int
     bytes: int
     position: Position | None
+    options: tuple[str, ...]
     phases: dict[str, float]
     warnings: tuple[str, ...]
 
@@ -87,6 +91,7 @@ def restore_files_into_directory(
         files=len(files.files.paths),
         bytes=files.files.bytes,
         position=contents.manifest.coordinates.end,
+        options=files.options,
         phases=phases,
         warnings=(f"made with {differs}, the source's version",) if differs else (),
     )
