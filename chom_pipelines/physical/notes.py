@@ -16,12 +16,16 @@ _BINLOG, _CHECKPOINTS, _INFO = "binlog_info", "checkpoints", "info"
 SETTINGS = "backup-my.cnf"
 """Settings that a server needs to start on the files."""
 
+PLACE_OF_MYSQL = "mysql/no-file-of-the-server"
+"""An empty file, as a stream has files alone: without the folder that is empty in a clone MySQL does not start."""
+
 LEFTOVERS = (
     *(prefix + name for prefix in _PREFIXES for name in (_BINLOG, _CHECKPOINTS, _INFO, "logfile", "slave_info")),
     "xtrabackup_binlog_pos_innodb",
     "mariadb_backup_binlog_pos_innodb",
     "mariadb_backup_binlog_pos",
     SETTINGS,
+    PLACE_OF_MYSQL,
 )
 """Files that are not the server's: what a prepared data directory has of them is of no more use."""
 

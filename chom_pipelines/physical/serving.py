@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from chom_pipelines.physical.notes import LEFTOVERS, SETTINGS, settings_of
 from chom_pipelines.physical.program import prepare
 from chom_pipelines.physical.unpacking import unpack
 from chom_pipelines.progress import Report
-from chom_pipelines.server.facts import Flavour, parse_version
+from chom_pipelines.server.facts import Flavour, Version, parse_version
 from chom_pipelines.server.programs import backup_program, server_program
 from chom_pipelines.server.scratch import ScratchServer, scratch_server
 
@@ -40,18 +40,26 @@ def refuse_other_series(contents: FileContents) -> None:
 
     Raises ProgramMissingError where there are none.
     """
-    source = parse_version(contents.manifest.source.version)
-    for program in (backup_program(), server_program(Flavour.MARIADB)):
+    source, flavour = parse_version(contents.manifest.source.version), flavour_of(contents)
+    programs = [server_program(flavour), *([backup_program()] if flavour is Flavour.MARIADB else [])]
+    for program in programs:
         if program.version[:2] != source[:2]:
             found, wanted = (".".join(map(str, version[:2])) for version in (program.version, source))
-            what = f"{contents.manifest.id} has data files of MariaDB {wanted}, and {program.path} is of {found}"
-            raise UnsupportedBackupError(what, f"install mariadb-server and mariadb-backup of {wanted}")
+            what = f"{contents.manifest.id} has files of {flavour.value} {wanted}, and {program.path} is of {found}"
+            raise UnsupportedBackupError(what, f"install the server's programs of {wanted}")
+
+
+def flavour_of(contents: FileContents) -> Flavour:
+    """The family whose files they are."""
+    return Flavour(contents.manifest.source.flavour)
 
 
 def prepared(
     contents: FileContents, directory: Path, threads: int, report: Report, phases: MutableMapping[str, float]
 ) -> Prepared:
-    """Unpack into `directory`, which is made, and bring the files to one moment; mariadb-backup's own go.
+    """Unpack into `directory`, which is made, and bring the files to one moment; what is not the server's own goes.
+
+    MySQL's are of one moment already.
 
     Raises DamagedError, DiskFullError, RestoreFailedError.
     """
@@ -59,11 +67,12 @@ def prepared(
     with timed(phases, "unpack"):
         files = unpack(contents, directory, threads, report)
     with timed(phases, "prepare"):
-        prepare(backup_program(), directory, directory.parent / "prepare.log")
+        if flavour_of(contents) is Flavour.MARIADB:
+            prepare(backup_program(), directory, directory.parent / "prepare.log")
     settings = settings_of((directory / SETTINGS).read_text())
     options = [f"--{name.replace('_', '-')}={settings[name]}" for name in _BIRTH if name in settings]
     lower = contents.manifest.source.variables.get("lower_case_table_names")
-    if lower is not None:
+    if lower is not None:  # which mariadb-backup does not note
         options.append(f"--lower-case-table-names={lower}")
     for name in LEFTOVERS:
         (directory / name).unlink(missing_ok=True)
@@ -76,11 +85,19 @@ def served(contents: FileContents, files: Prepared) -> Iterator[ScratchServer]:
 
     Raises ScratchServerError where it does not start, or does not end in order.
     """
+    version = parse_version(contents.manifest.source.version)
+    with started(flavour_of(contents), version, files.directory, files.options) as server:
+        yield server
+
+
+@contextmanager
+def started(flavour: Flavour, version: Version, directory: Path, options: Sequence[str]) -> Iterator[ScratchServer]:
+    """As `served`, on a data directory that was production's, of a server of that version."""
     with scratch_server(
-        Flavour.MARIADB,
-        version=parse_version(contents.manifest.source.version),
-        directory=files.directory.parent,
-        options=(*files.options, _ITS_ACCOUNTS_ARE_NOT_OURS, "--skip-slave-start"),
-        data_directory=files.directory,
+        flavour,
+        version=version,
+        directory=directory.parent,
+        options=(_ITS_ACCOUNTS_ARE_NOT_OURS, "--skip-slave-start", *options),
+        data_directory=directory,
     ) as server:
         yield server

@@ -22,7 +22,7 @@ from chom_pipelines.phases import timed
 from chom_pipelines.physical.chunks import Extent
 from chom_pipelines.physical.contents import FileContents
 from chom_pipelines.physical.files import Files
-from chom_pipelines.physical.serving import Prepared, prepared, refuse_other_series, served
+from chom_pipelines.physical.serving import Prepared, flavour_of, prepared, refuse_other_series, served
 from chom_pipelines.progress import Report, counted
 from chom_pipelines.proofs.reading import ReadingResult, changed_guide, disbelieved
 from chom_pipelines.proofs.restoring import RestoringResult
@@ -31,7 +31,7 @@ from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.proof import Comparison, Means, Subject
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.directories import MIB, claimed_directory, roomy_base
-from chom_pipelines.server.facts import SYSTEM_DATABASES, Flavour
+from chom_pipelines.server.facts import SYSTEM_DATABASES
 from chom_pipelines.server.identifiers import literal, qualified
 from chom_pipelines.server.process import harmless_environment
 from chom_pipelines.server.programs import page_checker
@@ -87,7 +87,7 @@ def read_files(
 
 _AGAINST = {
     Subject.OBJECTS: "the sizes, SHA-256 and MACs in the manifest",
-    Subject.FILES: "the CRC of each chunk, and the end of each file, in the stream of mariadb-backup",
+    Subject.FILES: "the CRC of each chunk, and the end of each file, in the stream",
 }
 
 
@@ -120,7 +120,7 @@ def restore_and_check(contents: FileContents, threads: int, report: Report) -> R
             if not result.failures:
                 _check_on_a_server(contents, files, threads, result)
         except (RestoreFailedError, ScratchServerError) as error:
-            _refuse_blaming_the_backup(claim.path)
+            _refuse_blaming_the_backup(contents, claim.path)
             result.failures.append(f"it cannot be restored: {error.what}")
     return result
 
@@ -134,17 +134,17 @@ def _check_on_a_server(contents: FileContents, files: Prepared, threads: int, re
             _check_tables(contents, server.endpoint, threads, result)
 
 
-def _refuse_blaming_the_backup(place: Path) -> None:
+def _refuse_blaming_the_backup(contents: FileContents, place: Path) -> None:
     """Raise DiskFullError or ScratchServerError where it is this machine that has failed, and not the files."""
     if shutil.disk_usage(place).free < _LITTLE:
         raise DiskFullError(f"{place}: no space is left", "free some, or set TMPDIR to a directory on a larger disk")
-    with scratch_server(Flavour.MARIADB):  # which starts on files of its own
+    with scratch_server(flavour_of(contents)):  # which starts on files of its own
         pass
 
 
 def _check_pages(contents: FileContents, files: Prepared, threads: int, result: RestoringResult) -> None:
     """Every page of InnoDB's files has the checksum that is in it, where there is the program that knows how."""
-    program = page_checker()
+    program = page_checker(flavour_of(contents))
     if program is None:
         return
     found = [path for path in files.directory.rglob("*") if path.suffix == ".ibd" or path.name.startswith(_SHARED)]

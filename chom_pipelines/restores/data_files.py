@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,9 +78,10 @@ def restore_files_into_directory(
         refuse_other_series(contents)
         directory.parent.mkdir(parents=True, exist_ok=True)
         phases: dict[str, float] = {}
+        threads = request.threads or len(os.sched_getaffinity(0))
         # however this ends, nothing half-made stays
         with claimed_directory(directory.parent) as claim:
-            files = prepared(contents, claim.path / "data", request.threads, report, phases)
+            files = prepared(contents, claim.path / "data", threads, report, phases)
             with timed(phases, "start"), served(contents, files) as server, Session(server.endpoint) as session:
                 own = ", ".join(map(literal, sorted(SYSTEM_DATABASES)))
                 rows = session.rows(f"SHOW DATABASES WHERE `Database` NOT IN ({own})")

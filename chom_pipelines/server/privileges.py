@@ -74,8 +74,8 @@ def missing_privileges(
 
 
 def missing_of_files(facts: ServerFacts, show_grants: Iterable[str]) -> list[Need]:
-    """What the account lacks to have MariaDB's data files read while the server writes them."""
-    return missing(facts, show_grants, _locks(facts))
+    """What the account lacks to have the data files read while the server writes them."""
+    return missing(facts, show_grants, [*_locks(facts), *_keeps_ddl_out(facts)])
 
 
 def missing_of_replica(facts: ServerFacts, show_grants: Iterable[str]) -> list[Need]:
@@ -114,10 +114,14 @@ def _locks(facts: ServerFacts) -> Iterator[Wanted]:
     yield Wanted(status, None, "reads the binary log's position", ("SUPER",))
 
 
-def _wanted(facts: ServerFacts, databases: Sequence[str] | None) -> Iterator[Wanted]:
-    yield from _locks(facts)
+def _keeps_ddl_out(facts: ServerFacts) -> Iterator[Wanted]:
     if facts.has_instance_lock:
         yield Wanted("BACKUP_ADMIN", None, "keeps DDL out while a backup runs")
+
+
+def _wanted(facts: ServerFacts, databases: Sequence[str] | None) -> Iterator[Wanted]:
+    yield from _locks(facts)
+    yield from _keeps_ddl_out(facts)
     if databases is not None and not facts.is_mariadb:
         routines = "SHOW_ROUTINE" if facts.version >= _OLDEST_SHOW_ROUTINE else "SELECT"
         yield Wanted(routines, None, "reads the definitions of routines", ("SELECT",))

@@ -92,9 +92,9 @@ def backup_program() -> Program:
     return _found(Flavour.MARIADB, BACKUP_PROGRAMS[Flavour.MARIADB])
 
 
-def page_checker() -> Path | None:
-    """MariaDB's `innochecksum`, which comes with its server; None where there is none."""
-    folder = server_program(Flavour.MARIADB).path.resolve().parent.parent
+def page_checker(flavour: Flavour) -> Path | None:
+    """The family's `innochecksum`, which comes with its server; None where there is none."""
+    folder = server_program(flavour).path.resolve().parent.parent
     found = shutil.which("innochecksum", path=os.pathsep.join(str(folder / name) for name in ("bin", "sbin")))
     return Path(found) if found else None
 

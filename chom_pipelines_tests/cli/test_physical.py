@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def test_a_dry_run_lists_what_would_be_done_and_does_nothing(
 def test_no_log_is_replayed_onto_it_and_windows_say_so(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
     taken.chom("backup", "--type", "incremental")
     _, body = taken.document(capsys, "windows")
-    assert "it is physical" in body["unusable"][taken.latest.id]
+    assert f'"{taken.latest.id}": "it is physical' in json.dumps(body)
     assert taken.chom("restore", taken.latest.id, "--at", "2026-01-02 03:04:05Z", "--as-database", "copy") == 1
     assert "cannot be used: it is physical" in capsys.readouterr().err
 
@@ -102,10 +103,11 @@ def test_a_damaged_one_is_refused_once_that_is_known(
     assert not (tmp_path / "data").exists()
 
 
-def test_mysql_is_refused_by_name(on_mysql: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mysql_without_its_plugin_is_refused_by_name(on_mysql: Setting, capsys: pytest.CaptureFixture[str]) -> None:
     assert on_mysql.chom("backup", "--method", "physical") == 1
     said = capsys.readouterr().err
-    assert "physical backups of MySQL are not part of this version" in said
+    assert "its CLONE plugin is not there" in said
+    assert "INSTALL PLUGIN clone SONAME 'mysql_clone.so'" in said
     on_mysql.write(backup={"method": "physical"})
     assert on_mysql.chom("check") == 1
-    assert "physical backups of MySQL" in capsys.readouterr().out
+    assert "INSTALL PLUGIN clone" in capsys.readouterr().out

@@ -41,10 +41,10 @@ def restored(backups: Backups, entry: BackupEntry, directory: Path) -> FilesRest
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[Session]:
+def running(directory: Path, flavour: Flavour = Flavour.MARIADB) -> Iterator[Session]:
     """A session on a server that has started on that directory, with whatever accounts it has."""
     with (
-        scratch_server(Flavour.MARIADB, data_directory=directory, options=("--skip-grant-tables",)) as server,
+        scratch_server(flavour, data_directory=directory, options=("--skip-grant-tables",)) as server,
         Session(server.endpoint) as session,
     ):
         yield session

@@ -172,5 +172,5 @@ def test_a_link_in_the_way_is_not_followed(sample: FileContents, tmp_path: Path)
 
 def test_programs_of_another_series_are_refused(sample: FileContents) -> None:
     source = sample.manifest.source.model_copy(update={"version": "10.6.20-MariaDB"})
-    with pytest.raises(UnsupportedBackupError, match=r"has data files of MariaDB 10\.6, and .* is of 10\.11"):
+    with pytest.raises(UnsupportedBackupError, match=r"has files of mariadb 10\.6, and .* is of 10\.11"):
         refuse_other_series(replace(sample, manifest=sample.manifest.model_copy(update={"source": source})))

@@ -45,7 +45,7 @@ class FullBackupConfig(dg.Config):
     """Left out: as chom.yaml says for this server. Secrets are never here: Dagster stores it as it is."""
 
     type: str = Field(default="full", description="full; the binary log is the asset binlog_archive's")
-    method: str | None = Field(default=None, description="logical: rows; physical: data files of a MariaDB here")
+    method: str | None = Field(default=None, description="logical: rows; physical: the data files of a server here")
     compression: str | None = Field(default=None, description="zstd, gzip, bzip2, xz or none")
     level: int | None = Field(default=None, description="of compression: zstd 1-22, gzip and bzip2 1-9, xz 0-9")
     threads: int | None = Field(default=None, description="parallel connections; 0: one per core")

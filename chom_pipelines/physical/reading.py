@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
-from chom_pipelines.errors import BackupFailedError, DamagedError
-from chom_pipelines.physical.chunks import Chunk, chunks
+from chom_pipelines.errors import BackupFailedError
+from chom_pipelines.physical.chunks import Chunk
 from chom_pipelines.physical.files import Files, parts
 from chom_pipelines.physical.notes import is_note, is_position
 from chom_pipelines.physical.part_writer import PartWriter, Storing
-from chom_pipelines.physical.program import FileStream
 from chom_pipelines.progress import Report
+from chom_pipelines.repository.manifest import Position
 from chom_pipelines.repository.objects import StoredObject
 from chom_pipelines.server.facts import SYSTEM_DATABASES
 
@@ -62,20 +62,38 @@ def _defines_table(chunk: Chunk) -> bool:
     return begins and not path.name.startswith("#sql") and not chunk.payload.startswith(_VIEW)
 
 
-def stored(stream: FileStream, storing: Storing, threads: int, name: str, report: Report) -> Streamed:
-    """Store the stream to its end, which its program has to confirm."""
-    found, done = Streamed(), 0
-    try:
-        with PartWriter(storing, threads) as writer:
-            for part in parts(found.seen(chunks(stream.pipe.read))):
+@dataclass(frozen=True)
+class FilesRead:
+    """A server's files as they were stored: `from_lsn` and `to_lsn` as in the manifest, `end` in the binary log."""
+
+    objects: tuple[StoredObject, ...]
+    files: int
+    tables: int
+    as_of: datetime
+    end: Position | None
+    from_lsn: int
+    to_lsn: int
+    program: str
+    """What read them, with its version."""
+
+
+@dataclass(frozen=True)
+class Sink:
+    """Where a stream goes: stored so, by so many threads; `report` is told of it as of this server's."""
+
+    storing: Storing
+    threads: int
+    server: str
+    report: Report
+
+    def stored(self, stream: Iterator[Chunk], found: Streamed, confirmed: Callable[[], None]) -> None:
+        """Store the stream to its end, which has to be `confirmed`; raises DamagedError where it is none."""
+        done = 0
+        with PartWriter(self.storing, self.threads) as writer:
+            for part in parts(found.seen(stream)):
                 writer.write(part)
                 done += sum(chunk.bytes for chunk in part)
-                report(done, None, f"read the files of {name}")
-            stream.refuse_failure()
+                self.report(done, None, f"read the files of {self.server}")
+            confirmed()
             found.files.refuse_unfinished()
             found.objects = writer.finish()
-    except DamagedError as error:
-        if stream.ended:
-            stream.refuse_failure()  # which says more where the program has ended early
-        raise BackupFailedError(f"{name}: the stream of mariadb-backup: {error.what}", REPORT) from error
-    return found
