@@ -23,7 +23,9 @@ def test_a_physical_backup_is_taken_proved_listed_and_restored(
 ) -> None:
     on_mariadb.write(backup={"method": "physical", "verification": "basic"})
     assert on_mariadb.chom("check") in {0, 3}
-    assert "physical: " in capsys.readouterr().out
+    found = capsys.readouterr().out
+    assert "physical: " in found
+    assert "take logical ones too" in found
     assert on_mariadb.chom("backup") == 0
     said = capsys.readouterr()
     assert "passed (basic)" in said.out
