@@ -64,10 +64,8 @@ def take_and_prove(
     keyring = keyring_of(inventory.repository, policy) if policy.encrypt else None
     repository = repository_of(inventory.repository)
     repository.create()
-    if policy.method is Method.PHYSICAL:
-        entry, manifest = take_files(server, policy, repository, keyring, report)
-    else:
-        entry, manifest = take_backup(server, policy, repository, keyring, report, head_of=head_if_known)
+    take = take_files if policy.method is Method.PHYSICAL else take_backup
+    entry, manifest = take(server, policy, repository, keyring, report, head_of=head_if_known)
     announce(entry, manifest)
     if policy.verification is Verification.NONE:
         return Taken(entry, manifest, None, None)

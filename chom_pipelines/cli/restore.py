@@ -19,11 +19,16 @@ from chom_pipelines.cli.restore_to import PointInTimeRequest, restore_to_point_i
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
+from chom_pipelines.progress import Report
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.streams import LATEST
+from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import restore_into_directory, restore_into_server
+from chom_pipelines.server.endpoint import Endpoint
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -184,10 +189,7 @@ def restore(
     began = time.monotonic()
     with output.progress() as report, account_explained(user):
         wanted = request(entry.manifest(keyring))
-        if isinstance(target, Path):
-            where, result = str(target), restore_into_directory(entry, keyring, target, wanted, report)
-        else:
-            where, result = target.where, restore_into_server(entry, keyring, target, wanted, report)
+        where, result = _restored(entry, keyring, target, wanted, report)
     seconds = time.monotonic() - began
     if json:
         body = {**vars(result), "backup": entry.id, "server": entry.server, "target": where, "seconds": seconds}
@@ -201,6 +203,15 @@ def restore(
         typer.echo(f"  {whose(target)}")
     for warning in result.warnings:
         typer.echo(f"  warning: {warning}", err=True)
+
+
+def _restored(
+    entry: BackupEntry, keyring: Keyring | None, target: Endpoint | Path, wanted: RestoreRequest, report: Report
+) -> tuple[str, RestoreResult]:
+    """Where to, and what."""
+    if isinstance(target, Path):
+        return str(target), restore_into_directory(entry, keyring, target, wanted, report)
+    return target.where, restore_into_server(entry, keyring, target, wanted, report)
 
 
 def _refuse_unclear(
@@ -232,6 +243,8 @@ def _request(manifest: Manifest, as_database: Sequence[str], tables: str | None)
     chosen = None if tables is None else tuple(filter(None, (name.strip() for name in tables.split(","))))
     if chosen == ():
         raise ConfigurationError("--tables names none", "--tables db.table,db.other")
+    if manifest.method is Method.PHYSICAL:  # what is in it is asked of what is made of it
+        return RestoreRequest(tables=chosen)
     labels = {f"{table.database}.{table.name}": table.database for table in manifest.logical.tables}
     if chosen and not set(chosen) <= set(labels):
         return RestoreRequest(tables=chosen)  # which is refused, with the names that the backup does not have

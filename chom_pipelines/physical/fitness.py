@@ -12,12 +12,11 @@ from chom_pipelines.repository.payloads import Method
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.data_directory import readable_data_directory
 from chom_pipelines.server.facts import Flavour, ServerFacts, read_facts
-from chom_pipelines.server.findings import Finding, failed, passed, warning
+from chom_pipelines.server.findings import Finding, failed, passed
 from chom_pipelines.server.privileges import missing_of_files
 from chom_pipelines.server.programs import backup_program, server_program
 
 _METHOD = "backup.method"
-_NOWHERE = "no log is replayed onto physical backups: a restore to a point in time takes logical ones"
 _LOGICAL = "use method: logical"
 
 
@@ -34,10 +33,7 @@ def check_fitness(server: Server) -> list[Finding]:
             found = list(_reasons(session, facts))
     except ChomError:
         return []
-    found = found or [passed(_METHOD, f"physical: {facts.variables['datadir']} can be read")]
-    if server.schedules.binlogs is not None and facts.logs_binary:
-        found.append(warning(_METHOD, _NOWHERE, "take logical ones too, or set schedules.binlogs: null"))
-    return found
+    return found or [passed(_METHOD, f"physical: {facts.variables['datadir']} can be read")]
 
 
 def refuse_unfit(session: Session, facts: ServerFacts) -> None:

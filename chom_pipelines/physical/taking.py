@@ -10,7 +10,7 @@ from chom_pipelines import __version__
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.opening import data_key_of
 from chom_pipelines.inventory.policies import BackupPolicy
-from chom_pipelines.logical.dump import threads_of
+from chom_pipelines.logical.dump import HeadOf, threads_of
 from chom_pipelines.logical.source import source_of
 from chom_pipelines.physical.cloning import clone_files
 from chom_pipelines.physical.fitness import refuse_unfit
@@ -30,9 +30,17 @@ from chom_pipelines.server.facts import ServerFacts, read_facts
 
 
 def take_backup(
-    server: Server, policy: BackupPolicy, repository: Repository, keyring: Keyring | None, report: Report
+    server: Server,
+    policy: BackupPolicy,
+    repository: Repository,
+    keyring: Keyring | None,
+    report: Report,
+    *,
+    head_of: HeadOf | None = None,
 ) -> tuple[BackupEntry, Manifest]:
     """Take a full backup of all data files and publish it; nothing is listed unless all of it is there.
+
+    `head_of` tells what the file of the binary log is known by in which the backup is; None: that is not asked.
 
     Raises UnsupportedServerError where this server cannot be backed up so, with nothing begun; ProgramMissingError,
     BackupFailedError, and the errors of the server and of the repository.
@@ -47,6 +55,7 @@ def take_backup(
         storing = Storing(draft.folder, policy.compression, policy.level, key)
         sink = Sink(storing, threads_of(policy), server.name, report)
         read = stream_files(endpoint, facts, sink) if facts.is_mariadb else clone_files(endpoint, facts, sink)
+        head = head_of(endpoint, facts, read.end.file) if head_of and read.end else None
         manifest = Manifest(
             tool=f"chom_pipelines {__version__}",
             id=draft.id,
@@ -56,7 +65,7 @@ def take_backup(
             as_of=read.as_of,
             finished=datetime.now(UTC),
             source=source_of(facts),
-            coordinates=Coordinates(end=read.end),
+            coordinates=Coordinates(end=read.end, head=head),
             key=wrapped,
             payload=PhysicalPayload(
                 program=read.program,

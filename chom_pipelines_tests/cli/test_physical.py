@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
+from chom_pipelines.cli.restore_options import PASSWORD as RESTORE_PASSWORD
 from chom_pipelines_tests.cli.setting import ROWS, Setting
 from chom_pipelines_tests.physical.files_data import running
 
@@ -23,9 +23,7 @@ def test_a_physical_backup_is_taken_proved_listed_and_restored(
 ) -> None:
     on_mariadb.write(backup={"method": "physical", "verification": "basic"})
     assert on_mariadb.chom("check") in {0, 3}
-    found = capsys.readouterr().out
-    assert "physical: " in found
-    assert "take logical ones too" in found
+    assert "physical: " in capsys.readouterr().out
     assert on_mariadb.chom("backup") == 0
     said = capsys.readouterr()
     assert "passed (basic)" in said.out
@@ -86,12 +84,57 @@ def test_a_dry_run_lists_what_would_be_done_and_does_nothing(
     assert not target.exists()
 
 
-def test_no_log_is_replayed_onto_it_and_windows_say_so(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
-    taken.chom("backup", "--type", "incremental")
-    _, body = taken.document(capsys, "windows")
-    assert f'"{taken.latest.id}": "it is physical' in json.dumps(body)
-    assert taken.chom("restore", taken.latest.id, "--at", "2026-01-02 03:04:05Z", "--as-database", "copy") == 1
-    assert "cannot be used: it is physical" in capsys.readouterr().err
+@pytest.fixture
+def followed(taken: Setting, capsys: pytest.CaptureFixture[str]) -> Setting:
+    """A physical backup, and an archive of what came after it: five rows, and a deletion of all others."""
+    with taken.server.connect() as session:
+        for number in range(5):
+            session.execute(f"INSERT INTO {taken.database}.users VALUES ({100 + number}, 'after the backup')")
+        session.execute(f"DELETE FROM {taken.database}.orders")
+    assert taken.chom("backup", "--type", "incremental") == 0
+    capsys.readouterr()
+    return taken
+
+
+def before_the_deletion(followed: Setting, capsys: pytest.CaptureFixture[str]) -> str:
+    _, body = followed.document(capsys, "events", "--table", f"{followed.database}.orders", "--kind", "delete")
+    return str(body["events"][-1]["before"])
+
+
+def test_a_log_is_replayed_onto_it(followed: Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name, target = followed.database, tmp_path / "data"
+    code, body = followed.document(capsys, "windows")
+    assert (code, len(body["servers"][0]["intervals"])) == (0, 1)
+    place = before_the_deletion(followed, capsys)
+    code, body = followed.document(capsys, "restore", "--before", place, "--into-directory", str(target))
+    assert (code, body["replayed"], body["backup"]) == (0, 5, followed.latest.id)
+    assert "its accounts and passwords are those of chom" in body["warnings"]
+    with running(target) as copy:
+        assert copy.value(f"SELECT COUNT(*) FROM {name}.orders") == ROWS
+        assert copy.value(f"SELECT COUNT(*) FROM {name}.users") == 7
+
+
+def test_what_is_configured_comes_from_it_into_a_running_server(
+    followed: Setting, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, copy = followed.database, f"{followed.database}_as_of_then"
+    monkeypatch.setenv(RESTORE_PASSWORD, "boss password")
+    arguments = ["--before", before_the_deletion(followed, capsys), "--as-database", copy, "--user", "chom_test_boss"]
+    with followed.server.connect() as root:
+        root.execute("CREATE USER chom_test_boss@'%' IDENTIFIED BY 'boss password'")
+        root.execute("GRANT ALL ON *.* TO chom_test_boss@'%' WITH GRANT OPTION")
+        try:
+            code, body = followed.document(capsys, "restore", *arguments, "--dry-run")
+            assert (code, body["operations_by"]) == (0, "recovery")
+            assert {each["database"] for each in body["operations"]} == {copy}
+            assert not root.rows(f"SHOW DATABASES LIKE '{copy}'")
+            code, body = followed.document(capsys, "restore", *arguments)
+            assert (code, body["databases"], body["rows"]) == (0, [copy], ROWS + 7)
+            assert root.value(f"SELECT COUNT(*) FROM {copy}.orders") == ROWS
+            assert root.value(f"SELECT COUNT(*) FROM {name}.orders") == 0
+        finally:
+            root.execute("DROP USER chom_test_boss@'%'")
+            root.execute(f"DROP DATABASE IF EXISTS {copy}")
 
 
 def test_a_damaged_one_is_refused_once_that_is_known(

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from chom_pipelines.binlogs.archive.writing import head_if_known
+from chom_pipelines.cache import cache_directory
 from chom_pipelines.physical.chunks import Chunk
 from chom_pipelines.physical.contents import FileContents
 from chom_pipelines.physical.files import parts
@@ -31,13 +33,22 @@ def take_files(backups: Backups, server: PrivateServer, *databases: str, report:
     backups.repository.create()
     policy = backups.policy.model_copy(update={"encrypt": backups.keyring is not None})
     inventory = backups.inventory(server, *databases)
-    entry, _ = take_backup(inventory, policy, backups.repository, backups.keyring, report)
+    keyring, repository = backups.keyring, backups.repository
+    entry, _ = take_backup(inventory, policy, repository, keyring, report, head_of=head_if_known)
     return entry
 
 
 def restored(backups: Backups, entry: BackupEntry, directory: Path) -> FilesRestored:
     """Restore it into a directory."""
     return restore_files_into_directory(entry, backups.keyring, directory, REQUEST, unreported)
+
+
+def copying_options(flavour: Flavour) -> tuple[str, ...]:
+    """Options of a server whose files can be copied: of MySQL, with the plugin that its package brings."""
+    if flavour is Flavour.MARIADB:
+        return ()
+    plugins = cache_directory() / "mysql" / "root" / "usr" / "lib" / "mysql" / "plugin"
+    return (f"--plugin-dir={plugins}", "--plugin-load-add=clone=mysql_clone.so")
 
 
 @contextmanager

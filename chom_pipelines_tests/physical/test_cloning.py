@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.cache import cache_directory
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
@@ -19,7 +18,7 @@ from chom_pipelines.repository.proof import Level, Means, Subject
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.logical.taking import Backups, filled
 from chom_pipelines_tests.logical.test_restore_guide import followed
-from chom_pipelines_tests.physical.files_data import restored, running, take_files
+from chom_pipelines_tests.physical.files_data import copying_options, restored, running, take_files
 from chom_pipelines_tests.servers import PrivateServer, private_server
 
 KEYS = Keyring("", ()).generate("escrow", KeyKind.AES_256)
@@ -29,9 +28,7 @@ ROWS = 5000
 @pytest.fixture(scope="module")
 def cloning() -> Iterator[PrivateServer]:
     """A MySQL with the plugin, which its package brings, and a database with some rows."""
-    plugins = cache_directory() / "mysql" / "root" / "usr" / "lib" / "mysql" / "plugin"
-    options = (f"--plugin-dir={plugins}", "--plugin-load-add=clone=mysql_clone.so")
-    with private_server(Flavour.MYSQL, options) as server:
+    with private_server(Flavour.MYSQL, copying_options(Flavour.MYSQL)) as server:
         with server.connect() as session:
             session.execute("CREATE DATABASE shop")
             session.execute("CREATE DATABASE empty_one")

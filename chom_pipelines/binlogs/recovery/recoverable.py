@@ -22,7 +22,6 @@ from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.listing import OpenedEntry, opened
 from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.server.binlog_settings import AS_TEXT, TEXT_OF_OTHERS
 
@@ -155,9 +154,7 @@ def _heard(
 def _fulls(found: Iterator[OpenedEntry], keyring: Keyring | None, unusable: dict[str, str]) -> Iterator[Full]:
     for one in found:
         if one.manifest and not one.problem and one.outcome is not Outcome.FAILED:
-            if one.manifest.method is Method.PHYSICAL:
-                unusable[one.entry.id] = "it is physical: this version restores its own moment, and no log onto it"
-            elif one.manifest.kind is Kind.FULL:
+            if one.manifest.kind is Kind.FULL:
                 yield _full(one, one.manifest, keyring, unusable)
         else:
             unusable[one.entry.id] = one.reason
