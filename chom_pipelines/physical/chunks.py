@@ -27,9 +27,10 @@ from __future__ import annotations
 
 import os
 import struct
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+
+from zlib_ng import zlib_ng
 
 from chom_pipelines.errors import DamagedError
 
@@ -45,6 +46,12 @@ _PAYLOAD, _END = b"P", b"E"
 Read = Callable[[int], bytes]
 """read(n): the next n bytes; fewer only where the stream ends."""
 
+Buffers = Sequence[bytes | memoryview]
+"""Bytes one after the other, as they have come."""
+
+Share = Callable[[int], Buffers]
+"""share(n): as `Read`, without putting them together."""
+
 
 @dataclass(frozen=True)
 class Extent:
@@ -58,47 +65,57 @@ class Extent:
 
 @dataclass(frozen=True)
 class Chunk:
-    """One chunk: its head as it was read, what that says, and its payload."""
+    """One chunk: its head as it was read, what that says, and its payload in `pieces`."""
 
     head: bytes
     extent: Extent
     crc: int
-    payload: bytes
+    pieces: Buffers
 
     @property
-    def bytes(self) -> int:
-        """Of the stream."""
-        return len(self.head) + len(self.payload)
+    def payload(self) -> bytes:
+        """All of it, as a copy where it is in several pieces."""
+        return b"".join(self.pieces)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the stream."""
+        return len(self.head) + self.extent.length
 
     def refuse_damage(self) -> None:
         """Raise DamagedError where the payload has not its CRC."""
-        if zlib.crc32(self.payload) != self.crc:
+        crc = 0
+        for piece in self.pieces:
+            crc = zlib_ng.crc32(piece, crc)
+        if crc != self.crc:
             raise DamagedError(f"{self.extent.path}: the CRC of what lies at {self.extent.offset} does not match")
 
 
-def chunks(read: Read) -> Iterator[Chunk]:
+def chunks(read: Read, share: Share | None = None) -> Iterator[Chunk]:
     """The chunks of a stream, to its end; their CRCs are left to who has several processors.
+
+    Where it can, `share` gives their payloads: to copy these holds up other threads.
 
     Raises DamagedError where it is no such stream, is cut off within a chunk, or names what is not in a data directory.
     """
     while head := read(_HEAD.size):
-        yield _chunk(head, read)
+        yield _chunk(head, read, share or (lambda size: (read(size),)))
 
 
 def payload_chunk(path: str, offset: int, payload: bytes) -> Chunk:
     """A chunk of a file."""
-    crc, name = zlib.crc32(payload), os.fsencode(path)
+    crc, name = zlib_ng.crc32(payload), os.fsencode(path)
     head = _HEAD.pack(MAGIC, 0, _PAYLOAD, len(name)) + name + _PLACE.pack(len(payload), offset, crc)
-    return Chunk(head, Extent(path, offset, len(payload), ends=False), crc, payload)
+    return Chunk(head, Extent(path, offset, len(payload), ends=False), crc, (payload,))
 
 
 def end_chunk(path: str, size: int) -> Chunk:
     """The chunk that ends a file of so many bytes."""
     name = os.fsencode(path)
-    return Chunk(_HEAD.pack(MAGIC, 0, _END, len(name)) + name, Extent(path, size, 0, ends=True), 0, b"")
+    return Chunk(_HEAD.pack(MAGIC, 0, _END, len(name)) + name, Extent(path, size, 0, ends=True), 0, ())
 
 
-def _chunk(head: bytes, read: Read) -> Chunk:
+def _chunk(head: bytes, read: Read, share: Share) -> Chunk:
     if not MAGIC.startswith(head[: len(MAGIC)]):
         raise DamagedError("it is no stream of chunks, or something is missing in it")
     _, _, kind, length = _HEAD.unpack(_whole(head, _HEAD.size))
@@ -109,18 +126,25 @@ def _chunk(head: bytes, read: Read) -> Chunk:
     name = _whole(read(length), length)
     path = _within(name)
     if kind == _END:
-        return Chunk(head + name, Extent(path, 0, 0, ends=True), 0, b"")
+        return Chunk(head + name, Extent(path, 0, 0, ends=True), 0, ())
     place = _whole(read(_PLACE.size), _PLACE.size)
     size, offset, crc = _PLACE.unpack(place)
     if size > LARGEST:
         raise DamagedError(f"{path}: a chunk of {size} bytes is in it")
-    return Chunk(head + name + place, Extent(path, offset, size, ends=False), crc, _whole(read(size), size))
+    pieces = share(size)
+    if sum(map(len, pieces)) != size:
+        raise _cut_off()
+    return Chunk(head + name + place, Extent(path, offset, size, ends=False), crc, pieces)
 
 
 def _whole(data: bytes, wanted: int) -> bytes:
     if len(data) != wanted:
-        raise DamagedError("it is cut off within a chunk")
+        raise _cut_off()
     return data
+
+
+def _cut_off() -> DamagedError:
+    return DamagedError("it is cut off within a chunk")
 
 
 def _within(name: bytes) -> str:

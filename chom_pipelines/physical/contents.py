@@ -12,7 +12,7 @@ from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.repository.objects import StoredObject, read_object
+from chom_pipelines.repository.objects import StoredObject, read_small_object
 from chom_pipelines.repository.payloads import PhysicalPayload
 from chom_pipelines.repository.store import Folder
 
@@ -24,6 +24,9 @@ class _Pieces:
         self._pieces, self._rest = pieces, memoryview(b"")
 
     def read(self, size: int) -> bytes:
+        return b"".join(self.share(size))
+
+    def share(self, size: int) -> list[memoryview]:
         found: list[memoryview] = []
         while size:
             if not self._rest:
@@ -34,7 +37,7 @@ class _Pieces:
             taken, self._rest = self._rest[:size], self._rest[size:]
             found.append(taken)
             size -= len(taken)
-        return b"".join(found)
+        return found
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ class FileContents:
         if path not in self.stored:
             raise DamagedError(f"{self.folder.where()}: the manifest names no object {path}")
         try:
-            for chunk in chunks(_Pieces(read_object(self.folder, self.stored[path], self.key)).read):
+            pieces = _Pieces(read_small_object(self.folder, self.stored[path], self.key))
+            for chunk in chunks(pieces.read, pieces.share):
                 chunk.refuse_damage()
                 yield chunk
         except DamagedError as error:

@@ -58,7 +58,7 @@ def parts(stream: Iterable[Chunk]) -> Iterator[list[Chunk]]:
     size = 0
     for chunk in stream:
         part.append(chunk)
-        size += chunk.bytes
+        size += chunk.size
         if size >= PART:
             yield part
             part, size = [], 0

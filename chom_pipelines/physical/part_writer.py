@@ -39,9 +39,10 @@ class Storing:
             for chunk in part:
                 chunk.refuse_damage()
                 writer.write(chunk.head)
-                payload = memoryview(chunk.payload)
-                for start in range(0, len(payload), _PIECE):
-                    writer.write(payload[start : start + _PIECE])
+                for piece in chunk.pieces:
+                    payload = memoryview(piece)
+                    for start in range(0, len(payload), _PIECE):
+                        writer.write(payload[start : start + _PIECE])
             return writer.close()
 
 

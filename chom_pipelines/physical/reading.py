@@ -58,7 +58,7 @@ def _defines_table(chunk: Chunk) -> bool:
     path = PurePosixPath(chunk.extent.path)
     if path.suffix != ".frm" or len(path.parts) == 1 or path.parts[0] in SYSTEM_DATABASES:
         return False
-    begins = bool(chunk.payload) and not chunk.extent.offset
+    begins = bool(chunk.extent.length) and not chunk.extent.offset
     return begins and not path.name.startswith("#sql") and not chunk.payload.startswith(_VIEW)
 
 
@@ -92,7 +92,7 @@ class Sink:
         with PartWriter(self.storing, self.threads) as writer:
             for part in parts(found.seen(stream)):
                 writer.write(part)
-                done += sum(chunk.bytes for chunk in part)
+                done += sum(chunk.size for chunk in part)
                 self.report(done, None, f"read the files of {self.server}")
             confirmed()
             found.files.refuse_unfinished()

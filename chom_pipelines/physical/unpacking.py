@@ -51,7 +51,7 @@ class _Unpacking:
             self._write(chunk)
             extents.append(chunk.extent)
             with self._lock:
-                self._progress(chunk.bytes)
+                self._progress(chunk.size)
         return extents
 
     def _write(self, chunk: Chunk) -> None:
@@ -60,9 +60,12 @@ class _Unpacking:
             self._make(file.parent)
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _FILE)
             try:
-                written, payload = 0, memoryview(chunk.payload)
-                while written < len(payload):
-                    written += os.pwrite(descriptor, payload[written:], chunk.extent.offset + written)
+                offset = chunk.extent.offset
+                for piece in chunk.pieces:
+                    rest = memoryview(piece)
+                    while rest:
+                        written = os.pwrite(descriptor, rest, offset)
+                        offset, rest = offset + written, rest[written:]
             finally:
                 os.close(descriptor)
 

@@ -97,7 +97,7 @@ def _part(contents: FileContents, path: str, progress: Callable[[int], None]) ->
     try:
         for chunk in contents.chunks(path):
             extents.append(chunk.extent)
-            progress(chunk.bytes)
+            progress(chunk.size)
     except DamagedError as error:
         return error.what
     return extents

@@ -117,7 +117,7 @@ def test_parts_are_of_one_size_and_each_is_a_stream_by_itself(mariadb: PrivateSe
     assert all(32 << 20 <= size < 43 << 20 for size in sizes[:-1])
     for stored in manifest.objects:
         with Path(entry.folder.where(stored.path)).open("rb") as file:
-            assert all(chunk.bytes for chunk in chunks(file.read))
+            assert all(chunk.size for chunk in chunks(file.read))
 
 
 def test_the_password_is_no_programs_argument(

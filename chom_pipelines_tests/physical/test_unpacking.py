@@ -128,7 +128,7 @@ def sample(mariadb_server: PrivateServer, tmp_path_factory: pytest.TempPathFacto
         ([[FIRST, SECOND]], "has no end"),
         ([[FIRST], [END], [OTHER]], "ibdata1 has no end"),
         ([[SECOND], [END]], "a piece is missing"),
-        ([[replace(FIRST, payload=b"0124"), SECOND, END]], "CRC"),
+        ([[replace(FIRST, pieces=(b"0124",)), SECOND, END]], "CRC"),
         ([[payload_chunk("../t.ibd", 0, b"0123")]], "leads elsewhere"),
         ([[payload_chunk("/etc/cron.d/t", 0, b"0123")]], "leads elsewhere"),
         ([], "there is no file in it"),
