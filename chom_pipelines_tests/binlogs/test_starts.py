@@ -167,3 +167,46 @@ def test_a_drill_compares_files_with_rows(archived: Archive) -> None:
     _, drill = run_drill(archived.backups.repository, NAME, None, unreported, moment=target)
     assert (drill.outcome, drill.reason) == (Outcome.PASSED, "")
     assert len({way.rpartition(" ")[2] for way in drill.ways}) == 2
+
+
+@pytest.fixture(params=list(Flavour), ids=lambda flavour: flavour.value)
+def anew(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Archive]:
+    with archived_server(request.param, copying_options(request.param)) as server:
+        yield Archive(server, Backups(tmp_path))
+
+
+@pytest.mark.parametrize("ends", ["COMMIT", "ROLLBACK"])
+def test_files_have_xa_transactions_that_are_prepared_and_the_log_ends_them(anew: Archive, ends: str) -> None:
+    anew.work("XA START 'a'", "INSERT INTO shop.t (s) VALUES ('prepared')", "XA END 'a'", "XA PREPARE 'a'")
+    take_files(anew.backups, anew.server)
+    anew.work()
+    anew.work(f"XA {ends} 'a'")
+    anew.archive()
+    last = anew.history.last
+    assert last
+    place = BeforePlace(last.file, last.end)
+    with (
+        point_in_time(anew.backups.repository, NAME, place, keyring=None, report=unreported) as ready,
+        recovered_server(ready, ready.recoverer(Route.REPLICATION, accounts=False, report=unreported)) as (server, _),
+        Session(server.endpoint) as session,
+    ):
+        assert session.value("SELECT COUNT(*) FROM shop.t") == (2 if ends == "COMMIT" else 1)
+
+
+def test_the_replication_of_production_does_not_go_on_in_a_copy(tmp_path: Path) -> None:
+    with archived_server(Flavour.MYSQL, copying_options(Flavour.MYSQL)) as server:
+        archived = Archive(server, Backups(tmp_path))
+        of_production = "SOURCE_HOST = '127.0.0.1', SOURCE_PORT = 1, SOURCE_USER = 'nobody'"
+        for channel in ("", "other"):
+            archived.work(f"CHANGE REPLICATION SOURCE TO {of_production} FOR CHANNEL '{channel}'")
+        take_files(archived.backups, server)
+        archived.work()
+        archived.archive()
+        last = archived.history.last
+        assert last
+        place = BeforePlace(last.file, last.end)
+        with point_in_time(archived.backups.repository, NAME, place, keyring=None, report=unreported) as ready:
+            recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=unreported)
+            with recovered_server(ready, recoverer) as (copy, _), Session(copy.endpoint) as session:
+                assert session.rows("SHOW REPLICA STATUS") == []
+                assert session.value("SELECT COUNT(*) FROM shop.t") == 1
