@@ -22,6 +22,8 @@ from chom_pipelines.server.scratch import ScratchServer, scratch_server
 _BIRTH = ("innodb_data_file_path", "innodb_page_size", "innodb_undo_tablespaces", "innodb_log_file_size")
 """Settings without which a server would not start on the files, or would change them."""
 
+_REDO_SIZE = "--innodb-log-file-size="
+
 _ITS_ACCOUNTS_ARE_NOT_OURS = "--skip-grant-tables"
 """The files have production's accounts; the server is reached by a socket in a private directory alone."""
 
@@ -33,6 +35,14 @@ class Prepared:
     directory: Path
     files: Files
     options: tuple[str, ...]
+
+    @property
+    def without_redo(self) -> tuple[str, ...]:
+        """The options without the size of production's redo log: a server makes that anew, of any size, as it starts.
+
+        For a copy there may be no room for it.
+        """
+        return tuple(option for option in self.options if not option.startswith(_REDO_SIZE))
 
 
 def refuse_other_series(contents: FileContents) -> None:
@@ -86,7 +96,7 @@ def served(contents: FileContents, files: Prepared) -> Iterator[ScratchServer]:
     Raises ScratchServerError where it does not start, or does not end in order.
     """
     version = parse_version(contents.manifest.source.version)
-    with started(flavour_of(contents), version, files.directory, files.options) as server:
+    with started(flavour_of(contents), version, files.directory, files.without_redo) as server:
         yield server
 
 

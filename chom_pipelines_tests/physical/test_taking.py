@@ -18,6 +18,7 @@ from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.data_directory import readable_data_directory
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import account
+from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.binlogs.test_server_options import mariadb_encrypting
 from chom_pipelines_tests.logical.taking import Backups, filled
 from chom_pipelines_tests.physical.files_data import restored, running, take_files
@@ -48,6 +49,24 @@ def orders(server: PrivateServer, rows: int = 1000) -> str:
         session.execute(f"CREATE TABLE {database}.orders (id INT PRIMARY KEY AUTO_INCREMENT, note TEXT, KEY (note(9)))")
         filled(session, f"{database}.orders (note)", rows, "REPEAT(SHA2(n, 256), 2)")
     return database
+
+
+def test_a_redo_log_of_any_size_takes_no_room_in_a_copy(backups: Backups, tmp_path: Path) -> None:
+    size = "--innodb-log-file-size=300M"
+    with private_server(Flavour.MARIADB, (size,)) as server:
+        database = orders(server)
+        entry = take_files(backups, server)
+    found, directory = restored(backups, entry, tmp_path / "data"), tmp_path / "data"
+    assert found.options.count(f"--innodb-log-file-size={300 << 20}") == 1
+    assert sum(path.stat().st_size for path in directory.rglob("ib_logfile*")) < 200 << 20
+    with (
+        scratch_server(
+            Flavour.MARIADB, data_directory=directory, options=(*found.options, "--skip-grant-tables")
+        ) as copy,
+        Session(copy.endpoint) as session,
+    ):
+        assert session.value(f"SELECT COUNT(*) FROM {database}.orders") == 1000
+        assert session.value("SELECT @@innodb_log_file_size") == 300 << 20
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ class FilesStart:
                         version=parse_version(self.manifest.source.version),
                         directory=directory.parent,
                         expected_bytes=self.bytes,
-                        options=(*files.options, *FAST, *options),
+                        options=(*files.without_redo, *FAST, *options),
                         data_directory=ProductionFiles(directory, kept=data is not None),
                         zones=zones_of(self.manifest.source),
                     )
