@@ -79,6 +79,9 @@ class _ZstdFrames:
         self._framed = False
 
     def compress(self, data: bytes | memoryview, /) -> bytes:
+        if len(data) >= FRAME and not self._held:  # which copies nothing
+            self._framed = True
+            return self._zstd.compress(data)
         self._held.append(bytes(data))
         self._size += len(data)
         return self._frame() if self._size >= FRAME else b""
