@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help venv packages mysql mariadb-plugins test lint types imports test-only test-long demo lock differential oracle peers bench-dump bench-restore bench-replay bench-load bench-stream
+.PHONY: help venv packages mysql mariadb-plugins test lint types imports test-only test-long demo lock differential oracle peers bench-dump bench-restore bench-replay bench-load bench-stream bench-physical
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ venv: .venv/.installed ## .venv with the locked dependencies and the project, ed
 	@touch $@
 
 packages: ## MariaDB's server and client programs (Debian; root, or what to install is printed)
-	@tools/debian-packages mariadbd=mariadb-server-core mariadb=mariadb-client-core mariadb-binlog=mariadb-client
+	@tools/debian-packages mariadbd=mariadb-server-core mariadb=mariadb-client-core mariadb-binlog=mariadb-client mariadb-backup=mariadb-backup
 
 mysql: ## MySQL 9's programs, unpacked under the user's cache (no root)
 	@tools/unpack-mysql
@@ -74,6 +74,9 @@ bench-restore: venv peers ## this project's restore against the clients and mylo
 
 bench-replay: venv peers ## both routes of a replay against mysqlbinlog piped into the client
 	$(BIN)/python -m chom_pipelines_tests.bench.replay
+
+bench-physical: venv peers ## physical backups and restores of MariaDB against mariadb-backup by hand
+	$(BIN)/python -m chom_pipelines_tests.bench.physical
 
 bench-load: venv ## how long 500 servers take until the UI has them
 	$(BIN)/python -m chom_pipelines_tests.bench.load

@@ -45,7 +45,7 @@ def answers(inventory: Inventory, server: Server, now: datetime) -> Mapping[str,
         return {**dict.fromkeys(QUESTIONS, Verdict(Outcome.NOT_VERIFIED, error.what)), RECENT: late}
     try:
         manifest = entry.manifest(keyring)
-        expected = len(manifest.logical.tables)
+        expected = manifest.tables
         proofs = list(_believed(entry, keyring))
     except ChomError as error:
         unknown = Verdict(Outcome.NOT_VERIFIED, f"not everything in the backup can be believed: {error.what}")

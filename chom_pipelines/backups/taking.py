@@ -15,11 +15,13 @@ from chom_pipelines.inventory.opening import keyring_of, repository_of
 from chom_pipelines.inventory.policies import BackupPolicy, Verification
 from chom_pipelines.logical.dump import take_backup
 from chom_pipelines.outcome import Outcome
+from chom_pipelines.physical.taking import take_backup as take_files
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.proof import Level
 
 if TYPE_CHECKING:
@@ -62,7 +64,8 @@ def take_and_prove(
     keyring = keyring_of(inventory.repository, policy) if policy.encrypt else None
     repository = repository_of(inventory.repository)
     repository.create()
-    entry, manifest = take_backup(server, policy, repository, keyring, report, head_of=head_if_known)
+    take = take_files if policy.method is Method.PHYSICAL else take_backup
+    entry, manifest = take(server, policy, repository, keyring, report, head_of=head_if_known)
     announce(entry, manifest)
     if policy.verification is Verification.NONE:
         return Taken(entry, manifest, None, None)

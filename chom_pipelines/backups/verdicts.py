@@ -93,8 +93,9 @@ def content(proof: Proof | None) -> Verdict:
         return _open(proof.reason, _of(proof))
     note = f"; {proof.version_differs}" if proof.version_differs else ""
     count = proof.count(Subject.TABLES, Means.RESTORED)
-    if count is None:
-        return _open("no table was compared", _of(proof))
+    if count is None or proof.count(Subject.FILES) is not None:
+        what = "no table was compared" if count is None else f"{count} tables are sound, and were compared with nothing"
+        return _open(what, _of(proof))
     return Verdict(Outcome.PASSED, f"{count} tables identical on {proof.scratch}{note}", _of(proof))
 
 

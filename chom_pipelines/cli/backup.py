@@ -47,7 +47,7 @@ def backup(
     verification: Annotated[Verification | None, typer.Option(help="What proves a full backup. $VERIFICATION.")] = None,
     encrypt: Annotated[bool | None, typer.Option("--encrypt/--no-encrypt", help="$ENCRYPT_BACKUP.")] = None,
     upload: Annotated[bool | None, typer.Option("--upload/--no-upload", help="$UPLOAD_REMOTE; not built yet.")] = None,
-    method: Annotated[str | None, typer.Option(help="logical; physical is not built yet.")] = None,
+    method: Annotated[str | None, typer.Option(help="logical: rows; physical: the data files.")] = None,
     config: ConfigOption = None,
     server: ServerOption = None,
     json: JsonOption = False,

@@ -10,6 +10,7 @@ from chom_pipelines.cli.output import EXIT_CODES
 from chom_pipelines.inventory.loading import config_path, load_inventory
 from chom_pipelines.inventory.preflight import check_repository, check_server
 from chom_pipelines.outcome import Outcome, worst
+from chom_pipelines.physical.fitness import check_fitness
 from chom_pipelines.server.findings import Finding, passed
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -30,7 +31,7 @@ def check(config: ConfigOption = None, server: ServerOption = None, json: JsonOp
     data_bytes: int | None = 0
     for one in servers:
         answers = check_server(one)
-        found[one.name] = list(answers.findings)
+        found[one.name] = [*answers.findings, *check_fitness(one)]
         known = None not in (data_bytes, answers.data_bytes)
         data_bytes = (data_bytes or 0) + (answers.data_bytes or 0) if known else None
     found[""] += check_repository(inventory.repository, data_bytes)

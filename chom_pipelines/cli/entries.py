@@ -11,7 +11,7 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.listing import OpenedEntry
 from chom_pipelines.repository.manifest import Coordinates, Manifest
-from chom_pipelines.repository.payloads import LogicalPayload
+from chom_pipelines.repository.payloads import LogicalPayload, PhysicalPayload
 from chom_pipelines.repository.proof import Level, Means, Proof, Subject
 
 _SECONDS = {"d": 86_400, "h": 3_600, "min": 60}
@@ -51,6 +51,9 @@ def _entry_json(entry: BackupEntry, manifest: Manifest | None) -> dict[str, Any]
 def _manifest_json(manifest: Manifest) -> dict[str, Any]:
     payload = manifest.payload
     counts: dict[str, Any] = {}
+    if isinstance(payload, PhysicalPayload):
+        counts = {"tables": payload.tables, "files": payload.files, "program": payload.program}
+        counts |= {"from_lsn": payload.from_lsn, "to_lsn": payload.to_lsn}
     if isinstance(payload, LogicalPayload):
         counts = {"databases": payload.databases, "tables": len(payload.tables), "rows": payload.rows}
         counts["losses"] = [
@@ -96,6 +99,8 @@ def summary(manifest: Manifest) -> str:
     what = amount(len(manifest.objects), "object")
     if isinstance(payload, LogicalPayload):
         what = f"{amount(len(payload.tables), 'table')}, {amount(payload.rows, 'row')}"
+    elif isinstance(payload, PhysicalPayload):
+        what = f"{amount(payload.tables, 'table')}, {amount(payload.files, 'file')}"
     return f"{what}, {sizes}{how}"
 
 
@@ -129,8 +134,12 @@ def verdict(proof: Proof) -> str:
 
 
 def compared(proof: Proof) -> str:
-    """What a restored copy was found to have in common with the backup."""
+    """What a restored copy was found to have in common with the backup; of data files, what it was found to be."""
     tables, rows = proof.count(Subject.TABLES, Means.RESTORED), proof.count(Subject.ROWS, Means.RESTORED) or 0
+    if proof.count(Subject.FILES) is not None:
+        pages = proof.count(Subject.PAGES, Means.RESTORED)
+        by_page = f"{amount(pages, 'page')} by their checksums, " if pages else ""
+        return f"{by_page}{amount(tables or 0, 'table')} with {amount(rows, 'row')} by the server's check"
     return f"{amount(tables or 0, 'table')} and {amount(rows, 'row')} equal"
 
 

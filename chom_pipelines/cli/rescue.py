@@ -71,7 +71,15 @@ def rescue(
         with (
             output.progress() as report,
             account_explained(user),
-            point_in_time(repository, chosen.name, wanted, backup=LATEST, keyring=keyring, report=report) as ready,
+            point_in_time(
+                repository,
+                chosen.name,
+                wanted,
+                backup=LATEST,
+                keyring=keyring,
+                report=report,
+                databases=(database,),
+            ) as ready,
         ):
             for warning in ready.warnings:
                 typer.echo(f"warning: {warning}", err=True)

@@ -12,16 +12,23 @@ from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.cli import output
 from chom_pipelines.cli.further import print_archived_beyond
 from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption, refuse_unnamed
+from chom_pipelines.cli.restore_files import refuse_of_rows, restore_files
 from chom_pipelines.cli.restore_options import PASSWORD, account_explained, moment_of, target_endpoint
 from chom_pipelines.cli.restore_plan import print_plan, whose
 from chom_pipelines.cli.restore_to import PointInTimeRequest, restore_to_point_in_time
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
+from chom_pipelines.progress import Report
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.streams import LATEST
+from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import restore_into_directory, restore_into_server
+from chom_pipelines.server.endpoint import Endpoint
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -132,7 +139,21 @@ def restore(
     keyring = keyring_of(inventory.repository, source.backup, allow_plain=allow_unencrypted)
     moment = moment_of(at, gtid, before)
     if moment is None:  # what is not believed is refused before anybody is asked for a password
-        repository.find(source.name, backup).manifest(keyring)
+        found = repository.find(source.name, backup)
+        if found.manifest(keyring).method is Method.PHYSICAL:
+            options: dict[str, object] = {
+                "--into-server": into_server,
+                "--as-database": as_database,
+                "--tables": tables,
+            }
+            options |= {"--accounts": accounts, "--accept-losses": accept_losses, "--compare": compare}
+            refuse_of_rows(found.id, options)
+            wanted = RestoreRequest(
+                replace=overwrite, threads=source.backup.threads, despite_failed_proof=despite_failed_proof
+            )
+            directory = (into_directory or Path()).absolute()
+            restore_files(found, keyring, directory, wanted, dry_run=dry_run, json=json)
+            return
     target = (
         into_directory.absolute()
         if into_directory
@@ -169,10 +190,7 @@ def restore(
     began = time.monotonic()
     with output.progress() as report, account_explained(user):
         wanted = request(entry.manifest(keyring))
-        if isinstance(target, Path):
-            where, result = str(target), restore_into_directory(entry, keyring, target, wanted, report)
-        else:
-            where, result = target.where, restore_into_server(entry, keyring, target, wanted, report)
+        where, result = _restored(entry, keyring, target, wanted, report)
     seconds = time.monotonic() - began
     if json:
         body = {**vars(result), "backup": entry.id, "server": entry.server, "target": where, "seconds": seconds}
@@ -186,6 +204,15 @@ def restore(
         typer.echo(f"  {whose(target)}")
     for warning in result.warnings:
         typer.echo(f"  warning: {warning}", err=True)
+
+
+def _restored(
+    entry: BackupEntry, keyring: Keyring | None, target: Endpoint | Path, wanted: RestoreRequest, report: Report
+) -> tuple[str, RestoreResult]:
+    """Where to, and what."""
+    if isinstance(target, Path):
+        return str(target), restore_into_directory(entry, keyring, target, wanted, report)
+    return target.where, restore_into_server(entry, keyring, target, wanted, report)
 
 
 def _refuse_unclear(
@@ -226,6 +253,8 @@ def _request(manifest: Manifest, as_database: Sequence[str], tables: str | None)
     chosen = None if tables is None else tuple(filter(None, (name.strip() for name in tables.split(","))))
     if chosen == ():
         raise ConfigurationError("--tables names none", "--tables db.table,db.other")
+    if manifest.method is Method.PHYSICAL:  # what is in it is asked of what is made of it
+        return RestoreRequest(tables=chosen)
     labels = {f"{table.database}.{table.name}": table.database for table in manifest.logical.tables}
     if chosen and not set(chosen) <= set(labels):
         return RestoreRequest(tables=chosen)  # which is refused, with the names that the backup does not have

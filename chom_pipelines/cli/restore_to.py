@@ -19,7 +19,6 @@ from chom_pipelines.binlogs.recovery.point_in_time import (
     refuse_unknown_tables,
 )
 from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
-from chom_pipelines.binlogs.recovery.stopping import Located
 from chom_pipelines.binlogs.recovery.targets import EndOfArchive, Target
 from chom_pipelines.cli import output
 from chom_pipelines.cli.restore_plan import Planned, print_plan, whose
@@ -59,10 +58,16 @@ def restore_to_point_in_time(repository: Repository, keyring: Keyring | None, as
     with (
         output.progress() as report,
         point_in_time(
-            repository, asked.source.name, asked.moment, backup=asked.backup, keyring=keyring, report=report
+            repository,
+            asked.source.name,
+            asked.moment,
+            backup=asked.backup,
+            keyring=keyring,
+            report=report,
+            databases=asked.source.databases,
         ) as ready,
     ):
-        wanted = asked.request(ready.contents.manifest)
+        wanted = asked.request(ready.start.manifest)
         refuse_unknown_tables(ready, wanted.tables)
         recoverer = ready.recoverer(
             asked.route, accounts=wanted.accounts, report=report, accept_losses=wanted.accept_losses
@@ -91,16 +96,16 @@ def _print_plan(
 ) -> None:
     """What would be done on the target; into a directory that has been said already."""
     if isinstance(asked.target, Path):
-        refuse_directory(asked.target, replace=asked.request(ready.contents.manifest).replace)
+        refuse_directory(asked.target, replace=asked.request(ready.start.manifest).replace)
         if asked.json:
             output.document("restore", _as_json(asked, ready))
         return
-    changes = ready.recovery.notes.redefines
-    if changes:
-        _announce(ready, changes)
+    undefined = ready.undefined
+    if undefined:
+        _announce(ready)
     elif ready.recovery.files and not asked.json:
         typer.echo("  the log in between changes rows alone; their numbers below are those of the backup")
-    full = ready.contents.manifest.id
+    full = ready.start.manifest.id
     with backup_to_plan_by(ready, recoverer, repository, keyring, asked.source.backup.threads) as (entry, opening):
         print_plan(
             entry,
@@ -109,16 +114,16 @@ def _print_plan(
             asked.request(entry.manifest(opening)),
             json=asked.json,
             warnings=ready.warnings,
-            more={**_as_json(asked, ready), "operations_by": "recovery" if changes else "backup"},
+            more={**_as_json(asked, ready), "operations_by": "recovery" if undefined else "backup"},
             of=Planned(f"{entry.server} as of {ready.recovery.target}", repository.find(entry.server, full), keyring),
         )
 
 
-def _announce(ready: PointInTime, changes: Located) -> None:
+def _announce(ready: PointInTime) -> None:
     """Say that a dry run takes long, and why, before it does: on stderr, as with --json as well."""
     seconds = ready.expected_seconds
     takes = "as long as the recovery itself" if seconds is None else f"about {output.duration(seconds)}"
-    typer.echo(f"  a definition may have been changed in between, at {changes.label}", err=True)
+    typer.echo(f"  {ready.undefined}", err=True)
     typer.echo(
         "  what would be done on the target is known once it is recovered on a private server, which is done now and "
         f"takes {takes}; nothing is changed on the target",

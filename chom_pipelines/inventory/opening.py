@@ -1,10 +1,12 @@
 """The repository and the keys that a configuration names."""
 
-from chom_pipelines.errors import RepositoryError
+from chom_pipelines.errors import ConfigurationError, RepositoryError
 from chom_pipelines.inventory.models import Encryption, RepositoryConfig
 from chom_pipelines.inventory.policies import BackupPolicy
+from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.local_store import LocalStore
+from chom_pipelines.repository.master_keys import WrappedKey
 from chom_pipelines.repository.repository import Repository
 
 
@@ -32,6 +34,20 @@ def keyring_of(config: RepositoryConfig, policy: BackupPolicy, *, allow_plain: b
         return None
     keyring = read_keyring(config.encryption)
     return keyring if policy.encrypt and not allow_plain else keyring.accepting_plain()
+
+
+def data_key_of(policy: BackupPolicy, keyring: Keyring | None) -> tuple[DataKey | None, WrappedKey | None]:
+    """A new data key for a backup by this policy, and the same wrapped; (None, None) where it is not encrypted.
+
+    Raises ConfigurationError where there are no keys to wrap it with.
+    """
+    if not policy.encrypt:
+        return None, None
+    if keyring is None:
+        message = "the backup is to be encrypted, and no keys are configured"
+        raise ConfigurationError(message, "set repository.encryption.keys, or use --no-encrypt")
+    key = DataKey.generate()
+    return key, keyring.wrap(key)
 
 
 def read_keyring(encryption: Encryption) -> Keyring:

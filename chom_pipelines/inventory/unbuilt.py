@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from chom_pipelines.inventory.models import RepositoryConfig, Server
 from chom_pipelines.inventory.policies import BackupPolicy, Retention
-from chom_pipelines.repository.payloads import Method
 from chom_pipelines.server.findings import Finding, failed, warning
 
 _WITHOUT_EFFECT = (
@@ -16,8 +15,6 @@ _LEAVE_OUT = "take it out of chom.yaml, or leave it there for a later version"
 
 def refusals(policy: BackupPolicy) -> Iterator[Finding]:
     """Why no backup is taken by this policy; each is `failed`."""
-    if policy.method is not Method.LOGICAL:
-        yield failed("backup.method", f"{policy.method.value} backups are not part of this version", "use logical")
     if policy.upload:
         message = "uploading to the second copy is not part of this version"
         remedy = "use upload: false in chom.yaml or in the run, --no-upload, or UPLOAD_REMOTE=false"

@@ -10,8 +10,11 @@ from chom_pipelines.logical.definitions import Definition
 from chom_pipelines.server.connection import Session, error_number
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.identifiers import account
+from chom_pipelines.server.scratch_place import OUR_ACCOUNT
 
-_INTERNAL_ACCOUNTS = frozenset({"mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys", "PUBLIC", ""})
+_INTERNAL_ACCOUNTS = frozenset(
+    {"mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys", "PUBLIC", "", OUR_ACCOUNT}
+)
 _DEFAULT_ROLES = re.compile(
     rb" DEFAULT ROLE (?P<names>`(?:[^`]|``)*`@`(?:[^`]|``)*`(?:,`(?:[^`]|``)*`@`(?:[^`]|``)*`)*)"
 )

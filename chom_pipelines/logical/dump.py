@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 
 from chom_pipelines import __version__
 from chom_pipelines.errors import (
-    ConfigurationError,
     DefinitionChangedError,
     MissingPrivilegeError,
     UnknownDatabaseError,
 )
 from chom_pipelines.inventory.models import Server
+from chom_pipelines.inventory.opening import data_key_of
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.logical.accounts import read_accounts
 from chom_pipelines.logical.catalog import Catalog
@@ -73,22 +73,12 @@ def take_backup(
     Raises the errors of `chom_pipelines.errors`: of the server, of the repository, DefinitionChangedError where DDL ran
     meanwhile, LockNotObtainedError, BackupFailedError.
     """
-    key, wrapped = _keys(policy, keyring)
+    key, wrapped = data_key_of(policy, keyring)
     started = datetime.now(UTC)
     with Session(server.endpoint()) as session, repository.stream(server.name).begin(Kind.FULL, started) as draft:
         run = _Run(server, policy, session, read_facts(session), draft, key, started, head_of)
         manifest = run.dump(wrapped, report)
         return draft.publish(manifest, key), manifest
-
-
-def _keys(policy: BackupPolicy, keyring: Keyring | None) -> tuple[DataKey | None, WrappedKey | None]:
-    if not policy.encrypt:
-        return None, None
-    if keyring is None:
-        message = "the backup is to be encrypted, and no keys are configured"
-        raise ConfigurationError(message, "set repository.encryption.keys, or use --no-encrypt")
-    key = DataKey.generate()
-    return key, keyring.wrap(key)
 
 
 @dataclass

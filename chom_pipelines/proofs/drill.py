@@ -65,7 +65,7 @@ class _Findings:
         elif self.unanswered or not counts[Subject.TABLES]:
             outcome, reason = Outcome.NOT_VERIFIED, self.unanswered or "there is no table that could be compared"
         return Drill(
-            server=ready.contents.manifest.server,
+            server=ready.start.manifest.server,
             backup=recovery.way.full.id,
             moment=moment,
             end=recovery.end,
@@ -206,7 +206,7 @@ def _second(
     if second is None or second.way is ready.recovery.way:
         yield (ready, second.route) if second else None
         return
-    server, target, backup = ready.contents.manifest.server, ready.recovery.target, second.way.full.id
+    server, target, backup = ready.start.manifest.server, ready.recovery.target, second.way.full.id
     with point_in_time(repository, server, target, backup=backup, keyring=keyring, report=report) as again:
         yield again, second.route
 

@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 
 from chom_pipelines.errors import ChomError
 from chom_pipelines.logical.contents import Contents
+from chom_pipelines.physical.contents import FileContents
 from chom_pipelines.progress import Report
+from chom_pipelines.proofs.data_files import read_files, restore_and_check
 from chom_pipelines.proofs.findings import Findings, keep
 from chom_pipelines.proofs.reading import read_everything
 from chom_pipelines.proofs.restoring import restore_and_compare
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.proof import Level, Proof
 
 
@@ -41,7 +44,7 @@ def verify(
 def _verified(entry: BackupEntry, level: Level, keyring: Keyring | None, report: Report, threads: int) -> Proof:
     findings = Findings(level, datetime.now(UTC))
     try:
-        contents = Contents.of(entry, keyring)
+        contents = _opened(entry, keyring)
     except ChomError as error:
         findings.say(error)
         return findings.proof(entry, None)
@@ -54,9 +57,14 @@ def _verified(entry: BackupEntry, level: Level, keyring: Keyring | None, report:
     return proof
 
 
+def _opened(entry: BackupEntry, keyring: Keyring | None) -> Contents | FileContents:
+    files = entry.manifest(keyring).method is Method.PHYSICAL
+    return FileContents.of(entry, keyring) if files else Contents.of(entry, keyring)
+
+
 def _prove(
     entry: BackupEntry,
-    contents: Contents,
+    contents: Contents | FileContents,
     findings: Findings,
     *,
     keyring: Keyring | None,
@@ -64,13 +72,19 @@ def _prove(
     report: Report,
 ) -> None:
     began = time.monotonic()
-    read = read_everything(entry, contents, keyring, threads, report)
+    if isinstance(contents, FileContents):
+        read = read_files(entry, contents, keyring, threads, report)
+    else:
+        read = read_everything(entry, contents, keyring, threads, report)
     findings.phases["read"] = time.monotonic() - began
     findings.comparisons += read.comparisons
     findings.failures += read.failures
     if findings.level is Level.BASIC or findings.failures:
         return
-    restored = restore_and_compare(contents, threads, report)
+    if isinstance(contents, FileContents):
+        restored = restore_and_check(contents, threads, report)
+    else:
+        restored = restore_and_compare(contents, threads, report)
     findings.scratch, findings.version_differs = restored.scratch, restored.version_differs
     findings.phases |= restored.phases
     findings.comparisons += restored.comparisons

@@ -11,6 +11,7 @@ import zstandard
 from zlib_ng import zlib_ng
 
 from chom_pipelines.errors import ConfigurationError, DamagedError
+from chom_pipelines.repository.zstd_frames import ZstdDecoder
 
 _PIECE = 1 << 20  # bytes that decompressed data comes in, about
 
@@ -19,9 +20,6 @@ FRAME = 1 << 20
 and 128.2 MB, with frames of 4 MiB 4.1 s and 129.3 MB, in one frame for all 4.3 s and 130.7 MB; source code and prose
 get 2.6 % larger than with 4 MiB."""
 
-# zstd answers with all that its input holds, and four bytes can hold a block of 128 KiB: bites of this size keep an
-# answer under 16 MiB. Larger ones were measured to be no faster.
-_ZSTD_BITE = 512
 _GZIP_CONTAINER = 31
 _GZIP_ERROR = cast("type[Exception]", zlib_ng.error)  # its stub calls the class an instance
 _CORRUPT = (zstandard.ZstdError, _GZIP_ERROR, lzma.LZMAError, OSError)  # OSError is bz2's
@@ -81,6 +79,9 @@ class _ZstdFrames:
         self._framed = False
 
     def compress(self, data: bytes | memoryview, /) -> bytes:
+        if len(data) >= FRAME and not self._held:  # which copies nothing
+            self._framed = True
+            return self._zstd.compress(data)
         self._held.append(bytes(data))
         self._size += len(data)
         return self._frame() if self._size >= FRAME else b""
@@ -155,56 +156,13 @@ _Pieces = Callable[[bytes], Iterator[bytes]]
 def _decoder(codec: Codec) -> tuple[_Decoder, _Pieces]:
     """A decoder, and what turns a compressed chunk into decompressed pieces with it."""
     if codec is Codec.ZSTD:
-        zstd = _ZstdDecoder()
+        zstd = ZstdDecoder()
         return zstd, zstd.pieces
     if codec is Codec.GZIP:
         gzip = zlib_ng.decompressobj(_GZIP_CONTAINER)
         return gzip, partial(_gzip_pieces, gzip)
     bounded = bz2.BZ2Decompressor() if codec is Codec.BZIP2 else lzma.LZMADecompressor(lzma.FORMAT_XZ)
     return bounded, partial(_bounded_pieces, bounded)
-
-
-class _ZstdDecoder:
-    """Decodes frame after frame."""
-
-    def __init__(self) -> None:
-        self._zstd = zstandard.ZstdDecompressor()
-        self._frame: zstandard.ZstdDecompressionObj | None = None
-        self._any = False
-
-    @property
-    def eof(self) -> bool:
-        return self._any and self._frame is None
-
-    @property
-    def unused_data(self) -> bytes:
-        return b""
-
-    def pieces(self, chunk: bytes) -> Iterator[bytes]:
-        view = memoryview(chunk)
-        ready: list[bytes] = []
-        size = 0
-        for start in range(0, len(view), _ZSTD_BITE):
-            bite = bytes(view[start : start + _ZSTD_BITE])
-            while bite:
-                answer, bite = self._decode(bite)
-                ready.append(answer)
-                size += len(answer)
-            if size >= _PIECE:
-                yield b"".join(ready)
-                ready, size = [], 0
-        if size:
-            yield b"".join(ready)
-
-    def _decode(self, bite: bytes) -> tuple[bytes, bytes]:
-        """The data in a bite, and what of the bite belongs to the next frame."""
-        if self._frame is None:
-            self._frame, self._any = self._zstd.decompressobj(), True
-        answer = self._frame.decompress(bite)
-        if not self._frame.eof:
-            return answer, b""
-        rest, self._frame = self._frame.unused_data, None
-        return answer, rest
 
 
 def _gzip_pieces(decoder: "zlib_ng._Decompress", chunk: bytes) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from chom_pipelines.repository.data_keys import KeySource
 from chom_pipelines.repository.layout import Kind, parse_id
 from chom_pipelines.repository.master_keys import WrappedKey
 from chom_pipelines.repository.objects import StoredObject
-from chom_pipelines.repository.payloads import Hex, LogicalPayload, Method, Payload
+from chom_pipelines.repository.payloads import Hex, LogicalPayload, Method, Payload, PhysicalPayload
 from chom_pipelines.repository.sealing import SealedDocument
 
 FORMAT = 2
@@ -136,6 +136,21 @@ class Manifest(BaseModel):
             what = f"{self.id} of {self.server} is a {self.method.value} backup"
             raise UnsupportedBackupError(what, "this version reads logical backups only; use the one that took it")
         return self.payload
+
+    @property
+    def physical(self) -> PhysicalPayload:
+        """Its payload, where that is data files; raises UnsupportedBackupError for another method."""
+        if not isinstance(self.payload, PhysicalPayload):
+            what = f"{self.id} of {self.server} is a {self.method.value} backup, without data files"
+            raise UnsupportedBackupError(what, "choose a physical backup, which `chom backups` names so")
+        return self.payload
+
+    @property
+    def tables(self) -> int:
+        """How many it has; 0 of a binary log."""
+        if isinstance(self.payload, LogicalPayload):
+            return len(self.payload.tables)
+        return self.payload.tables if isinstance(self.payload, PhysicalPayload) else 0
 
     @property
     def key_name(self) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Self
@@ -16,6 +17,9 @@ from chom_pipelines.repository.files import reported
 from chom_pipelines.repository.store import PIECE, Folder, is_name
 
 ENCRYPTED = ".enc"
+
+_HELD = 64 << 20
+"""Bytes of an object, as it is stored, that is held in memory at most."""
 
 
 @dataclass(frozen=True)
@@ -121,22 +125,39 @@ def read_object(folder: Folder, stored: StoredObject, key: DataKey | None) -> Ge
     Raises DamagedError that names the object; KeyUnavailableError where it is encrypted and there is no key;
     RepositoryError where it may not be read.
     """
+    with _named(folder, stored, key):
+        if folder.store.capabilities.rereads:
+            for _ in _checked(folder.open(stored.path), stored, key):
+                pass
+            yield from _decoded_again(folder.open(stored.path), folder, stored, key)
+        else:
+            where = folder.where(stored.path)
+            with tempfile.TemporaryFile() as copy, reported(f"a copy of {where} in {tempfile.gettempdir()}"):
+                for piece in _checked(folder.open(stored.path), stored, key):
+                    copy.write(piece)
+                copy.seek(0)
+                yield from _decoded_again(_pieces(copy), folder, stored, key)
+
+
+def read_small_object(folder: Folder, stored: StoredObject, key: DataKey | None) -> Generator[bytes]:
+    """As `read_object`, of one that fits in memory as it is stored: it is read and hashed once. Larger ones are not."""
+    if stored.bytes > _HELD:
+        yield from read_object(folder, stored, key)
+        return
+    with _named(folder, stored, key):
+        yield from _decoded(list(_checked(folder.open(stored.path), stored, key)), folder, stored, key)
+
+
+@contextmanager
+def _named(folder: Folder, stored: StoredObject, key: DataKey | None) -> Iterator[None]:
+    """Refuse what cannot be opened, and name the object in what is said of damage."""
     where = folder.where(stored.path)
     if stored.mac is not None and key is None:
         raise KeyUnavailableError(f"{where} is encrypted", "give the key file that has its master key")
     if not is_name(stored.path):
         raise DamagedError(f"{stored.path!r} is no path of an object within {folder.where()}")
     try:
-        if folder.store.capabilities.rereads:
-            for _ in _checked(folder.open(stored.path), stored, key):
-                pass
-            yield from _decoded(folder.open(stored.path), folder, stored, key)
-        else:
-            with tempfile.TemporaryFile() as copy, reported(f"a copy of {where} in {tempfile.gettempdir()}"):
-                for piece in _checked(folder.open(stored.path), stored, key):
-                    copy.write(piece)
-                copy.seek(0)
-                yield from _decoded(_pieces(copy), folder, stored, key)
+        yield
     except ObjectMissingError as error:
         raise DamagedError(error.what) from error
     except DamagedError as error:
@@ -163,10 +184,19 @@ def _checked(pieces: Iterator[bytes], stored: StoredObject, key: DataKey | None)
         raise DamagedError("its MAC is not the one that was stored: it was forged, or has another key")
 
 
-def _decoded(pieces: Iterator[bytes], folder: Folder, stored: StoredObject, key: DataKey | None) -> Iterator[bytes]:
-    sha256, size = hashlib.sha256(), 0
-    same = _hashed(pieces, sha256)
-    encoded = decrypted(key, iv_name(folder, stored.path), same) if key else same
+def _decoded_again(
+    pieces: Iterator[bytes], folder: Folder, stored: StoredObject, key: DataKey | None
+) -> Iterator[bytes]:
+    """Decoded while they are read once more, and so hashed once more."""
+    sha256 = hashlib.sha256()
+    yield from _decoded(_hashed(pieces, sha256), folder, stored, key)
+    if sha256.hexdigest() != stored.sha256:
+        raise DamagedError("it was changed while it was read", "find out what writes there, and read it again")
+
+
+def _decoded(pieces: Iterable[bytes], folder: Folder, stored: StoredObject, key: DataKey | None) -> Iterator[bytes]:
+    size = 0
+    encoded = decrypted(key, iv_name(folder, stored.path), pieces) if key else pieces
     for piece in decompressed(stored.codec, encoded):
         size += len(piece)
         if size > stored.raw_bytes:
@@ -175,8 +205,6 @@ def _decoded(pieces: Iterator[bytes], folder: Folder, stored: StoredObject, key:
     if size != stored.raw_bytes:
         more = "more than " if size > stored.raw_bytes else ""
         raise DamagedError(f"it holds {more}{min(size, stored.raw_bytes)} bytes, {stored.raw_bytes} were written")
-    if sha256.hexdigest() != stored.sha256:
-        raise DamagedError("it was changed while it was read", "find out what writes there, and read it again")
 
 
 def _hashed(pieces: Iterable[bytes], sha256: hashlib._Hash) -> Iterator[bytes]:

@@ -138,6 +138,8 @@ class PhysicalPayload(BaseModel):
     from_lsn: NonNegativeInt = Field(default=0, description="pages that are older are in the parent; 0: all are here")
     to_lsn: NonNegativeInt = Field(description="the log sequence number up to which changes are there")
     page_size: NonNegativeInt = Field(description="InnoDB's, bytes")
+    files: NonNegativeInt = Field(description="in the stream")
+    tables: NonNegativeInt = Field(description="and sequences; without views and the server's own")
     parts: tuple[str, ...] = Field(description="stored objects; one after the other they are the stream")
 
 

@@ -15,8 +15,8 @@ from chom_pipelines.repository.sealing import SealedDocument
 
 FORMAT = 2
 
-_RESTORE = ("start", "schema", "data", "programs")
-"""The phases of a restore on a private server, among those of a verification."""
+_RESTORES = (("start", "schema", "data", "programs"), ("unpack", "prepare", "start"))
+"""The phases of a restore on a private server, among those of a verification: of rows, of data files."""
 
 
 class Level(StrEnum):
@@ -30,6 +30,7 @@ class Subject(StrEnum):
     """What can be compared."""
 
     OBJECTS = "objects"
+    FILES = "files"
     TABLES = "tables"
     ROWS = "rows"
     DEFINITIONS = "definitions"
@@ -110,9 +111,8 @@ class Proof(BaseModel):
     @property
     def restore_seconds(self) -> float | None:
         """Seconds of the restore itself, from nothing to a server with all of it; None where it did not get there."""
-        if not set(_RESTORE) <= set(self.phases):
-            return None
-        return sum(self.phases[name] for name in _RESTORE)
+        phases = next((names for names in _RESTORES if set(names) <= set(self.phases)), None)
+        return sum(self.phases[name] for name in phases) if phases else None
 
     @property
     def seconds(self) -> float:

@@ -22,7 +22,10 @@ from chom_pipelines.server.facts import ServerFacts
 
 @dataclass(frozen=True)
 class RestoreResult:
-    """What was restored; `phases` are seconds: schema, data, programs of the clock; indexes summed over connections."""
+    """What was restored; `phases` are seconds: schema, data, programs of the clock; indexes summed over connections.
+
+    `rows` are those that were loaded: none of data files.
+    """
 
     databases: tuple[str, ...]
     tables: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +41,7 @@ from chom_pipelines.server.scratch import ScratchServer, scratch_server
 _LOCK_SECONDS = 30
 """For which what is dropped is waited for: meanwhile everybody who wants it waits as well."""
 
-_FAST = ("--innodb-doublewrite=OFF", "--innodb-flush-log-at-trx-commit=0", "--innodb-autoinc-lock-mode=2")
+FAST = ("--innodb-doublewrite=OFF", "--innodb-flush-log-at-trx-commit=0", "--innodb-autoinc-lock-mode=2")
 """For a directory that is thrown away unless the restore ends well."""
 
 
@@ -59,7 +59,7 @@ def plan_restore(
         contents = Contents.of(entry, keyring)
         plan = planned(contents.manifest, contents.definitions(), request)
         _refuse_incomplete(contents, plan)
-        damaged = _failed(entry, keyring, request)
+        damaged = failed_proof(entry, keyring, request)
     if target is None or isinstance(target, Path):
         found = decided(plan, Standing(), datetime.now(UTC))
         gone = contained(target) if target else ""
@@ -163,40 +163,29 @@ def restore_into_directory(
         contents = Contents.of(entry, keyring)
         refuse_failed(entry, keyring, request)
         return filled_directory(
-            contents.manifest,
             directory,
+            lambda data: new_server(contents.manifest, data),
             lambda server: restore_contents(contents, server.endpoint, request, report),
             replace_it=request.replace,
         )
 
 
 def filled_directory(
-    manifest: Manifest,
     directory: Path,
+    serve: Callable[[Path], AbstractContextManager[ScratchServer]],
     fill: Callable[[ScratchServer], RestoreResult],
     *,
     replace_it: bool,
-    options: Sequence[str] = (),
 ) -> RestoreResult:
-    """Make a data directory by what `fill` does to the private server that runs on it, with these further options.
+    """Make a data directory by what `fill` does to the private server that `serve` starts on one that it makes there.
 
     Raises what restore_into_directory raises.
     """
-    flavour, birth, zones = Flavour(manifest.source.flavour), birth_options(manifest), zones_of(manifest.source)
     directory.parent.mkdir(parents=True, exist_ok=True)
     # however this ends, nothing half-made stays; not in a hidden directory, below which MySQL sees no files
     with claimed_directory(directory.parent) as claim:
         data = claim.path / "data"
-        create_datadir(server_program(flavour), birth, data, named_zones=bool(zones.named))
-        serving = scratch_server(
-            flavour,
-            version=parse_version(manifest.source.version),
-            directory=directory.parent,
-            options=(*birth, *_FAST, *options),
-            data_directory=data,
-            zones=zones,
-        )
-        with serving as server:
+        with serve(data) as server:
             result = fill(server)
             differs = server.differs
         put_in_place(data, directory, replace=replace_it)
@@ -204,13 +193,33 @@ def filled_directory(
     return replace(result, warnings=warnings)
 
 
+@contextmanager
+def new_server(manifest: Manifest, data: Path, options: Sequence[str] = ()) -> Iterator[ScratchServer]:
+    """A private server on a new data directory, which can hold this backup, and is shut down in order.
+
+    Raises what starting it and shutting it down raise.
+    """
+    flavour, birth = Flavour(manifest.source.flavour), birth_options(manifest)
+    zones = zones_of(manifest.source)
+    create_datadir(server_program(flavour), birth, data, named_zones=bool(zones.named))
+    with scratch_server(
+        flavour,
+        version=parse_version(manifest.source.version),
+        directory=data.parent,
+        options=(*birth, *FAST, *options),
+        data_directory=data,
+        zones=zones,
+    ) as server:
+        yield server
+
+
 def refuse_failed(entry: BackupEntry, keyring: Keyring | None, request: RestoreRequest) -> None:
     """Raise RestoreRefusedError where its last proof that came to an answer is that it failed, or one was forged."""
-    if damaged := _failed(entry, keyring, request):
+    if damaged := failed_proof(entry, keyring, request):
         raise damaged
 
 
-def _failed(entry: BackupEntry, keyring: Keyring | None, request: RestoreRequest) -> RestoreRefusedError | None:
+def failed_proof(entry: BackupEntry, keyring: Keyring | None, request: RestoreRequest) -> RestoreRefusedError | None:
     """Why it is not restored: its last proof that came to an answer is that it failed, or one was forged."""
     if request.despite_failed_proof:
         return None

@@ -73,6 +73,11 @@ def missing_privileges(
     return missing(facts, show_grants, _wanted(facts, databases))
 
 
+def missing_of_files(facts: ServerFacts, show_grants: Iterable[str]) -> list[Need]:
+    """What the account lacks to have the data files read while the server writes them."""
+    return missing(facts, show_grants, [*_locks(facts), *_keeps_ddl_out(facts)])
+
+
 def missing_of_replica(facts: ServerFacts, show_grants: Iterable[str]) -> list[Need]:
     """What else the account of a replica lacks, without which its backup has not the source's coordinates."""
     return missing(facts, show_grants, _replicas(facts))
@@ -102,13 +107,21 @@ def _prepared(facts: ServerFacts) -> list[Wanted]:
     return [] if facts.is_mariadb else [Wanted("XA_RECOVER_ADMIN", None, names)]
 
 
-def _wanted(facts: ServerFacts, databases: Sequence[str] | None) -> Iterator[Wanted]:
+def _locks(facts: ServerFacts) -> Iterator[Wanted]:
     yield Wanted("RELOAD", None, "takes the brief lock of a consistent snapshot")
     yield Wanted("PROCESS", None, "names the session that holds up a lock")
     status = "BINLOG MONITOR" if facts.is_mariadb else "REPLICATION CLIENT"
     yield Wanted(status, None, "reads the binary log's position", ("SUPER",))
+
+
+def _keeps_ddl_out(facts: ServerFacts) -> Iterator[Wanted]:
     if facts.has_instance_lock:
         yield Wanted("BACKUP_ADMIN", None, "keeps DDL out while a backup runs")
+
+
+def _wanted(facts: ServerFacts, databases: Sequence[str] | None) -> Iterator[Wanted]:
+    yield from _locks(facts)
+    yield from _keeps_ddl_out(facts)
     if databases is not None and not facts.is_mariadb:
         routines = "SHOW_ROUTINE" if facts.version >= _OLDEST_SHOW_ROUTINE else "SELECT"
         yield Wanted(routines, None, "reads the definitions of routines", ("SELECT",))

@@ -30,19 +30,21 @@ def supervised(
     remove: Sequence[Path] = (),
     hold: Sequence[int] = (),
     environment: Mapping[str, str] | None = None,
+    stdout: int | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command until the block ends, in a session of its own, output appended to `log`.
 
     However the block or this process ends, `kill -9` included, the command is killed, then the directories in `remove`
     are removed, unless the command had ended by itself: they hold its log. The yielded process ends when the command
     does, with its exit code (128 + n for signal n). The file descriptors in `hold` stay open for as long as it runs;
-    `environment` is all of its variables, else those of this process.
+    `environment` is all of its variables, else those of this process; `stdout` is a file descriptor for what it writes
+    there, which ends when it does, once the caller has closed its own.
     """
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(_SUPERVISOR), *map(str, remove), "--", *command],
             stdin=subprocess.PIPE,
-            stdout=output,
+            stdout=output if stdout is None else stdout,
             stderr=output,
             start_new_session=True,  # Ctrl-C and a killed process group are the owner's, who then closes the pipe
             pass_fds=hold,

@@ -20,8 +20,9 @@ from chom_pipelines.server.facts import Flavour, Version, parse_version
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")  # PATH often lacks the sbin ones
 _ANSWER_SECONDS = 30
 _OLDEST_MYSQL: Version = (5, 0, 0)
-# "mysqld  Ver 9.7.4-2 for…", "mariadb  Ver 15.1 Distrib 10.11.19-MariaDB, for…", "mariadb from 11.8.2-MariaDB, client…"
-_VERSION = re.compile(r"\b(?:Ver \S+ Distrib (?P<distribution>\d+\.\S+)|(?:Ver|from) (?P<own>\d+\.\S+))")
+# "mysqld  Ver 9.7.4-2 for…", "mariadb  Ver 15.1 Distrib 10.11.19-MariaDB, for…", "mariadb from 11.8.2-MariaDB, client"
+# on stderr "mariadb-backup based on MariaDB server 10.11.19-MariaDB debian-linux-gnu…"
+_VERSION = re.compile(r"\b(?:Ver \S+ Distrib (?P<distribution>\d+\.\S+)|(?:Ver|from|MariaDB server) (?P<own>\d+\.\S+))")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ CLIENTS = {
 BINLOG_CLIENTS = {
     Flavour.MARIADB: ProgramKind(("mariadb-binlog", "mysqlbinlog"), "CHOM_MARIADB_BINLOG", "mariadb-client"),
     Flavour.MYSQL: ProgramKind(("mysqlbinlog",), "CHOM_MYSQLBINLOG", "mysql-client-core"),
+}
+BACKUP_PROGRAMS = {
+    Flavour.MARIADB: ProgramKind(("mariadb-backup", "mariabackup"), "CHOM_MARIADB_BACKUP", "mariadb-backup"),
 }
 
 
@@ -78,6 +82,21 @@ def binlog_program(flavour: Flavour) -> Program:
     Raises ProgramMissingError where there is none of that family.
     """
     return _found(flavour, BINLOG_CLIENTS[flavour])
+
+
+def backup_program() -> Program:
+    """What reads MariaDB's data files while the server writes them, and prepares them afterwards: `mariadb-backup`.
+
+    Raises ProgramMissingError where there is none.
+    """
+    return _found(Flavour.MARIADB, BACKUP_PROGRAMS[Flavour.MARIADB])
+
+
+def page_checker(flavour: Flavour) -> Path | None:
+    """The family's `innochecksum`, which comes with its server; None where there is none."""
+    folder = server_program(flavour).path.resolve().parent.parent
+    found = shutil.which("innochecksum", path=os.pathsep.join(str(folder / name) for name in ("bin", "sbin")))
+    return Path(found) if found else None
 
 
 def _found(flavour: Flavour, kind: ProgramKind) -> Program:
@@ -118,7 +137,7 @@ def _asked(path: Path) -> Program | None:
         answer = subprocess.run(command, check=False, capture_output=True, timeout=_ANSWER_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    said = _VERSION.search(answer.stdout.decode(errors="replace"))
+    said = _VERSION.search((answer.stdout + answer.stderr).decode(errors="replace"))
     if answer.returncode != 0 or not said:
         return None
     text = said["distribution"] or said["own"]

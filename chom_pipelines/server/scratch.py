@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chom_pipelines.errors import ScratchServerError
-from chom_pipelines.server.connection import Endpoint, Session
-from chom_pipelines.server.datadir import create_datadir, run_as, tail
+from chom_pipelines.server.datadir import create_datadir, run_as
 from chom_pipelines.server.directories import MEMORY, MIB, available_memory, claimed_directory, roomy_base
-from chom_pipelines.server.facts import Flavour, ServerFacts, Version, read_facts
+from chom_pipelines.server.endpoint import Endpoint
+from chom_pipelines.server.facts import Flavour, ServerFacts, Version
 from chom_pipelines.server.process import harmless_environment, supervised
-from chom_pipelines.server.programs import Program, server_program
+from chom_pipelines.server.programs import server_program
+from chom_pipelines.server.scratch_place import Place, first_answer, shut_down
 from chom_pipelines.server.system_zone import expect_zone, in_zone
 from chom_pipelines.server.time_zones import UNKNOWN, Zones
 
 _EMPTY_START_SECONDS = 300.0  # measured 0.4 s (MariaDB) and 1 s (MySQL): this long, it hangs
-_POLL_SECONDS = 0.01
-_STOP_SECONDS = 600.0
 
 _COMMON = (
     "--skip-networking",
@@ -53,19 +49,25 @@ _BINARY_LOG = {
     Flavour.MARIADB: ("--binlog-format=ROW",),  # and it deletes no files unless told to
     Flavour.MYSQL: ("--binlog-expire-logs-seconds=0",),  # else it deletes those older than 30 days when it starts
 }
-# MariaDB's initialisation makes root accounts for TCP too; that they go is no business of a replica's
-_SOCKET_ONLY = (
-    "SET SESSION sql_log_bin = 0;\n"
-    "DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost';\n"
-    "FLUSH PRIVILEGES;\n"
-)
+
+
+@dataclass(frozen=True)
+class ProductionFiles:
+    """A data directory of ours with the files of a production server, and so with that one's accounts.
+
+    A private server on it has an account of ours, too, for as long as it runs. Where the files are `kept`, they are
+    served and left as any other data directory; else nothing in them need survive.
+    """
+
+    directory: Path
+    kept: bool
 
 
 @dataclass(frozen=True)
 class ScratchServer:
     """A running private server.
 
-    `endpoint` is root's, by socket; `directory` has the data; `wanted` is the version it stands in for.
+    `endpoint` is an administrator's, by socket; `directory` has the data; `wanted` is the version it stands in for.
     """
 
     endpoint: Endpoint
@@ -98,7 +100,7 @@ def scratch_server(
     directory: Path | None = None,
     expected_bytes: int = 0,
     options: Sequence[str] = (),
-    data_directory: Path | None = None,
+    data_directory: Path | ProductionFiles | None = None,
     zones: Zones = UNKNOWN,
 ) -> Iterator[ScratchServer]:
     """`start_scratch_server` for the length of a block; where an exception ends that, the server is killed."""
@@ -122,14 +124,15 @@ def start_scratch_server(
     directory: Path | None = None,
     expected_bytes: int = 0,
     options: Sequence[str] = (),
-    data_directory: Path | None = None,
+    data_directory: Path | ProductionFiles | None = None,
     zones: Zones = UNKNOWN,
 ) -> ScratchServer:
     """Start a private server. It ends, with all its files, at its `stop()`, and however this process ends: keep it.
 
     `version` is the production server's, for `differs`. The data, `expected_bytes` of it, go to memory where they fit
     well, else under `directory` or TMPDIR. `options` are the server's own and come last, so that they win.
-    `data_directory` is an existing one: it is served with its durability on, shut down in order and left where it is.
+    `data_directory` is an existing one: it is served with its durability on, shut down in order and left where it is,
+    unless it is of ProductionFiles that are not kept.
     `zones` are the production server's: SYSTEM is made to be what it is there, and a new data directory has all of this
     machine's zones by their names where there are any.
 
@@ -140,22 +143,24 @@ def start_scratch_server(
         # a socket's path is limited to 107 bytes: it never lies in the directory that the caller or TMPDIR named
         home = stack.enter_context(claimed_directory(MEMORY if MEMORY.is_dir() else Path("/tmp")))  # noqa: S108
         command = [*_COMMON, *_FLAVOURS[flavour]]
+        sizes = _Sizes.of(expected_bytes)
         if data_directory is None:
-            sizes = _Sizes.of(expected_bytes)
             store = stack.enter_context(claimed_directory(roomy_base(sizes.files, sizes.pool, directory)))
             data = store.path / "data"
             create_datadir(program, options, data, named_zones=bool(zones.named))
-            command += [*_THROW_AWAY, f"--innodb-buffer-pool-size={sizes.pool}", f"{_REDO[flavour]}={sizes.redo}"]
-            if flavour is Flavour.MARIADB:
-                accounts = home.path / "accounts.sql"
-                accounts.write_text(_SOCKET_ONLY)
-                command.append(f"--init-file={accounts}")
         else:
             store = stack.enter_context(claimed_directory(directory or Path(tempfile.gettempdir())))
-            data = data_directory.resolve()
+            data = (data_directory if isinstance(data_directory, Path) else data_directory.directory).resolve()
+        is_kept = isinstance(data_directory, Path) or bool(data_directory and data_directory.kept)
+        if not is_kept:
+            command += [*_THROW_AWAY, f"--innodb-buffer-pool-size={sizes.pool}", f"{_REDO[flavour]}={sizes.redo}"]
         temporary = store.path / "tmp"
         temporary.mkdir()
-        place = _Place(home.path, data, temporary)
+        place = Place(home.path, data, temporary)
+        if isinstance(data_directory, ProductionFiles):
+            place = place.with_our_account()
+        elif data_directory is None and flavour is Flavour.MARIADB:
+            place = place.by_socket_only()
         process = stack.enter_context(
             supervised(
                 [str(program.path), "--no-defaults", *run_as(), *place.options(), *command, *options],
@@ -165,10 +170,10 @@ def start_scratch_server(
                 environment={**harmless_environment(), **in_zone(zones.system, home.path / "zone")},
             ),
         )
-        facts = _first_answer(process, program, place, None if data_directory else _EMPTY_START_SECONDS)
+        facts = first_answer(process, program, place, None if data_directory else _EMPTY_START_SECONDS)
         expect_zone(place.endpoint, zones.system)
-        if data_directory is not None:
-            stack.push(lambda kind, *_: None if kind else _shut_down(process, place))
+        if is_kept:
+            stack.push(lambda kind, *_: None if kind else shut_down(process, place))
         return ScratchServer(place.endpoint, facts, data, place.log, version, stack.pop_all())
 
 
@@ -203,33 +208,6 @@ def free_port() -> int:
 
 
 @dataclass(frozen=True)
-class _Place:
-    home: Path
-    data: Path
-    temporary: Path
-
-    @property
-    def log(self) -> Path:
-        return self.home / "log"
-
-    @property
-    def socket(self) -> Path:
-        return self.home / "socket"
-
-    @property
-    def endpoint(self) -> Endpoint:
-        return Endpoint(name="scratch server", user="root", password="", socket=str(self.socket))
-
-    def options(self) -> tuple[str, ...]:
-        return (
-            f"--datadir={self.data}",
-            f"--socket={self.socket}",
-            f"--pid-file={self.home / 'pid'}",
-            f"--tmpdir={self.temporary}",
-        )
-
-
-@dataclass(frozen=True)
 class _Sizes:
     """Bytes of buffer pool, of redo log and of all files, for so many bytes of data."""
 
@@ -244,41 +222,3 @@ class _Sizes:
         redo = max(256 * MIB, min(expected_bytes // 4, 1024 * MIB)) // MIB * MIB
         # data and indexes while both a table and its rebuilt copy exist; system tables, undo and temporary files
         return cls(pool, redo, expected_bytes * 5 // 2 + redo + 256 * MIB)
-
-
-def _first_answer(
-    process: subprocess.Popen[bytes],
-    program: Program,
-    place: _Place,
-    patience: float | None,
-) -> ServerFacts:
-    """Wait until the server answers; without `patience` (seconds) for as long as it lives: it may be recovering."""
-    began = time.monotonic()
-    while process.poll() is None:
-        if _listens(place.socket):
-            with Session(place.endpoint) as session:
-                return read_facts(session)
-        if patience is not None and time.monotonic() - began > patience:
-            what = f"{program.path} does not answer after {patience:.0f} s:\n{tail(place.log)}"
-            raise ScratchServerError(what, "see the end of its log above")
-        time.sleep(_POLL_SECONDS)  # the server tells nobody that it listens
-    what = f"{program.path} ended while starting (exit {process.returncode}):\n{tail(place.log)}"
-    raise ScratchServerError(what, "see the end of its log above")
-
-
-def _listens(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(str(path)) == 0
-
-
-def _shut_down(process: subprocess.Popen[bytes], place: _Place) -> None:
-    with Session(place.endpoint) as session:
-        session.execute("SHUTDOWN")
-    try:
-        code = process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        what = f"the server on {place.data} does not shut down:\n{tail(place.log)}"
-        raise ScratchServerError(what, "see the end of its log above") from None
-    if code != 0:
-        what = f"the server on {place.data} did not shut down in order (exit {code}):\n{tail(place.log)}"
-        raise ScratchServerError(what, "see the end of its log above")

@@ -13,6 +13,7 @@ from pathlib import Path
 from chom_pipelines.binlogs.recovery.point_in_time import point_in_time, recovered_server
 from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.progress import unreported
+from chom_pipelines.repository.payloads import Method
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import client_program
@@ -20,6 +21,7 @@ from chom_pipelines_tests.binlogs.archives import Archive
 from chom_pipelines_tests.binlogs.oracle import KINDS, Moment, Oracle, holds
 from chom_pipelines_tests.binlogs.oracle_workload import AT_LAST, FIRST, THEN, Workload, create
 from chom_pipelines_tests.logical.taking import NAME, Backups
+from chom_pipelines_tests.physical.files_data import copying_options, take_files
 from chom_pipelines_tests.servers import PrivateServer, private_server
 
 _OPTIONS = (
@@ -65,17 +67,22 @@ class Watched:
 
 
 @contextmanager
-def watched(flavour: Flavour, directory: Path, seed: int, moments: int) -> Iterator[Watched]:
+def watched(
+    flavour: Flavour, directory: Path, seed: int, moments: int, method: Method = Method.LOGICAL
+) -> Iterator[Watched]:
     """Have writers work, take a backup meanwhile, note moments at random distances, and archive."""
     chance = random.Random(seed)
-    with private_server(flavour, _OPTIONS) as server:
+    with private_server(flavour, (*_OPTIONS, *copying_options(flavour))) as server:
         _load_zones(server)
         create(server)
         archive = Archive(server, Backups(directory))
         workload, oracle = Workload(server, seed), Oracle(server)
         with workload.running(FIRST):
             time.sleep(0.3)
-            archive.backups.take(server)
+            if method is Method.PHYSICAL:
+                take_files(archive.backups, server)
+            else:
+                archive.backups.take(server)
         noted = []
         with workload.running(THEN), ExitStack() as stack:
             for number in range(moments):

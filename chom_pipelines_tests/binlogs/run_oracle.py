@@ -1,6 +1,7 @@
 """`make oracle N=50`: so many random moments of each family, recovered by both routes and compared; exits with 1.
 
 python -m chom_pipelines_tests.binlogs.run_oracle --moments 50 [--flavour mysql] [--seed 7] [--route client]
+    [--method physical]
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.errors import ChomError
+from chom_pipelines.repository.payloads import Method
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.oracle import Moment
 from chom_pipelines_tests.binlogs.oracle_run import Watched, watched
@@ -27,6 +29,9 @@ def main() -> None:
     parser.add_argument("--moments", type=int, default=50)
     parser.add_argument("--flavour", choices=[flavour.value for flavour in Flavour], action="append")
     parser.add_argument("--route", choices=[route.value for route in Route], action="append")
+    parser.add_argument(
+        "--method", choices=[each.value for each in (Method.LOGICAL, Method.PHYSICAL)], default="logical"
+    )
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     options = parser.parse_args()
     routes = [Route(name) for name in options.route or [route.value for route in Route]]
@@ -35,7 +40,7 @@ def main() -> None:
         print(f"{flavour.value}: {options.moments} moments, seed {options.seed}", flush=True)
         with tempfile.TemporaryDirectory() as directory:
             began = time.monotonic()
-            with watched(flavour, Path(directory), options.seed, options.moments) as found:
+            with watched(flavour, Path(directory), options.seed, options.moments, Method(options.method)) as found:
                 print(f"  {len(found.archive.files())} files, written in {time.monotonic() - began:.0f} s", flush=True)
                 gaps = found.archive.recoverable().windows.gaps
                 wrong += len(gaps) + sum(checked(found, routes))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.errors import RestoreRefusedError
+from chom_pipelines.repository.payloads import Method
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.oracle_run import Watched, watched
 
@@ -22,10 +24,15 @@ pytestmark = pytest.mark.long
 _SEED = int(os.environ.get("CHOM_ORACLE_SEED") or random.SystemRandom().randrange(10**6))
 
 
-@pytest.fixture(scope="module", params=list(Flavour), ids=lambda flavour: flavour.value)
+@pytest.fixture(
+    scope="module",
+    params=list(itertools.product(Flavour, (Method.LOGICAL, Method.PHYSICAL))),
+    ids=lambda param: "-".join(each.value for each in param),
+)
 def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """A server's archive, and moments of its past."""
-    with watched(request.param, tmp_path_factory.mktemp("oracle"), _SEED, _MOMENTS) as found:
+    flavour, method = request.param
+    with watched(flavour, tmp_path_factory.mktemp("oracle"), _SEED, _MOMENTS, method) as found:
         yield found
 
 

@@ -14,6 +14,7 @@ from chom_pipelines.binlogs.recovery.preparing import Recovery, prepared
 from chom_pipelines.binlogs.recovery.recovering import Recoverer, Route
 from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.spool import Spool
+from chom_pipelines.binlogs.recovery.starts import RowsStart
 from chom_pipelines.binlogs.recovery.targets import BeforePlace, Target
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
 from chom_pipelines.logical.contents import Contents
@@ -95,7 +96,9 @@ def recovered(
         recovery = replace(recovery, stop=replace(recovery.stop, transactions=recovery.stop.transactions + 1))
     entry = BackupEntry(NAME, archived.backups.repository.stream(NAME).folder, way.full.id)
     contents = Contents.of(entry, archived.keyring)
-    recoverer = Recoverer(contents, recovery, directory, route, accounts=True, databases=None, report=unreported)
+    recoverer = Recoverer(
+        RowsStart(contents), recovery, directory, route, accounts=True, databases=None, report=unreported
+    )
     with scratch_server(archived.server.flavour, options=recoverer.options) as server:
         done = recoverer.fill(server)
         assert done.transactions == recovery.stop.transactions

@@ -17,11 +17,13 @@ from chom_pipelines.binlogs.recovery.point_in_time import (
     recovered_server,
 )
 from chom_pipelines.binlogs.recovery.recovering import Route
+from chom_pipelines.binlogs.recovery.starts import RowsStart
 from chom_pipelines.binlogs.recovery.targets import BeforePlace
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.drill import run_drill
+from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import restore_into_directory, restore_into_server
 from chom_pipelines.server.connection import Session
@@ -236,11 +238,17 @@ def test_zones_that_the_source_did_not_know_by_name_are_not_known(
 
 def as_old(ready: PointInTime, abbreviation: str) -> PointInTime:
     """With a backup that tells of the zone of its machine no more than this."""
-    manifest = ready.contents.manifest
+    manifest = ready.start.manifest
     variables = {**manifest.source.variables, "system_time_zone": abbreviation}
     source = manifest.source.model_copy(update={"zones": None, "variables": variables})
-    contents = replace(ready.contents, manifest=manifest.model_copy(update={"source": source}))
-    return replace(ready, contents=contents)
+    return of(ready, manifest.model_copy(update={"source": source}))
+
+
+def of(ready: PointInTime, manifest: Manifest) -> PointInTime:
+    """With a backup that says this of itself."""
+    start = ready.start
+    assert isinstance(start, RowsStart)
+    return replace(ready, start=replace(start, contents=replace(start.contents, manifest=manifest)))
 
 
 @FLAVOURS
@@ -332,9 +340,9 @@ def test_a_setting_that_the_private_server_refuses_is_told(
     with abroad(flavour, tmp_path, monkeypatch) as archived:
         archived.work()
         with prepared(archived) as ready:
-            manifest = ready.contents.manifest
+            manifest = ready.start.manifest
             variables = {**manifest.source.variables, "default_storage_engine": "ROCKSDB"}
             source = manifest.source.model_copy(update={"variables": variables})
-            contents = replace(ready.contents, manifest=manifest.model_copy(update={"source": source}))
+            changed = of(ready, manifest.model_copy(update={"source": source}))
             with pytest.raises(RestoreRefusedError, match="default_storage_engine=ROCKSDB"):
-                replayed(replace(ready, contents=contents), Route.REPLICATION)
+                replayed(changed, Route.REPLICATION)

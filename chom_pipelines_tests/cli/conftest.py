@@ -33,3 +33,10 @@ def on_mariadb(tmp_path: Path, mariadb: PrivateServer, monkeypatch: pytest.Monke
     """A small database, where the family does not matter."""
     monkeypatch.setenv(PASSWORD, mariadb.backup.password)
     return setting(tmp_path, mariadb)
+
+
+@pytest.fixture
+def on_mysql(tmp_path: Path, mysql: PrivateServer, monkeypatch: pytest.MonkeyPatch) -> Setting:
+    """A small database, where it has to be MySQL."""
+    monkeypatch.setenv(PASSWORD, mysql.backup.password)
+    return setting(tmp_path, mysql)

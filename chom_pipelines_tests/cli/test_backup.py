@@ -73,7 +73,7 @@ def test_an_option_wins_over_a_variable_and_that_over_the_file(
         (["--type", "incremental"], {}, "second copy"),
         (["--type", "weekly"], {}, "weekly"),
         ([], {"BACKUP_TYPE": "weekly"}, "weekly"),
-        (["--method", "physical"], {}, "physical"),
+        (["--no-upload", "--method", "snapshot"], {}, "--method"),
         ([], {}, "second copy"),
         ([], {"UPLOAD_REMOTE": "perhaps"}, "$UPLOAD_REMOTE"),
         (["--no-upload"], {"COMPRESSION": "rar"}, "$COMPRESSION"),

@@ -114,10 +114,10 @@ def test_what_is_not_built_is_a_finding_of_the_server_and_of_the_repository(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CHOM_TEST_PASSWORD", mariadb.backup.password)
-    policy = {"method": "physical"}
+    policy = {"upload": True}
     answers = check_server(configured(mariadb, password={"env": "CHOM_TEST_PASSWORD"}, backup=policy))
     failed = [finding.subject for finding in answers.findings if finding.words == "failed"]
-    assert failed == ["backup.method"]
+    assert failed == ["backup.upload"]
     offsite = RepositoryConfig.model_validate({"path": str(tmp_path), "offsite": {"url": "s3://acme"}})
     assert about("offsite", offsite).is_warning
 

@@ -55,7 +55,6 @@ def test_a_second_copy_is_a_warning_where_no_server_uploads_to_it() -> None:
 @pytest.mark.parametrize(
     ("offsite", "backup", "key"),
     [
-        (None, {"method": "physical"}, "backup.method"),
         (OFFSITE, {"upload": True}, "backup.upload"),
         (OFFSITE, {}, "backup.upload"),
     ],

@@ -134,7 +134,7 @@ _logical = st.builds(
 )  # fmt: skip
 _physical = st.builds(
     PhysicalPayload, program=_texts, stream=_texts, from_lsn=_counts, to_lsn=_counts, page_size=_counts,
-    parts=st.lists(_texts, max_size=3).map(tuple),
+    files=_counts, tables=_counts, parts=st.lists(_texts, max_size=3).map(tuple),
 )  # fmt: skip
 _binlog = st.builds(
     BinlogPayload, complete=st.booleans(), version=st.just(4), checksum=st.sampled_from(["CRC32", "NONE"]),

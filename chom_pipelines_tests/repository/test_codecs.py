@@ -2,6 +2,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,3 +96,13 @@ def test_an_error_of_where_the_data_comes_from_is_not_called_corruption() -> Non
 
     with pytest.raises(PermissionError):
         list(decompressed(Codec.BZIP2, failing()))
+
+
+@pytest.mark.parametrize("size", [7, 1 << 20])
+def test_a_frame_of_zstd_that_holds_more_than_it_says_is_corrupt(size: int) -> None:
+    frame = bytearray(zstandard.ZstdCompressor(level=1, write_checksum=True).compress(bytes(200_000)))
+    at = frame.index((200_000).to_bytes(4, "little"))
+    frame[at : at + 4] = (100_000).to_bytes(4, "little")
+    given = bytes(frame)
+    with pytest.raises(DamagedError, match="corrupt"):
+        list(decompressed(Codec.ZSTD, (given[start : start + size] for start in range(0, len(given), size))))

@@ -16,7 +16,6 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from chom_pipelines.binlogs.archive.option_file import option_file
 from chom_pipelines.errors import (
     AccessDeniedError,
     BinlogDamagedError,
@@ -31,6 +30,7 @@ from chom_pipelines.server.directories import MEMORY, claimed_directory
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import account
+from chom_pipelines.server.option_file import write_option_file
 from chom_pipelines.server.process import harmless_environment, supervised
 from chom_pipelines.server.programs import Program, binlog_program
 
@@ -65,7 +65,7 @@ def read_log(endpoint: Endpoint, flavour: Flavour, file: str) -> Generator[bytes
     program = binlog_program(flavour)
     with claimed_directory(MEMORY if MEMORY.is_dir() else Path("/tmp")) as claim:  # noqa: S108  (0700, by mkdtemp)
         pipe, options, log = claim.path / file, claim.path / "client.cnf", claim.path / "client.log"
-        write_options(options, endpoint, flavour)
+        write_option_file(options, endpoint, flavour)
         command = [
             *(str(program.path), f"--defaults-file={options}", "--read-from-remote-server", "--raw"),
             *(f"--result-file={claim.path}/", file),
@@ -92,12 +92,6 @@ def opened_pipe(path: Path) -> int:
     with suppress(OSError):  # a larger pipe is only faster
         fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, _PIECE)
     return reader
-
-
-def write_options(path: Path, endpoint: Endpoint, flavour: Flavour) -> None:
-    """Write the option file of a client, which only this user can read."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-        opened.write(option_file(endpoint, flavour))
 
 
 def _pieces(reader: int, process: subprocess.Popen[bytes]) -> Iterator[bytes]:

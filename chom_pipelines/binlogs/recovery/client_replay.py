@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from chom_pipelines.binlogs.archive.option_file import option_file
 from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.spool import LogFile
 from chom_pipelines.errors import RestoreFailedError
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.option_file import write_option_file
 from chom_pipelines.server.process import harmless_environment
 from chom_pipelines.server.programs import binlog_program, client_program
 
@@ -33,8 +33,7 @@ def replay_by_client(
     Raises RestoreFailedError with the event that failed, ProgramMissingError; the target is then of no use.
     """
     options = private / "replay.cnf"
-    options.touch(0o600)
-    options.write_text(option_file(target, flavour))
+    write_option_file(options, target, flavour)
     command = [
         *(str(client_program(flavour).path), f"--defaults-file={options}", "--binary-mode", "--batch"),
         *("--skip-column-names", "--max-allowed-packet=1G", "--local-infile=1"),

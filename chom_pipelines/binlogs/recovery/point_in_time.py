@@ -13,12 +13,13 @@ from chom_pipelines.binlogs.recovery.preparing import PreparedBeforeError, Recov
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
 from chom_pipelines.binlogs.recovery.spool import Spool
+from chom_pipelines.binlogs.recovery.starts import Start, start_of
 from chom_pipelines.binlogs.recovery.stopping import Stop
 from chom_pipelines.binlogs.recovery.targets import EndOfArchive, Target
 from chom_pipelines.errors import BackupNotFoundError, RestoreRefusedError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy, Verification
-from chom_pipelines.logical.contents import Contents
+from chom_pipelines.inventory.secrets import SecretReference
 from chom_pipelines.logical.dump import take_backup
 from chom_pipelines.progress import Report, counted
 from chom_pipelines.repository.entry import BackupEntry
@@ -30,13 +31,11 @@ from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import LATEST
 from chom_pipelines.restores.directories import refuse_directory
 from chom_pipelines.restores.execution import RestoreResult
-from chom_pipelines.restores.likeness import birth_options, zones_of
 from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import filled_directory, refusal_of, restore_into_server
+from chom_pipelines.restores.targets import filled_directory, restore_into_server
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.directories import claimed_directory, roomy_base
-from chom_pipelines.server.facts import parse_version
-from chom_pipelines.server.scratch import ScratchServer, scratch_server
+from chom_pipelines.server.scratch import ScratchServer
 
 _PURPOSE = "restore to a point in time"
 
@@ -45,7 +44,7 @@ _PURPOSE = "restore to a point in time"
 class PointInTime:
     """A recovery that is ready: nothing of it has to be read from the repository any more but the backup itself."""
 
-    contents: Contents
+    start: Start
     recovery: Recovery
     private: Path
     """A directory of ours."""
@@ -56,20 +55,21 @@ class PointInTime:
 
     def recoverer(self, route: Route, *, accounts: bool, report: Report, accept_losses: bool = False) -> Recoverer:
         """What carries it out."""
-        return Recoverer(
-            self.contents, self.recovery, self.private, route, accounts, self.databases, report, accept_losses
-        )
+        accounts, databases = accounts or self.start.of_files, self.start.databases
+        return Recoverer(self.start, self.recovery, self.private, route, accounts, databases, report, accept_losses)
 
     @property
-    def databases(self) -> tuple[str, ...] | None:
-        """Those that the backup has; None: all that there were."""
-        logical = self.contents.logical
-        return None if logical.everything else logical.databases
+    def undefined(self) -> str:
+        """Why only the recovery tells which definitions there were then; empty: they are those of the backup."""
+        if self.start.of_files:
+            return f"{self.recovery.way.full.id} is of data files, whose definitions a server on them tells"
+        changes = self.recovery.notes.redefines
+        return f"a definition may have been changed in between, at {changes.label}" if changes else ""
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What of that time no restore has, as the server did not log it: for people, before it begins."""
-        found = (each.line for each in self.recovery.unlogged(self.databases))
+        found = (each.line for each in self.recovery.unlogged(self.start.databases))
         return (*found, *self.recovery.drawn)
 
 
@@ -82,9 +82,11 @@ def point_in_time(
     keyring: Keyring | None,
     report: Report,
     backup: str = LATEST,
+    databases: Sequence[str] | None = None,
 ) -> Iterator[PointInTime]:
     """Find the best way to what is wanted, from this backup or from any ("latest"), and read the log that it takes.
 
+    Of a whole server, as a physical backup has it, these databases are wanted in a running one (None: all).
     Raises RestoreRefusedError where none leads there; BackupNotFoundError; DamagedError, KeyUnavailableError.
     """
     with ExitStack() as stack:
@@ -98,7 +100,7 @@ def point_in_time(
         stack.enter_context(entry.reading(_PURPOSE))
         needed = sum(segment.end - segment.start for segment in read_for(target, way))
         claim = stack.enter_context(claimed_directory(roomy_base(needed, 0, None)))
-        contents = Contents.of(entry, keyring)
+        start = start_of(entry, keyring, databases, report)
         if not way.segments:
             recovery = Recovery(way, target, Stop(None, None, 0), (), way.full.place, way.full.place)
         else:
@@ -111,7 +113,7 @@ def point_in_time(
                 remedy = f"restore from an older backup, whose log may have it: chom restore {older}; or {error.remedy}"
                 raise PreparedBeforeError(error.what, remedy if older else error.remedy) from error
         kept.close()
-        yield PointInTime(contents, recovery, claim.path, _expected(entry, recovery, found, keyring), others)
+        yield PointInTime(start, recovery, claim.path, _expected(entry, recovery, found, keyring), others)
 
 
 def recover_into_directory(ready: PointInTime, directory: Path, recoverer: Recoverer, *, replace_it: bool) -> Recovered:
@@ -124,11 +126,10 @@ def recover_into_directory(ready: PointInTime, directory: Path, recoverer: Recov
         return recovered[-1].restored
 
     result = filled_directory(
-        ready.contents.manifest,
         directory,
+        lambda data: ready.start.server(recoverer.options, data),
         fill,
         replace_it=replace_it,
-        options=recoverer.options,
     )
     return replace(recovered[-1], restored=result)
 
@@ -146,34 +147,21 @@ def recover_into_server(
     What the target refuses is refused before the recovery, as far as the full backup tells it. Raises what
     `restore_into_server` and `recovered_backup` raise.
     """
-    _refuse_early(ready, target, request(ready.contents.manifest))
+    refuse_unknown_tables(ready, request(ready.start.manifest).tables)
+    if refused := ready.start.refusal(target, request(ready.start.manifest)):  # a recovery may take hours
+        raise refused
     with recovered_backup(ready, recoverer, threads) as (entry, recovered):
         return recovered, restore_into_server(entry, None, target, request(entry.manifest(None)), recoverer.report)
 
 
 def refuse_unknown_tables(ready: PointInTime, tables: Sequence[str] | None) -> None:
     """Raise RestoreRefusedError for one that the backup does not have, and nothing in the log up to then makes."""
-    there = {table.label for table in ready.contents.logical.tables}
-    unknown = [each for each in tables or () if each not in there]
+    there = ready.start.tables
+    unknown = [each for each in tables or () if there is not None and each not in there]
     unknown = [each for each in unknown if not ready.recovery.notes.may_make(each.partition(".")[2])]
     if unknown:
         what = f"{', '.join(unknown)}: {ready.recovery.way.full.id} has no such table, and nothing in the log makes it"
         raise RestoreRefusedError(what, "name tables as database.table, as they were called then")
-
-
-def _refuse_early(ready: PointInTime, target: Endpoint, wanted: RestoreRequest) -> None:
-    """Raise what the target would refuse of the full backup itself: a recovery may take hours.
-
-    A table that the backup does not have may have been made since.
-    """
-    refuse_unknown_tables(ready, wanted.tables)
-    there = {table.label for table in ready.contents.logical.tables}
-    if wanted.tables is not None and not set(wanted.tables) <= there:
-        Session(target).close()
-        return
-    refused = refusal_of(ready.contents, target, wanted)
-    if refused:
-        raise refused
 
 
 @contextmanager
@@ -184,8 +172,8 @@ def backup_to_plan_by(
 
     Else it is a `recovered_backup`, which takes as long as the recovery.
     """
-    if ready.recovery.notes.redefines is None:
-        yield repository.find(ready.contents.manifest.server, ready.recovery.way.full.id), keyring
+    if not ready.undefined:
+        yield repository.find(ready.start.manifest.server, ready.recovery.way.full.id), keyring
         return
     with recovered_backup(ready, recoverer, threads) as (entry, _):
         yield entry, None
@@ -194,14 +182,7 @@ def backup_to_plan_by(
 @contextmanager
 def recovered_server(ready: PointInTime, recoverer: Recoverer) -> Iterator[tuple[ScratchServer, Recovered]]:
     """A private server that stands at the target, for the length of the block; raises as starting and filling it do."""
-    manifest = ready.contents.manifest
-    with scratch_server(
-        recoverer.flavour,
-        version=parse_version(manifest.source.version),
-        expected_bytes=sum(table.bytes for table in ready.contents.logical.tables),
-        options=(*birth_options(manifest), *recoverer.options),
-        zones=zones_of(manifest.source),
-    ) as server:
+    with ready.start.server(recoverer.options) as server:
         yield server, recoverer.fill(server)
 
 
@@ -211,15 +192,13 @@ def recovered_backup(ready: PointInTime, recoverer: Recoverer, threads: int) -> 
 
     It is taken of a private server that was recovered; raises what starting that, recovering and taking it raise.
     """
-    manifest = ready.contents.manifest
     with ExitStack() as stack:
         server, recovered = stack.enter_context(recovered_server(ready, recoverer))
-        size = sum(table.bytes for table in ready.contents.logical.tables)
-        store = stack.enter_context(claimed_directory(roomy_base(size, 0, None)))
+        store = stack.enter_context(claimed_directory(roomy_base(ready.start.bytes, 0, None)))
         repository = Repository(LocalStore(store.path / "repository"))
         repository.create()
         entry, _ = take_backup(
-            _as_server(manifest.server, server),
+            _as_server(ready.start, server, store.path),
             BackupPolicy(level=1, threads=threads, verification=Verification.NONE),
             repository,
             None,
@@ -251,5 +230,19 @@ def _expected(entry: BackupEntry, recovery: Recovery, found: Recoverable, keyrin
     return restored + (recovery.stop.transactions / rate if rate else 0)
 
 
-def _as_server(name: str, server: ScratchServer) -> Server:
-    return Server(name=name, socket=Path(server.endpoint.socket or ""), user=server.endpoint.user)
+def _as_server(start: Start, server: ScratchServer, private: Path) -> Server:
+    """What there is of the databases that are wanted; its password is written into a private directory."""
+    endpoint, password, wanted = server.endpoint, private / "password", start.dumped
+    password.touch(0o600)
+    password.write_text(endpoint.password)
+    if wanted is not None:
+        with Session(endpoint) as session:
+            there = {str(name) for (name,) in session.rows("SHOW DATABASES")}
+        wanted = tuple(name for name in wanted if name in there)
+    return Server(
+        name=start.manifest.server,
+        socket=Path(endpoint.socket or ""),
+        user=endpoint.user,
+        password=SecretReference(file=password),
+        databases=wanted,
+    )

@@ -17,14 +17,12 @@ from chom_pipelines.binlogs.recovery.filtered import Filtered, any_case
 from chom_pipelines.binlogs.recovery.preparing import Recovery
 from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.scheduled import put_back, read_statuses, statuses
+from chom_pipelines.binlogs.recovery.starts import Start
 from chom_pipelines.binlogs.recovery.surroundings import refuse_unknown_zone, take_settings
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
-from chom_pipelines.logical.contents import Contents
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
 from chom_pipelines.restores.execution import RestoreResult
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_contents
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import literal
@@ -78,7 +76,7 @@ class Recoverer:
     onto these alone is a warning and not the end.
     """
 
-    contents: Contents
+    start: Start
     recovery: Recovery
     private: Path
     route: Route
@@ -90,7 +88,7 @@ class Recoverer:
     @property
     def filtered(self) -> Filtered:
         """What is to be known of a replay onto these databases alone."""
-        return Filtered(self.databases, self.recovery, self.contents.manifest.source)
+        return Filtered(self.databases, self.recovery, self.start.manifest.source)
 
     @property
     def flavour(self) -> Flavour:
@@ -108,18 +106,16 @@ class Recoverer:
         return options if self.accounts else (*options, "--replicate-wild-ignore-table=mysql.%")
 
     def fill(self, server: ScratchServer) -> Recovered:
-        """Restore the backup into an empty private server, and replay onto it.
+        """Have a private server of the start's, with these `options`, hold the backup, and replay onto it.
 
         Returns only where the server stands exactly where the archive says that it has to. Raises RestoreFailedError,
         and what restoring and starting servers raise: then the server is of no use.
         """
         self.refuse_unfit()
         with Session(server.endpoint) as session:
-            take_settings(session, server.facts, self.contents.manifest.source)
+            take_settings(session, server.facts, self.start.manifest.source)
         accounts = self.accounts or self.route is Route.CLIENT
-        restored = restore_contents(
-            self.contents, server.endpoint, RestoreRequest(accounts=accounts, compare=True), self.report
-        )
+        restored = self.start.fill(server, accounts=accounts, report=self.report)
         phases = dict(restored.phases)
         with Session(server.endpoint) as session:
             load_time_zones(session, self.recovery.notes.zones)
@@ -132,7 +128,7 @@ class Recoverer:
                 if self.recovery.files:
                     replicated = self._replay(server)
                 lost += self._accepted(self.filtered.lost_by_keys(session))
-            is_any_case = any_case(self.contents.manifest.source)
+            is_any_case = any_case(self.start.manifest.source)
             put_back(session, statuses(events, self.recovery.notes.of_events, any_case=is_any_case))
             counted = self._check(session, replicated)
         restored = replace(restored, phases=phases, warnings=tuple(dict.fromkeys((*restored.warnings, *lost))))
@@ -151,7 +147,7 @@ class Recoverer:
             where = self.recovery.notes.names_directory.label
             what = f"the statement at {where} names a directory: its files would be made there, where production may be"
             raise RestoreRefusedError(what, "restore to a place before it, with --before, or from a later full backup")
-        refuse_unknown_zone(self.contents.manifest.source, self.recovery.notes.in_system_zone)
+        refuse_unknown_zone(self.start.manifest.source, self.recovery.notes.in_system_zone)
         self.filtered.refuse()
         self._accepted(self.filtered.lost_by_log())
         if self.route is Route.REPLICATION or not self.recovery.files:
@@ -239,8 +235,10 @@ def _pattern(database: str) -> str:
 
 def _begin_at(session: Session, flavour: Flavour, gtids: str) -> None:
     """Have the server know what the backup holds, so that it takes nothing of it for new, nor leaves anything out."""
-    variable = "gtid_purged" if flavour is Flavour.MYSQL else "gtid_slave_pos"
-    session.execute(f"SET GLOBAL {variable} = {literal(gtids)}")
+    if flavour is Flavour.MARIADB:
+        session.execute(f"SET GLOBAL gtid_slave_pos = {literal(gtids)}")
+    elif not session.value("SELECT @@global.gtid_executed"):  # which is in the server's own files
+        session.execute(f"SET GLOBAL gtid_purged = {literal(gtids)}")
     _expect(session, flavour, gtids, "before the replay")
 
 

@@ -55,7 +55,7 @@ class Full:
             proof=proof,
             proved=proved,
             head=manifest.coordinates.head,
-            everything=isinstance(manifest.payload, LogicalPayload) and manifest.payload.everything,
+            everything=not isinstance(manifest.payload, LogicalPayload) or manifest.payload.everything,
             drills=tuple(drills),
             prepared=(manifest.payload.prepared or ()) if isinstance(manifest.payload, LogicalPayload) else (),
         )

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from chom_pipelines.binlogs.archive.client import client_failure, opened_pipe, write_options
+from chom_pipelines.binlogs.archive.client import client_failure, opened_pipe
 from chom_pipelines.errors import (
     AccessDeniedError,
     BinlogDamagedError,
@@ -27,6 +27,7 @@ from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.server.directories import MEMORY, claimed_directory
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.option_file import write_option_file
 from chom_pipelines.server.process import harmless_environment, supervised
 from chom_pipelines.server.programs import Program, binlog_program
 
@@ -49,7 +50,7 @@ def followed(endpoint: Endpoint, flavour: Flavour, file: str, replica_id: int) -
     with claimed_directory(MEMORY if MEMORY.is_dir() else Path("/tmp")) as claim:  # noqa: S108  (0700, by mkdtemp)
         pipes, log, options = claim.path / "pipes", claim.path / "client.log", claim.path / "client.cnf"
         pipes.mkdir(mode=0o700)
-        write_options(options, endpoint, flavour)
+        write_option_file(options, endpoint, flavour)
         command = [
             *(str(program.path), f"--defaults-file={options}", "--read-from-remote-server", "--raw", "--stop-never"),
             *(f"{_AS_REPLICA[flavour]}={replica_id}", f"--result-file={pipes}/", file),

@@ -24,6 +24,7 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.payloads import LogicalPayload
 from chom_pipelines.repository.proof import Proof
 
 FULL_BACKUP = "full_backup"
@@ -44,7 +45,7 @@ class FullBackupConfig(dg.Config):
     """Left out: as chom.yaml says for this server. Secrets are never here: Dagster stores it as it is."""
 
     type: str = Field(default="full", description="full; the binary log is the asset binlog_archive's")
-    method: str | None = Field(default=None, description="logical; physical is not built yet")
+    method: str | None = Field(default=None, description="logical: rows; physical: the data files of a server here")
     compression: str | None = Field(default=None, description="zstd, gzip, bzip2, xz or none")
     level: int | None = Field(default=None, description="of compression: zstd 1-22, gzip and bzip2 1-9, xz 0-9")
     threads: int | None = Field(default=None, description="parallel connections; 0: one per core")
@@ -84,12 +85,19 @@ def _back_up(context: dg.AssetExecutionContext, config: FullBackupConfig, chom: 
             **numbers(taken.manifest),
             **words(taken.manifest),
             "directory": dg.MetadataValue.path(taken.entry.where),
-            "largest_tables": dg.MetadataValue.table(
-                [dg.TableRecord(row) for row in largest_tables(taken.manifest.logical)], schema=_TABLE
-            ),
+            **_largest(taken.manifest),
             "manifest": dg.MetadataValue.json(described(taken.manifest)),
         },
     )
+
+
+def _largest(manifest: Manifest) -> dict[str, Any]:
+    """Its largest tables, where a backup tells them."""
+    payload = manifest.payload
+    if not isinstance(payload, LogicalPayload):
+        return {}
+    records = [dg.TableRecord(row) for row in largest_tables(payload)]
+    return {"largest_tables": dg.MetadataValue.table(records, schema=_TABLE)}
 
 
 def full_backup(server: Server) -> dg.AssetsDefinition:

@@ -18,7 +18,8 @@ _MEGA = 1e6
 def numbers(manifest: Manifest) -> dict[str, int | float]:
     """What plots over time. Data and throughput are of the text before compression; exact bytes are in the manifest."""
     payload = manifest.payload
-    counts = {"rows": payload.rows, "tables": len(payload.tables)} if isinstance(payload, LogicalPayload) else {}
+    rows = {"rows": payload.rows} if isinstance(payload, LogicalPayload) else {}
+    counts = {**rows, "tables": manifest.tables}
     return {
         "data_mb": round(manifest.raw_bytes / _MEGA, 2),
         "stored_mb": round(manifest.stored_bytes / _MEGA, 2),

@@ -39,6 +39,19 @@ def test_a_materialisation_is_a_proved_backup_in_the_repository(server: PrivateS
     assert [row["rows"] for row in shown["largest_tables"]] == [3, 3, 3]
 
 
+def test_a_physical_backup_is_one_too(deployed: Deployment) -> None:
+    result = back_up(deployed, method="physical", verification="full")
+    assert result.success
+    (entry,) = deployed.entries()
+    shown = metadata(result)
+    assert shown["verification"] == "full: passed"
+    assert shown["tables"] == entry.manifest(None).physical.tables > 0
+    assert shown["manifest"]["payload"]["method"] == "physical"
+    assert "largest_tables" not in shown
+    assert check_outcomes(result)["archive_integrity"][0]
+    assert check_outcomes(result)["every_table_present"][0]
+
+
 def test_what_is_worth_plotting_is_a_number(deployed: Deployment) -> None:
     shown = metadata(back_up(deployed))
     plotted = ("data_mb", "stored_mb", "compression_ratio", "seconds", "mb_per_second", "rows", "tables")
@@ -68,7 +81,7 @@ def test_a_backup_that_was_not_to_be_verified_is_shown_as_not_verified(deployed:
     [
         ({"type": "incremental"}, "incremental is an archive of the binary log"),
         ({"type": "binlog"}, "binlog is an archive of the binary log"),
-        ({"method": "physical"}, "physical backups are not part of this version"),
+        ({"method": "snapshot"}, "method in the run configuration"),
         ({"compression": "lzma"}, "compression in the run configuration"),
         ({"level": 23}, "level in the run configuration: zstd has levels 1 to 22"),
         ({"compression": "xz", "level": 12}, "level in the run configuration: xz has levels 0 to 9"),

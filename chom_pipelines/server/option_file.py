@@ -6,10 +6,19 @@ directory, which ends with the client.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from chom_pipelines.server.endpoint import Endpoint, Tls
 from chom_pipelines.server.facts import Flavour
 
 _ESCAPED = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def write_option_file(path: Path, endpoint: Endpoint, flavour: Flavour) -> None:
+    """Write a new option file, which only this user can read."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(option_file(endpoint, flavour))
 
 
 def option_file(endpoint: Endpoint, flavour: Flavour) -> str:

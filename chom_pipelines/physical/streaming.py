@@ -1,0 +1,85 @@
+"""Reading a MariaDB's data files: mariadb-backup streams them while the server writes, with no copy in between."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from chom_pipelines.errors import BackupFailedError, DamagedError, ServerError
+from chom_pipelines.physical.chunks import chunks
+from chom_pipelines.physical.notes import Notes
+from chom_pipelines.physical.program import file_stream
+from chom_pipelines.physical.reading import REPORT, FilesRead, Sink, Streamed
+from chom_pipelines.repository.manifest import Position
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.endpoint import Endpoint
+from chom_pipelines.server.facts import ServerFacts
+from chom_pipelines.server.identifiers import literal
+from chom_pipelines.server.programs import backup_program
+
+
+def stream_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink) -> FilesRead:
+    """Store all files of the server.
+
+    Raises ProgramMissingError; BackupFailedError where the stream was not that of this server, all of it.
+    """
+    program, streamed = backup_program(), Streamed()
+    with Session(endpoint) as session:
+        earliest = _log_sequence_number(session)
+    with file_stream(program, endpoint, sink.threads) as stream:
+        try:
+            sink.stored(chunks(stream.pipe.read), streamed, stream.refuse_failure)
+        except DamagedError as error:
+            if stream.ended:
+                stream.refuse_failure()  # which says more where the program has ended early
+            raise BackupFailedError(f"{sink.server}: the stream of mariadb-backup: {error.what}", REPORT) from error
+    notes = Notes(streamed.notes)
+    try:
+        from_lsn, to_lsn, last_lsn = (notes.number(name) for name in ("from_lsn", "to_lsn", "last_lsn"))
+        position = notes.position
+    except DamagedError as error:
+        raise BackupFailedError(f"{sink.server}: mariadb-backup: {error.what}", REPORT) from error
+    if facts.logs_binary and position is None:
+        raise BackupFailedError(f"{sink.server}: the binary log's position is not in the stream", REPORT)
+    with Session(endpoint) as session:
+        _refuse_others_files(session, earliest, last_lsn)
+        end = _with_gtid(session, position) if position and facts.logs_binary else None
+    return FilesRead(
+        objects=streamed.objects,
+        files=len(streamed.files.paths),
+        tables=streamed.tables,
+        as_of=streamed.as_of or datetime.now(UTC),
+        end=end,
+        from_lsn=from_lsn,
+        to_lsn=to_lsn,
+        program=f"{program.path.name} {'.'.join(map(str, program.version))}",
+    )
+
+
+def _refuse_others_files(session: Session, earliest: int, last: int) -> None:
+    """Raise BackupFailedError unless the log in the files ends where this server's did meanwhile.
+
+    A server elsewhere may have a data directory of the same name as another one here.
+    """
+    latest = _log_sequence_number(session)
+    if not earliest <= last <= latest:
+        where = session.endpoint.where
+        what = f"{where}: the files that were read are not this server's: their log ends at {last}, "
+        what += f"and the server's went from {earliest} to {latest} meanwhile"
+        raise BackupFailedError(what, "run chom where this server's data directory is; nothing was published")
+
+
+def _log_sequence_number(session: Session) -> int:
+    rows = session.rows("SHOW GLOBAL STATUS LIKE 'Innodb_lsn_current'")
+    if not rows:
+        raise ServerError(f"{session.endpoint.where}: it does not tell its log sequence number", "use method: logical")
+    return int(rows[0][1])
+
+
+def _with_gtid(session: Session, position: Position) -> Position:
+    """The position with the GTIDs that the binary log has up to there.
+
+    mariadb-backup notes down the server's current position, which on a replica has those of other logs as well.
+    """
+    asked = f"SELECT BINLOG_GTID_POS({literal(position.file)}, {position.position})"
+    known = session.value(asked)
+    return position if known is None else position.model_copy(update={"gtid": str(known) or None})

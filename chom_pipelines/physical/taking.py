@@ -1,0 +1,93 @@
+"""Taking a full backup of a server's data files, in parts, and publishing it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from chom_pipelines import __version__
+from chom_pipelines.inventory.models import Server
+from chom_pipelines.inventory.opening import data_key_of
+from chom_pipelines.inventory.policies import BackupPolicy
+from chom_pipelines.logical.dump import HeadOf, threads_of
+from chom_pipelines.logical.source import source_of
+from chom_pipelines.physical.cloning import clone_files
+from chom_pipelines.physical.fitness import refuse_unfit
+from chom_pipelines.physical.part_writer import Storing
+from chom_pipelines.physical.reading import Sink
+from chom_pipelines.physical.restore_guide import restore_guide
+from chom_pipelines.physical.streaming import stream_files
+from chom_pipelines.progress import Report
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.layout import GUIDE, Kind
+from chom_pipelines.repository.manifest import Coordinates, Manifest
+from chom_pipelines.repository.payloads import PhysicalPayload
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import ServerFacts, read_facts
+
+
+def take_backup(
+    server: Server,
+    policy: BackupPolicy,
+    repository: Repository,
+    keyring: Keyring | None,
+    report: Report,
+    *,
+    head_of: HeadOf | None = None,
+) -> tuple[BackupEntry, Manifest]:
+    """Take a full backup of all data files and publish it; nothing is listed unless all of it is there.
+
+    `head_of` tells what the file of the binary log is known by in which the backup is; None: that is not asked.
+
+    Raises UnsupportedServerError where this server cannot be backed up so, with nothing begun; ProgramMissingError,
+    BackupFailedError, and the errors of the server and of the repository.
+    """
+    key, wrapped = data_key_of(policy, keyring)
+    started = datetime.now(UTC)
+    endpoint = server.endpoint()
+    with Session(endpoint) as session:
+        facts = read_facts(session)
+        refuse_unfit(session, facts)
+    with repository.stream(server.name).begin(Kind.FULL, started) as draft:
+        storing = Storing(draft.folder, policy.compression, policy.level, key)
+        sink = Sink(storing, threads_of(policy), server.name, report)
+        read = stream_files(endpoint, facts, sink) if facts.is_mariadb else clone_files(endpoint, facts, sink)
+        head = head_of(endpoint, facts, read.end.file) if head_of and read.end else None
+        manifest = Manifest(
+            tool=f"chom_pipelines {__version__}",
+            id=draft.id,
+            server=server.name,
+            kind=Kind.FULL,
+            started=started,
+            as_of=read.as_of,
+            finished=datetime.now(UTC),
+            source=source_of(facts),
+            coordinates=Coordinates(end=read.end, head=head),
+            key=wrapped,
+            payload=PhysicalPayload(
+                program=read.program,
+                stream="mbstream",
+                from_lsn=read.from_lsn,
+                to_lsn=read.to_lsn,
+                page_size=int(facts.variables["innodb_page_size"]),
+                files=read.files,
+                tables=read.tables,
+                parts=tuple(stored.path for stored in read.objects),
+            ),
+            objects=read.objects,
+            warnings=tuple(_warnings(server, facts)),
+        )
+        guide = restore_guide(manifest, wrapped).encode()
+        draft.folder.write(GUIDE, guide)
+        manifest = manifest.model_copy(update={"guide": hashlib.sha256(guide).hexdigest()})
+        return draft.publish(manifest, key), manifest
+
+
+def _warnings(server: Server, facts: ServerFacts) -> Iterator[str]:
+    if server.databases is not None:
+        yield f"a physical backup holds the whole server, not only {', '.join(server.databases)}"
+    if facts.replicates:
+        yield "up to where this replica has executed its source's binary log is in mysql.gtid_slave_pos alone"

@@ -1,0 +1,216 @@
+"""The proofs of a physical backup: every part and chunk read; the files restored, and checked page by page and table.
+
+Nothing of the source is known of its rows: that a restored copy is sound is shown, and not that it is what the source
+had. Each comparison says what with.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+from chom_pipelines.errors import DamagedError, DiskFullError, RestoreFailedError, ScratchServerError
+from chom_pipelines.phases import timed
+from chom_pipelines.physical.chunks import Extent
+from chom_pipelines.physical.contents import FileContents
+from chom_pipelines.physical.files import Files
+from chom_pipelines.physical.serving import Prepared, flavour_of, prepared, refuse_other_series, served
+from chom_pipelines.progress import Report, counted
+from chom_pipelines.proofs.reading import ReadingResult, changed_guide, disbelieved
+from chom_pipelines.proofs.restoring import RestoringResult
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.proof import Comparison, Means, Subject
+from chom_pipelines.server.connection import Endpoint, Session
+from chom_pipelines.server.directories import MIB, claimed_directory, roomy_base
+from chom_pipelines.server.facts import SYSTEM_DATABASES
+from chom_pipelines.server.identifiers import literal, qualified
+from chom_pipelines.server.process import harmless_environment
+from chom_pipelines.server.programs import page_checker
+from chom_pipelines.server.scratch import scratch_server
+
+_T = TypeVar("_T")
+
+_LITTLE = 16 * MIB
+"""Free bytes with which a server does not get far."""
+
+_HEADROOM = 512 * MIB
+"""For the redo log, undo and temporary files of the server that is started on the files."""
+
+
+def read_files(
+    entry: BackupEntry, contents: FileContents, keyring: Keyring | None, threads: int, report: Report
+) -> ReadingResult:
+    """Read all of it. Damage is listed in the result, by object; what cannot be read otherwise raises."""
+    lock, counted_bytes = Lock(), counted(report, contents.manifest.raw_bytes, f"read {contents.manifest.id}")
+
+    def progress(size: int) -> None:
+        with lock:
+            counted_bytes(size)
+
+    failures = [*changed_guide(contents.folder, contents.manifest), *disbelieved(entry, keyring)]
+    if Counter(contents.physical.parts) != Counter(contents.stored.keys()):
+        failures.append(f"{contents.folder.where()}: its objects are not the parts of its stream")
+    files, counts = Files(), dict.fromkeys(_AGAINST, 0)
+    parts = [partial(_part, contents, path, progress) for path in contents.physical.parts]
+    try:
+        for found in _together(parts, threads):  # in the order of the stream
+            if isinstance(found, str):
+                failures.append(found)
+                continue
+            counts[Subject.OBJECTS] += 1
+            for extent in found if not failures else ():
+                files.add(extent)
+        if not failures:
+            files.refuse_unfinished()
+            counts[Subject.FILES] = len(files.paths)
+            if len(files.paths) != contents.physical.files:
+                failures.append(f"{len(files.paths)} files are in the stream, and {contents.physical.files} were")
+    except DamagedError as error:
+        failures.append(f"{contents.folder.where()}: {error.what}")
+    return ReadingResult(
+        tuple(
+            Comparison(subject=subject, means=Means.READ, against=_AGAINST[subject], count=count)
+            for subject, count in counts.items()
+        ),
+        tuple(dict.fromkeys(failures)),
+    )
+
+
+_AGAINST = {
+    Subject.OBJECTS: "the sizes, SHA-256 and MACs in the manifest",
+    Subject.FILES: "the CRC of each chunk, and the end of each file, in the stream",
+}
+
+
+def _part(contents: FileContents, path: str, progress: Callable[[int], None]) -> list[Extent] | str:
+    """Where the chunks of a part belong; or what is wrong with it."""
+    extents = []
+    try:
+        for chunk in contents.chunks(path):
+            extents.append(chunk.extent)
+            progress(chunk.size)
+    except DamagedError as error:
+        return error.what
+    return extents
+
+
+def restore_and_check(contents: FileContents, threads: int, report: Report) -> RestoringResult:
+    """Restore on a private server: pages by their checksums, tables by the server's own check, and how many they are.
+
+    Raises UnsupportedBackupError, ProgramMissingError or ScratchServerError where there is no such server,
+    DiskFullError where it has no room: then nothing is known. What cannot be prepared or started is a failure in the
+    result.
+    """
+    refuse_other_series(contents)
+    result = RestoringResult()
+    with claimed_directory(roomy_base(contents.manifest.raw_bytes + _HEADROOM, _HEADROOM, None)) as claim:
+        try:
+            files = prepared(contents, claim.path / "data", threads, report, result.phases)
+            with timed(result.phases, "pages"):
+                _check_pages(contents, files, threads, result)
+            if not result.failures:
+                _check_on_a_server(contents, files, threads, result)
+        except (RestoreFailedError, ScratchServerError) as error:
+            _refuse_blaming_the_backup(contents, claim.path)
+            result.failures.append(f"it cannot be restored: {error.what}")
+    return result
+
+
+def _check_on_a_server(contents: FileContents, files: Prepared, threads: int, result: RestoringResult) -> None:
+    began = time.monotonic()
+    with served(contents, files) as server:
+        result.phases["start"] = time.monotonic() - began
+        result.scratch, result.version_differs = server.facts.label, server.differs
+        with timed(result.phases, "check"):
+            _check_tables(contents, server.endpoint, threads, result)
+
+
+def _refuse_blaming_the_backup(contents: FileContents, place: Path) -> None:
+    """Raise DiskFullError or ScratchServerError where it is this machine that has failed, and not the files."""
+    if shutil.disk_usage(place).free < _LITTLE:
+        raise DiskFullError(f"{place}: no space is left", "free some, or set TMPDIR to a directory on a larger disk")
+    with scratch_server(flavour_of(contents)):  # which starts on files of its own
+        pass
+
+
+def _check_pages(contents: FileContents, files: Prepared, threads: int, result: RestoringResult) -> None:
+    """Every page of InnoDB's files has the checksum that is in it, where there is the program that knows how."""
+    program = page_checker(flavour_of(contents))
+    if program is None:
+        return
+    found = [path for path in files.directory.rglob("*") if path.suffix == ".ibd" or path.name.startswith(_SHARED)]
+    checks = [partial(_pages, program, path) for path in sorted(found)]
+    result.failures += [said for said in _together(checks, threads) if said]
+    pages = sum(path.stat().st_size for path in found) // contents.physical.page_size
+    result.comparisons.append(_restored(Subject.PAGES, "the checksum in each page, by innochecksum", pages))
+
+
+_SHARED = ("ibdata", "undo")
+
+
+def _pages(program: Path, path: Path) -> str:
+    """What is wrong with a file, if anything."""
+    done = subprocess.run([str(program), str(path)], check=False, capture_output=True, env=harmless_environment())
+    if done.returncode == 0:
+        return ""
+    said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+    return f"{path.parent.name}/{path.name}: innochecksum: {said[-1] if said else f'exit {done.returncode}'}"
+
+
+def _check_tables(contents: FileContents, endpoint: Endpoint, threads: int, result: RestoringResult) -> None:
+    """Every table is one that the server finds sound, and there are as many as the stream had definitions of."""
+    own = ", ".join(map(literal, sorted(SYSTEM_DATABASES - {"mysql"})))
+    with Session(endpoint) as session:
+        tables = [
+            (str(database), str(name))
+            for database, name in session.rows(
+                "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE NOT LIKE '%VIEW' "
+                f"AND TABLE_SCHEMA NOT IN ({own}) ORDER BY DATA_LENGTH DESC"
+            )
+        ]
+    checks = [partial(_table, endpoint, table) for table in tables]
+    counts = dict(zip(tables, _together(checks, threads), strict=True))
+    result.failures += [found for found in counts.values() if isinstance(found, str)]
+    rows = {table: found for table, found in counts.items() if isinstance(found, int) and table[0] != "mysql"}
+    there = sum(1 for database, _ in tables if database != "mysql")
+    if there != contents.physical.tables:
+        result.failures.append(f"{there} tables are in the restored copy, and {contents.physical.tables} in the backup")
+    result.comparisons += [
+        _restored(Subject.TABLES, _TABLES, len(rows)),
+        _restored(Subject.ROWS, "each other: CHECK TABLE counts them in every index", sum(rows.values())),
+    ]
+
+
+_TABLES = "what CHECK TABLE finds, where the engine has that, and their number in the stream"
+
+
+def _table(endpoint: Endpoint, table: tuple[str, str]) -> int | str:
+    """How many rows it has; or what is wrong with it."""
+    name = qualified(*table)
+    with Session(endpoint) as session:
+        for _, _, kind, said in session.rows(f"CHECK TABLE {name}"):
+            if (kind, said) != ("status", "OK") and kind != "note":
+                return f"table {'.'.join(table)}: CHECK TABLE: {kind}: {said}"
+        return int(session.value(f"SELECT COUNT(*) FROM {name}"))
+
+
+def _restored(subject: Subject, against: str, count: int) -> Comparison:
+    return Comparison(subject=subject, means=Means.RESTORED, against=against, count=count)
+
+
+def _together(calls: Sequence[Callable[[], _T]], threads: int) -> Iterator[_T]:
+    """What the calls return, in their order; they run at once."""
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield from pool.map(lambda call: call(), calls)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

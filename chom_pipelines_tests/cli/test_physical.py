@@ -1,0 +1,158 @@
+"""The command line on physical backups."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chom_pipelines.cli.restore_options import PASSWORD as RESTORE_PASSWORD
+from chom_pipelines_tests.cli.setting import ROWS, Setting
+from chom_pipelines_tests.physical.files_data import running
+
+
+@pytest.fixture
+def taken(on_mariadb: Setting, capsys: pytest.CaptureFixture[str]) -> Setting:
+    assert on_mariadb.chom("backup", "--method", "physical", "--verification", "none") == 0
+    capsys.readouterr()
+    return on_mariadb
+
+
+def test_a_physical_backup_is_taken_proved_listed_and_restored(
+    on_mariadb: Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_mariadb.write(backup={"method": "physical", "verification": "basic"})
+    assert on_mariadb.chom("check") in {0, 3}
+    assert "physical: " in capsys.readouterr().out
+    assert on_mariadb.chom("backup") == 0
+    said = capsys.readouterr()
+    assert "passed (basic)" in said.out
+    assert f"a physical backup holds the whole server, not only {on_mariadb.database}" in said.err
+    code, body = on_mariadb.document(capsys, "verify", "--level", "full")
+    assert (code, body["outcome"]) == (0, "passed")
+    assert on_mariadb.chom("backups") == 0
+    listed = capsys.readouterr().out
+    assert "physical" in listed
+    assert "full passed" in listed
+    code, body = on_mariadb.document(capsys, "restore", "--into-directory", str(tmp_path / "data"))
+    assert code == 0
+    assert on_mariadb.database in body["databases"]
+    with running(tmp_path / "data") as copy:
+        assert copy.value(f"SELECT COUNT(*) FROM {on_mariadb.database}.orders") == ROWS
+
+
+def test_a_full_verification_says_what_it_has_compared(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    assert taken.chom("verify", "--level", "full") == 0
+    said = capsys.readouterr().out
+    assert "pages by their checksums" in said
+    assert "by the server's check" in said
+    assert "equal" not in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--into-server", "chom"),
+        ("--as-database", "copy"),
+        ("--into-directory", "DIR", "--tables", "shop.orders"),
+        ("--into-directory", "DIR", "--accounts"),
+        ("--into-directory", "DIR", "--accept-losses"),
+        ("--into-directory", "DIR", "--compare"),
+    ],
+    ids=lambda arguments: str(arguments[-2] if arguments[0] != "--into-directory" else arguments[2]),
+)
+def test_what_it_cannot_be_restored_as_is_refused_by_name(
+    taken: Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    given = [str(tmp_path / "data") if each == "DIR" else each for each in arguments]
+    assert taken.chom("restore", *given) == 2
+    said = capsys.readouterr().err
+    named = next(each for each in arguments if each.startswith("--") and each != "--into-directory")
+    assert f"{named} is not for {taken.latest.id}, a physical backup" in said
+    assert "--into-directory DIR" in said
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_dry_run_lists_what_would_be_done_and_does_nothing(
+    taken: Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "data"
+    assert taken.chom("restore", "--into-directory", str(target), "--dry-run") == 0
+    assert f"create directory {target}: " in capsys.readouterr().out
+    code, body = taken.document(capsys, "restore", "--into-directory", str(target), "--dry-run")
+    assert (code, [each["action"] for each in body["operations"]]) == (0, ["create"])
+    assert not target.exists()
+
+
+@pytest.fixture
+def followed(taken: Setting, capsys: pytest.CaptureFixture[str]) -> Setting:
+    """A physical backup, and an archive of what came after it: five rows, and a deletion of all others."""
+    with taken.server.connect() as session:
+        for number in range(5):
+            session.execute(f"INSERT INTO {taken.database}.users VALUES ({100 + number}, 'after the backup')")
+        session.execute(f"DELETE FROM {taken.database}.orders")
+    assert taken.chom("backup", "--type", "incremental") == 0
+    capsys.readouterr()
+    return taken
+
+
+def before_the_deletion(followed: Setting, capsys: pytest.CaptureFixture[str]) -> str:
+    _, body = followed.document(capsys, "events", "--table", f"{followed.database}.orders", "--kind", "delete")
+    return str(body["events"][-1]["before"])
+
+
+def test_a_log_is_replayed_onto_it(followed: Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name, target = followed.database, tmp_path / "data"
+    code, body = followed.document(capsys, "windows")
+    assert (code, len(body["servers"][0]["intervals"])) == (0, 1)
+    place = before_the_deletion(followed, capsys)
+    code, body = followed.document(capsys, "restore", "--before", place, "--into-directory", str(target))
+    assert (code, body["replayed"], body["backup"]) == (0, 5, followed.latest.id)
+    assert "its accounts and passwords are those of chom" in body["warnings"]
+    with running(target) as copy:
+        assert copy.value(f"SELECT COUNT(*) FROM {name}.orders") == ROWS
+        assert copy.value(f"SELECT COUNT(*) FROM {name}.users") == 7
+
+
+def test_what_is_configured_comes_from_it_into_a_running_server(
+    followed: Setting, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, copy = followed.database, f"{followed.database}_as_of_then"
+    monkeypatch.setenv(RESTORE_PASSWORD, "boss password")
+    arguments = ["--before", before_the_deletion(followed, capsys), "--as-database", copy, "--user", "chom_test_boss"]
+    with followed.server.connect() as root:
+        root.execute("CREATE USER chom_test_boss@'%' IDENTIFIED BY 'boss password'")
+        root.execute("GRANT ALL ON *.* TO chom_test_boss@'%' WITH GRANT OPTION")
+        try:
+            code, body = followed.document(capsys, "restore", *arguments, "--dry-run")
+            assert (code, body["operations_by"]) == (0, "recovery")
+            assert {each["database"] for each in body["operations"]} == {copy}
+            assert not root.rows(f"SHOW DATABASES LIKE '{copy}'")
+            code, body = followed.document(capsys, "restore", *arguments)
+            assert (code, body["databases"], body["rows"]) == (0, [copy], ROWS + 7)
+            assert root.value(f"SELECT COUNT(*) FROM {copy}.orders") == ROWS
+            assert root.value(f"SELECT COUNT(*) FROM {name}.orders") == 0
+        finally:
+            root.execute("DROP USER chom_test_boss@'%'")
+            root.execute(f"DROP DATABASE IF EXISTS {copy}")
+
+
+def test_a_damaged_one_is_refused_once_that_is_known(
+    taken: Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken.flip_a_byte(taken.data_object())
+    assert taken.chom("verify") == 1
+    capsys.readouterr()
+    assert taken.chom("restore", "--into-directory", str(tmp_path / "data")) == 1
+    assert "failed its basic verification" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+
+
+def test_mysql_without_its_plugin_is_refused_by_name(on_mysql: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    assert on_mysql.chom("backup", "--method", "physical") == 1
+    said = capsys.readouterr().err
+    assert "its CLONE plugin is not there" in said
+    assert "INSTALL PLUGIN clone SONAME 'mysql_clone.so'" in said
+    on_mysql.write(backup={"method": "physical"})
+    assert on_mysql.chom("check") == 1
+    assert "INSTALL PLUGIN clone" in capsys.readouterr().out

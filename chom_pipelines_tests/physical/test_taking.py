@@ -1,0 +1,251 @@
+"""A physical backup holds one moment of a server that goes on writing, or is not there."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chom_pipelines.errors import BackupFailedError, UnsupportedServerError
+from chom_pipelines.physical.chunks import chunks
+from chom_pipelines.repository.codecs import Codec
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.master_keys import KeyKind
+from chom_pipelines.server.connection import Endpoint, Session
+from chom_pipelines.server.data_directory import readable_data_directory
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.identifiers import account
+from chom_pipelines.server.scratch import scratch_server
+from chom_pipelines_tests.binlogs.test_server_options import mariadb_encrypting
+from chom_pipelines_tests.logical.taking import Backups, filled
+from chom_pipelines_tests.physical.files_data import restored, running, take_files
+from chom_pipelines_tests.servers import PrivateServer, private_server
+
+PROGRAM = "CHOM_MARIADB_BACKUP"
+KEYS = Keyring("", ()).generate("escrow", KeyKind.AES_256)
+
+
+@pytest.fixture
+def instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Have these lines of shell run instead of mariadb-backup; the program itself is `$REAL`."""
+
+    def use(lines: str) -> None:
+        script = tmp_path / "mariadb-backup"
+        asked = 'REAL=/usr/bin/mariadb-backup\n[ "$2" != --version ] || exec $REAL "$@"'
+        script.write_text(f"#!/bin/sh\n{asked}\n{lines}\n")
+        script.chmod(0o700)
+        monkeypatch.setenv(PROGRAM, str(script))
+
+    return use
+
+
+def orders(server: PrivateServer, rows: int = 1000) -> str:
+    """A database with a table of orders."""
+    database = server.fresh_database()
+    with server.connect() as session:
+        session.execute(f"CREATE TABLE {database}.orders (id INT PRIMARY KEY AUTO_INCREMENT, note TEXT, KEY (note(9)))")
+        filled(session, f"{database}.orders (note)", rows, "REPEAT(SHA2(n, 256), 2)")
+    return database
+
+
+def test_a_redo_log_of_any_size_takes_no_room_in_a_copy(backups: Backups, tmp_path: Path) -> None:
+    size = "--innodb-log-file-size=300M"
+    with private_server(Flavour.MARIADB, (size,)) as server:
+        database = orders(server)
+        entry = take_files(backups, server)
+    found, directory = restored(backups, entry, tmp_path / "data"), tmp_path / "data"
+    assert found.options.count(f"--innodb-log-file-size={300 << 20}") == 1
+    assert sum(path.stat().st_size for path in directory.rglob("ib_logfile*")) < 200 << 20
+    with (
+        scratch_server(
+            Flavour.MARIADB, data_directory=directory, options=(*found.options, "--skip-grant-tables")
+        ) as copy,
+        Session(copy.endpoint) as session,
+    ):
+        assert session.value(f"SELECT COUNT(*) FROM {database}.orders") == 1000
+        assert session.value("SELECT @@innodb_log_file_size") == 300 << 20
+
+
+@pytest.mark.parametrize(
+    ("codec", "keyring"), [(Codec.ZSTD, KEYS), (Codec.GZIP, None), (Codec.NONE, KEYS)], ids=["zstd", "plain", "none"]
+)
+def test_what_was_backed_up_comes_back(
+    mariadb: PrivateServer, backups: Backups, tmp_path: Path, codec: Codec, keyring: Keyring | None
+) -> None:
+    database = orders(mariadb)
+    with mariadb.connect() as session:
+        session.execute(f"CREATE VIEW {database}.seen AS SELECT id FROM {database}.orders")
+        session.execute(f"CREATE SEQUENCE {database}.numbers")
+        session.execute(f"CREATE TABLE {database}.parted (id INT) PARTITION BY HASH (id) PARTITIONS 2")
+        session.execute(f"CREATE TABLE {database}.`späte` (id INT) ENGINE=MyISAM")
+        asked = f"SELECT COUNT(*), SUM(CRC32(note)) FROM {database}.orders"
+        wanted = session.rows(asked)
+    kept = replace(
+        backups, keyring=keyring, policy=backups.policy.model_copy(update={"compression": codec, "level": 1})
+    )
+    entry = take_files(kept, mariadb)
+    payload = kept.manifest(entry).physical
+    assert (payload.tables, payload.page_size, payload.from_lsn) == (4, 16384, 0)
+    found = restored(kept, entry, tmp_path / "data")
+    assert (found.databases, found.tables, found.files) == ((database,), 4, payload.files)
+    with running(tmp_path / "data") as copy:
+        assert copy.rows(asked) == wanted
+        assert copy.rows(f"SELECT COUNT(*) FROM {database}.seen") == [(1000,)]
+
+
+def test_the_position_is_that_of_the_rows(mariadb: PrivateServer, backups: Backups, tmp_path: Path) -> None:
+    database = orders(mariadb, 1)
+    ended = threading.Event()
+
+    def write() -> None:
+        with mariadb.connect() as session:
+            while not ended.is_set():
+                session.execute(f"INSERT INTO {database}.orders (note) VALUES ('one transaction each')")
+
+    with mariadb.connect() as session:
+        first = int(str(session.value("SELECT @@gtid_binlog_pos")).rpartition("-")[2])
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            entry = take_files(backups, mariadb)
+        finally:
+            ended.set()
+            writer.join()
+        end = backups.manifest(entry).coordinates.end
+        assert end is not None
+        assert session.value(f"SELECT BINLOG_GTID_POS('{end.file}', {end.position})") == end.gtid
+    restored(backups, entry, tmp_path / "data")
+    with running(tmp_path / "data") as copy:
+        rows = copy.value(f"SELECT COUNT(*) FROM {database}.orders")
+    assert rows > 1
+    assert rows - 1 == int(str(end.gtid).rpartition("-")[2]) - first
+
+
+def test_parts_are_of_one_size_and_each_is_a_stream_by_itself(mariadb: PrivateServer, backups: Backups) -> None:
+    database = orders(mariadb, 1)
+    with mariadb.connect() as session:
+        session.execute(f"CREATE TABLE {database}.large (id INT PRIMARY KEY, data LONGBLOB)")
+        filled(session, f"{database}.large", 60, "n, REPEAT(SHA2(n, 512), 8192)")
+    entry = take_files(backups, mariadb)
+    manifest = backups.manifest(entry)
+    sizes = [stored.raw_bytes for stored in manifest.objects]
+    assert len(sizes) > 1
+    assert all(32 << 20 <= size < 43 << 20 for size in sizes[:-1])
+    for stored in manifest.objects:
+        with Path(entry.folder.where(stored.path)).open("rb") as file:
+            assert all(chunk.size for chunk in chunks(file.read))
+
+
+def test_the_password_is_no_programs_argument(
+    mariadb: PrivateServer, backups: Backups, tmp_path: Path, instead: Callable[[str], None]
+) -> None:
+    seen = tmp_path / "seen"
+    instead(f'echo "$@" > {seen}; stat -c %a "${{1#*=}}" >> {seen}; exec $REAL "$@"')
+    take_files(backups, mariadb)
+    arguments, mode = seen.read_text().splitlines()
+    assert mariadb.backup.password not in arguments
+    assert mode == "600"
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ("echo 'the disk is full' >&2; exit 3", "exit 3.*\n.*the disk is full"),
+        ('$REAL "$@" 2>/dev/null', "exit 0"),
+        ('$REAL "$@"; exit 1', "exit 1"),
+        ('$REAL "$@" | head -c 1000000; echo "completed OK!" >&2', "cut off within a chunk"),
+        ('$REAL "$@" | tail -c +100; echo "completed OK!" >&2', "no stream of chunks"),
+        ('$REAL "$@" | sed "s/InnoDB/InnoDC/"; echo "completed OK!" >&2', "CRC"),
+        ('echo "completed OK!" >&2', "there is no file in it"),
+        ("kill -9 $$", "exit 137"),
+    ],
+    ids=["fails", "says nothing", "fails at last", "cut off", "no beginning", "changed", "nothing", "killed"],
+)
+def test_where_the_program_does_not_end_well_nothing_is_listed(
+    mariadb: PrivateServer, backups: Backups, instead: Callable[[str], None], lines: str, why: str
+) -> None:
+    orders(mariadb, 10)
+    instead(lines)
+    with pytest.raises(BackupFailedError, match=why):
+        take_files(backups, mariadb)
+    assert backups.entries() == []
+
+
+def test_files_of_another_server_are_refused(
+    mariadb: PrivateServer, backups: Backups, tmp_path: Path, instead: Callable[[str], None]
+) -> None:
+    with private_server(Flavour.MARIADB) as other:
+        other.fresh_database()
+        options = tmp_path / "other.cnf"
+        where = other.backup
+        options.write_text(
+            f'[client]\nhost={where.host}\nport={where.port}\nuser={where.user}\npassword="{where.password}"\n'
+        )
+        instead(f'shift; exec $REAL --defaults-file={options} "$@"')
+        with mariadb.connect() as session, other.connect() as beside:
+            assert _sequence_number(session) > _sequence_number(beside)
+        with pytest.raises(BackupFailedError, match="are not this server's"):
+            take_files(backups, mariadb)
+    assert backups.entries() == []
+
+
+def _sequence_number(session: Session) -> int:
+    return int(session.rows("SHOW GLOBAL STATUS LIKE 'Innodb_lsn_current'")[0][1])
+
+
+def test_a_table_whose_file_lies_elsewhere_is_named(mariadb: PrivateServer, backups: Backups, tmp_path: Path) -> None:
+    database = orders(mariadb, 10)
+    with mariadb.connect() as session:
+        session.execute(f"CREATE TABLE {database}.away (id INT) DATA DIRECTORY = '{tmp_path}'")
+    with pytest.raises(BackupFailedError, match=f"the table {database}/away has its DATA DIRECTORY elsewhere"):
+        take_files(backups, mariadb)
+    assert backups.entries() == []
+
+
+@pytest.mark.parametrize("privilege", ["RELOAD", "PROCESS", "BINLOG MONITOR"])
+def test_a_privilege_that_lacks_is_named(mariadb: PrivateServer, backups: Backups, privilege: str) -> None:
+    user = account(mariadb.backup.user, "%")
+    with mariadb.connect() as root:
+        root.execute(f"REVOKE {privilege} ON *.* FROM {user}")
+        try:
+            with pytest.raises(UnsupportedServerError, match=f"the user lacks {privilege}") as caught:
+                take_files(backups, mariadb)
+        finally:
+            root.execute(f"GRANT {privilege} ON *.* TO {user}")
+    assert caught.value.remedy.startswith(f"GRANT {privilege} ON *.* TO")
+
+
+def test_a_server_with_keys_for_its_files_is_refused(backups: Backups, tmp_path: Path) -> None:
+    with (
+        private_server(Flavour.MARIADB, mariadb_encrypting(tmp_path)) as server,
+        pytest.raises(UnsupportedServerError, match="may be encrypted \\(file_key_management\\)"),
+    ):
+        take_files(backups, server)
+
+
+def test_mysql_without_its_plugin_is_refused_before_anything_is_begun(mysql: PrivateServer, backups: Backups) -> None:
+    with pytest.raises(UnsupportedServerError, match="its CLONE plugin is not there") as caught:
+        take_files(backups, mysql)
+    assert "INSTALL PLUGIN clone" in caught.value.remedy
+    assert backups.entries() == []
+
+
+def test_a_server_on_another_machine_is_refused(mariadb: PrivateServer) -> None:
+    there = Endpoint("far", "chom", "", host="192.0.2.1")
+    with pytest.raises(UnsupportedServerError, match="on another machine"):
+        readable_data_directory(there, mariadb.facts)
+
+
+def test_a_data_directory_that_is_not_here_is_refused(mariadb: PrivateServer) -> None:
+    facts = replace(mariadb.facts, variables={**mariadb.facts.variables, "datadir": "/nowhere/mysql"})
+    with pytest.raises(UnsupportedServerError, match=r"/nowhere/mysql/ibdata1: No such file"):
+        readable_data_directory(mariadb.backup, facts)
+
+
+def test_that_all_databases_are_in_it_is_said(mariadb: PrivateServer, backups: Backups) -> None:
+    database = orders(mariadb, 10)
+    entry = take_files(backups, mariadb, database)
+    assert backups.manifest(entry).warnings == (f"a physical backup holds the whole server, not only {database}",)
