@@ -61,6 +61,12 @@ def compared(endpoint: Endpoint, live: tuple[str, str], restored: tuple[str, str
             int(session.value(query)) for query in (rescue.count_missing, rescue.count_changed, rescue.count_added)
         )
     notes = [f"columns that are in one of the tables only, and left out: {name}" for name in sorted({*now} ^ {*then})]
+    notes += [
+        f"{column.name} is a {column.live.type} and was a {column.restored.type}: by the time zone of the session that "
+        "changed that, its values may be others"
+        for column in both
+        if {column.live.type, column.restored.type} == {"datetime", "timestamp"}
+    ]
     return Rescued(missing, changed, added, script(rescue, moment, (missing, changed, added), notes))
 
 

@@ -39,6 +39,7 @@ _VARIABLES = (
     "character_set_collations",
     "default_storage_engine",
     "default_regex_flags",
+    "block_encryption_mode",
     "default_week_format",
     "div_precision_increment",
     "group_concat_max_len",

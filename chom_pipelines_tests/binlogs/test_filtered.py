@@ -255,9 +255,19 @@ def test_statements_that_take_tables_of_other_databases_are_refused_by_name_and_
 
 def test_what_only_names_other_databases_is_replayed(flavour: Flavour, tmp_path: Path) -> None:
     with shop(flavour, tmp_path) as archived:
-        archived.work("CREATE TABLE shop.a (id INT PRIMARY KEY, d DATE)", "CREATE TABLE other.b (id INT)")
+        archived.work(
+            "CREATE TABLE shop.a (id INT PRIMARY KEY, d DATE)",
+            "CREATE TABLE other.b (id INT)",
+            "CREATE PROCEDURE other.p() SELECT 2",
+            "CREATE FUNCTION other.f() RETURNS INT DETERMINISTIC RETURN 2",
+            "CREATE EVENT other.old ON SCHEDULE EVERY 1 DAY DISABLE DO DELETE FROM shop.t",
+        )
         archived.backups.take(archived.server, "shop")
         archived.work(
+            "DROP PROCEDURE other.p",
+            "DROP FUNCTION other.f",
+            "ALTER EVENT other.old COMMENT 'what was there before'",
+            "CREATE TABLE shop.files (id INT PRIMARY KEY, directory VARCHAR(9)) COMMENT = 'the data directory'",
             "USE shop",
             "CREATE VIEW v AS SELECT other.id, EXTRACT(YEAR FROM other.d), 'x' AS `from other.o` FROM a AS other",
             "CREATE VIEW other.w AS SELECT t.id FROM shop.t, other.o",

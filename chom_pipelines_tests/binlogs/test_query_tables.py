@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.binlogs.format.statements import understand
+from chom_pipelines.binlogs.format.lexemes import Dialect
+from chom_pipelines.binlogs.format.statements import names_directory, understand
 from chom_pipelines.server.facts import Flavour
 
 _NO_BACKSLASH_ESCAPES, _ANSI_QUOTES = 1 << 20, 1 << 2
@@ -175,6 +176,12 @@ def test_any_bytes_are_read_and_can_be_shown(text: bytes, flavour: Flavour) -> N
         ("ALTER TABLE t ADD u VARCHAR(36) DEFAULT (UUID())", True),
         ("ALTER TABLE t ADD COLUMN r DOUBLE NOT NULL DEFAULT RAND()", True),
         ("ALTER TABLE t ADD n BIGINT DEFAULT NEXTVAL(s)", True),
+        ("ALTER TABLE t ADD n BIGINT DEFAULT s.nextval", True),
+        ("ALTER TABLE t ADD r DOUBLE DEFAULT (RAND(5))", True),
+        ("ALTER TABLE t ADD w VARCHAR(90) DEFAULT (USER())", True),
+        ("ALTER TABLE t ADD w VARCHAR(90) DEFAULT CURRENT_USER", True),
+        ("ALTER TABLE t ADD w DATETIME(6) DEFAULT (SYSDATE(6))", True),
+        ("ALTER TABLE t ADD user VARCHAR(90) AFTER role", False),
         ("ALTER TABLE t ADD n BIGINT DEFAULT (NEXT VALUE FOR s)", True),
         ("ALTER TABLE t ADD INDEX uuid (uuid)", False),
         ("ALTER TABLE t ADD uuid CHAR(36), COMMENT 'rand()'", False),
@@ -184,3 +191,19 @@ def test_any_bytes_are_read_and_can_be_shown(text: bytes, flavour: Flavour) -> N
 )
 def test_an_alteration_that_draws_values_is_told_from_others(text: str, *, draws: bool) -> None:
     assert understand(text.encode(), "d", Flavour.MARIADB).draws is draws
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("CREATE TABLE t (a INT) DATA DIRECTORY = '/x'", True),
+        ("CREATE TABLE t (a INT) data /* x */ directory '/x'", True),
+        ("ALTER TABLE t ADD PARTITION (PARTITION p VALUES IN (1) INDEX DIRECTORY = '/x')", True),
+        ("CREATE TABLE t (a INT) /*!50100 DATA*/ /*!50100 DIRECTORY*/ = '/x'", True),
+        ("CREATE TABLE t (directory VARCHAR(9), `data directory` INT) COMMENT 'data directory'", False),
+        ("CREATE TABLE t (a INT) -- DATA DIRECTORY\n", False),
+    ],
+)
+def test_a_directory_is_named_by_words_alone(text: str, *, names: bool) -> None:
+    for flavour in Flavour:
+        assert names_directory(text.encode(), Dialect(flavour)) is names

@@ -9,8 +9,12 @@ from itertools import pairwise
 from chom_pipelines.binlogs.format.lexemes import Kind, Lexeme, Reader
 from chom_pipelines.binlogs.format.query_tables import Name, query_tables
 
-_RANDOM = frozenset({"RAND", "SYS_GUID", "UUID", "UUID_SHORT", "UUID_V4", "UUID_V7"})
-_DRAWING = frozenset({"NEXTVAL", "RANDOM_BYTES"})
+_WITHOUT_ARGUMENTS = frozenset(
+    {"SYS_GUID", "UUID", "UUID_SHORT", "UUID_V4", "UUID_V7"}
+    | {"CONNECTION_ID", "CURRENT_ROLE", "SESSION_USER", "SYSTEM_USER", "USER"}
+)
+_WITH_ARGUMENTS = frozenset({"LASTVAL", "NEXTVAL", "RAND", "RANDOM_BYTES", "SYSDATE"})
+_OF_SEQUENCES = frozenset({("NEXT", "VALUE"), ("PREVIOUS", "VALUE"), (".", "NEXTVAL"), (".", "CURRVAL")})
 
 
 @dataclass
@@ -27,7 +31,7 @@ class Concerned:
     needs: list[Name] = field(default_factory=list)
     leads_to: list[Name] = field(default_factory=list)
     draws: bool = False
-    """It fills rows with values that differ each time: of a random function, or of a sequence in the order of rows."""
+    """It fills rows with values that differ each time: of chance, the session, the clock, or a sequence."""
 
 
 def dropped(reader: Reader, database: str, *, if_exists: bool) -> Concerned:
@@ -98,13 +102,18 @@ def altered(reader: Reader, database: str) -> Concerned:
 
 def _draws(rest: Sequence[Lexeme]) -> bool:
     """Whether a column is added whose default is such a value."""
-    words = [each.word for each in rest]
+    words = [each.word or each.text.upper() for each in rest]  # behind a dot a word is a name
     pairs = set(pairwise(words))
     calls = {before for before, after in pairs if after == "("}
     without_arguments = {
         one for one, two, three in zip(words, words[1:], words[2:], strict=False) if two + three == "()"
     }
-    drawn = not _RANDOM.isdisjoint(without_arguments) or not _DRAWING.isdisjoint(calls) or ("NEXT", "VALUE") in pairs
+    drawn = (
+        not _WITHOUT_ARGUMENTS.isdisjoint(without_arguments)
+        or not _WITH_ARGUMENTS.isdisjoint(calls)
+        or not _OF_SEQUENCES.isdisjoint(pairs)
+        or "CURRENT_USER" in words
+    )
     return drawn and "ADD" in words
 
 

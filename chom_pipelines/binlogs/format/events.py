@@ -223,8 +223,10 @@ class Query:
     error: int
     sql_mode: int
     """Of the session, as a number; 0 where the log does not say."""
-    names_directory: bool
-    """All of it, of which `text` is the beginning, may say in which directory of its server files are to be made."""
+    is_cut: bool
+    """There is more of it than `text`, or may be."""
+    has_directory: bool
+    """All of it, of which `text` is the beginning, has that word somewhere, or may have."""
 
     @staticmethod
     def parse(body: bytes, limit: int, *, compressed: bool = False, cut: bool = False) -> Query:
@@ -237,10 +239,11 @@ class Query:
             raise ValueError("the database's name does not end where it should")
         whole = mariadb_decompressed(body[at:], _MOST_SEARCHED) if compressed else body[at:]
         text = whole[:limit]
-        names = cut or len(whole) == _MOST_SEARCHED or _DIRECTORY.search(whole) is not None
+        is_cut = cut or len(whole) > limit
+        has_directory = cut or len(whole) == _MOST_SEARCHED or _DIRECTORY.search(whole) is not None
         mode = _variable(body, 0, 0, _SQL_MODE)
         sql_mode = 0 if mode is None else _U64.unpack_from(body, mode)[0]
-        return Query(database, text, error, sql_mode, names and _CHANGES_ROWS.match(text) is None)
+        return Query(database, text, error, sql_mode, is_cut, has_directory and _CHANGES_ROWS.match(text) is None)
 
 
 SYSTEM_ZONE = "SYSTEM"

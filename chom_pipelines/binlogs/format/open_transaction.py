@@ -8,7 +8,8 @@ from chom_pipelines.binlogs.format.events import Query
 from chom_pipelines.binlogs.format.gtid_events import MysqlGtidEvent
 from chom_pipelines.binlogs.format.gtid_position import MariadbGtid
 from chom_pipelines.binlogs.format.gtids import Executed
-from chom_pipelines.binlogs.format.statements import Statement, understand
+from chom_pipelines.binlogs.format.lexemes import Dialect
+from chom_pipelines.binlogs.format.statements import Statement, names_directory, understand
 from chom_pipelines.binlogs.format.transactions import Ending, TableRows, Transaction
 from chom_pipelines.server.facts import Flavour
 
@@ -57,7 +58,10 @@ class OpenTransaction:
         statement = understand(query.text, query.database, flavour, query.sql_mode)
         self.textual |= statement.changes
         if len(self.statements) < _MOST_STATEMENTS:
-            self.statements.append(replace(statement, names_directory=query.names_directory))
+            names = query.has_directory and (
+                query.is_cut or names_directory(query.text, Dialect(flavour, query.sql_mode))
+            )
+            self.statements.append(replace(statement, names_directory=names and statement.may_make_files))
 
     def executed(self, executed: Executed | None) -> str | None:
         """Count it as executed where that is followed, and return its GTID."""

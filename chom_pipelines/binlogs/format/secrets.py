@@ -7,9 +7,11 @@ import re
 from chom_pipelines.binlogs.format.lexemes import Dialect, Kind, scan
 from chom_pipelines.server.facts import Flavour
 
-_SECRETS = re.compile(r"IDENTIFIED|PASSWORD|\bCONNECTION\b|\bmysql[`\"]?(?:\s|/\*.*?\*/)*\.", re.IGNORECASE | re.DOTALL)
+_SECRETS = re.compile(
+    r"IDENTIFIED|PASSW(?:OR)?D|\bCONNECTION\b|\bmysql[`\"]?(?:\s|/\*.*?\*/)*\.", re.IGNORECASE | re.DOTALL
+)
 """What stands near secrets in other statements: tables of other servers, bodies of programs, tables of accounts."""
-_WORDS = ("identified", "password", "connection", "mysql")
+_WORDS = ("identified", "passw", "connection", "mysql")
 """One of which is in what that finds, and is found sooner."""
 _QUOTES = frozenset("'\"")
 _LEFT_OUT = "'…'"

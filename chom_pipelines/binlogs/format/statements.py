@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import pairwise
 
 from chom_pipelines.binlogs.format.concerned import Concerned, altered, created, dropped, one, renamed
 from chom_pipelines.binlogs.format.event_clauses import EventClauses, event_clauses
@@ -26,7 +27,10 @@ _PLAIN = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """Statements of one table, of which the beginning tells all that is to be known."""
-_MORE = ("SELECT", "LIKE", "REFERENCES", "RENAME", "EXCHANGE", "CONVERT", "UUID", "RAND", "GUID", "NEXT")
+_MORE = (
+    *("SELECT", "LIKE", "REFERENCES", "RENAME", "EXCHANGE", "CONVERT"),
+    *("UUID", "RAND", "GUID", "VAL", "USER", "ROLE", "SYSDATE", "CONNECTION_ID"),
+)
 """One of which is in every definition that names other tables, or draws values; to read all words takes time."""
 _OPTIONS = ("TEMPORARY", "ONLINE", "OFFLINE", "IGNORE", "UNIQUE", "FULLTEXT", "SPATIAL", "AGGREGATE")
 _OF_PROGRAMS = {"PROCEDURE", "FUNCTION", "EVENT", "PACKAGE"}
@@ -91,10 +95,22 @@ class Statement:
     event: EventClauses | None = None
 
     @property
+    def may_make_files(self) -> bool:
+        """It is about a table, or of a kind that is not known."""
+        return self.does is not Does.ROWS and self.object in {"", "table", "sequence"}
+
+    @property
     def databases(self) -> frozenset[str]:
         """Of what it makes or changes by name, where it is a definition."""
         renamed = (self.event.renamed,) if self.event and self.event.renamed else ()
         return frozenset(database for database, _ in (*self.tables, *self.also, *renamed))
+
+
+def names_directory(text: bytes, dialect: Dialect) -> bool:
+    """Whether it has DATA DIRECTORY or INDEX DIRECTORY, as words and not in a name, a literal or a comment."""
+    reader = Reader.of(text.decode(errors="surrogateescape"), dialect)
+    words = (each.word for each in reader.rest())
+    return any(after == "DIRECTORY" and before in {"DATA", "INDEX"} for before, after in pairwise(words))
 
 
 def understand(text: bytes, database: str, flavour: Flavour, sql_mode: int = 0) -> Statement:

@@ -7,12 +7,12 @@ and views where a statement is logged as text. What takes a table of another dat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from chom_pipelines.binlogs.format.query_tables import Name
-from chom_pipelines.binlogs.format.statements import Statement
+from chom_pipelines.binlogs.format.statements import Does, Statement
 from chom_pipelines.binlogs.recovery.preparing import Recovery
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.repository.manifest import SourceServer
@@ -28,6 +28,11 @@ _KEYS = (
     "FROM information_schema.referential_constraints WHERE 'CASCADE' IN (update_rule, delete_rule) "
     "OR 'SET NULL' IN (update_rule, delete_rule) OR 'SET DEFAULT' IN (update_rule, delete_rule)"
 )
+_STANDS_FOR = {
+    "procedure": "CREATE PROCEDURE {}() SELECT 1",
+    "function": "CREATE FUNCTION {}() RETURNS INT DETERMINISTIC RETURN 1",
+    "event": "CREATE EVENT {} ON SCHEDULE EVERY 1 DAY DISABLE DO DO 1",
+}
 
 
 def any_case(source: SourceServer) -> bool:
@@ -81,20 +86,27 @@ class Filtered:
     def strangers(self, session: Session) -> Iterator[None]:
         """Have empty databases for what servers do not leave out by itself where only some databases are replicated.
 
-        What a statement does to a routine or an event is executed whatever database it is of, and fails without one; so
-        does one that moves a table there.
+        What a statement does to a routine or an event is executed whatever database it is of, and fails without one, or
+        without that routine or event; so does one that moves a table there.
         """
         there = {self._same(str(name)) for (name,) in session.rows("SHOW DATABASES")}
         named = {self._same(name) for name in self.recovery.notes.databases}
         strangers = [] if self.databases is None else sorted(named - there)
         for name in strangers:
             session.execute(f"CREATE DATABASE {quote(name)}")
+        self._make_programs(session, strangers)
         yield
         if strangers:
             session.execute("SET SESSION foreign_key_checks = 0")  # a table that was moved there may be referred to
         for name in strangers:
             session.execute(f"DROP DATABASE {quote(name)}")
         session.execute("SET SESSION foreign_key_checks = DEFAULT")
+
+    def _make_programs(self, session: Session, databases: Sequence[str]) -> None:
+        """Have something there of that name where the first that the log does to it is to drop or to alter it."""
+        for (kind, database, name), statement in self.recovery.notes.programs.items():
+            if self._same(database) in databases and statement.does is not Does.CREATE:
+                session.execute(_STANDS_FOR[kind].format(f"{quote(self._same(database))}.{quote(name)}"))
 
     def _has(self, database: str) -> bool:
         return self.databases is None or self._same(database) in map(self._same, self.databases)

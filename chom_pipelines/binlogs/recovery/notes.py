@@ -10,6 +10,8 @@ from chom_pipelines.binlogs.format.transactions import Ending, Transaction
 from chom_pipelines.binlogs.recovery.scheduled import is_of_events
 from chom_pipelines.binlogs.recovery.stopping import Located
 
+_PROGRAMS = frozenset({"procedure", "function", "event"})
+
 
 @dataclass
 class Notes:
@@ -35,6 +37,8 @@ class Notes:
     """What defines something and names tables of more than one database."""
     textual: dict[str, Located] = field(default_factory=dict)
     """The first that changes rows and was logged as text, by the databases whose tables it names."""
+    programs: dict[tuple[str, str, str], Statement] = field(default_factory=dict)
+    """The first definition of each routine and event, by its kind, database and name."""
     _made: set[str] | None = field(default_factory=set)
 
     def add(self, each: Located) -> None:
@@ -55,6 +59,8 @@ class Notes:
         self.textual |= dict.fromkeys(done.textual - self.textual.keys(), each)
         for statement in done.statements:
             self.databases |= {statement.database, *statement.databases} - {""}
+            if statement.object in _PROGRAMS and statement.tables:
+                self.programs.setdefault((statement.object, *statement.tables[0]), statement)
             if len({*statement.databases, *(name for name, _ in (*statement.needs, *statement.leads_to))}) > 1:
                 self.crossing.append((each, statement))
         self._note_made(done)

@@ -19,6 +19,7 @@ _NOT_LOGGED = (
     "innodb_strict_mode",
     "old_mode",
     "default_regex_flags",
+    "block_encryption_mode",
     "default_week_format",
     "div_precision_increment",
     "group_concat_max_len",
