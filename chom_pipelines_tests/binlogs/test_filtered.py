@@ -95,7 +95,7 @@ def key(rule: str) -> str:
 
 
 @pytest.mark.parametrize(("flavour", "options"), NATIVE, ids=lambda value: getattr(value, "value", ""))
-@pytest.mark.parametrize("rule", ["ON DELETE CASCADE", "ON UPDATE SET NULL"])
+@pytest.mark.parametrize("rule", ["ON DELETE CASCADE", pytest.param("ON UPDATE SET NULL", marks=pytest.mark.long)])
 def test_rows_that_a_foreign_key_to_another_database_changes_are_not_left_out_unsaid(
     flavour: Flavour, options: Sequence[str], rule: str, tmp_path: Path
 ) -> None:

@@ -34,11 +34,14 @@ KEYRING = Keyring().generate("first", KeyKind.AES_256)
     ("flavour", "options"),
     [
         (Flavour.MARIADB, ("--log-bin-compress=ON", "--log-bin-compress-min-len=10")),
-        (Flavour.MARIADB, ("--binlog-checksum=NONE",)),
+        pytest.param(Flavour.MARIADB, ("--binlog-checksum=NONE",), marks=pytest.mark.long),
         (Flavour.MARIADB, ("--binlog-format=STATEMENT",)),
-        (Flavour.MARIADB, ("--binlog-row-image=MINIMAL", "--binlog-annotate-row-events=OFF")),
+        pytest.param(
+            *(Flavour.MARIADB, ("--binlog-row-image=MINIMAL", "--binlog-annotate-row-events=OFF")),
+            marks=pytest.mark.long,
+        ),
         (Flavour.MYSQL, ("--binlog-transaction-compression=ON",)),
-        (Flavour.MYSQL, ("--binlog-checksum=NONE",)),
+        pytest.param(Flavour.MYSQL, ("--binlog-checksum=NONE",), marks=pytest.mark.long),
         (Flavour.MYSQL, ("--binlog-row-image=MINIMAL", "--binlog-rows-query-log-events=ON")),
         (Flavour.MYSQL, ("--gtid-mode=OFF", "--enforce-gtid-consistency=OFF")),
     ],

@@ -88,6 +88,7 @@ def test_afterwards_no_process_is_left_and_the_repository_is(in_terminal: InTerm
     assert len(Repository(LocalStore(in_terminal.folder / "repository")).backups("shop")) == 1
 
 
+@pytest.mark.long
 def test_a_second_run_in_the_same_folder_works_and_says_so_as_json(in_terminal: InTerminal) -> None:
     command = [CHOM, "demo", "--directory", str(in_terminal.folder), "--json"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment(in_terminal.folder))
