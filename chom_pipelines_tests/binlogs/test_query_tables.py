@@ -29,6 +29,9 @@ _NO_BACKSLASH_ESCAPES, _ANSI_QUOTES = 1 << 20, 1 << 2
         ("SELECT 1 FROM JSON_TABLE(t.j, '$' COLUMNS (a INT PATH '$')) k, x.a", ["x.a"]),
         ("SELECT 'FROM x.a', `from x.a`, t.from /* FROM x.a */ FROM t -- JOIN x.b\n", ["d.t"]),
         ("TABLE x.a", ["x.a"]),
+        ("SELECT 2. FROM x.a", ["x.a"]),
+        ("SELECT t.b FROM t WHERE t.c > 1.5 AND 2.e > 1", ["d.t"]),
+        ("WITH s AS (SELECT 1 FROM x.b) SELECT 1 FROM s JOIN d.s AS r", ["x.b", "d.s"]),
         ("VALUES ROW(1, 2), ROW(a.b, 3)", []),
     ],
 )  # fmt: skip

@@ -37,6 +37,7 @@ OFF = {("shop", "e"): "DISABLE"}
         (OFF, "CREATE OR REPLACE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1", ON),
         (OFF, "ALTER EVENT e ON SCHEDULE EVERY 2 DAY STARTS '2026-01-01 ENABLE'", OFF),
         (OFF, "ALTER EVENT shop.e ENABLE", ON),
+        (ON, "ALTER DEFINER=app@127.0.0.1 EVENT shop.e DISABLE", OFF),
         (ON, "alter event e disable do select 'enable'", OFF),
         (OFF, "ALTER EVENT e RENAME TO `ENABLE`", {("shop", "enable"): "DISABLE"}),
         (OFF, "ALTER EVENT e RENAME TO other.f ENABLE", {("other", "f"): "ENABLE"}),

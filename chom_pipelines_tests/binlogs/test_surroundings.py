@@ -262,6 +262,10 @@ def test_of_an_old_backup_the_zone_has_to_be_named_and_is_then_believed(
             old = as_old(ready, "EST")
             with pytest.raises(RestoreRefusedError, match=r"depends on the time zone of the source's machine.*EST"):
                 replayed(old, Route.REPLICATION)
+            for no_answer in ("EST", "CEST"):
+                at_home(monkeypatch, no_answer)
+                with pytest.raises(RestoreRefusedError, match="name that zone"):
+                    old.recoverer(Route.REPLICATION, accounts=False, report=unreported).refuse_unfit()
             at_home(monkeypatch, THERE)
             assert replayed(old, Route.REPLICATION) == wanted
 

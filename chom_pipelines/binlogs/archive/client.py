@@ -45,7 +45,7 @@ _REFUSED = re.compile(r"REPLICATION SLAVE|Access denied", re.IGNORECASE)
 _UNSOUND = re.compile(r"crc check|bogus data|corrupt|invalid event|truncated in the middle", re.IGNORECASE)
 """What a server says of its own file, where it verifies what it sends."""
 _GONE = re.compile(r"Could not find first log|Could not find target log|purged", re.IGNORECASE)
-_WITHHELD = re.compile(r"Cannot replicate (?:anonymous|GTID-)", re.IGNORECASE)
+_WITHHELD = re.compile(r"Cannot replicate (anonymous|GTID-)", re.IGNORECASE)
 """A server whose gtid_mode has changed meanwhile sends no file with transactions that the new one forbids."""
 _WITHHELD_REMEDY = (
     "SET GLOBAL gtid_mode = {} until it is archived, and then set that back; "
@@ -128,7 +128,8 @@ def client_failure(endpoint: Endpoint, program: Program, file: str, said: str) -
     errors = [line for line in lines if "ERROR" in line] or lines
     what = f"{endpoint.where}: {program.path.name} could not read {file}: {'; '.join(errors[-2:]) or 'it says nothing'}"
     grant = f"GRANT REPLICATION SLAVE ON *.* TO {account(endpoint.user, '%')}"
-    mode = "ON_PERMISSIVE" if "anonymous" in what else "OFF_PERMISSIVE"
+    withheld = _WITHHELD.search(what)
+    mode = "ON_PERMISSIVE" if withheld and withheld[1].lower() == "anonymous" else "OFF_PERMISSIVE"
     meanings: tuple[tuple[re.Pattern[str], type[ChomError], str], ...] = (
         (_GONE, BinlogMissingError, ""),
         (_UNSOUND, BinlogDamagedError, ""),

@@ -42,7 +42,7 @@ def dropped(reader: Reader, database: str, *, if_exists: bool) -> Concerned:
         if not reader.take(","):
             break
     if not if_exists:
-        found.needs = found.tables
+        found.needs = [*found.tables]
     return found
 
 
@@ -56,7 +56,7 @@ def renamed(reader: Reader, database: str) -> Concerned:
             found.also.append(new)
         if not reader.take(","):
             break
-    found.needs = found.tables
+    found.needs = [*found.tables]
     return found
 
 

@@ -71,13 +71,13 @@ class Dialect:
 def _pattern(dialect: Dialect) -> re.Pattern[str]:
     executed = r"(?-i:M)?!" if dialect.flavour is Flavour.MARIADB else "!"
     escaped, plain = (r"\\.|", r"\\") if dialect.backslash_escapes else ("", "")
-    double = rf"\"(?:[^\"{plain}]|{escaped}\"\")*(?:\"|\\?\Z)"
+    double = rf"\"(?:[^\"{plain}]++|{escaped}\"\")*(?:\"|\\?\Z)"
     if dialect.ansi_quotes:
         double = r"\"(?:[^\"]|\"\")*(?:\"|\Z)"
     return re.compile(
         rf"""(?P<comment>/\*(?!{executed}).*?(?:\*/|\Z) | --(?=\s|\Z)[^\n]* | \#[^\n]* | /\*{executed}\d* | \*/)
-        | (?P<word>[\w$\x80-\U0010ffff]+)
-        | (?P<string>'(?:[^'{plain}]|{escaped}'')*(?:'|\\?\Z))
+        | (?P<word>\d+\.(?![\w$\x80-\U0010ffff`]) | [\w$\x80-\U0010ffff]+)
+        | (?P<string>'(?:[^'{plain}]++|{escaped}'')*(?:'|\\?\Z))
         | (?P<double>{double})
         | (?P<name>`(?:[^`]|``)*(?:`|\Z))
         | (?P<mark>\S)""",

@@ -64,9 +64,9 @@ class _Query:
                 continue
             if self._levels[-1] is _At.TABLE and reader.peek().word not in _NO_TABLES:
                 self._levels[-1] = _At.LISTED
-                is_function = reader.peek(1).word == "("
-                if not is_function and (found := reader.table(self._database)):
-                    if found not in self._common:
+                following = reader.peek(1).word
+                if following != "(" and (found := reader.table(self._database)):
+                    if following == "." or found not in self._common:
                         yield found
                     continue
             elif self._passes(reader.peek().word) and first_list:

@@ -118,9 +118,13 @@ def understand(text: bytes, database: str, flavour: Flavour, sql_mode: int = 0) 
     kept = text[:TEXT_BYTES].decode(errors="ignore" if len(text) > TEXT_BYTES else "backslashreplace")
     if plain := _PLAIN.match(kept):  # of these there are many, and some are long
         changed = plain["database"]
-        changes = frozenset({changed.strip("`").replace("``", "`") if changed else database})
+        changes = frozenset({_unquoted(changed) if changed else database})
         return Statement(Does.ROWS, without_secrets(kept, database), database, changes=changes)
     return _read(text, database, Dialect(flavour, sql_mode))
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace("``", "`") if name[0] == "`" else name
 
 
 def _read(text: bytes, database: str, dialect: Dialect) -> Statement:
@@ -132,7 +136,9 @@ def _read(text: bytes, database: str, dialect: Dialect) -> Statement:
         changes = changed_databases(reader, database)
         return Statement(Does.ROWS, without_secrets(kept, database), database, changes=changes)
     upper = whole.upper()
-    return _defining(reader, kept, database, names_more=any(word in upper for word in _MORE))
+    return _defining(
+        reader, kept, database, names_more=any(word in upper for word in _MORE) or upper.count("TABLE") > 1
+    )
 
 
 def beginning(text: str, dialect: Dialect) -> Reader:
@@ -202,6 +208,8 @@ def _skip_options(reader: Reader) -> bool:
             reader.step()
             if reader.take("@"):
                 reader.step()
+                while reader.take("."):  # of a host without quotes
+                    reader.step()
             reader.take("(", ")")  # of CURRENT_USER
         else:
             return temporary

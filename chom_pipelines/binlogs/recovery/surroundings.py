@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from chom_pipelines.binlogs.recovery.stopping import Located
 from chom_pipelines.errors import ConnectionFailedError, RestoreRefusedError, ServerError
@@ -46,6 +47,14 @@ def take_settings(session: Session, facts: ServerFacts, source: SourceServer) ->
             raise RestoreRefusedError(f"{what}: {error.what}", remedy) from error
 
 
+def _is_zone(name: str) -> bool:
+    """Of what is no zone the C library makes UTC, and calls it so."""
+    try:
+        return bool(name) and bool(ZoneInfo(name))
+    except (ZoneInfoNotFoundError, ValueError):
+        return False
+
+
 def refuse_unknown_zone(source: SourceServer, first: Located | None) -> None:
     """Raise RestoreRefusedError where a statement depends on the time zone of the source's machine, which is not known.
 
@@ -55,7 +64,8 @@ def refuse_unknown_zone(source: SourceServer, first: Located | None) -> None:
     if first is None or zones_of(source).system is not None:
         return
     abbreviation = source.variables.get("system_time_zone", "")
-    if os.environ.get("TZ") and abbreviation in time.tzname:
+    name = os.environ.get("TZ", "")
+    if name != abbreviation and _is_zone(name) and abbreviation in time.tzname:  # EST is a zone without summer time
         return
     zone = f"the time zone of the source's machine, of which the backup tells the abbreviation alone: {abbreviation}"
     what = f"the statement at {first.label} depends on {zone}"
