@@ -92,7 +92,7 @@ def test_nothing_that_stands_there_is_lost(several: tuple[Backups, Path], tmp_pa
     operations, refused = plan_files(entry, KEYS, target, replace(REQUEST, replace=True))
     assert refused is None
     assert [each.action.value for each in operations] == ["create", "drop"]
-    assert "1 files" in operations[1].note
+    assert "1 file, " in operations[1].note
 
 
 def stored(tmp_path: Path, manifest: FileContents, *parts: list[Chunk]) -> FileContents:
