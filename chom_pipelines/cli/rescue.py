@@ -109,6 +109,6 @@ def _new_file(file: Path) -> Iterator[TextIO]:
     try:
         with reported(file), os.fdopen(descriptor, "w") as opened:
             yield opened
-    except BaseException:
+    except BaseException:  # also where a person ends it
         file.unlink(missing_ok=True)
         raise

@@ -49,7 +49,7 @@ class Storing:
                     payload = memoryview(piece)
                     for start in range(0, len(payload), _PIECE):
                         writer.write(payload[start : start + _PIECE])
-        except BaseException:
+        except BaseException:  # however it ends, nothing half-written stays
             writer.abort()
             raise
         return writer

@@ -78,7 +78,7 @@ def watched(
         archive = Archive(server, Backups(directory))
         workload, oracle = Workload(server, seed), Oracle(server)
         with workload.running(FIRST):
-            time.sleep(0.3)
+            time.sleep(0.3)  # so that the backup is taken while they write
             if method is Method.PHYSICAL:
                 take_files(archive.backups, server)
             else:
@@ -88,12 +88,12 @@ def watched(
             for number in range(moments):
                 if number == moments // 2:
                     stack.enter_context(workload.running(AT_LAST))
-                time.sleep(chance.uniform(0.05, 0.6))
+                time.sleep(chance.uniform(0.05, 0.6))  # moments are at random
                 workload.check()
                 noted.append(_noted(oracle, workload, number))
                 if number == moments // 2:
                     archive.archive(close=False)
-        time.sleep(_PAST_SECONDS)
+        time.sleep(_PAST_SECONDS)  # a log is sure up to a second before its end
         archive.archive()
         yield Watched(archive, tuple(noted), directory)
 
@@ -103,7 +103,7 @@ def _noted(oracle: Oracle, workload: Workload, number: int) -> Moment:
         return oracle.note(number)
     with workload.gate.closed(), oracle.server.connect() as session:
         session.execute("SET GLOBAL event_scheduler = OFF")
-        time.sleep(0.05)
+        time.sleep(0.05)  # an event that has begun is no session of ours, whose end could be waited for
         try:
             return oracle.note(number)
         finally:

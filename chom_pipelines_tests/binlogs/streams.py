@@ -97,7 +97,7 @@ class Relay:
                         if not data:
                             return
                         self._passes.wait()
-                        time.sleep(len(data) * self.slowness)
+                        time.sleep(len(data) * self.slowness)  # that is what a slow network is
                         (server if source is client else client).sendall(data)
 
 
@@ -233,7 +233,7 @@ def eventually(happens: Callable[[], bool]) -> None:
     until = time.monotonic() + LIMIT
     while not happens():
         assert time.monotonic() < until, "it does not happen"
-        time.sleep(0.05)
+        time.sleep(0.05)  # another process does it, and tells nobody
 
 
 def differences(archive: Archive) -> list[str]:

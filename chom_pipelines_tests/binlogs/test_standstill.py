@@ -147,7 +147,7 @@ def test_a_store_that_is_slow_is_not_taken_for_a_network_that_is_cut(
     publish = Tail.publish
 
     def slow(tail: Tail) -> Segment | None:
-        time.sleep(4)
+        time.sleep(4)  # longer than the silence after which a server is taken for lost
         return publish(tail)
 
     monkeypatch.setattr(Tail, "publish", slow)

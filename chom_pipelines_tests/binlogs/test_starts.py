@@ -158,9 +158,9 @@ def test_a_drill_compares_files_with_rows(archived: Archive) -> None:
     archived.backups.take(archived.server)
     time.sleep(1.1)  # a log tells of whole seconds
     archived.work("INSERT INTO shop.t (s) VALUES ('behind both')")
-    time.sleep(1.1)
+    time.sleep(1.1)  # so that a whole second is between the two
     archived.work("INSERT INTO shop.t (s) VALUES ('later')")
-    time.sleep(1.1)
+    time.sleep(1.1)  # and another one behind the last
     archived.archive()
     target = archived.recoverable().windows.latest
     assert target

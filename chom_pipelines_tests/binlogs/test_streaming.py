@@ -246,7 +246,7 @@ def test_a_stream_that_is_killed_at_any_moment_goes_on_when_it_is_started_again(
         for turn in range(8):
             with service(config) as process:
                 eventually(lambda: bool(archive.histories()))
-                time.sleep(chance.uniform(0, 2))
+                time.sleep(chance.uniform(0, 2))  # it is killed at any moment
                 process.send_signal(signal.SIGKILL)
             assert not [gap for each in archive.histories() for gap in each.chain.gaps]
             if turn % 3 == 2:
