@@ -267,6 +267,7 @@ def test_what_only_names_other_databases_is_replayed(flavour: Flavour, tmp_path:
             "DROP PROCEDURE other.p",
             "DROP FUNCTION other.f",
             "ALTER EVENT other.old COMMENT 'what was there before'",
+            "ALTER EVENT other.OLD COMMENT 'its name in any case'",
             "CREATE TABLE shop.files (id INT PRIMARY KEY, directory VARCHAR(9)) COMMENT = 'the data directory'",
             "USE shop",
             "CREATE VIEW v AS SELECT other.id, EXTRACT(YEAR FROM other.d), 'x' AS `from other.o` FROM a AS other",

@@ -104,9 +104,13 @@ class Filtered:
 
     def _make_programs(self, session: Session, databases: Sequence[str]) -> None:
         """Have something there of that name where the first that the log does to it is to drop or to alter it."""
+        firsts: dict[tuple[str, str, str], Statement] = {}
         for (kind, database, name), statement in self.recovery.notes.programs.items():
-            if self._same(database) in databases and statement.does is not Does.CREATE:
-                session.execute(_STANDS_FOR[kind].format(f"{quote(self._same(database))}.{quote(name)}"))
+            firsts.setdefault((kind, self._same(database), name), statement)
+        for (kind, database, _), statement in firsts.items():
+            if database in databases and statement.does is not Does.CREATE:
+                name = statement.tables[0][1]
+                session.execute(_STANDS_FOR[kind].format(f"{quote(database)}.{quote(name)}"))
 
     def _has(self, database: str) -> bool:
         return self.databases is None or self._same(database) in map(self._same, self.databases)

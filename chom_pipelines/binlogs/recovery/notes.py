@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from chom_pipelines.binlogs.format.events import SYSTEM_ZONE
 from chom_pipelines.binlogs.format.statements import Does, Statement
 from chom_pipelines.binlogs.format.transactions import Ending, Transaction
-from chom_pipelines.binlogs.recovery.scheduled import is_of_events
+from chom_pipelines.binlogs.recovery.scheduled import is_of_events, same
 from chom_pipelines.binlogs.recovery.stopping import Located
 
 _PROGRAMS = frozenset({"procedure", "function", "event"})
@@ -38,7 +38,7 @@ class Notes:
     textual: dict[str, Located] = field(default_factory=dict)
     """The first that changes rows and was logged as text, by the databases whose tables it names."""
     programs: dict[tuple[str, str, str], Statement] = field(default_factory=dict)
-    """The first definition of each routine and event, by its kind, database and name."""
+    """The first definition of each routine and event, by its kind, its database, and what makes its name the same."""
     _made: set[str] | None = field(default_factory=set)
 
     def add(self, each: Located) -> None:
@@ -60,7 +60,8 @@ class Notes:
         for statement in done.statements:
             self.databases |= {statement.database, *statement.databases} - {""}
             if statement.object in _PROGRAMS and statement.tables:
-                self.programs.setdefault((statement.object, *statement.tables[0]), statement)
+                database, name = statement.tables[0]
+                self.programs.setdefault((statement.object, database, same(name)), statement)
             if len({*statement.databases, *(name for name, _ in (*statement.needs, *statement.leads_to))}) > 1:
                 self.crossing.append((each, statement))
         self._note_made(done)
