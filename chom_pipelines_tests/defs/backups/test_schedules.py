@@ -30,12 +30,12 @@ def schedules(definitions: dg.Definitions) -> dict[str, dg.ScheduleDefinition]:
 
 
 def requests(definitions: dg.Definitions, name: str, directory: Path, tick: datetime) -> Sequence[dg.RunRequest]:
-    context = dg.build_schedule_context(
+    with dg.build_schedule_context(
         scheduled_execution_time=tick,
         repository_def=definitions.get_repository_def(),
         resources={"chom": Chom(config=str(directory / "chom.yaml"))},
-    )
-    return schedules(definitions)[name].evaluate_tick(context).run_requests or ()
+    ) as context:
+        return schedules(definitions)[name].evaluate_tick(context).run_requests or ()
 
 
 def test_a_tick_asks_for_one_run_of_each_server(tmp_path: Path) -> None:

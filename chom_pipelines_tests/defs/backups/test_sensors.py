@@ -24,7 +24,9 @@ def deployed(mariadb: PrivateServer, tmp_path: Path) -> Deployment:
 def ticked(deployed: Deployment, instance: dg.DagsterInstance) -> str:
     """What the sensor says."""
     sensor = deployed.definitions().resolve_sensor_def("overdue_servers")
-    said = sensor(dg.build_sensor_context(instance=instance, resources={"chom": Chom(config=str(deployed.config))}))
+    resources = {"chom": Chom(config=str(deployed.config))}
+    with dg.build_sensor_context(instance=instance, resources=resources) as context:
+        said = sensor(context)
     assert isinstance(said, dg.SkipReason)
     return str(said.skip_message)
 

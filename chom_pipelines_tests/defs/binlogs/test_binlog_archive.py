@@ -53,12 +53,12 @@ def ticked(deployed: Deployment, hours: Hours, instance: dg.DagsterInstance) -> 
     """What the daemon does when the current hour begins: evaluate the schedule, and run what it asks for."""
     definitions = deployed.definitions()
     schedule = definitions.resolve_schedule_def("binlog_archive_schedule_0_x_x_x_x_UTC")
-    context = dg.build_schedule_context(
+    with dg.build_schedule_context(
         scheduled_execution_time=hours.now,
         repository_def=definitions.get_repository_def(),
         resources={"chom": Chom(config=str(deployed.config))},
-    )
-    (request,) = schedule.evaluate_tick(context).run_requests or ()
+    ) as context:
+        (request,) = schedule.evaluate_tick(context).run_requests or ()
     assert request.asset_selection == [ARCHIVE]
     return definitions.resolve_job_def("binlog_archive_job").execute_in_process(
         partition_key=request.partition_key,

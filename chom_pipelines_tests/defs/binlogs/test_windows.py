@@ -116,12 +116,12 @@ def ticked(deployed: Deployment, instance: dg.DagsterInstance) -> tuple[list[dg.
     """What the sensor asks for, and what it says where that is nothing."""
     definitions = deployed.definitions()
     sensor = definitions.resolve_sensor_def("binlog_gaps")
-    context = dg.build_sensor_context(
+    with dg.build_sensor_context(
         instance=instance,
         repository_def=definitions.get_repository_def(),
         resources={"chom": Chom(config=str(deployed.config))},
-    )
-    found = sensor.evaluate_tick(context)
+    ) as context:
+        found = sensor.evaluate_tick(context)
     return list(found.run_requests or ()), found.skip_message or ""
 
 

@@ -58,11 +58,11 @@ def test_it_is_scheduled_for_the_last_week_that_is_over(server: PrivateServer, t
     deployed = Deployment.of(tmp_path, server, ("shop",))
     definitions = deployed.definitions()
     schedule = definitions.resolve_schedule_def("pitr_drill_schedule_0_4_x_x_1_UTC")
-    context = dg.build_schedule_context(
+    with dg.build_schedule_context(
         scheduled_execution_time=datetime(2026, 11, 23, 4, tzinfo=UTC),
         repository_def=definitions.get_repository_def(),
         resources={"chom": Chom(config=str(deployed.config))},
-    )
-    (request,) = schedule.evaluate_tick(context).run_requests or ()
+    ) as context:
+        (request,) = schedule.evaluate_tick(context).run_requests or ()
     assert request.partition_key == "2026-11-16"
     assert request.asset_selection == [dg.AssetKey([NAME, "pitr_drill"])]
