@@ -179,8 +179,10 @@ class Trial:
         source, again = f"{quote(self.database)}.{quote(name)}", f"{quote(self.copy)}.{quote('again')}"
         stored = session.rows(f"SHOW COLUMNS FROM {source} WHERE Extra NOT LIKE '% GENERATED%'")
         columns = ", ".join(quote(row[0]) for row in stored)
+        by_number = re.compile(r"(?:enum|set)\(")  # as text, '' as a member of a SET is lost beside others
+        values = ", ".join(f"{quote(row[0])} + 0" if by_number.match(row[1]) else quote(row[0]) for row in stored)
         session.execute(f"CREATE TABLE {again} LIKE {source}")
-        session.execute(f"INSERT IGNORE INTO {again} ({columns}) SELECT {columns} FROM {source}")
+        session.execute(f"INSERT IGNORE INTO {again} ({columns}) SELECT {values} FROM {source}")
         rows = exact_rows(session, self.copy)["again"]
         session.execute(f"DROP TABLE {again}")
         return rows
