@@ -57,8 +57,9 @@ def read_back(
         done += size
         report(done, total, "compare the restored copy")
 
-    with pool(threads, Setup(target, STATEMENTS)) as workers:
-        for task, answer in workers.run(work.tasks(), progress):
+    tasks = work.tasks()  # small tables are one: a process for nothing takes as long to start as one for something
+    with pool(min(threads, len(tasks)), Setup(target, STATEMENTS)) as workers:
+        for task, answer in workers.run(tasks, progress):
             work.add(task, answer)
     return work.result()
 

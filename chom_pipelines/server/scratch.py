@@ -191,6 +191,11 @@ def with_binary_log(flavour: Flavour, server_id: int, base: str = "binlog") -> t
     return (f"--server-id={server_id}", f"--log-bin={base}", *_BINARY_LOG[flavour], *_GTIDS[flavour])
 
 
+def serving_only(flavour: Flavour) -> tuple[str, ...]:
+    """Options for a scratch server into which nothing is written: it makes a small redo log, and starts the sooner."""
+    return (f"{_REDO[flavour]}=8M",)
+
+
 def as_replica(flavour: Flavour, server_id: int) -> tuple[str, ...]:
     """Options for a scratch server that is to replicate by GTIDs, once it is told from whom and to begin.
 
