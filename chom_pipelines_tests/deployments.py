@@ -46,7 +46,7 @@ class Deployment:
                 "user": server.backup.user,
                 "password": {"file": "password"},
                 "databases": list(databases),
-                "backup": {"threads": 2, **policy},
+                "backup": {"threads": 1, **policy},
             },
         )
         return here

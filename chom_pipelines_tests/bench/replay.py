@@ -28,7 +28,7 @@ from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import binlog_program, client_program
 from chom_pipelines.server.scratch import ScratchServer, scratch_server
 from chom_pipelines_tests.binlogs.archives import Archive
-from chom_pipelines_tests.logical.taking import NAME, Backups, filled
+from chom_pipelines_tests.logical.taking import NAME, TOGETHER, Backups, filled
 from chom_pipelines_tests.servers import PrivateServer, private_server
 
 WRITERS = 8
@@ -91,7 +91,7 @@ def main() -> None:
 def written(flavour: Flavour, size: int) -> Iterator[tuple[Archive, BeforePlace]]:
     """A server with a backup, so many bytes of binary log after it, archived, and the place where that ends."""
     with tempfile.TemporaryDirectory() as directory, private_server(flavour, ("--max-binlog-size=256M",)) as server:
-        archive = Archive(server, Backups(Path(directory)))
+        archive = Archive(server, Backups(Path(directory), policy=TOGETHER))
         with server.connect() as session:
             session.execute("CREATE DATABASE shop")
             for number in range(WRITERS):

@@ -28,7 +28,7 @@ from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive
 from chom_pipelines_tests.binlogs.streams import Relay, Restartable, Writer, configured, differences
-from chom_pipelines_tests.logical.taking import NAME, Backups
+from chom_pipelines_tests.logical.taking import NAME, TOGETHER, Backups
 
 _SETTLES = 15.0
 """Seconds after a disturbance was ended that are not counted as calm: the connection is made again."""
@@ -91,7 +91,7 @@ def tried(flavour: Flavour, directory: Path, seconds: float, count: int) -> None
     own = Restartable(flavour, directory, "--max-binlog-size=32M")
     relay = Relay(own.backup.port)
     config = configured(directory, own.backup, relay.port)
-    archive = Archive(own.server, Backups(directory))
+    archive = Archive(own.server, Backups(directory, policy=TOGETHER))
     probe = Probe(own, archive)
     service = Service(config, directory / "status.json")
     service.start()

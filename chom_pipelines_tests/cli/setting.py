@@ -60,6 +60,7 @@ class Setting:
             "user": self.server.backup.user,
             "password": {"env": PASSWORD},
             "databases": list(self.databases),
+            "backup": {"threads": 1},  # a process for each takes longer to start than these tables
             **changed,
         }
         repository: dict[str, Any] = {"path": "repository", "encryption": {"keys": {"file": "keys.json"}}}

@@ -33,7 +33,7 @@ from chom_pipelines_tests.differential.documented import OWN_DEFINITION, definit
 from chom_pipelines_tests.differential.tables import RandomTable, random_table
 from chom_pipelines_tests.differential.tally import Tally
 from chom_pipelines_tests.logical.comparing import checksums, exact_rows
-from chom_pipelines_tests.logical.taking import Backups
+from chom_pipelines_tests.logical.taking import TOGETHER, Backups
 from chom_pipelines_tests.servers import PrivateServer
 
 PACKET = 1 << 24
@@ -115,7 +115,7 @@ class Trial:
 
     def _round(self, session: Session) -> set[str]:
         """Back up, prove, restore, compare; return the tables that something was wrong with."""
-        backups = Backups(self.directory)
+        backups = Backups(self.directory, policy=TOGETHER)
         small = self.random.choice([500, 4_000, 20_000])
         try:
             with pytest.MonkeyPatch.context() as patch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from chom_pipelines.inventory.models import Server
@@ -24,6 +24,10 @@ from chom_pipelines_tests.servers import PrivateServer
 
 NAME = "source"
 
+ALONE = BackupPolicy(threads=1, compression=Codec.NONE, level=0)
+TOGETHER = BackupPolicy(threads=2, compression=Codec.NONE, level=0)
+"""What dumps themselves are tested with; elsewhere a second connection, with its process, proves no more."""
+
 
 @dataclass(frozen=True)
 class Backups:
@@ -31,7 +35,7 @@ class Backups:
 
     directory: Path
     keyring: Keyring | None = None
-    policy: BackupPolicy = field(default_factory=lambda: BackupPolicy(threads=2, compression=Codec.NONE, level=0))
+    policy: BackupPolicy = ALONE
     store: Store | None = None
 
     @property

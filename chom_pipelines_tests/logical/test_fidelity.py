@@ -30,7 +30,7 @@ from chom_pipelines_tests.logical import comparing, programs_data, tables_data, 
 from chom_pipelines_tests.logical.comparing import checksums, exact_rows
 from chom_pipelines_tests.logical.fidelity import DataSet
 from chom_pipelines_tests.logical.following import follow_guide
-from chom_pipelines_tests.logical.taking import Backups, table_of
+from chom_pipelines_tests.logical.taking import TOGETHER, Backups, table_of
 from chom_pipelines_tests.servers import PrivateServer
 
 DATA_SETS = (*values_data.data_set.found, *tables_data.data_set.found, *programs_data.data_set.found)
@@ -65,7 +65,7 @@ def made(server: PrivateServer, directory: Path) -> Iterator[Copies]:
                 source._created.extend((each.database, *each.others))
                 with source.connect() as session:
                     each.build(session, source.facts)
-        backups = Backups(directory)
+        backups = Backups(directory, policy=TOGETHER)
         plain = backups.take(source)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(dump, "cut", cut_small)

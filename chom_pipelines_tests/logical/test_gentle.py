@@ -24,7 +24,7 @@ from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.logical.samples import library
-from chom_pipelines_tests.logical.taking import Backups, filled
+from chom_pipelines_tests.logical.taking import TOGETHER, Backups, filled
 from chom_pipelines_tests.servers import PrivateServer
 
 _LOG = logging.getLogger(__name__)
@@ -170,7 +170,7 @@ def test_a_full_disk_holds_up_writers_for_a_moment_and_is_named(
         session.execute(f"CREATE TABLE {quote(database)}.large (id INT PRIMARY KEY, t TEXT NOT NULL)")
         filled(session, f"{quote(database)}.large", 20_000, "n, REPEAT(SHA2(n, 512), 10)")
     with small_disk(tmp_path / "disk", "8m") as disk, writing(server, database) as writer:
-        backups = Backups(disk)
+        backups = Backups(disk, policy=TOGETHER)
         if when == "before it":
             backups.repository.create()
             backups.inventory(server, database)  # which notes the password there

@@ -21,7 +21,7 @@ from chom_pipelines.restores.targets import plan_restore, restore_into_server
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.scratch import scratch_server
-from chom_pipelines_tests.logical.taking import Backups
+from chom_pipelines_tests.logical.taking import TOGETHER, Backups
 from chom_pipelines_tests.restores.live import (
     NAMES,
     OTHERS,
@@ -49,7 +49,7 @@ class Safety:
 
 @pytest.fixture(scope="module")
 def safety(any_server: PrivateServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Safety]:
-    backups = Backups(tmp_path_factory.mktemp("safety"))
+    backups = Backups(tmp_path_factory.mktemp("safety"), policy=TOGETHER)
     with any_server.connect() as session:
         made_anew(session, any_server.flavour)
     try:
