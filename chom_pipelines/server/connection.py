@@ -14,7 +14,7 @@ import pymysql
 from pymysql.cursors import Cursor, DictCursor
 
 from chom_pipelines.server.driver_errors import error_number, translated
-from chom_pipelines.server.endpoint import Endpoint, Tls
+from chom_pipelines.server.endpoint import Endpoint, Tls, unverified
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -74,11 +74,13 @@ class Session:
             read_timeout=connect_timeout,  # of the handshake only
             program_name="chom",
             ssl=endpoint.tls.context() if endpoint.tls else None,
-            ssl_disabled=endpoint.tls is None and endpoint.socket is not None,
+            ssl_disabled=endpoint.tls is None,
             defer_connect=True,
         )
         raw = cast("Any", self.raw)
         raw._secure = endpoint.socket is not None  # noqa: SLF001  (what PyMySQL says of sockets that it opened itself)
+        if endpoint.tls is None and endpoint.socket is None:
+            raw.ssl, raw.ctx = True, unverified()  # where the server can; PyMySQL's own context reads all authorities
         try:
             self.raw.connect(_opened(endpoint, connect_timeout))
         except (OSError, pymysql.MySQLError) as error:

@@ -29,10 +29,17 @@ _STEPS = (6 * _DAY, _DAY // 4, 900, 30, 1)
 
 _OFFSETS = (
     "SELECT moment, TIMESTAMPDIFF(SECOND, FROM_UNIXTIME(moment), "
-    "CONVERT_TZ(FROM_UNIXTIME(moment), '+00:00', 'SYSTEM')) "
+    "CONVERT_TZ(FROM_UNIXTIME(moment), '+00:00', 'SYSTEM')) AS ahead "
     "FROM JSON_TABLE(%s, '$[*]' COLUMNS (moment BIGINT PATH '$')) moments WHERE FROM_UNIXTIME(moment) IS NOT NULL"
 )
 """Of a session in UTC. Servers whose times end in 2038 have no FROM_UNIXTIME of later ones."""
+
+_CHANGES = (
+    "SELECT moment, ahead FROM (SELECT moment, ahead, LAG(ahead) OVER (ORDER BY moment) AS earlier, "
+    f"LEAD(ahead) OVER (ORDER BY moment) AS later FROM ({_OFFSETS}) offsets) neighbours "
+    "WHERE ahead <> earlier OR ahead <> later OR earlier IS NULL OR later IS NULL"
+)
+"""Of thousands of moments those alone that tell: the first, the last, and both sides of each change."""
 
 _HEAD = struct.Struct(">4sc15x6L")
 _TYPE = struct.Struct(">lBB")
@@ -42,11 +49,14 @@ _ABBREVIATION = b"-00\0"
 
 def read_system_zone(session: Session) -> SystemZone:
     """Ask a server, in a session whose time zone is UTC; needs no privilege."""
-    return system_zone(partial(_offsets, session))
+    return system_zone(partial(_offsets, session, query=_CHANGES))
 
 
 def system_zone(asked: Callable[[Iterable[int]], dict[int, int]]) -> SystemZone:
-    """Of who tells how far it is ahead of UTC at such moments, or leaves one out that it does not know."""
+    """Of who tells how far it is ahead of UTC at such moments.
+
+    It leaves one out that it does not know, and may leave one out that is as the moments beside it are.
+    """
     first, *closer = _STEPS
     found = asked(range(_DAY, _LAST, first))
     begin = min(found)
@@ -102,8 +112,8 @@ def zone_file(zone: SystemZone) -> bytes:
     )
 
 
-def _offsets(session: Session, moments: Iterable[int]) -> dict[int, int]:
-    found = session.rows(_OFFSETS, (json.dumps(list(moments)),))
+def _offsets(session: Session, moments: Iterable[int], query: str = _OFFSETS) -> dict[int, int]:
+    found = session.rows(query, (json.dumps(list(moments)),))
     return {int(moment): int(offset) for moment, offset in found}
 
 

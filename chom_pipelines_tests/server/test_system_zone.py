@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.scratch import ScratchServer, scratch_server
-from chom_pipelines.server.system_zone import SystemZone, read_system_zone, system_zone, zone_file
+from chom_pipelines.server.system_zone import SystemZone, system_zone, zone_file
 from chom_pipelines.server.time_zones import Zones, read_zones
 from chom_pipelines_tests.servers import PrivateServer
 
@@ -54,18 +54,7 @@ def test_the_file_of_what_was_found_is_as_far_ahead_at_every_moment(name: str, c
 
 @pytest.mark.parametrize("name", ODD)
 @FLAVOURS
-def test_a_server_tells_its_machines_zone_to_the_second(
-    flavour: Flavour, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TZ", name)
-    with scratch_server(flavour) as server, Session(server.endpoint) as session:
-        newest = session.value("SELECT FROM_UNIXTIME(4294967295)")
-        assert read_system_zone(session) == zone_of(name, 1 << 32 if newest else END_OF_OLD_TIMES)
-
-
-@pytest.mark.parametrize("name", ODD)
-@FLAVOURS
-def test_a_server_that_stands_in_converts_as_the_source_does(
+def test_a_server_tells_its_machines_zone_to_the_second_and_one_that_stands_in_converts_as_it_does(
     flavour: Flavour, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TZ", name)
@@ -73,6 +62,8 @@ def test_a_server_that_stands_in_converts_as_the_source_does(
         monkeypatch.setenv("TZ", "Asia/Tokyo")
         with Session(source.endpoint) as session:
             zones = read_zones(session)
+            newest = session.value("SELECT FROM_UNIXTIME(4294967295)")
+        assert zones.system == zone_of(name, 1 << 32 if newest else END_OF_OLD_TIMES)
         with scratch_server(flavour, zones=zones) as copy:
             assert local_times(copy) == local_times(source)
             with Session(copy.endpoint) as session:
