@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 UV ?= uv
-N ?= 2
+N ?= 3
 TABLES ?= 1000
 MINUTES ?= 10
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -45,10 +45,10 @@ imports: venv ## which folder may import which
 	$(BIN)/lint-imports
 
 test-only: venv ## pytest; T="path -k name" narrows it, and N=0 runs it in one process
-	$(BIN)/pytest -n $(N) --dist loadfile -m "not long" $(T)
+	$(BIN)/pytest -n $(N) --dist loadfile --no-loadscope-reorder -m "not long" $(T)
 
 test-long: venv packages mysql ## what takes minutes: the oracle, the stream through restarts, kills and cuts, more variants
-	$(BIN)/pytest -n $(N) --dist loadfile -m long
+	$(BIN)/pytest -n $(N) --dist loadfile --no-loadscope-reorder -m long
 
 demo: venv packages ## private MariaDB with sample data, the main job, then the UI
 	$(BIN)/chom demo

@@ -22,6 +22,22 @@ def pytest_configure() -> None:
             signal.signal(number, handler)
 
 
+_FIRST = (
+    *("cli/test_demo", "binlogs/test_filtered", "binlogs/test_surroundings", "proofs/test_drill"),
+    *("binlogs/test_server_options", "cli/test_point_in_time", "cli/test_rescue", "restores/test_permissions"),
+    *("binlogs/test_unlogged", "binlogs/test_no_false_alarm", "binlogs/test_archive_damage", "logical/test_fidelity"),
+    *("logical/test_kill", "proofs/test_distant_store", "defs/binlogs/test_windows", "differential/test_differential"),
+)
+"""Files that take a minute or so: at the end they would keep one process at work, and the others idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files come first; the others keep their order."""
+    here = Path(__file__).parent
+    places = {here / f"{name}.py": place for place, name in enumerate(_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 @pytest.fixture(scope="session")
 def mariadb_server() -> Iterator[PrivateServer]:
     """For fixtures of a wider scope than a test: `with mariadb_server.scope() as server`."""
