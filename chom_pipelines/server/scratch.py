@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chom_pipelines.server.datadir import create_datadir, run_as
+from chom_pipelines.server.datadir import REDO, create_datadir, run_as
 from chom_pipelines.server.directories import MEMORY, MIB, available_memory, claimed_directory, roomy_base
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour, ServerFacts, Version
@@ -40,7 +40,11 @@ _THROW_AWAY = (  # nothing in it need survive a crash
     "--loose-innodb-flush-method=nosync",
     "--innodb-autoinc-lock-mode=2",  # several connections load one table
 )
-_REDO = {Flavour.MARIADB: "--innodb-log-file-size", Flavour.MYSQL: "--loose-innodb-redo-log-capacity"}
+_LEAST_REDO = {
+    # MariaDB 10.11 spins for ever where LOAD DATA fills an empty table with a value larger than its redo log
+    Flavour.MARIADB: 256 * MIB,
+    Flavour.MYSQL: 64 * MIB,  # which it writes when it starts; a value of 300 MiB is loaded all the same
+}
 _GTIDS = {
     Flavour.MARIADB: (),  # it has them always
     Flavour.MYSQL: ("--gtid-mode=ON", "--enforce-gtid-consistency=ON"),
@@ -143,17 +147,18 @@ def start_scratch_server(
         # a socket's path is limited to 107 bytes: it never lies in the directory that the caller or TMPDIR named
         home = stack.enter_context(claimed_directory(MEMORY if MEMORY.is_dir() else Path("/tmp")))  # noqa: S108
         command = [*_COMMON, *_FLAVOURS[flavour]]
-        sizes = _Sizes.of(expected_bytes)
+        sizes = _Sizes.of(flavour, expected_bytes)
         if data_directory is None:
             store = stack.enter_context(claimed_directory(roomy_base(sizes.files, sizes.pool, directory)))
             data = store.path / "data"
-            create_datadir(program, options, data, named_zones=bool(zones.named))
+            ready = sizes.redo if flavour is Flavour.MARIADB and sizes.redo == _LEAST_REDO[flavour] else None
+            create_datadir(program, options, data, named_zones=bool(zones.named), redo=ready)
         else:
             store = stack.enter_context(claimed_directory(directory or Path(tempfile.gettempdir())))
             data = (data_directory if isinstance(data_directory, Path) else data_directory.directory).resolve()
         is_kept = isinstance(data_directory, Path) or bool(data_directory and data_directory.kept)
         if not is_kept:
-            command += [*_THROW_AWAY, f"--innodb-buffer-pool-size={sizes.pool}", f"{_REDO[flavour]}={sizes.redo}"]
+            command += [*_THROW_AWAY, f"--innodb-buffer-pool-size={sizes.pool}", f"{REDO[flavour]}={sizes.redo}"]
         temporary = store.path / "tmp"
         temporary.mkdir()
         place = Place(home.path, data, temporary)
@@ -191,11 +196,6 @@ def with_binary_log(flavour: Flavour, server_id: int, base: str = "binlog") -> t
     return (f"--server-id={server_id}", f"--log-bin={base}", *_BINARY_LOG[flavour], *_GTIDS[flavour])
 
 
-def serving_only(flavour: Flavour) -> tuple[str, ...]:
-    """Options for a scratch server into which nothing is written: it makes a small redo log, and starts the sooner."""
-    return (f"{_REDO[flavour]}=8M",)
-
-
 def as_replica(flavour: Flavour, server_id: int) -> tuple[str, ...]:
     """Options for a scratch server that is to replicate by GTIDs, once it is told from whom and to begin.
 
@@ -221,9 +221,9 @@ class _Sizes:
     files: int
 
     @classmethod
-    def of(cls, expected_bytes: int) -> _Sizes:
+    def of(cls, flavour: Flavour, expected_bytes: int) -> _Sizes:
         pool = max(128 * MIB, min(expected_bytes, available_memory() // 4)) // MIB * MIB
-        # MariaDB 10.11 spins for ever where LOAD DATA fills an empty table with a value larger than its redo log
-        redo = max(256 * MIB, min(expected_bytes // 4, 1024 * MIB)) // MIB * MIB
+        redo = max(_LEAST_REDO[flavour], min(expected_bytes, 256 * MIB), min(expected_bytes // 4, 1024 * MIB))
+        redo = redo // MIB * MIB
         # data and indexes while both a table and its rebuilt copy exist; system tables, undo and temporary files
         return cls(pool, redo, expected_bytes * 5 // 2 + redo + 256 * MIB)

@@ -97,14 +97,10 @@ class Archive:
         return (base.parent / file).read_bytes()
 
 
-_SMALL_REDO = {Flavour.MARIADB: ("--innodb-log-file-size=64M",), Flavour.MYSQL: ("--innodb-redo-log-capacity=64M",)}
-"""Enough for what tests write; a larger one takes a tenth of a second more of each server that is started."""
-
-
 @contextmanager
 def archived_server(flavour: Flavour, options: Sequence[str] = ()) -> Iterator[PrivateServer]:
     """Start a server of its own: what is done to its binary log is nobody else's business."""
-    with private_server(flavour, (*_SMALL_REDO[flavour], *options)) as server:
+    with private_server(flavour, options) as server:
         with server.connect() as session:
             session.execute("CREATE DATABASE shop")
             session.execute("CREATE TABLE shop.t (id INT AUTO_INCREMENT PRIMARY KEY, s TEXT)")

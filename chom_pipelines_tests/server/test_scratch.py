@@ -318,6 +318,25 @@ def test_no_secret_of_the_environment_reaches_it(flavour: Flavour, monkeypatch: 
             assert (found["TZ"], found["PATH"]) == ("UTC", os.environ["PATH"])
 
 
+def test_mariadb_finds_its_redo_log_made_and_that_takes_no_room_before_it_is_written() -> None:
+    with scratch_server(Flavour.MARIADB) as server:
+        log = (server.directory / "ib_logfile0").stat()
+        assert log.st_size == 256 << 20
+        assert log.st_blocks * 512 < log.st_size // 8
+        assert "Resizing redo log" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("around", [b"", b"x"], ids=["hole at both ends", "data at both ends"])
+def test_a_file_with_holes_is_copied_as_it_is(tmp_path: Path, around: bytes) -> None:
+    block = 1 << 16
+    content = around + bytes(5 * block) + b"between" + bytes(3 * block) + around
+    (tmp_path / "made").write_bytes(content)
+    datadir._dig_holes(tmp_path / "made")
+    datadir._copied_with_holes(str(tmp_path / "made"), str(tmp_path / "copy"))
+    assert (tmp_path / "made").read_bytes() == (tmp_path / "copy").read_bytes() == content
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["copy", "made"]
+
+
 @pytest.mark.parametrize("flavour", Flavour)
 def test_no_secret_of_the_environment_reaches_what_initialises_it(
     flavour: Flavour, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -27,7 +27,7 @@ from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import literal
-from chom_pipelines.server.scratch import free_port, listening_on, scratch_server, serving_only, with_binary_log
+from chom_pipelines.server.scratch import free_port, listening_on, scratch_server, with_binary_log
 
 _USER = "chom_replay"
 _SERVER_ID = 2_147_483_001
@@ -52,7 +52,7 @@ def replay_by_replication(
     base = files[0].path.with_suffix("")
     base.with_suffix(".index").write_text("".join(f"{file.path}\n" for file in files))
     port, password = free_port(), secrets.token_urlsafe(24)
-    options = (*with_binary_log(flavour, _SERVER_ID, str(base)), *serving_only(flavour))
+    options = with_binary_log(flavour, _SERVER_ID, str(base))
     options = taking(options, gtids=bool(end.gtid))
     with scratch_server(flavour, options=(*options, *listening_on(port))) as server:
         with Session(server.endpoint) as session:
