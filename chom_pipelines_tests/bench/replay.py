@@ -136,7 +136,10 @@ def _logged(server: PrivateServer) -> int:
 
 
 def compared(archive: Archive, place: BeforePlace, rounds: int) -> int:
-    """Let everyone replay in turn, print it, and return how many copies differ."""
+    """Let everyone replay in turn, print it, and return how many copies differ.
+
+    Ratios are medians of each round's own: machines are quicker in one minute than in another.
+    """
     with archive.server.connect() as session:
         wanted = _sums(session)
     contestants = [
@@ -161,7 +164,8 @@ def compared(archive: Archive, place: BeforePlace, rounds: int) -> int:
     print(f"\n{transactions:,} transactions, {size / 1e6:.0f} MB\n{'':30s}  wall s   trx/s    MB/s  by hand/it")
     for each in contestants:
         rate, speed = transactions / each.wall, size / 1e6 / each.wall
-        print(f"{each.name:30s} {each.wall:7.2f} {rate:7.0f} {speed:7.1f} {contestants[0].wall / each.wall:11.2f}")
+        times = statistics.median(hand / own for hand, own in zip(contestants[0].seconds, each.seconds, strict=True))
+        print(f"{each.name:30s} {each.wall:7.2f} {rate:7.0f} {speed:7.1f} {times:11.2f}")
     print(flush=True)
     return different
 
