@@ -15,7 +15,7 @@ import sys
 import tarfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,10 @@ Message = dict[str, Any]
 
 
 class Worker:
-    """Holds the connection and does tasks."""
+    """Holds the connection and does tasks; `send` is told how far it is, and else the owner through the pipe."""
 
-    def __init__(self, setup: Message) -> None:
+    def __init__(self, setup: Message, send: Callable[[Message], None] | None = None) -> None:
+        self.send = send or _send
         self.endpoint = Endpoint.from_json(setup["endpoint"])
         self.folder: Folder | None = None
         if setup["folder"]:
@@ -81,7 +82,7 @@ class Worker:
     def tell(self) -> None:
         """Send the bytes and rows since the last time."""
         if self.done_bytes:
-            _send({"progress": [self.done_bytes, self.done_rows]})
+            self.send({"progress": [self.done_bytes, self.done_rows]})
         self.done_bytes = self.done_rows = 0
         self.told = time.monotonic()
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from chom_pipelines.logical.catalog import Catalog
-from chom_pipelines.logical.pool import Setup, pool
+from chom_pipelines.logical.pool import Message, Setup, pool
 from chom_pipelines.logical.ranges import Range
 from chom_pipelines.logical.snapshot import NO_SQL_MODE, STATEMENTS
 from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.logical.work import Work
+from chom_pipelines.logical.worker import Worker
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.payloads import Table
 from chom_pipelines.restores.plan import PlannedTable
@@ -57,11 +58,27 @@ def read_back(
         done += size
         report(done, total, "compare the restored copy")
 
-    tasks = work.tasks()  # small tables are one: a process for nothing takes as long to start as one for something
-    with pool(min(threads, len(tasks)), Setup(target, STATEMENTS)) as workers:
-        for task, answer in workers.run(tasks, progress):
-            work.add(task, answer)
+    for task, answer in _answered(work.tasks(), Setup(target, STATEMENTS), threads, progress):
+        work.add(task, answer)
     return work.result()
+
+
+def _answered(
+    tasks: Sequence[Message], setup: Setup, threads: int, progress: Callable[[int, int], None]
+) -> Iterator[tuple[Message, Message]]:
+    """Each task with its result; `progress` is told bytes and rows since it was last.
+
+    What is a single task, as small tables are together, is done here: a process would take longer to start.
+    """
+    processes = min(threads, len(tasks))
+    if processes > 1:
+        with pool(processes, setup) as workers:
+            yield from workers.run(tasks, progress)
+    elif tasks:
+        worker = Worker(setup.to_json(), send=lambda message: progress(*message["progress"]))
+        with worker.session:
+            for task in tasks:
+                yield task, worker.answer({"task": task})["result"]
 
 
 def difference(table: Table, copy: Table) -> str:
