@@ -44,7 +44,7 @@ def large(mariadb: PrivateServer) -> str:
 
 @pytest.fixture
 def deployed(mariadb: PrivateServer, large: str, tmp_path: Path) -> Deployment:
-    return Deployment.of(tmp_path, mariadb, (large,), compression="xz", level=9, verification="none")
+    return Deployment.of(tmp_path, mariadb, (large,), compression="xz", level=9, verification="none", threads=2)
 
 
 def awaited(true: Callable[[], bool]) -> None:
