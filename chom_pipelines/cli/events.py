@@ -20,6 +20,7 @@ from chom_pipelines.cli import output
 from chom_pipelines.cli.opening import backups_of
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.inventory.models import Server
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -65,7 +66,7 @@ def find_events(
         archived, newest, ways = known.histories, known.newest, whole_ways(known)
         found = (event for history in archived for event in events(history, search, keyring, newest=history is newest))
         if json:
-            shown = [_as_json(each, ways) for each in found]
+            shown = [_as_json(each, ways, chosen) for each in found]
             body = {"server": chosen.name, "events": shown, "not_searched": _not_searched(archived, search)}
             output.document("events", body)
             count = len(shown)
@@ -73,7 +74,7 @@ def find_events(
             count, typed = 0, {"--server": server, "--config": config and str(config)}
             given = "".join(f" {name} {quote(value)}" for name, value in typed.items() if value)
             for count, each in enumerate(found, 1):  # noqa: B007  (the number of all)
-                _print(each, given, restorable=_is_restorable(each, ways))
+                _print(each, given, _why_not(each, ways, chosen))
             if not count:
                 fewer = f"; --rows 1 finds changes of fewer than {output.amount(rows, 'row')}" if rows > 1 else ""
                 typer.echo(f"nothing is found in the archive of {chosen.name}{fewer}")
@@ -105,11 +106,24 @@ def _not_searched(archived: Sequence[History], search: Search) -> list[str]:
     return found
 
 
-def _is_restorable(event: Event, ways: Sequence[Way]) -> bool:
-    return leads_before(ways, event.history, event.file, event.entry.start)
+def _why_not(event: Event, ways: Sequence[Way], server: Server) -> str:
+    """Why what it changed cannot be restored as it was before; "" where it can."""
+    databases = {database for database, _ in _tables(event)}
+    if server.databases and databases and not databases & set(server.databases):
+        are = "is" if len(databases) == 1 else "are"
+        return f"nothing of it can be restored: {', '.join(sorted(databases))} {are} not backed up"
+    if not leads_before(ways, event.history, event.file, event.entry.start):
+        return "what was before it cannot be restored: no full backup and unbroken archive lead there"
+    return ""
 
 
-def _print(event: Event, given: str, *, restorable: bool) -> None:
+def _tables(event: Event) -> set[tuple[str, str]]:
+    """The tables that it concerns; of a whole database, without a name."""
+    named = (table for statement in event.statements for table in statement.tables)
+    return {*((each.database, each.table) for each in event.rows), *named}
+
+
+def _print(event: Event, given: str, why_not: str) -> None:
     gtid = f"  GTID {event.entry.gtid}" if event.entry.gtid else ""
     typer.secho(f"{output.utc_text(event.time)}  {event.before}{gtid}", bold=True)
     for rows in event.rows:
@@ -119,16 +133,15 @@ def _print(event: Event, given: str, *, restorable: bool) -> None:
         shown = text if len(text) <= _TEXT else f"{text[:_TEXT]}…"
         where = f"in {statement.database}: " if statement.database else ""
         typer.echo(f"  {output.printable(where + shown)}")
-    if restorable:
-        typer.echo(f"  all that was before it: chom restore --before {event.before} {_destination(event)}{given}")
+    if why_not:
+        typer.echo(f"  {output.printable(why_not)}")
     else:
-        typer.echo("  what was before it cannot be restored: no full backup and unbroken archive lead there")
+        typer.echo(f"  all that was before it: chom restore --before {event.before} {_destination(event)}{given}")
 
 
 def _destination(event: Event) -> str:
     """Where to, as an example that runs: beside the original where one database is concerned."""
-    tables = {(each.database, each.table) for each in event.rows}
-    tables |= {table for statement in event.statements for table in statement.tables}
+    tables = _tables(event)
     databases = {database for database, _ in tables}
     made = any(each.does is Does.CREATE and each.object == "database" for each in event.statements)
     names = ",".join(sorted(f"{database}.{table}" for database, table in tables))
@@ -152,7 +165,7 @@ def _changed(rows: TableRows) -> str:
     return f"{rows.database}.{rows.table}: {', '.join(told) or 'rows changed'}{more}"
 
 
-def _as_json(event: Event, ways: Sequence[Way]) -> dict[str, Any]:
+def _as_json(event: Event, ways: Sequence[Way], server: Server) -> dict[str, Any]:
     entry = event.entry
     return {
         "history": event.history,
@@ -162,7 +175,7 @@ def _as_json(event: Event, ways: Sequence[Way]) -> dict[str, Any]:
         "end": entry.end,
         "gtid": entry.gtid,
         "before": event.before,
-        "restorable": _is_restorable(event, ways),
+        "restorable": not _why_not(event, ways, server),
         "rows": [each._asdict() for each in event.rows],
         "statements": [each._asdict() for each in event.statements],
     }

@@ -24,6 +24,7 @@ from chom_pipelines.repository.manifest import Coordinates, Position
 from chom_pipelines.server.connection import IDLE_SECONDS, Session, error_number
 from chom_pipelines.server.driver_errors import DEADLOCK
 from chom_pipelines.server.facts import ServerFacts
+from chom_pipelines.server.identifiers import literal
 
 LOCK_SECONDS = 10
 """The longest that writers may be held up by the wait; web requests commonly time out at 30 s."""
@@ -46,6 +47,7 @@ POSITION = "SHOW STATUS LIKE 'binlog_snapshot_%'"
 """Where a snapshot of MariaDB itself says it stands."""
 
 _BLOCKERS = 3
+_NOTES = 10
 
 
 @contextmanager
@@ -116,7 +118,7 @@ def frozen(session: Session, facts: ServerFacts, begin: Begin) -> Frozen:
         for rows in answers:
             snapshot = {name.lower(): value for name, value in rows}
             found = snapshot.get("binlog_snapshot_file"), snapshot.get("binlog_snapshot_position")
-            if found != (end.file, str(end.position)):
+            if found != (end.file, str(end.position)) and not _same_but_for_notes(session, found, end):
                 message = f"a snapshot stands at {found[0]}:{found[1]}, not at {end.file}:{end.position}"
                 raise BackupFailedError(message, "run again; report it if it happens again")
     return Frozen(Coordinates(end=end, purged=purged), as_of, held, replication, prepared)
@@ -127,6 +129,21 @@ def _position(session: Session, facts: ServerFacts) -> Position | None:
     if row is None:
         return None
     return Position(file=_text(row[0]), position=int(row[1]), gtid=_variable(session, facts.gtid_variable))
+
+
+def _same_but_for_notes(session: Session, found: tuple[str | None, str | None], end: Position) -> bool:
+    """Whether nothing lies between but what MariaDB notes in its log by itself, a moment after it began a file.
+
+    A snapshot's own position leaves such a note out until the next commit.
+    """
+    if found[0] != end.file or not found[1]:
+        return False
+    at = int(found[1])
+    for event in session.dicts(f"SHOW BINLOG EVENTS IN {literal(end.file)} FROM {at} LIMIT {_NOTES}"):
+        if at == end.position or event["Event_type"] != "Binlog_checkpoint":
+            break
+        at = int(event["End_log_pos"])
+    return at == end.position
 
 
 def _variable(session: Session, name: str | None) -> str | None:

@@ -25,7 +25,7 @@ def test_a_moment_in_no_window_is_refused_with_the_newest_gap_before_it(hours: f
     found = Recoverable((full(0.5), full(8.5)), (history(*segments),), {}, {})
     with pytest.raises(RestoreRefusedError, match=f"in no window: mysql-bin.00000{missing} is missing") as caught:
         way_to(AtTime(at(hours)), found)
-    near = "2026-01-02 02:00:00 UTC is the last one before it, 2026-01-02 08:30:00 UTC the first one after it"
+    near = "2026-01-02 02:00:00 UTC is the last one before it, 2026-01-02 08:30:00 UTC is the first one after it"
     assert near in caught.value.remedy
 
 
@@ -39,6 +39,13 @@ def test_the_archive_is_not_said_to_end_where_a_gap_does(hours: float, *, beyond
     assert ("in no window: mysql-bin.000002 is missing" in caught.value.what) is not beyond
     assert ("`chom backup --type incremental` archives what" in caught.value.remedy) is beyond
     assert "2026-01-02 02:00:00 UTC is the last one before it" in caught.value.remedy
+
+
+def test_of_a_transaction_that_is_not_archived_it_is_said_where_the_archive_ends() -> None:
+    found = Recoverable((full(0.5),), (history(*map(segment, range(3))),), {}, {})
+    way_to(ThroughGtid("0-11-30"), found)
+    with pytest.raises(RestoreRefusedError, match="it is not in the archive, which ends at 0-11-30"):
+        way_to(ThroughGtid("0-11-31"), found)
 
 
 def test_all_that_is_archived_ends_with_the_log_or_with_a_later_full_backup() -> None:

@@ -362,6 +362,25 @@ def test_a_plan_that_had_to_be_recovered_names_the_real_backup_and_what_it_is_of
     assert (body["backup"], body["proved"].startswith("basic passed")) == (emptied_anew.latest.id, True)
 
 
+def test_of_a_database_that_is_not_backed_up_no_command_is_printed(
+    on_both: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = on_both.server.fresh_database()
+    assert on_both.chom("backup", "--verification", "none") == 0
+    with on_both.server.connect() as session:
+        session.execute(f"CREATE TABLE {other}.leads (id INT PRIMARY KEY)")
+        session.execute(f"DROP TABLE {other}.leads")
+    assert on_both.chom("backup", "--type", "incremental") == 0
+    capsys.readouterr()
+    search = ("events", "--table", f"{other}.leads", "--kind", "drop")
+    assert on_both.chom(*search) == 0
+    told = capsys.readouterr().out
+    assert f"nothing of it can be restored: {other} is not backed up" in told
+    assert "chom restore" not in told
+    _, body = on_both.document(capsys, *search)
+    assert [each["restorable"] for each in body["events"]] == [False]
+
+
 def test_what_was_before_the_oldest_full_backup_is_found_and_said_not_to_come_back(
     on_both: Setting, capsys: pytest.CaptureFixture[str]
 ) -> None:

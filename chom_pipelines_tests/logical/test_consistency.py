@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.errors import DefinitionChangedError, LockNotObtainedError
+from chom_pipelines.errors import BackupFailedError, DefinitionChangedError, LockNotObtainedError
 from chom_pipelines.logical import snapshot
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.manifest import Manifest
@@ -200,3 +200,27 @@ def _wait_until_it_runs(session: Session, connection: int) -> None:
             return
         threading.Event().wait(0.05)
     raise AssertionError("the blocking statement does not run")
+
+
+def test_a_note_that_the_server_makes_in_its_log_by_itself_is_no_transaction_that_a_snapshot_lacks(
+    mariadb: PrivateServer,
+) -> None:
+    database = mariadb.fresh_database()
+    with mariadb.connect() as session:
+        session.execute("FLUSH BINARY LOGS")
+        file, end, *_ = session.rows("SHOW MASTER STATUS")[0]
+        notes = [row for row in session.dicts(f"SHOW BINLOG EVENTS IN '{file}'") if row["End_log_pos"] == int(end)]
+        assert [row["Event_type"] for row in notes] == ["Binlog_checkpoint"]
+        before = str(notes[0]["Pos"])
+
+        def frozen(position: str) -> snapshot.Frozen:
+            stands = [["Binlog_snapshot_file", file], ["Binlog_snapshot_position", position]]
+            return snapshot.frozen(session, mariadb.facts, lambda _: [stands])
+
+        standing = frozen(before).coordinates.end
+        assert standing
+        assert (standing.file, standing.position) == (file, int(end))
+        session.execute(f"CREATE TABLE {quote(database)}.later (id INT)")
+        for position in (before, end):
+            with pytest.raises(BackupFailedError, match=f"a snapshot stands at {file}:{position}, not at"):
+                frozen(str(position))

@@ -181,12 +181,22 @@ def _why(target: Target, found: Recoverable) -> str:
         return _why_not_then(target, found)
     if isinstance(target, ThroughGtid) and all(_holds(full, target) for full in found.fulls):
         return "every full backup holds it already"
-    if isinstance(target, BeforePlace) and (missing := _missing(target, found)):
+    if missing := _missing(target, found) if isinstance(target, BeforePlace) else _not_archived(target, found):
         return missing
     if len(found.histories) > 1 and not (isinstance(target, BeforePlace) and target.history):
         newest = f"in {found.newest.name}, the newest history" if found.newest else "as one history is of no use at all"
         return f"no full backup and unbroken archive lead there, {newest}"
     return "no full backup and unbroken archive lead there"
+
+
+def _not_archived(target: ThroughGtid, found: Recoverable) -> str:
+    """That the archive does not have it, with where it ends; "" where it has it."""
+    newest = found.newest.last if found.newest else None
+    ends = [last.after for history in found.histories if (last := history.last) and last.after]
+    flavours = {full.flavour for full in found.fulls}
+    if not ends or any(covers(flavour, end, target.gtid) for flavour in flavours for end in ends):
+        return ""
+    return f"it is not in the archive, which ends at {newest.after}" if newest else "it is not in the archive"
 
 
 def _missing(target: BeforePlace, found: Recoverable) -> str:
@@ -233,7 +243,7 @@ def _nearest(target: Target, found: Recoverable) -> str:
         before = max((each.latest for each in windows.intervals if each.latest < target.moment), default=None)
         after = min((each.earliest for each in windows.intervals if each.earliest > target.moment), default=None)
         near = [f"{utc_text(moment)} is the last one before it" for moment in (before,) if moment]
-        near += [f"{utc_text(moment)} the first one after it" for moment in (after,) if moment]
+        near += [f"{utc_text(moment)} is the first one after it" for moment in (after,) if moment]
         said = f"`chom windows` lists what can be restored: {', '.join(near)}" if near else ""
         if found.fulls and _is_beyond(target, found):
             archived = "`chom backup --type incremental` archives what the server has written since, and --at latest"
