@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from chom_pipelines.binlogs.format.conversions import Conversion, conversions
 from chom_pipelines.binlogs.format.events import Query
 from chom_pipelines.binlogs.format.gtid_events import MysqlGtidEvent
 from chom_pipelines.binlogs.format.gtid_position import MariadbGtid
@@ -34,6 +35,7 @@ class OpenTransaction:
     statement_count: int = 0
     zones: set[str] = field(default_factory=set)
     textual: frozenset[str] = frozenset()
+    conversions: set[Conversion] = field(default_factory=set)
 
     def take(self, query: Query, flavour: Flavour) -> Ending | None:
         """Take a statement of a server of this family, and return how it ends the transaction, if it does."""
@@ -57,6 +59,7 @@ class OpenTransaction:
         self.statement_count += 1
         statement = understand(query.text, query.database, flavour, query.sql_mode)
         self.textual |= statement.changes
+        self.conversions.update(conversions(query.text, statement, Dialect(flavour, query.sql_mode)))
         if len(self.statements) < _MOST_STATEMENTS:
             names = query.has_directory and (
                 query.is_cut or names_directory(query.text, Dialect(flavour, query.sql_mode))
@@ -89,4 +92,5 @@ class OpenTransaction:
             self.statement_count,
             tuple(self.zones),
             self.textual,
+            tuple(self.conversions),
         )

@@ -51,7 +51,7 @@ class Filtered:
     def refuse(self) -> None:
         """Raise RestoreRefusedError where the log has a statement that takes a table which the backup does not have."""
         for each, statement in self.recovery.notes.crossing:
-            lacking = [name for name in statement.needs if not self._has(name[0])]
+            lacking = [name for name in statement.needs if not self.has(name[0])]
             if lacking and self._is_replayed(statement):
                 what = (
                     f"{statement.does.value.upper()} {statement.object.upper()} at {each.label} takes "
@@ -68,7 +68,7 @@ class Filtered:
                 if self._is_replayed(statement) and self._loses_by(parent[0]):
                     yield _by_key(f"a foreign key of {'.'.join(statement.tables[0])}, made at {each.label},", parent)
         for name, each in self.recovery.notes.textual.items():
-            if name.lower() not in SYSTEM_DATABASES and not self._has(name):  # the server's own have no triggers
+            if name.lower() not in SYSTEM_DATABASES and not self.has(name):  # the server's own have no triggers
                 what = (
                     f"changes of {name or 'an unknown database'} were logged as text, the first at {each.label}: what "
                     f"they did to {_listed(self.databases or ())} by triggers, functions or views is not in the log"
@@ -79,7 +79,7 @@ class Filtered:
     def lost_by_keys(self, session: Session) -> Iterator[RestoreRefusedError]:
         """The same of foreign keys that the private server has now."""
         for database, table, key, parent, name in session.rows(_KEYS) if self.recovery.files else ():
-            if self._has(database) and self._loses_by(parent):
+            if self.has(database) and self._loses_by(parent):
                 yield _by_key(f"the foreign key {key} of {database}.{table}", (parent, name))
 
     @contextmanager
@@ -112,14 +112,15 @@ class Filtered:
                 name = statement.tables[0][1]
                 session.execute(_STANDS_FOR[kind].format(f"{quote(database)}.{quote(name)}"))
 
-    def _has(self, database: str) -> bool:
+    def has(self, database: str) -> bool:
+        """The backup has that database."""
         return self.databases is None or self._same(database) in map(self._same, self.databases)
 
     def _same(self, name: str) -> str:
         return name.lower() if any_case(self.source) else name
 
     def _is_replayed(self, statement: Statement) -> bool:
-        return any(self._has(database) for database, _ in (*statement.tables, *statement.also))
+        return any(self.has(database) for database, _ in (*statement.tables, *statement.also))
 
     def _loses_by(self, parent: str) -> bool:
         """Changes of rows in that database may have changed others by a foreign key, and the log does not have these.
@@ -127,7 +128,7 @@ class Filtered:
         Where statements are logged as text, they are done again, and not what they have changed.
         """
         is_logged = self.source.variables.get(_NATIVE_KEYS) == "OFF" and not self.recovery.notes.textual
-        return not is_logged and not self._has(parent)
+        return not is_logged and not self.has(parent)
 
 
 def _by_key(key: str, parent: Name) -> RestoreRefusedError:
