@@ -285,6 +285,56 @@ def test_what_only_names_other_databases_is_replayed(flavour: Flavour, tmp_path:
         assert recovered(archived, place)[1] == asked(archived, IN_SHOP)
 
 
+def test_programs_go_and_come_with_their_database(flavour: Flavour, tmp_path: Path) -> None:
+    made = "CREATE PROCEDURE other.p() SELECT {}", "CREATE EVENT other.e ON SCHEDULE EVERY 1 DAY DISABLE DO DO {}"
+    with shop(flavour, tmp_path) as archived:
+        archived.work("CREATE FUNCTION other.f() RETURNS INT DETERMINISTIC RETURN 1")
+        archived.backups.take(archived.server, "shop")
+        archived.work(
+            *(each.format(1) for each in made),
+            "ALTER FUNCTION other.f COMMENT 'there before'",
+            *("DROP DATABASE other", "CREATE DATABASE other"),
+            "CREATE FUNCTION other.f() RETURNS INT DETERMINISTIC RETURN 2",
+            *(each.format(2) for each in made),
+            *("DROP DATABASE other", "CREATE DATABASE IF NOT EXISTS other"),
+            *(each.format(3) for each in made),
+            *("CREATE DATABASE third", "CREATE PROCEDURE third.p() SELECT 1"),
+            *("DROP DATABASE third", "CREATE DATABASE third", "CREATE PROCEDURE third.p() SELECT 2"),
+            "CREATE TABLE third.t (id INT PRIMARY KEY)",
+            "INSERT INTO shop.t (s) VALUES ('d')",
+        )
+        place = archived_now(archived)
+        assert recovered(archived, place)[1] == asked(archived, IN_SHOP)
+        databases = "SELECT schema_name FROM information_schema.schemata WHERE schema_name IN ('other', 'third')"
+        assert recovered(archived, place, databases)[1] == []
+
+
+def test_what_a_function_of_another_database_changes_is_not_left_out_unsaid(flavour: Flavour, tmp_path: Path) -> None:
+    function = (
+        "CREATE FUNCTION {}(x INT) RETURNS INT DETERMINISTIC BEGIN INSERT INTO shop.log VALUES (x); RETURN x; END"
+    )
+    options = ("--binlog-format=MIXED", "--log-bin-trust-function-creators=ON")
+    with shop(flavour, tmp_path, options) as archived:
+        archived.work(
+            "CREATE TABLE shop.log (id INT PRIMARY KEY)", *(function.format(name) for name in ("shop.f", "other.f"))
+        )
+        archived.backups.take(archived.server, "shop")
+        archived.work("SELECT shop.f(4)", "DO shop.f(5)")
+        before, own = archived_now(archived), asked(archived, LOGGED)
+        assert recovered(archived, before, LOGGED)[1] == own
+        at = here(archived)
+        archived.work("SELECT other.f(7)", "DROP FUNCTION other.f")
+        behind = archived_now(archived)
+        assert asked(archived, LOGGED) != own
+        error = refused(archived, behind)
+        assert "changes rows by the function other.f, and the backup has shop alone" in error.what
+        assert f"--before {at.file}:{at.position}" in error.remedy
+        archived.backups.take(archived.server, "shop")
+        archived.work(function.format("other.g"), "SELECT other.g(8)")
+        made = archived_now(archived)
+        assert recovered(archived, made, LOGGED, accept_losses=True)[1] == asked(archived, LOGGED)
+
+
 def test_names_that_differ_in_case_only_are_one_where_the_server_takes_them_so(
     flavour: Flavour, tmp_path: Path
 ) -> None:

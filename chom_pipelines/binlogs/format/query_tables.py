@@ -175,8 +175,7 @@ class _Query:
 def changed_databases(reader: Reader, database: str) -> frozenset[str]:
     """Of the tables that a statement of rows changes, or of all that it joins with these; `database` is the default.
 
-    UNKNOWN is among them where it cannot be told. Of CALL, SELECT and DO there are none: what a function does is logged
-    as its call, which names no table.
+    UNKNOWN is among them where it cannot be told. Of CALL, SELECT and DO there are none: see `called_function`.
     """
     verb, query = reader.step().word, _Query(reader, database, _At.COMMON)
     if verb == "WITH":
@@ -193,3 +192,14 @@ def changed_databases(reader: Reader, database: str) -> frozenset[str]:
         return frozenset({found[0] if found else UNKNOWN})
     query.go_on({"UPDATE": _At.TABLE, "DELETE": _At.SELECTED}.get(verb, _At.ELSEWHERE))
     return frozenset(name for name, _ in query.tables(first_list=True)) or frozenset({UNKNOWN})
+
+
+def called_function(reader: Reader) -> Name | None:
+    """The function that a SELECT or DO calls; None: none.
+
+    Where one changes rows, servers log its call, by its whole name. What a procedure does is logged by itself.
+    """
+    if (reader.peek(2).word, reader.peek(4).word) != (".", "("):
+        return None
+    reader.step()
+    return reader.table("")

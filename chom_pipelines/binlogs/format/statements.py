@@ -10,7 +10,7 @@ from itertools import pairwise
 from chom_pipelines.binlogs.format.concerned import Concerned, altered, created, dropped, one, renamed
 from chom_pipelines.binlogs.format.event_clauses import EventClauses, event_clauses
 from chom_pipelines.binlogs.format.lexemes import Dialect, Kind, Reader
-from chom_pipelines.binlogs.format.query_tables import Name, changed_databases
+from chom_pipelines.binlogs.format.query_tables import Name, called_function, changed_databases
 from chom_pipelines.binlogs.format.secrets import without_literals, without_secrets
 from chom_pipelines.server.facts import Flavour
 
@@ -40,6 +40,7 @@ _OF_TABLES = {"TABLE", "TABLES", "VIEW", "SEQUENCE"}
 _SYNONYMS = {"TABLES": "TABLE", "SCHEMA": "DATABASE"}
 _OF_ACCOUNTS = {"USER", "SERVER"}
 _REPLICATION = {"MASTER", "REPLICATION", "SLAVE", "REPLICA", "GROUP_REPLICATION"}
+_CALLS = {"SELECT", "DO"}
 _CHANGES_ROWS = {"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "CALL", "WITH", "SELECT", "DO"}
 
 
@@ -76,7 +77,8 @@ class Statement:
     the text of statements that may hold a password there are no string literals but those of accounts.
 
     `also`, `needs` and `leads_to` are further tables, and `draws` says what it fills in: see `Concerned`. `changes` are
-    the databases whose rows one that does ROWS changes by name: see `changed_databases`.
+    the databases whose rows one that does ROWS changes by name, see `changed_databases`; `calls` is the function whose
+    call it is.
     """
 
     does: Does
@@ -93,6 +95,7 @@ class Statement:
     draws: bool = False
     changes: frozenset[str] = frozenset()
     event: EventClauses | None = None
+    calls: Name | None = None
 
     @property
     def may_make_files(self) -> bool:
@@ -133,8 +136,9 @@ def _read(text: bytes, database: str, dialect: Dialect) -> Statement:
     word, begin = reader.peek().word, max(reader.peek().start, 0)
     kept = _kept(whole, begin if begin > _BEGIN else 0)
     if word in _CHANGES_ROWS:
-        changes = changed_databases(reader, database)
-        return Statement(Does.ROWS, without_secrets(kept, database), database, changes=changes)
+        calls = called_function(reader) if word in _CALLS else None
+        changes = frozenset({calls[0]}) if calls else changed_databases(reader, database)
+        return Statement(Does.ROWS, without_secrets(kept, database), database, changes=changes, calls=calls)
     upper = whole.upper()
     return _defining(
         reader, kept, database, names_more=any(word in upper for word in _MORE) or upper.count("TABLE") > 1

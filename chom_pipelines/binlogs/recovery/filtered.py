@@ -7,17 +7,19 @@ and views where a statement is logged as text. What takes a table of another dat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from chom_pipelines.binlogs.format.lexemes import Dialect
 from chom_pipelines.binlogs.format.query_tables import Name
-from chom_pipelines.binlogs.format.statements import Does, Statement
+from chom_pipelines.binlogs.format.statements import Does, Statement, beginning
 from chom_pipelines.binlogs.recovery.preparing import Recovery
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.repository.manifest import SourceServer
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.facts import SYSTEM_DATABASES
+from chom_pipelines.server.facts import SYSTEM_DATABASES, Flavour
 from chom_pipelines.server.identifiers import quote
 
 _NATIVE_KEYS = "innodb_native_foreign_keys"
@@ -49,7 +51,7 @@ class Filtered:
     source: SourceServer
 
     def refuse(self) -> None:
-        """Raise RestoreRefusedError where the log has a statement that takes a table which the backup does not have."""
+        """Raise RestoreRefusedError where the log takes a table, or calls a function, that the backup does not have."""
         for each, statement in self.recovery.notes.crossing:
             lacking = [name for name in statement.needs if not self.has(name[0])]
             if lacking and self._is_replayed(statement):
@@ -60,6 +62,15 @@ class Filtered:
                 others = _listed(name[0] for name in lacking)
                 before = f"restore to the place before it, with --before {each.file}:{each.transaction.start}"
                 raise RestoreRefusedError(what, f"{before}; for the future, back up {others} as well")
+
+        for (database, name), each in self.recovery.notes.calls.items():
+            if not self.has(database):
+                what = (
+                    f"the statement at {each.label} changes rows by the function {database}.{name}, and the backup has "
+                    f"{_listed(self.databases or ())} alone: what it changed is not in the log"
+                )
+                before = f"restore to the place before it, with --before {each.file}:{each.transaction.start}"
+                raise RestoreRefusedError(what, f"{before}; for the future, log with binlog_format = ROW")
 
     def lost_by_log(self) -> Iterator[RestoreRefusedError]:
         """What the log says that may be lost: the errors that a restore ends with, unless losses are accepted."""
@@ -82,6 +93,19 @@ class Filtered:
             if self.has(database) and self._loses_by(parent):
                 yield _by_key(f"the foreign key {key} of {database}.{table}", (parent, name))
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """With which a replica executes what concerns these databases by name.
+
+        Of the others it executes what makes or drops one as a whole, as programs go with their database: those are
+        executed whatever database they are of.
+        """
+        if self.databases is None:
+            return ()
+        patterns = [f"{_pattern(name)}.%" for name in self.databases]
+        patterns += [f"{_pattern(name)}." for name in self._others]  # which no table's name is like
+        return tuple(f"--replicate-wild-do-table={each}" for each in patterns)
+
     @contextmanager
     def strangers(self, session: Session) -> Iterator[None]:
         """Have empty databases for what servers do not leave out by itself where only some databases are replicated.
@@ -89,28 +113,44 @@ class Filtered:
         What a statement does to a routine or an event is executed whatever database it is of, and fails without one, or
         without that routine or event; so does one that moves a table there.
         """
-        there = {self._same(str(name)) for (name,) in session.rows("SHOW DATABASES")}
-        named = {self._same(name) for name in self.recovery.notes.databases}
-        strangers = [] if self.databases is None else sorted(named - there)
+        firsts = self._firsts
+        makes = {database for (kind, database, _), each in firsts.items() if kind == "database" and self._is_new(each)}
+        there = self._there(session)
+        strangers = [name for name in self._others if name not in there and name not in makes]
         for name in strangers:
             session.execute(f"CREATE DATABASE {quote(name)}")
-        self._make_programs(session, strangers)
-        yield
-        if strangers:
-            session.execute("SET SESSION foreign_key_checks = 0")  # a table that was moved there may be referred to
-        for name in strangers:
-            session.execute(f"DROP DATABASE {quote(name)}")
-        session.execute("SET SESSION foreign_key_checks = DEFAULT")
-
-    def _make_programs(self, session: Session, databases: Sequence[str]) -> None:
-        """Have something there of that name where the first that the log does to it is to drop or to alter it."""
-        firsts: dict[tuple[str, str, str], Statement] = {}
-        for (kind, database, name), statement in self.recovery.notes.programs.items():
-            firsts.setdefault((kind, self._same(database), name), statement)
         for (kind, database, _), statement in firsts.items():
-            if database in databases and statement.does is not Does.CREATE:
+            if kind in _STANDS_FOR and database in strangers and statement.does is not Does.CREATE:
                 name = statement.tables[0][1]
                 session.execute(_STANDS_FOR[kind].format(f"{quote(database)}.{quote(name)}"))
+        yield
+        session.execute("SET SESSION foreign_key_checks = 0")  # a table that was moved there may be referred to
+        for name in sorted(self._there(session) - there):
+            if not self.has(name):
+                session.execute(f"DROP DATABASE {quote(name)}")
+        session.execute("SET SESSION foreign_key_checks = DEFAULT")
+
+    @property
+    def _others(self) -> tuple[str, ...]:
+        """Databases that the log names, and that the backup does not have."""
+        named = {self._same(name) for name in self.recovery.notes.databases if not self.has(name)}
+        return tuple(sorted(name for name in named if name.lower() not in SYSTEM_DATABASES))
+
+    @property
+    def _firsts(self) -> dict[tuple[str, str, str], Statement]:
+        """What the log does first to each program and database, where something may have to be there for it."""
+        found: dict[tuple[str, str, str], Statement] = {}
+        for (kind, database, name), statement in self.recovery.notes.programs.items():
+            found.setdefault((kind, self._same(database), name), statement)
+        return found
+
+    def _is_new(self, statement: Statement) -> bool:
+        """It makes a database that is not there."""
+        words = [each.word for each in beginning(statement.text, Dialect(Flavour(self.source.flavour))).rest()]
+        return words[:1] == ["CREATE"] and "REPLACE" not in words[1:3] and "IF" not in words[2:3]
+
+    def _there(self, session: Session) -> set[str]:
+        return {self._same(str(name)) for (name,) in session.rows("SHOW DATABASES")}
 
     def has(self, database: str) -> bool:
         """The backup has that database."""
@@ -129,6 +169,10 @@ class Filtered:
         """
         is_logged = self.source.variables.get(_NATIVE_KEYS) == "OFF" and not self.recovery.notes.textual
         return not is_logged and not self.has(parent)
+
+
+def _pattern(database: str) -> str:
+    return re.sub(r"([_%\\])", r"\\\1", database)
 
 
 def _by_key(key: str, parent: Name) -> RestoreRefusedError:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 from chom_pipelines.binlogs.format.conversions import Conversion
 from chom_pipelines.binlogs.format.events import SYSTEM_ZONE
+from chom_pipelines.binlogs.format.query_tables import Name
 from chom_pipelines.binlogs.format.statements import Does, Statement
 from chom_pipelines.binlogs.format.transactions import Ending, Transaction
 from chom_pipelines.binlogs.recovery.scheduled import is_of_events, same
 from chom_pipelines.binlogs.recovery.stopping import Located
 
-_PROGRAMS = frozenset({"procedure", "function", "event"})
+_PROGRAMS = frozenset({"procedure", "function", "event", "database"})
 _ZONES = "time_zone"
 """How the names of those tables begin."""
 
@@ -45,7 +46,12 @@ class Notes:
     textual: dict[str, Located] = field(default_factory=dict)
     """The first that changes rows and was logged as text, by the databases whose tables it names."""
     programs: dict[tuple[str, str, str], Statement] = field(default_factory=dict)
-    """The first definition of each routine and event, by its kind, its database, and what makes its name the same."""
+    """The first definition of each routine and event, by its kind, its database, and what makes its name the same.
+
+    Of a database itself that is "".
+    """
+    calls: dict[tuple[str, str], Located] = field(default_factory=dict)
+    """The first call that changes rows of each function that the log had not made until then, as of `programs`."""
     _made: set[str] | None = field(default_factory=set)
 
     def add(self, each: Located) -> None:
@@ -67,9 +73,17 @@ class Notes:
             if statement.object in _PROGRAMS and statement.tables:
                 database, name = statement.tables[0]
                 self.programs.setdefault((statement.object, database, same(name)), statement)
+            if statement.calls:
+                self._note_call(statement.calls, each)
             if len({*statement.databases, *(name for name, _ in (*statement.needs, *statement.leads_to))}) > 1:
                 self.crossing.append((each, statement))
         self._note_made(done)
+
+    def _note_call(self, function: Name, each: Located) -> None:
+        database, name = function[0], same(function[1])
+        first = self.programs.get(("function", database, name))
+        if first is None or first.does is not Does.CREATE:
+            self.calls.setdefault((database, name), each)
 
     def _note_zones(self, each: Located) -> None:
         done = each.transaction

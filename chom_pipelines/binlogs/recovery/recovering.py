@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -104,7 +103,7 @@ class Recoverer:
         options = taking(as_replica(self.flavour, _SERVER_ID), gtids=bool(end and end.gtid))
         options += ("--replicate-same-server-id",)  # a server of the log may have had this id as well
         if self.databases is not None:
-            return (*options, *(f"--replicate-wild-do-table={_pattern(name)}.%" for name in self.databases))
+            return (*options, *self.filtered.options)
         if not self.accounts:
             return (*options, "--replicate-wild-ignore-table=mysql.%")
         return options if self._zones.by_log else (*options, r"--replicate-wild-ignore-table=mysql.time\_zone%")
@@ -239,10 +238,6 @@ def _said_by_worker(server: ScratchServer) -> str:
     lines = server.log.read_text(errors="replace").splitlines()
     found = [line.partition("; ")[2] for line in lines if "] Replica SQL for channel" in line and "Worker" in line]
     return next((line for line in found if line), "")
-
-
-def _pattern(database: str) -> str:
-    return re.sub(r"([_%\\])", r"\\\1", database)
 
 
 def _begin_at(session: Session, flavour: Flavour, gtids: str) -> None:
