@@ -126,10 +126,23 @@ def test_a_foreign_key_that_came_in_between_counts_as_well(
     with shop(flavour, tmp_path, options) as archived:
         archived.work("CREATE TABLE shop.c (id INT PRIMARY KEY, o INT)", "CREATE TABLE shop.o (id INT PRIMARY KEY)")
         archived.backups.take(archived.server, "shop")
+        made = here(archived)
         archived.work(f"ALTER TABLE shop.c ADD {key('ON DELETE CASCADE')}")
         archived.work("ALTER TABLE shop.c DROP FOREIGN KEY kept")
         dropped = archived_now(archived)
-        assert "a foreign key of shop.c, made at" in refused(archived, dropped).what
+        error = refused(archived, dropped)
+        assert "a foreign key of shop.c, made at" in error.what
+        assert f"--before {made.file}:{made.position}; for the future, back up other as well" in error.remedy
+        assert "--accept-losses the key can be made where" in error.remedy
+        with pytest.raises(RestoreFailedError):
+            recovered(archived, dropped, accept_losses=True)
+        assert recovered(archived, made)[1] == asked(archived, IN_SHOP)
+        archived.backups.take(archived.server, "shop")
+        without_checks = "SET foreign_key_checks = 0", f"ALTER TABLE shop.c ADD {key('ON DELETE CASCADE')}"
+        archived.work(
+            *without_checks, "ALTER TABLE shop.c DROP FOREIGN KEY kept", "INSERT INTO shop.t (s) VALUES ('d')"
+        )
+        assert recovered(archived, archived_now(archived), accept_losses=True)[1] == asked(archived, IN_SHOP)
         archived.backups.take(archived.server, "shop")
         archived.work(f"ALTER TABLE shop.c ADD {key('ON DELETE CASCADE').replace('other.', '')}")
         archived.work("RENAME TABLE shop.o TO other.moved", "DELETE FROM other.moved")

@@ -16,6 +16,7 @@ from chom_pipelines.binlogs.format.lexemes import Dialect
 from chom_pipelines.binlogs.format.query_tables import Name
 from chom_pipelines.binlogs.format.statements import Does, Statement, beginning
 from chom_pipelines.binlogs.recovery.preparing import Recovery
+from chom_pipelines.binlogs.recovery.stopping import Located
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.repository.manifest import SourceServer
 from chom_pipelines.server.connection import Session
@@ -25,6 +26,8 @@ from chom_pipelines.server.identifiers import quote
 _NATIVE_KEYS = "innodb_native_foreign_keys"
 """MySQL's; while it is OFF, the server itself does what foreign keys say, and logs that as any change of rows."""
 _ACCEPT = "or accept what is lost with `chom restore --accept-losses`"
+_BACK_UP = "back up {} as well"
+_MADE = "with --accept-losses the key can be made where its session had foreign_key_checks = OFF alone"
 _KEYS = (
     "SELECT constraint_schema, table_name, constraint_name, unique_constraint_schema, referenced_table_name "
     "FROM information_schema.referential_constraints WHERE 'CASCADE' IN (update_rule, delete_rule) "
@@ -60,8 +63,7 @@ class Filtered:
                     f"{_listed(map('.'.join, lacking))}, and the backup has {_listed(self.databases or ())} alone"
                 )
                 others = _listed(name[0] for name in lacking)
-                before = f"restore to the place before it, with --before {each.file}:{each.transaction.start}"
-                raise RestoreRefusedError(what, f"{before}; for the future, back up {others} as well")
+                raise RestoreRefusedError(what, f"{_before(each)}; for the future, {_BACK_UP.format(others)}")
 
         for (database, name), each in self.recovery.notes.calls.items():
             if not self.has(database):
@@ -69,15 +71,17 @@ class Filtered:
                     f"the statement at {each.label} changes rows by the function {database}.{name}, and the backup has "
                     f"{_listed(self.databases or ())} alone: what it changed is not in the log"
                 )
-                before = f"restore to the place before it, with --before {each.file}:{each.transaction.start}"
-                raise RestoreRefusedError(what, f"{before}; for the future, log with binlog_format = ROW")
+                raise RestoreRefusedError(what, f"{_before(each)}; for the future, log with binlog_format = ROW")
 
     def lost_by_log(self) -> Iterator[RestoreRefusedError]:
         """What the log says that may be lost: the errors that a restore ends with, unless losses are accepted."""
         for each, statement in self.recovery.notes.crossing:
             for parent in statement.leads_to:
                 if self._is_replayed(statement) and self._loses_by(parent[0]):
-                    yield _by_key(f"a foreign key of {'.'.join(statement.tables[0])}, made at {each.label},", parent)
+                    key = f"a foreign key of {'.'.join(statement.tables[0])}, made at {each.label},"
+                    yield _by_key(
+                        key, parent, f"{_before(each)}; for the future, {_BACK_UP.format(parent[0])}; {_MADE}"
+                    )
         for name, each in self.recovery.notes.textual.items():
             if name.lower() not in SYSTEM_DATABASES and not self.has(name):  # the server's own have no triggers
                 what = (
@@ -91,7 +95,8 @@ class Filtered:
         """The same of foreign keys that the private server has now."""
         for database, table, key, parent, name in session.rows(_KEYS) if self.recovery.files else ():
             if self.has(database) and self._loses_by(parent):
-                yield _by_key(f"the foreign key {key} of {database}.{table}", (parent, name))
+                remedy = f"{_BACK_UP.format(parent)}; {_ACCEPT}"
+                yield _by_key(f"the foreign key {key} of {database}.{table}", (parent, name), remedy)
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -175,12 +180,16 @@ def _pattern(database: str) -> str:
     return re.sub(r"([_%\\])", r"\\\1", database)
 
 
-def _by_key(key: str, parent: Name) -> RestoreRefusedError:
+def _before(each: Located) -> str:
+    return f"restore to the place before it, with --before {each.file}:{each.transaction.start}"
+
+
+def _by_key(key: str, parent: Name, remedy: str) -> RestoreRefusedError:
     what = (
         f"{key} leads to {'.'.join(parent)}, which the backup does not have: what the server changed by it is not "
         "in the log"
     )
-    return RestoreRefusedError(what, f"back up {parent[0]} as well; {_ACCEPT}")
+    return RestoreRefusedError(what, remedy)
 
 
 def _listed(names: Iterable[str]) -> str:
