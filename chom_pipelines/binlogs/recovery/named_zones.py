@@ -23,8 +23,8 @@ class NamedZones:
     """A replay of what was noted, onto a private server that knows these zones, in lower case.
 
     `at_source` are those that the source knew when the backup was taken; None: it does not say. Then all are loaded
-    where any is needed. `is_replayed` tells of
-    a database whether what concerns it is. `by_log`: what the log does to the tables of time zones is done again.
+    where any is needed. `is_replayed` tells of a database whether what concerns it is. `by_log`: what the log does to
+    the tables of time zones is done again.
     """
 
     notes: Notes
@@ -39,7 +39,9 @@ class NamedZones:
         if self.at_source is None:
             return not self.known and bool(self._missing or self.notes.zones)
         changed = self._changed
-        return changed is not None and not (self.by_log and changed is self.notes.loads_zones)
+        if changed is None or changed is self.notes.loads_zones:
+            return changed is not None and not self.by_log
+        return bool(self._missing or self.notes.textual)  # functions may convert as well
 
     def refused(self) -> Iterator[RestoreRefusedError]:
         """Where both are needed: that a zone is known, and that it is not."""
