@@ -27,9 +27,14 @@ class Conversion(NamedTuple):
     alters: bool
 
 
+def may_convert(text: bytes) -> bool:
+    """Whether a statement of this text may have `conversions`; of most it is sooner known that they have none."""
+    return _IN_BYTES in text.upper()
+
+
 def conversions(text: bytes, statement: Statement, dialect: Dialect) -> Iterator[Conversion]:
     """Those of a statement of which this is the text; zones with an offset as their name are everywhere the same."""
-    if _IN_BYTES not in text.upper() or statement.object in _STORED:
+    if statement.object in _STORED:
         return
     databases = statement.databases | statement.changes or {statement.database}
     for zone in _zones(Reader.of(text.decode(errors="replace"), dialect)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from chom_pipelines.binlogs.format.conversions import Conversion, conversions
+from chom_pipelines.binlogs.format.conversions import Conversion, conversions, may_convert
 from chom_pipelines.binlogs.format.events import Query
 from chom_pipelines.binlogs.format.gtid_events import MysqlGtidEvent
 from chom_pipelines.binlogs.format.gtid_position import MariadbGtid
@@ -59,12 +59,13 @@ class OpenTransaction:
         self.statement_count += 1
         statement = understand(query.text, query.database, flavour, query.sql_mode)
         self.textual |= statement.changes
-        self.conversions.update(conversions(query.text, statement, Dialect(flavour, query.sql_mode)))
+        if may_convert(query.text):
+            self.conversions.update(conversions(query.text, statement, Dialect(flavour, query.sql_mode)))
         if len(self.statements) < _MOST_STATEMENTS:
-            names = query.has_directory and (
-                query.is_cut or names_directory(query.text, Dialect(flavour, query.sql_mode))
-            )
-            self.statements.append(replace(statement, names_directory=names and statement.may_make_files))
+            if query.has_directory and statement.may_make_files:
+                names = query.is_cut or names_directory(query.text, Dialect(flavour, query.sql_mode))
+                statement = replace(statement, names_directory=names)
+            self.statements.append(statement)
 
     def executed(self, executed: Executed | None) -> str | None:
         """Count it as executed where that is followed, and return its GTID."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
@@ -27,8 +27,9 @@ _PLAIN = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """Statements of one table, of which the beginning tells all that is to be known."""
-_MORE = (
-    *("SELECT", "LIKE", "REFERENCES", "RENAME", "EXCHANGE", "CONVERT"),
+_MORE = ("SELECT", "LIKE", "REFERENCES")
+_ALTERING = (
+    *(*_MORE, "RENAME", "EXCHANGE", "CONVERT"),
     *("UUID", "RAND", "GUID", "VAL", "USER", "ROLE", "SYSDATE", "CONNECTION_ID"),
 )
 """One of which is in every definition that names other tables, or draws values; to read all words takes time."""
@@ -132,16 +133,16 @@ def _unquoted(name: str) -> str:
 
 def _read(text: bytes, database: str, dialect: Dialect) -> Statement:
     whole = dialect.as_mariadb_reads_it(text.decode(errors="surrogateescape"))
-    reader = beginning(whole, replace(dialect, flavour=Flavour.MARIADB))
+    reader = beginning(whole, Dialect(Flavour.MARIADB, dialect.sql_mode))
     word, begin = reader.peek().word, max(reader.peek().start, 0)
     kept = _kept(whole, begin if begin > _BEGIN else 0)
     if word in _CHANGES_ROWS:
         calls = called_function(reader) if word in _CALLS else None
         changes = frozenset({calls[0]}) if calls else changed_databases(reader, database)
         return Statement(Does.ROWS, without_secrets(kept, database), database, changes=changes, calls=calls)
-    upper = whole.upper()
+    upper, words = whole.upper(), _MORE if word == "CREATE" else _ALTERING
     return _defining(
-        reader, kept, database, names_more=any(word in upper for word in _MORE) or upper.count("TABLE") > 1
+        reader, kept, database, names_more=any(each in upper for each in words) or upper.count("TABLE") > 1
     )
 
 
