@@ -22,6 +22,7 @@ from chom_pipelines.server.time_zones import load_time_zones
 from chom_pipelines_tests.binlogs.archives import Archive
 from chom_pipelines_tests.binlogs.test_surroundings import FLAVOURS, ROUTES, abroad, content, prepared, replayed
 from chom_pipelines_tests.logical.taking import NAME
+from chom_pipelines_tests.physical.files_data import copying_options, take_files
 
 Content = dict[str, list[tuple[object, ...]]]
 TO_BERLIN = "ALTER TABLE shop.z ADD b DATETIME AS (CONVERT_TZ(d, '+00:00', 'Europe/Berlin')) STORED"
@@ -64,6 +65,25 @@ def test_zones_that_the_log_loads_are_known_behind_that(
         assert "21:00:00" in str(wanted["t"])
         with prepared(archived) as ready:
             done, found = recovered(ready, route, accounts=accounts)
+        assert found == wanted
+        assert not done.doubts
+
+
+@FLAVOURS
+def test_so_are_those_of_a_server_whose_files_are_backed_up(
+    flavour: Flavour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chom_pipelines_tests.binlogs.test_surroundings.THERE", "UTC")
+    options = (*copying_options(flavour), "--binlog-format=MIXED")
+    with abroad(flavour, tmp_path, monkeypatch, *options, zones=True) as archived:
+        take_files(archived.backups, archived.server)
+        archived.work("INSERT INTO shop.t (s) VALUES ('a')", TO_BERLIN)
+        load(archived, "Asia/Tokyo")
+        archived.work(BY_TEXT, TO_TOKYO)
+        wanted = content(archived.server.root)
+        with prepared(archived) as ready:
+            assert ready.start.of_files
+            done, found = recovered(ready, Route.REPLICATION)
         assert found == wanted
         assert not done.doubts
 
