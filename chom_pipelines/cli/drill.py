@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from chom_pipelines.binlogs.recovery.targets import parse_time
 from chom_pipelines.cli import output
 from chom_pipelines.cli.opening import backups_of
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.cli.restore_options import moment_at
 from chom_pipelines.proofs.drill import run_drill
 from chom_pipelines.repository.drill import Drill
 
@@ -20,7 +20,11 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def drill(
     *,
     at: Annotated[
-        str | None, typer.Option(metavar="TIME", help="With its zone, as '2026-01-02 03:04:05Z'; else a random second.")
+        str | None,
+        typer.Option(
+            metavar="TIME|latest",
+            help="With its zone, as '2026-01-02 03:04:05Z'; latest: all that is archived; else a random second.",
+        ),
     ] = None,
     config: ConfigOption = None,
     server: ServerOption = None,
@@ -32,7 +36,7 @@ def drill(
     windows` tells it. Exit code 1 where they differ or the log cannot be replayed, 3 where that was not determined.
     """
     chosen, repository, keyring = backups_of(config, server)
-    moment = parse_time(at) if at else None
+    moment = moment_at(at) if at else None
     with output.progress() as report:
         _, found = run_drill(repository, chosen.name, keyring, report, moment=moment)
     if json:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 
 import typer
 
@@ -25,10 +26,16 @@ def moment_of(at: str | None, gtid: str | None, before: str | None) -> Target | 
     if len(given) > 1:
         raise ConfigurationError("--at, --gtid and --before each say where to restore to", "use one of them")
     if at is not None:
-        return EndOfArchive() if at.strip().lower() == str(EndOfArchive()) else AtTime(parse_time(at))
+        moment = moment_at(at)
+        return moment if isinstance(moment, EndOfArchive) else AtTime(moment)
     if before is not None:
         return parse_place(before)
     return ThroughGtid(gtid) if gtid is not None else None
+
+
+def moment_at(text: str) -> datetime | EndOfArchive:
+    """What --at says: a time with its zone, or `latest`; raises ConfigurationError."""
+    return EndOfArchive() if text.strip().lower() == str(EndOfArchive()) else parse_time(text)
 
 
 @contextmanager

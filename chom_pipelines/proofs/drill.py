@@ -18,7 +18,7 @@ from chom_pipelines.binlogs.recovery.choosing import whole_ways
 from chom_pipelines.binlogs.recovery.point_in_time import PointInTime, point_in_time, recovered_backup, recovered_server
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.recovery.recovering import Route
-from chom_pipelines.binlogs.recovery.targets import AtTime
+from chom_pipelines.binlogs.recovery.targets import AtTime, EndOfArchive
 from chom_pipelines.errors import (
     ChomError,
     ConnectionFailedError,
@@ -90,10 +90,12 @@ def run_drill(
     keyring: Keyring | None,
     report: Report,
     *,
-    moment: datetime | None = None,
+    moment: datetime | EndOfArchive | None = None,
     within: tuple[datetime, datetime] = ALWAYS,
 ) -> tuple[BackupEntry, Drill]:
     """Restore that moment, or a random second `within`, by two ways and compare; keep the record beside the backup.
+
+    Of all that is archived, the record's moment is the last one of which certainly nothing lacks.
 
     What differs or cannot be replayed makes it failed, what keeps the question open not verified; that there is nothing
     to replay does, too. Raises RestoreRefusedError where there is no such moment, RepositoryError where the record
@@ -104,10 +106,9 @@ def run_drill(
         if moment is None:
             chosen, ready = stack.enter_context(_begun(repository, server, keyring, report, within))
         else:
-            chosen = moment
-            ready = stack.enter_context(
-                point_in_time(repository, server, AtTime(moment), keyring=keyring, report=report)
-            )
+            wanted = moment if isinstance(moment, EndOfArchive) else AtTime(moment)
+            ready = stack.enter_context(point_in_time(repository, server, wanted, keyring=keyring, report=report))
+            chosen = _moment(ready) if isinstance(moment, EndOfArchive) else moment
         try:
             _compared(repository, ready, keyring, findings, report)
         except (RestoreFailedError, RestoreRefusedError, ServerError) as error:
@@ -124,6 +125,11 @@ def run_drill(
         entry = repository.find(server, drill.backup)
         keep_drill(entry, drill, entry.data_key(keyring))
     return entry, drill
+
+
+def _moment(ready: PointInTime) -> datetime:
+    way = ready.recovery.way
+    return max(way.full.as_of, way.segments[-1].until) if way.segments else way.full.as_of
 
 
 @contextmanager
@@ -181,6 +187,8 @@ def _compared(
             entry, recovered = stack.enter_context(recovered_backup(ready, first, threads=0))
         findings.phases[REPLAY] = recovered.restored.phases[REPLAY]
         findings.replayed.append(recovered.transactions)
+        if recovered.doubts:
+            findings.unanswered = f"{recovered.doubts[0]}, and is so by every way"
         with timed(findings.phases, "read the log again"):
             second = stack.enter_context(_second(repository, ready, keyring, report))
         if second is None:

@@ -35,7 +35,9 @@ class SourceZones(BaseModel):
     system: dict[int, int] = Field(
         min_length=1, description="what SYSTEM is: from when on, in seconds since 1970, how many seconds ahead of UTC"
     )
-    named: NonNegativeInt | None = Field(description="how many it knew by their names; None: that could not be asked")
+    named: tuple[str, ...] | NonNegativeInt | None = Field(
+        description="those that it knew by their names, or how many; None: that could not be asked"
+    )
 
 
 class SourceServer(BaseModel):

@@ -37,6 +37,7 @@ from chom_pipelines.server.facts import Flavour, ServerFacts, parse_version, rea
 from chom_pipelines.server.grants import has_single_tables
 from chom_pipelines.server.programs import server_program
 from chom_pipelines.server.scratch import ScratchServer, scratch_server
+from chom_pipelines.server.time_zones import forget_others
 
 _LOCK_SECONDS = 30
 """For which what is dropped is waited for: meanwhile everybody who wants it waits as well."""
@@ -210,6 +211,8 @@ def new_server(manifest: Manifest, data: Path, options: Sequence[str] = ()) -> I
         data_directory=data,
         zones=zones,
     ) as server:
+        with Session(server.endpoint) as session:
+            forget_others(session, zones.named)
         yield server
 
 

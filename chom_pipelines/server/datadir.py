@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from chom_pipelines.server.directories import claimed_directory
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.process import harmless_environment, supervised
 from chom_pipelines.server.programs import Program
-from chom_pipelines.server.time_zones import zones_directory, zones_program
+from chom_pipelines.server.zone_tables import zones_directory, zones_sql
 
 _TAIL_LINES = 15
 # what cannot be changed once a data directory exists
@@ -128,7 +127,7 @@ def _initialise(program: Program, birth: Sequence[str], data: Path, private: Pat
     log = private / "log"
     if zones:
         known = private / "zones.sql"
-        known.write_bytes(b"USE mysql;\n" + _zones(program, zones))
+        known.write_bytes(zones_sql(program, zones))
         birth = [*birth, f"{_AT_BIRTH[program.flavour]}={known}"]
     if program.flavour is Flavour.MARIADB:
         command = [
@@ -146,16 +145,6 @@ def _initialise(program: Program, birth: Sequence[str], data: Path, private: Pat
     if code != 0:
         what = f"{program.path} could not make an empty data directory in {data} (exit {code}):\n{tail(log)}"
         raise ScratchServerError(what, "see the end of its log above")
-
-
-def _zones(program: Program, zones: Path) -> bytes:
-    """All time zones of this machine as SQL of the server's family."""
-    command = [zones_program(program), str(zones)]
-    read = subprocess.run(command, check=False, capture_output=True, env=harmless_environment())
-    if read.returncode != 0:
-        what = f"{command[0]} could not read the time zones in {zones} (exit {read.returncode})"
-        raise ScratchServerError(what, "see what it says when it is run there")
-    return read.stdout
 
 
 def _installer(program: Program) -> str:

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chom_pipelines.server.connection import Session
 from chom_pipelines.server.datadir import REDO, create_datadir, run_as
 from chom_pipelines.server.directories import MEMORY, MIB, available_memory, claimed_directory, roomy_base
 from chom_pipelines.server.endpoint import Endpoint
@@ -17,7 +18,7 @@ from chom_pipelines.server.process import harmless_environment, supervised
 from chom_pipelines.server.programs import server_program
 from chom_pipelines.server.scratch_place import Place, first_answer, shut_down
 from chom_pipelines.server.system_zone import expect_zone, in_zone
-from chom_pipelines.server.time_zones import UNKNOWN, Zones
+from chom_pipelines.server.time_zones import UNKNOWN, Zones, forget_others
 
 _EMPTY_START_SECONDS = 300.0  # measured 0.4 s (MariaDB) and 1 s (MySQL): this long, it hangs
 
@@ -137,8 +138,8 @@ def start_scratch_server(
     well, else under `directory` or TMPDIR. `options` are the server's own and come last, so that they win.
     `data_directory` is an existing one: it is served with its durability on, shut down in order and left where it is,
     unless it is of ProductionFiles that are not kept.
-    `zones` are the production server's: SYSTEM is made to be what it is there, and a new data directory has all of this
-    machine's zones by their names where there are any.
+    `zones` are the production server's: SYSTEM is made to be what it is there, and a new data directory has the zones
+    that have names there, as far as this machine has them.
 
     Raises ProgramMissingError where no such server is installed, ScratchServerError where it does not start.
     """
@@ -177,6 +178,9 @@ def start_scratch_server(
         )
         facts = first_answer(process, program, place, None if data_directory else _EMPTY_START_SECONDS)
         expect_zone(place.endpoint, zones.system)
+        if data_directory is None and zones.named:
+            with Session(place.endpoint) as session:
+                forget_others(session, zones.named)
         if is_kept:
             stack.push(lambda kind, *_: None if kind else shut_down(process, place))
         return ScratchServer(place.endpoint, facts, data, place.log, version, stack.pop_all())

@@ -5,69 +5,55 @@ Sessions of the source may have had a named one, and statements depend on it.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from zoneinfo import TZPATH, ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
-from chom_pipelines.errors import MissingPrivilegeError, ProgramMissingError, RestoreRefusedError
+from chom_pipelines.errors import MissingPrivilegeError, RestoreRefusedError
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import literal
-from chom_pipelines.server.programs import Program
 from chom_pipelines.server.system_zone import SystemZone, read_system_zone
 
 _FIRST, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(2106, 2, 8, tzinfo=UTC)
 """What a TIMESTAMP can hold, on the servers whose end in 2106."""
-_PROGRAMS = {
-    Flavour.MARIADB: ("mariadb-tzinfo-to-sql", "mariadb-client"),
-    Flavour.MYSQL: ("mysql_tzinfo_to_sql", "mysql-server-core"),
-}
 _STEP = timedelta(hours=12)
 _SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
 class Zones:
-    """What a server makes of `SYSTEM`, and how many zones it knows by their names. None: that is not known."""
+    """What a server makes of `SYSTEM`, and the zones that it knows by their names. None: that is not known.
+
+    A number of names, as backups have had it, stands for all of a machine's; 0 for none.
+    """
 
     system: SystemZone | None = None
-    named: int | None = None
+    named: tuple[str, ...] | int | None = None
 
 
 UNKNOWN = Zones()
 
 
 def read_zones(session: Session) -> Zones:
-    """Ask a server; the number is not known where the account may not read mysql.time_zone_name."""
+    """Ask a server; the names are not known where the account may not read mysql.time_zone_name."""
     try:
-        named = int(session.value("SELECT COUNT(*) FROM mysql.time_zone_name"))
+        return Zones(read_system_zone(session), tuple(sorted(zone_names(session))))
     except MissingPrivilegeError:
-        named = None
-    return Zones(read_system_zone(session), named)
+        return Zones(read_system_zone(session))
 
 
-def zones_directory() -> Path:
-    """Where this machine has its time zones; raises ProgramMissingError where it has none."""
-    found = next((path for path in map(Path, TZPATH) if (path / "Europe").is_dir()), None)
-    if found is None:
-        what = f"this machine has no time zones in {os.pathsep.join(TZPATH)}, and the source knew some by their names"
-        raise ProgramMissingError(what, "install the package tzdata")
-    return found
+def forget_others(session: Session, named: tuple[str, ...] | int | None) -> None:
+    """Have a server know these zones alone by their names, as far as it knows them; it must not have used any yet."""
+    if not isinstance(named, tuple):
+        return
+    if others := zone_names(session).difference(named):
+        session.execute(f"DELETE FROM mysql.time_zone_name WHERE Name IN ({', '.join(map(literal, others))})")
 
 
-def zones_program(server: Program) -> str:
-    """What makes SQL of time zones, from the same installation as the server; raises ProgramMissingError."""
-    name, package = _PROGRAMS[server.flavour]
-    folders = (server.path.parent, *(server.path.resolve().parent.parent / each for each in ("bin", "scripts")))
-    found = shutil.which(name, path=os.pathsep.join(map(str, folders)))
-    if not found:
-        what = f"{server.path} comes without {name}, and the source knew time zones by their names"
-        raise ProgramMissingError(what, f"install the package {package}")
-    return found
+def zone_names(session: Session) -> set[str]:
+    """Those that a server knows; raises MissingPrivilegeError."""
+    return {str(name) for (name,) in session.rows("SELECT Name FROM mysql.time_zone_name")}
 
 
 @dataclass(frozen=True)

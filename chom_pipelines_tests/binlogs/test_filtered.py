@@ -126,10 +126,23 @@ def test_a_foreign_key_that_came_in_between_counts_as_well(
     with shop(flavour, tmp_path, options) as archived:
         archived.work("CREATE TABLE shop.c (id INT PRIMARY KEY, o INT)", "CREATE TABLE shop.o (id INT PRIMARY KEY)")
         archived.backups.take(archived.server, "shop")
+        made = here(archived)
         archived.work(f"ALTER TABLE shop.c ADD {key('ON DELETE CASCADE')}")
         archived.work("ALTER TABLE shop.c DROP FOREIGN KEY kept")
         dropped = archived_now(archived)
-        assert "a foreign key of shop.c, made at" in refused(archived, dropped).what
+        error = refused(archived, dropped)
+        assert "a foreign key of shop.c, made at" in error.what
+        assert f"--before {made.file}:{made.position}; for the future, back up other as well" in error.remedy
+        assert "--accept-losses the key can be made where" in error.remedy
+        with pytest.raises(RestoreFailedError):
+            recovered(archived, dropped, accept_losses=True)
+        assert recovered(archived, made)[1] == asked(archived, IN_SHOP)
+        archived.backups.take(archived.server, "shop")
+        without_checks = "SET foreign_key_checks = 0", f"ALTER TABLE shop.c ADD {key('ON DELETE CASCADE')}"
+        archived.work(
+            *without_checks, "ALTER TABLE shop.c DROP FOREIGN KEY kept", "INSERT INTO shop.t (s) VALUES ('d')"
+        )
+        assert recovered(archived, archived_now(archived), accept_losses=True)[1] == asked(archived, IN_SHOP)
         archived.backups.take(archived.server, "shop")
         archived.work(f"ALTER TABLE shop.c ADD {key('ON DELETE CASCADE').replace('other.', '')}")
         archived.work("RENAME TABLE shop.o TO other.moved", "DELETE FROM other.moved")
@@ -283,6 +296,56 @@ def test_what_only_names_other_databases_is_replayed(flavour: Flavour, tmp_path:
         )
         place = archived_now(archived)
         assert recovered(archived, place)[1] == asked(archived, IN_SHOP)
+
+
+def test_programs_go_and_come_with_their_database(flavour: Flavour, tmp_path: Path) -> None:
+    made = "CREATE PROCEDURE other.p() SELECT {}", "CREATE EVENT other.e ON SCHEDULE EVERY 1 DAY DISABLE DO DO {}"
+    with shop(flavour, tmp_path) as archived:
+        archived.work("CREATE FUNCTION other.f() RETURNS INT DETERMINISTIC RETURN 1")
+        archived.backups.take(archived.server, "shop")
+        archived.work(
+            *(each.format(1) for each in made),
+            "ALTER FUNCTION other.f COMMENT 'there before'",
+            *("DROP DATABASE other", "CREATE DATABASE other"),
+            "CREATE FUNCTION other.f() RETURNS INT DETERMINISTIC RETURN 2",
+            *(each.format(2) for each in made),
+            *("DROP DATABASE other", "CREATE DATABASE IF NOT EXISTS other"),
+            *(each.format(3) for each in made),
+            *("CREATE DATABASE third", "CREATE PROCEDURE third.p() SELECT 1"),
+            *("DROP DATABASE third", "CREATE DATABASE third", "CREATE PROCEDURE third.p() SELECT 2"),
+            "CREATE TABLE third.t (id INT PRIMARY KEY)",
+            "INSERT INTO shop.t (s) VALUES ('d')",
+        )
+        place = archived_now(archived)
+        assert recovered(archived, place)[1] == asked(archived, IN_SHOP)
+        databases = "SELECT schema_name FROM information_schema.schemata WHERE schema_name IN ('other', 'third')"
+        assert recovered(archived, place, databases)[1] == []
+
+
+def test_what_a_function_of_another_database_changes_is_not_left_out_unsaid(flavour: Flavour, tmp_path: Path) -> None:
+    function = (
+        "CREATE FUNCTION {}(x INT) RETURNS INT DETERMINISTIC BEGIN INSERT INTO shop.log VALUES (x); RETURN x; END"
+    )
+    options = ("--binlog-format=MIXED", "--log-bin-trust-function-creators=ON")
+    with shop(flavour, tmp_path, options) as archived:
+        archived.work(
+            "CREATE TABLE shop.log (id INT PRIMARY KEY)", *(function.format(name) for name in ("shop.f", "other.f"))
+        )
+        archived.backups.take(archived.server, "shop")
+        archived.work("SELECT shop.f(4)", "DO shop.f(5)")
+        before, own = archived_now(archived), asked(archived, LOGGED)
+        assert recovered(archived, before, LOGGED)[1] == own
+        at = here(archived)
+        archived.work("SELECT other.f(7)", "DROP FUNCTION other.f")
+        behind = archived_now(archived)
+        assert asked(archived, LOGGED) != own
+        error = refused(archived, behind)
+        assert "changes rows by the function other.f, and the backup has shop alone" in error.what
+        assert f"--before {at.file}:{at.position}" in error.remedy
+        archived.backups.take(archived.server, "shop")
+        archived.work(function.format("other.g"), "SELECT other.g(8)")
+        made = archived_now(archived)
+        assert recovered(archived, made, LOGGED, accept_losses=True)[1] == asked(archived, LOGGED)
 
 
 def test_names_that_differ_in_case_only_are_one_where_the_server_takes_them_so(

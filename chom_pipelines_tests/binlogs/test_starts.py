@@ -13,6 +13,7 @@ from chom_pipelines.binlogs.recovery.point_in_time import (
     point_in_time,
     recover_into_directory,
     recover_into_server,
+    recovered_backup,
     recovered_server,
 )
 from chom_pipelines.binlogs.recovery.recovering import Route
@@ -121,6 +122,26 @@ def test_a_directory_has_the_files_as_of_then_and_the_accounts_of_production_alo
     with running(target, archived.server.flavour) as session:
         assert sums(session) == moments[7].sums
         assert accounts(session) == {"later"}
+
+
+@pytest.mark.parametrize("flavour", list(Flavour))
+def test_a_database_is_wanted_by_its_name_in_any_case_where_its_server_took_it_so(
+    flavour: Flavour, tmp_path: Path
+) -> None:
+    options = (*copying_options(flavour), "--lower-case-table-names=1")
+    with archived_server(flavour, options) as server:
+        archived = Archive(server, Backups(tmp_path))
+        archived.work("CREATE DATABASE other")
+        take_files(archived.backups, server)
+        archived.work()
+        moment = _noted(archived)
+        archived.archive()
+    with point_in_time(
+        archived.backups.repository, NAME, moment.place, keyring=None, report=unreported, databases=("Shop", "not_yet")
+    ) as ready:
+        recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=unreported)
+        with recovered_backup(ready, recoverer, threads=1) as (entry, _):
+            assert entry.manifest(None).logical.databases == ("shop",)
 
 
 def test_a_running_server_gets_what_is_wanted_of_it_and_no_account_of_ours(

@@ -288,6 +288,16 @@ def test_latest_is_all_that_is_archived_and_the_plan_says_which_place_that_is(
         assert counts(session, emptied.database) == (0, 8)
 
 
+def test_latest_is_drilled_as_it_is_restored(emptied_anew: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    _, body = emptied_anew.document(capsys, "windows")
+    until = body["servers"][0]["intervals"][-1]["until"]
+    code, body = emptied_anew.document(capsys, "drill", "--at", "latest")
+    assert (code, body["transactions"] > 0, body["end"]["file"]) == (3, True, until["file"])
+    assert "a single way leads there" in body["reason"]
+    assert emptied_anew.chom("drill", "--at", "lunch") == 2
+    assert "is no time" in capsys.readouterr().err
+
+
 def test_who_restores_a_backup_alone_is_told_that_the_archive_goes_further(
     emptied: Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from chom_pipelines.binlogs.archive.chain import chained
 from chom_pipelines.binlogs.recovery.choosing import Way
 from chom_pipelines.binlogs.recovery.recovering import Route
+from chom_pipelines.binlogs.recovery.targets import EndOfArchive
 from chom_pipelines.binlogs.recovery.windows import Full, following, run_of
 from chom_pipelines.errors import DamagedError, RestoreRefusedError
 from chom_pipelines.outcome import Outcome
@@ -36,7 +37,7 @@ def archived(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Archive
         yield Archive(server, Backups(tmp_path))
 
 
-def run(archived: Archive, moment: datetime | None = None) -> Drill:
+def run(archived: Archive, moment: datetime | EndOfArchive | None = None) -> Drill:
     entry, drill = run_drill(archived.backups.repository, NAME, archived.keyring, unreported, moment=moment)
     assert drills_of(entry, archived.keyring)[-1] == drill
     return drill
@@ -61,6 +62,22 @@ def test_two_routes_to_a_random_second_agree_and_windows_tell_it(archived: Archi
     assert drill.phases["replay"] <= drill.phases["first way"]
     (interval,) = archived.recoverable().windows.intervals
     assert interval.drill == drill
+
+
+def test_all_that_is_archived_is_drilled_to_its_end(archived: Archive) -> None:
+    archived.backups.take(archived.server)
+    archived.work()
+    archived.work()
+    archived.archive()
+    drill = run(archived, EndOfArchive())
+    assert drill.outcome is Outcome.PASSED, drill
+    last = archived.history.last
+    assert last
+    assert drill.end
+    assert (drill.end.file, drill.transactions) == (last.file, 2)
+    assert last.end - drill.end.position < 100  # what follows the last transaction is that the file ends
+    (interval,) = archived.recoverable().windows.intervals
+    assert interval.earliest <= drill.moment <= interval.latest
 
 
 def test_where_only_some_databases_are_backed_up_two_full_backups_lead_there(archived: Archive) -> None:

@@ -103,14 +103,25 @@ def test_where_the_source_knew_zones_by_name_a_private_server_knows_those_of_thi
 
 
 @FLAVOURS
-@pytest.mark.parametrize("named", [0, None])
-def test_where_it_knew_none_or_nobody_knows_a_private_server_knows_none(flavour: Flavour, named: int | None) -> None:
+def test_where_it_knew_some_a_private_server_knows_these_alone(flavour: Flavour) -> None:
+    named = ("America/New_York", "Elsewhere/Invented", "Europe/Berlin")
     with scratch_server(flavour, zones=Zones(named=named)) as server, Session(server.endpoint) as session:
-        assert read_zones(session).named == 0
+        assert read_zones(session).named == ("America/New_York", "Europe/Berlin")
+        assert session.value("SELECT CONVERT_TZ('2026-07-01', '+00:00', 'Asia/Tokyo')") is None
+        assert session.value("SELECT CONVERT_TZ('2026-07-01', '+00:00', 'Europe/Berlin')") == datetime(2026, 7, 1, 2)  # noqa: DTZ001
+
+
+@FLAVOURS
+@pytest.mark.parametrize("named", [0, None, ()])
+def test_where_it_knew_none_or_nobody_knows_a_private_server_knows_none(
+    flavour: Flavour, named: tuple[str, ...] | int | None
+) -> None:
+    with scratch_server(flavour, zones=Zones(named=named)) as server, Session(server.endpoint) as session:
+        assert read_zones(session).named == ()
         assert session.value("SELECT CONVERT_TZ('2026-07-01', '+00:00', 'Europe/Berlin')") is None
 
 
-def test_who_may_not_ask_for_names_does_not_know_how_many_there_are(server: PrivateServer) -> None:
+def test_who_may_not_ask_for_names_does_not_know_them(server: PrivateServer) -> None:
     with server.connect() as session:
         session.execute("CREATE USER IF NOT EXISTS blind@'%' IDENTIFIED BY 'b'")
     try:

@@ -135,6 +135,8 @@ class Reader:
 
     def take(self, *words: str) -> bool:
         """Take these words or marks, in upper case, where all of them follow; else none."""
+        if self.peek().word != words[0]:  # as mostly
+            return False
         if any(self.peek(number).word != word for number, word in enumerate(words)):
             return False
         for _ in words:

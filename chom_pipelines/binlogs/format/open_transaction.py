@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from chom_pipelines.binlogs.format.conversions import Conversion, conversions, may_convert
 from chom_pipelines.binlogs.format.events import Query
 from chom_pipelines.binlogs.format.gtid_events import MysqlGtidEvent
 from chom_pipelines.binlogs.format.gtid_position import MariadbGtid
@@ -34,6 +35,7 @@ class OpenTransaction:
     statement_count: int = 0
     zones: set[str] = field(default_factory=set)
     textual: frozenset[str] = frozenset()
+    conversions: set[Conversion] = field(default_factory=set)
 
     def take(self, query: Query, flavour: Flavour) -> Ending | None:
         """Take a statement of a server of this family, and return how it ends the transaction, if it does."""
@@ -57,11 +59,13 @@ class OpenTransaction:
         self.statement_count += 1
         statement = understand(query.text, query.database, flavour, query.sql_mode)
         self.textual |= statement.changes
+        if may_convert(query.text):
+            self.conversions.update(conversions(query.text, statement, Dialect(flavour, query.sql_mode)))
         if len(self.statements) < _MOST_STATEMENTS:
-            names = query.has_directory and (
-                query.is_cut or names_directory(query.text, Dialect(flavour, query.sql_mode))
-            )
-            self.statements.append(replace(statement, names_directory=names and statement.may_make_files))
+            if query.has_directory and statement.may_make_files:
+                names = query.is_cut or names_directory(query.text, Dialect(flavour, query.sql_mode))
+                statement = replace(statement, names_directory=names)
+            self.statements.append(statement)
 
     def executed(self, executed: Executed | None) -> str | None:
         """Count it as executed where that is followed, and return its GTID."""
@@ -89,4 +93,5 @@ class OpenTransaction:
             self.statement_count,
             tuple(self.zones),
             self.textual,
+            tuple(self.conversions),
         )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
 from chom_pipelines.binlogs.format.concerned import Concerned, altered, created, dropped, one, renamed
 from chom_pipelines.binlogs.format.event_clauses import EventClauses, event_clauses
 from chom_pipelines.binlogs.format.lexemes import Dialect, Kind, Reader
-from chom_pipelines.binlogs.format.query_tables import Name, changed_databases
+from chom_pipelines.binlogs.format.query_tables import Name, called_function, changed_databases
 from chom_pipelines.binlogs.format.secrets import without_literals, without_secrets
 from chom_pipelines.server.facts import Flavour
 
@@ -27,8 +27,9 @@ _PLAIN = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """Statements of one table, of which the beginning tells all that is to be known."""
-_MORE = (
-    *("SELECT", "LIKE", "REFERENCES", "RENAME", "EXCHANGE", "CONVERT"),
+_MORE = ("SELECT", "LIKE", "REFERENCES")
+_ALTERING = (
+    *(*_MORE, "RENAME", "EXCHANGE", "CONVERT"),
     *("UUID", "RAND", "GUID", "VAL", "USER", "ROLE", "SYSDATE", "CONNECTION_ID"),
 )
 """One of which is in every definition that names other tables, or draws values; to read all words takes time."""
@@ -40,6 +41,7 @@ _OF_TABLES = {"TABLE", "TABLES", "VIEW", "SEQUENCE"}
 _SYNONYMS = {"TABLES": "TABLE", "SCHEMA": "DATABASE"}
 _OF_ACCOUNTS = {"USER", "SERVER"}
 _REPLICATION = {"MASTER", "REPLICATION", "SLAVE", "REPLICA", "GROUP_REPLICATION"}
+_CALLS = {"SELECT", "DO"}
 _CHANGES_ROWS = {"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "CALL", "WITH", "SELECT", "DO"}
 
 
@@ -76,7 +78,8 @@ class Statement:
     the text of statements that may hold a password there are no string literals but those of accounts.
 
     `also`, `needs` and `leads_to` are further tables, and `draws` says what it fills in: see `Concerned`. `changes` are
-    the databases whose rows one that does ROWS changes by name: see `changed_databases`.
+    the databases whose rows one that does ROWS changes by name, see `changed_databases`; `calls` is the function whose
+    call it is.
     """
 
     does: Does
@@ -93,6 +96,7 @@ class Statement:
     draws: bool = False
     changes: frozenset[str] = frozenset()
     event: EventClauses | None = None
+    calls: Name | None = None
 
     @property
     def may_make_files(self) -> bool:
@@ -129,15 +133,16 @@ def _unquoted(name: str) -> str:
 
 def _read(text: bytes, database: str, dialect: Dialect) -> Statement:
     whole = dialect.as_mariadb_reads_it(text.decode(errors="surrogateescape"))
-    reader = beginning(whole, replace(dialect, flavour=Flavour.MARIADB))
+    reader = beginning(whole, Dialect(Flavour.MARIADB, dialect.sql_mode))
     word, begin = reader.peek().word, max(reader.peek().start, 0)
     kept = _kept(whole, begin if begin > _BEGIN else 0)
     if word in _CHANGES_ROWS:
-        changes = changed_databases(reader, database)
-        return Statement(Does.ROWS, without_secrets(kept, database), database, changes=changes)
-    upper = whole.upper()
+        calls = called_function(reader) if word in _CALLS else None
+        changes = frozenset({calls[0]}) if calls else changed_databases(reader, database)
+        return Statement(Does.ROWS, without_secrets(kept, database), database, changes=changes, calls=calls)
+    upper, words = whole.upper(), _MORE if word == "CREATE" else _ALTERING
     return _defining(
-        reader, kept, database, names_more=any(word in upper for word in _MORE) or upper.count("TABLE") > 1
+        reader, kept, database, names_more=any(each in upper for each in words) or upper.count("TABLE") > 1
     )
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from chom_pipelines.binlogs.format.conversions import Conversion
 from chom_pipelines.binlogs.format.events import Checksum, FormatDescription
 from chom_pipelines.binlogs.format.gtids import Gtids
 from chom_pipelines.binlogs.format.statements import Statement
@@ -63,8 +64,8 @@ class Transaction(NamedTuple):
     that was done first; 0: the log does not say.
     `statements` are those that were logged as text; of more than a hundred, the first ones, and `statement_count` is
     the number of all. `zones` are the time zones of sessions that statements of it depend on, by their names, SYSTEM
-    among them. `textual` are the databases in which any of its statements changes rows by name: see
-    `Statement.changes`.
+    among them, and `conversions` those that they convert times from or to. `textual` are the databases in which any of
+    its statements changes rows by name: see `Statement.changes`.
     """
 
     gtid: str | None
@@ -78,6 +79,7 @@ class Transaction(NamedTuple):
     statement_count: int
     zones: tuple[str, ...] = ()
     textual: frozenset[str] = frozenset()
+    conversions: tuple[Conversion, ...] = ()
 
     @property
     def time(self) -> datetime:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from chom_pipelines.binlogs.format.conversions import Conversion
 from chom_pipelines.binlogs.format.events import SYSTEM_ZONE
+from chom_pipelines.binlogs.format.query_tables import Name
 from chom_pipelines.binlogs.format.statements import Does, Statement
 from chom_pipelines.binlogs.format.transactions import Ending, Transaction
 from chom_pipelines.binlogs.recovery.scheduled import is_of_events, same
 from chom_pipelines.binlogs.recovery.stopping import Located
 
-_PROGRAMS = frozenset({"procedure", "function", "event"})
+_PROGRAMS = frozenset({"procedure", "function", "event", "database"})
+_ZONES = "time_zone"
+"""How the names of those tables begin."""
 
 
 @dataclass
@@ -19,8 +23,12 @@ class Notes:
 
     databases: set[str] = field(default_factory=set)
     """Which statements name, or have as their default: not those of rows."""
-    zones: set[str] = field(default_factory=set)
-    """Named time zones that statements depend on."""
+    zones: dict[str, Located] = field(default_factory=dict)
+    """The first in each named time zone of a session that statements depend on."""
+    conversions: dict[Conversion, tuple[Located, Located]] = field(default_factory=dict)
+    """The first and the last with each conversion from or to a named time zone."""
+    loads_zones: Located | None = None
+    """The first that changes which time zones its server knows by their names."""
     in_system_zone: Located | None = None
     """The first that depends on the time zone of its server's machine."""
     of_events: list[Statement] = field(default_factory=list)
@@ -38,16 +46,19 @@ class Notes:
     textual: dict[str, Located] = field(default_factory=dict)
     """The first that changes rows and was logged as text, by the databases whose tables it names."""
     programs: dict[tuple[str, str, str], Statement] = field(default_factory=dict)
-    """The first definition of each routine and event, by its kind, its database, and what makes its name the same."""
+    """The first definition of each routine and event, by its kind, its database, and what makes its name the same.
+
+    Of a database itself that is "".
+    """
+    calls: dict[tuple[str, str], Located] = field(default_factory=dict)
+    """The first call that changes rows of each function that the log had not made until then, as of `programs`."""
     _made: set[str] | None = field(default_factory=set)
 
     def add(self, each: Located) -> None:
         """Note the next one."""
         done = each.transaction
-        self.zones |= {*done.zones} - {SYSTEM_ZONE}
+        self._note_zones(each)
         self.of_events += filter(is_of_events, done.statements)
-        if self.in_system_zone is None and SYSTEM_ZONE in done.zones:
-            self.in_system_zone = each
         if self.redefines is None and may_redefine(done):
             self.redefines = each
         if self.prepares is None and done.ending is Ending.XA_PREPARE:
@@ -62,9 +73,30 @@ class Notes:
             if statement.object in _PROGRAMS and statement.tables:
                 database, name = statement.tables[0]
                 self.programs.setdefault((statement.object, database, same(name)), statement)
+            if statement.calls:
+                self._note_call(statement.calls, each)
             if len({*statement.databases, *(name for name, _ in (*statement.needs, *statement.leads_to))}) > 1:
                 self.crossing.append((each, statement))
         self._note_made(done)
+
+    def _note_call(self, function: Name, each: Located) -> None:
+        database, name = function[0], same(function[1])
+        first = self.programs.get(("function", database, name))
+        if first is None or first.does is not Does.CREATE:
+            self.calls.setdefault((database, name), each)
+
+    def _note_zones(self, each: Located) -> None:
+        done = each.transaction
+        for zone in done.zones:
+            if zone != SYSTEM_ZONE:
+                self.zones.setdefault(zone, each)
+            elif self.in_system_zone is None:
+                self.in_system_zone = each
+        for conversion in done.conversions:
+            first, _ = self.conversions.get(conversion, (each, each))
+            self.conversions[conversion] = first, each
+        if self.loads_zones is None and loads_zones(done):
+            self.loads_zones = each
 
     def may_make(self, table: str) -> bool:
         """Whether one may have made or renamed a table of this name, without its database, in any case.
@@ -81,6 +113,21 @@ class Notes:
         for statement in done.statements:
             if statement.does is not Does.ROWS and not statement.temporary:
                 self._made.update(name.lower() for _, name in (*statement.tables, *statement.also))
+
+
+def loads_zones(transaction: Transaction) -> bool:
+    """Whether it changes the tables in which a server has time zones by their names."""
+    if any(each.database == "mysql" and each.table.startswith(_ZONES) for each in transaction.rows):
+        return True
+    if transaction.statement_count > len(transaction.statements) and "mysql" in transaction.textual:
+        return True
+    return any(map(_names_zones, transaction.statements))
+
+
+def _names_zones(statement: Statement) -> bool:
+    if statement.does is Does.ROWS:
+        return "mysql" in statement.changes and _ZONES in statement.text
+    return any(database == "mysql" and name.startswith(_ZONES) for database, name in statement.tables)
 
 
 def may_redefine(transaction: Transaction) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from chom_pipelines.binlogs.archive.histories import reading_histories
 from chom_pipelines.binlogs.recovery.choosing import Way, end_of, read_for, way_to, ways_to
+from chom_pipelines.binlogs.recovery.filtered import any_case
 from chom_pipelines.binlogs.recovery.preparing import PreparedBeforeError, Recovery, prepared
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
@@ -236,9 +237,11 @@ def _as_server(start: Start, server: ScratchServer, private: Path) -> Server:
     password.touch(0o600)
     password.write_text(endpoint.password)
     if wanted is not None:
+        same = str.lower if any_case(start.manifest.source) else str
+        names = set(map(same, wanted))
         with Session(endpoint) as session:
-            there = {str(name) for (name,) in session.rows("SHOW DATABASES")}
-        wanted = tuple(name for name in wanted if name in there)
+            there = [str(name) for (name,) in session.rows("SHOW DATABASES")]
+        wanted = tuple(name for name in there if same(name) in names)
     return Server(
         name=start.manifest.server,
         socket=Path(endpoint.socket or ""),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -19,6 +18,7 @@ from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.scheduled import put_back, read_statuses, statuses
 from chom_pipelines.binlogs.recovery.starts import Start
 from chom_pipelines.binlogs.recovery.surroundings import refuse_unknown_zone, take_settings
+from chom_pipelines.binlogs.recovery.zone_loading import ZoneLoading
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
@@ -27,7 +27,6 @@ from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import literal
 from chom_pipelines.server.scratch import ScratchServer, as_replica
-from chom_pipelines.server.time_zones import load_time_zones
 
 _SERVER_ID = 2_147_483_002
 """Of the server that a log is replayed on."""
@@ -58,12 +57,14 @@ class Recovered:
 
     Where it is `counted`, the server has counted as many itself: by its set of GTIDs, or by MariaDB's replication. Else
     it has executed all that it was given, and the archive alone says how many transactions that was. Those that it left
-    out, as of databases that the backup does not have, are among them.
+    out, as of databases that the backup does not have, are among them. `doubts` are for people: what may be otherwise
+    on the source, of which no log tells; they are among the restore's warnings.
     """
 
     restored: RestoreResult
     transactions: int
     counted: bool
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,16 @@ class Recoverer:
         options = taking(as_replica(self.flavour, _SERVER_ID), gtids=bool(end and end.gtid))
         options += ("--replicate-same-server-id",)  # a server of the log may have had this id as well
         if self.databases is not None:
-            return (*options, *(f"--replicate-wild-do-table={_pattern(name)}.%" for name in self.databases))
-        return options if self.accounts else (*options, "--replicate-wild-ignore-table=mysql.%")
+            return (*options, *self.filtered.options)
+        if not self.accounts:
+            return (*options, "--replicate-wild-ignore-table=mysql.%")
+        return options if self._zones.by_log else (*options, r"--replicate-wild-ignore-table=mysql.time\_zone%")
+
+    @property
+    def _zones(self) -> ZoneLoading:
+        notes, source = self.recovery.notes, self.start.manifest.source
+        by_replication = self.route is Route.REPLICATION
+        return ZoneLoading(notes, source, self.start.of_files, by_replication, self.filtered.has)
 
     def fill(self, server: ScratchServer) -> Recovered:
         """Have a private server of the start's, with these `options`, hold the backup, and replay onto it.
@@ -118,10 +127,10 @@ class Recoverer:
         restored = self.start.fill(server, accounts=accounts, report=self.report)
         phases = dict(restored.phases)
         with Session(server.endpoint) as session:
-            load_time_zones(session, self.recovery.notes.zones)
+            lost, doubts = self._zones.load(server, self.private, self._accepted)
             if self.recovery.begin and self.recovery.begin.gtid:
                 _begin_at(session, self.flavour, self.recovery.begin.gtid)
-            lost = self._accepted(self.filtered.lost_by_log(), self.filtered.lost_by_keys(session))
+            lost += self._accepted(self.filtered.lost_by_log(), self.filtered.lost_by_keys(session))
             events = read_statuses(session)
             replicated: int | None = None
             with timed(phases, "replay"), self.filtered.strangers(session):
@@ -131,8 +140,9 @@ class Recoverer:
             is_any_case = any_case(self.start.manifest.source)
             put_back(session, statuses(events, self.recovery.notes.of_events, any_case=is_any_case))
             counted = self._check(session, replicated)
-        restored = replace(restored, phases=phases, warnings=tuple(dict.fromkeys((*restored.warnings, *lost))))
-        return Recovered(restored, self.recovery.stop.transactions, counted=counted is not None)
+        warnings = tuple(dict.fromkeys((*restored.warnings, *lost, *doubts)))
+        restored = replace(restored, phases=phases, warnings=warnings)
+        return Recovered(restored, self.recovery.stop.transactions, counted=counted is not None, doubts=doubts)
 
     def _accepted(self, *lost: Iterable[RestoreRefusedError]) -> tuple[str, ...]:
         """Warnings; raises the first of these errors, unless losses are accepted."""
@@ -150,6 +160,7 @@ class Recoverer:
         refuse_unknown_zone(self.start.manifest.source, self.recovery.notes.in_system_zone)
         self.filtered.refuse()
         self._accepted(self.filtered.lost_by_log())
+        self._zones.refuse(self._accepted)
         if self.route is Route.REPLICATION or not self.recovery.files:
             return
         why = ""
@@ -227,10 +238,6 @@ def _said_by_worker(server: ScratchServer) -> str:
     lines = server.log.read_text(errors="replace").splitlines()
     found = [line.partition("; ")[2] for line in lines if "] Replica SQL for channel" in line and "Worker" in line]
     return next((line for line in found if line), "")
-
-
-def _pattern(database: str) -> str:
-    return re.sub(r"([_%\\])", r"\\\1", database)
 
 
 def _begin_at(session: Session, flavour: Flavour, gtids: str) -> None:
