@@ -17,9 +17,10 @@ import pytest
 
 from chom_pipelines.binlogs.archive.continuing import why_anew
 from chom_pipelines.binlogs.archive.server_logs import ServerLog
+from chom_pipelines.binlogs.streaming.following import followed
 from chom_pipelines.binlogs.streaming.lag import State
 from chom_pipelines.binlogs.streaming.wholes import remove_superseded
-from chom_pipelines.errors import RepositoryBusyError
+from chom_pipelines.errors import ConnectionFailedError, RepositoryBusyError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.archive import verify_archive
@@ -95,6 +96,28 @@ def test_a_closed_file_is_one_segment_and_its_parts_are_gone(stream: Streamed) -
     eventually(lambda: not any(closed in entry.id for entry in parts.entries()))
     assert len(stream.archive.history.of_file(closed)) == 1
     eventually(stream.all_is_archived)
+
+
+def test_files_that_are_closed_faster_than_they_are_read_are_followed_one_by_one(stream: Streamed) -> None:
+    stream.archive.work()
+    for _ in range(3):
+        eventually(lambda: stream.state is State.FOLLOWING and stream.all_is_archived())
+        stream.archive.work(*["FLUSH BINARY LOGS", "INSERT INTO shop.t (s) VALUES (UUID())"] * 12)
+        eventually(stream.all_is_archived)
+    assert State.LOST not in {each.state for each in stream.reports}, "the client never gets ahead of its pipes"
+
+
+def test_a_file_without_a_pipe_is_removed_when_it_is_found(server: PrivateServer) -> None:
+    file = Archive(server, Backups(Path("/nowhere"))).files()[-1]
+    with followed(server.backup, server.flavour, file, 1 << 31) as follower:
+        eventually(lambda: bool(follower.read(1)))
+        while follower.read(1):
+            pass
+        plain = follower.pipes / LogName.of(LogName.of(LogName.of(file).following).following).following
+        plain.write_bytes(b"plain")  # as a client would that did not wait for its pipe
+        with pytest.raises(ConnectionFailedError, match=f"goes on with {plain.name}"):
+            follower.read(1)
+        assert not plain.exists()
 
 
 def test_parts_stay_while_somebody_reads_them(server: PrivateServer, tmp_path: Path) -> None:
