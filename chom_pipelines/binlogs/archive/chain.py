@@ -113,7 +113,9 @@ def anew(chains: Iterable[Chain]) -> Iterator[Gap]:
     """The gaps between histories, which are in their order: nothing leads from one into the next."""
     for one, other in pairwise(chain for chain in chains if chain.runs):
         last, first = one.runs[-1].last, other.runs[0].segments[0]
-        why = f"the server began its files anew: {first.range} does not follow {last.range}, which was archived last"
+        known = first.identity == last.identity
+        cause = "began its files anew, as by RESET, or lost the end of one" if known else "is another one"
+        why = f"the server {cause}: {first.range} does not follow {last.range}, which was archived last"
         yield Gap(first.history, last, first, why)
 
 
