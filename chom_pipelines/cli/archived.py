@@ -80,9 +80,12 @@ class Aftermath:
             if self.found is None:
                 yield f"gap: {gap.why}; whether a full backup was taken after it cannot be read on this machine"
             else:
-                yield f"gap: {gap.why}; it stays open until a full backup is taken: `chom backup`"
+                opened = "it stays open until a full backup is taken: `chom backup`"
+                yield f"gap: {gap.why}; {gap.remedy if gap.unusable else opened}"
         yield from (each.said for each in self.unlogged)
-        if self.found and self.found.unusable_segments:
+        for name, reason in self.found.unusable_segments.items() if self.found else ():
+            yield f"cannot be used: {name}: {reason}"
+        if self.found and self.found.unusable_segments and not self.found.open_gaps:
             yield unbroken(self.found, self.server).reason
 
     def _reach(self, until: str) -> str:

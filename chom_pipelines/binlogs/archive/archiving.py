@@ -101,7 +101,7 @@ def warnings_of(
         yield f"{began_anew}; take a full backup: no backup of before leads into it"
     yield from map(str, blocked)
     for gap in gaps:
-        yield f"gap: {gap.why}; take a full backup: what follows leads nowhere without one"
+        yield f"gap: {gap.why}; {gap.remedy}"
     for lacking in unlogged:
         yield lacking.said
 
