@@ -153,9 +153,7 @@ class DamagedError(RepositoryError):
 class ArchiveDamagedError(DamagedError):
     """What is archived of a binary log is not what was written."""
 
-    usual_remedy = (
-        "`chom verify --binlogs` names all that is damaged; restore to a moment before it, or take a full backup"
-    )
+    usual_remedy = "restore to a moment before it; `chom verify --binlogs` names all that is damaged, and what mends it"
 
 
 class BinlogDamagedError(DamagedError):

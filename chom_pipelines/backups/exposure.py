@@ -75,7 +75,7 @@ def _broken(found: Recoverable, unlogged: Sequence[Unlogged], details: Details) 
     """What certainly cannot be restored."""
     gaps, lacking = found.open_gaps, [each for each in unlogged if each.lack.matters]
     if gaps:
-        what = f"{gaps[-1].why}; take a full backup: what is archived since leads nowhere without one"
+        what = f"{gaps[-1].why}; {gaps[-1].remedy}"
         return Verdict(Outcome.FAILED, what, details, (*(gap.why for gap in gaps), *(each.line for each in lacking)))
     if lacking:
         return Verdict(Outcome.FAILED, lacking[-1].said, details, tuple(each.line for each in lacking))

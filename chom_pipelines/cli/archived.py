@@ -45,7 +45,7 @@ class Aftermath:
         if any(each.lack.matters for each in self.unlogged):
             return Outcome.FAILED
         if self.found is None:  # whether a full backup was taken behind a gap is in manifests that cannot be read here
-            return Outcome.NOT_VERIFIED if archived.chain.gaps else Outcome.PASSED
+            return Outcome.NOT_VERIFIED if self.earlier_gaps else Outcome.PASSED
         return Outcome.FAILED if unbroken(self.found, self.server).outcome is Outcome.FAILED else Outcome.PASSED
 
     @property
@@ -57,11 +57,13 @@ class Aftermath:
 
     @property
     def earlier_gaps(self) -> tuple[Gap, ...]:
-        """Those that runs before have found, and no full backup has mended."""
-        new = {each.id for each in self.archived.new}
+        """Those that runs before, or a stream, have found or left, and no full backup has mended."""
+        archived = self.archived
         if self.found is None:
-            return tuple(gap for gap in self.archived.chain.gaps if gap.before.id not in new)
-        return tuple(gap for gap in self.found.open_gaps if gap.before.id not in new)
+            return archived.earlier_gaps
+        told = [*archived.gaps, *([archived.into] if archived.began_anew and archived.into else [])]
+        places = {(gap.history, gap.before.id) for gap in told}
+        return tuple(gap for gap in self.found.open_gaps if (gap.history, gap.before.id) not in places)
 
     @property
     def warnings(self) -> Iterator[str]:
@@ -78,10 +80,24 @@ class Aftermath:
             if self.found is None:
                 yield f"gap: {gap.why}; whether a full backup was taken after it cannot be read on this machine"
             else:
-                yield f"gap: {gap.why}; it stays open until a full backup is taken: `chom backup`"
+                opened = "it stays open until a full backup is taken: `chom backup`"
+                yield f"gap: {gap.why}; {gap.remedy if gap.unusable else opened}"
         yield from (each.said for each in self.unlogged)
-        if self.found and self.found.unusable_segments:
+        for name, reason in self.found.unusable_segments.items() if self.found else ():
+            yield f"cannot be used: {name}: {reason}"
+        if self.found and self.found.unusable_segments and not self.found.open_gaps:
             yield unbroken(self.found, self.server).reason
+
+    def _reach(self, until: str) -> str:
+        """How far the archive goes, and whether with everything."""
+        archived = self.archived
+        gaps = [*archived.gaps, *self.earlier_gaps]
+        between = [gap for gap in gaps if gap.after.history != gap.before.history]
+        if (self.found and self.found.unusable_segments) or archived.blocked or len(gaps) > len(between):
+            return f"archived {until}, but not everything"
+        if archived.began_anew or between:
+            return f"archived {until}, since the log began anew"
+        return f"archived is everything {until}"
 
     def print(self, *, json: bool) -> None:
         """What was added, how far the archive goes, and what is wrong with it."""
@@ -103,10 +119,7 @@ class Aftermath:
         else:
             typer.echo(f"{name}: nothing is closed that is not archived")
         if archived.until:
-            until = f"up to {archived.until:%Y-%m-%d %H:%M:%S} UTC"
-            unusable = self.found is not None and bool(self.found.unusable_segments)
-            broken = unusable or archived.gaps or archived.blocked or self.earlier_gaps
-            typer.echo(f"  archived {until}, but not everything" if broken else f"  archived is everything {until}")
+            typer.echo(f"  {self._reach(f'up to {archived.until:%Y-%m-%d %H:%M:%S} UTC')}")
         for warning in self.warnings:
             typer.echo(f"  warning: {warning}", err=True)
 

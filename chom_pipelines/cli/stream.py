@@ -81,14 +81,18 @@ class _Teller:
         self._logged = time.monotonic()
 
     def refuse_unwritable(self) -> None:
-        """Write a first status; raises ConfigurationError where that is not possible."""
+        """Write a first status; raises ConfigurationError where that is not possible.
+
+        A directory that is named and not there is a mistake: nobody would look there for the status.
+        """
+        what, remedy = "the status cannot be written", "name another file with --status"
+        if self._file and not self._file.parent.is_dir():
+            raise ConfigurationError(f"{what}: there is no directory {self._file.parent}", f"make it, or {remedy}")
         try:
             self._write(LagReport(State.CATCHING_UP, None, None, None, None, 0.0, datetime.now(UTC)))
         except (OSError, RepositoryError) as error:
             why = error.what if isinstance(error, RepositoryError) else f"{self._file}: {error.strerror}"
-            raise ConfigurationError(
-                f"the status cannot be written: {why}", "name another file with --status"
-            ) from error
+            raise ConfigurationError(f"{what}: {why}", remedy) from error
 
     def tell(self, lag: LagReport) -> None:
         """Take a report."""

@@ -62,8 +62,8 @@ def show(server: str, files: Sequence[Path], *, as_json: bool) -> int:
     """Print what the newest of these files tells, and return the exit code."""
     found = [status for each in files if (status := _read(each))]
     if not found:
-        looked = " and ".join(map(str, files))
-        what = f"no stream of {server} tells anything: there is no {looked}"
+        looked = f"neither {files[0]} nor {files[1]}" if len(files) > 1 else f"no {files[0]}"
+        what = f"no stream of {server} tells anything: there is {looked}"
         remedy = "start `chom stream`, or name its file with --status"
         return _say(Outcome.NOT_VERIFIED, f"{what}; {remedy}", as_json=as_json)
     status = max(found, key=lambda each: each["told"])
@@ -77,7 +77,7 @@ def _judged(status: dict[str, Any]) -> tuple[Outcome, str, float]:
     if status["state"] == State.STOPPED:
         return Outcome.FAILED, f"it was stopped {output.duration(age)} ago: {line(status, age)}", age
     if _is_gone(status):
-        what = f"its process {status['process']} is gone, without a word, since at most {output.duration(age)}"
+        what = f"its process {status['process']} has ended without saying so, in the last {output.duration(age)}"
         return Outcome.FAILED, f"{what}; before that: {line(status, age)}", age
     if age > _FRESH:
         return Outcome.NOT_VERIFIED, f"nothing was told for {output.duration(age)}; before that: {line(status)}", age

@@ -109,7 +109,8 @@ def _print_archive(archive: ArchiveProof) -> None:
         if each.proof.outcome is not Outcome.PASSED:
             typer.echo(f"{each.history}/{each.proof.backup}: {entries.verdict(each.proof)}")
             for failure in each.proof.failures:
-                typer.echo(f"  {failure}")
+                if not each.proof.reason.startswith(failure):
+                    typer.echo(f"  {failure}")
     passed = [each.proof for each in archive.segments if each.proof.outcome is Outcome.PASSED]
     transactions = sum(proof.count(Subject.TRANSACTIONS) or 0 for proof in passed)
     what = f"{output.amount(len(passed), 'segment')} with {output.amount(transactions, 'transaction')}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from chom_pipelines.binlogs.archive.chain import mended_by_moving
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.recovery.recoverable import recoverable
 from chom_pipelines.errors import ChomError, RepositoryError
@@ -136,7 +137,10 @@ def _chain(repository: Repository, server: str, keyring: Keyring | None) -> Chai
     gaps = tuple(f"{gap.history}: {gap.why}" for gap in found.open_gaps)
     mended = len(found.windows.gaps) - len(gaps)
     if gaps:
-        return ChainProof(Outcome.FAILED, "the log has gaps that no full backup has mended", gaps, mended)
+        reason = f"the log has gaps that no full backup has mended; {found.open_gaps[-1].remedy}"
+        return ChainProof(Outcome.FAILED, reason, gaps, mended)
     if found.unusable_segments:
-        return ChainProof(Outcome.FAILED, f"segments that cannot be used: {len(found.unusable_segments)}", (), mended)
+        ids = list(found.unusable_segments)
+        reason = f"segments that cannot be used: {len(ids)}; {mended_by_moving(ids)}"
+        return ChainProof(Outcome.FAILED, reason, (), mended)
     return ChainProof(Outcome.PASSED, "", (), mended)

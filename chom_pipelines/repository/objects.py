@@ -18,6 +18,7 @@ from chom_pipelines.repository.store import PIECE, Folder, is_name
 
 ENCRYPTED = ".enc"
 
+_SHOWN = 12
 _HELD = 64 << 20
 """Bytes of an object, as it is stored, that is held in memory at most."""
 
@@ -179,7 +180,7 @@ def _checked(pieces: Iterator[bytes], stored: StoredObject, key: DataKey | None)
     if size != stored.bytes:
         raise DamagedError(f"it has {size} bytes, {stored.bytes} were stored")
     if sha256.hexdigest() != stored.sha256:
-        raise DamagedError(f"its SHA-256 is {sha256.hexdigest()}, {stored.sha256} was stored")
+        raise DamagedError(f"its SHA-256 is {sha256.hexdigest()[:_SHOWN]}…, {stored.sha256[:_SHOWN]}… was stored")
     if mac and not mac.matches(stored.mac or ""):
         raise DamagedError("its MAC is not the one that was stored: it was forged, or has another key")
 

@@ -7,6 +7,8 @@ import secrets
 import select
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +40,8 @@ from chom_pipelines_tests.servers import PrivateServer
 LIMIT = 40.0
 """Seconds after which what does not happen is a failure: none of it takes so long."""
 EVERY = 0.5
+RESET = {Flavour.MARIADB: "RESET MASTER", Flavour.MYSQL: "RESET BINARY LOGS AND GTIDS"}
+"""Has a server begin its log anew."""
 _LOOK = 0.05
 
 
@@ -277,3 +281,16 @@ def configured(directory: Path, backup: Endpoint, port: int) -> Path:
     path = directory / "chom.yaml"
     path.write_text(yaml.safe_dump({"repository": {"path": str(directory / "repository")}, "servers": [server]}))
     return path
+
+
+@contextmanager
+def service(config: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`chom stream` in a process of its own."""
+    chom = [sys.executable, "-c", "from chom_pipelines.cli.main import main; main()"]
+    command = [*chom, "stream", "--config", str(config), "--every", "0.5", *options]
+    with (config.parent / "stream.log").open("ab") as log, subprocess.Popen(command, stderr=log) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.kill(process.pid, signal.SIGKILL)

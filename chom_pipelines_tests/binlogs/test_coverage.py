@@ -73,7 +73,7 @@ def test_of_a_file_that_was_begun_anew_nothing_is_taken_for_the_other() -> None:
     new = chain(*(segment(number, history="11.2", opened=at(number + 5), as_of=at(number + 6)) for number in range(3)))
     assert numbers([old, new], 1.5, 2.5) == [1, 2]
     assert numbers([old, new], 5.5, 7.5) == [0, 1, 2]
-    with pytest.raises(NotArchivedError, match=r"the server began its files anew: mysql-bin.000000 from 4 to"):
+    with pytest.raises(NotArchivedError, match=r"the server began its files anew.*: mysql-bin.000000 from 4 to"):
         numbers([old, new], 2.5, 5.5)
 
 

@@ -53,7 +53,7 @@ class Parted:
         endpoint = inventory.endpoint()
         into = LogArchive(inventory, backups.policy, backups.repository, None)
         archiver = Archiver(into, endpoint, server.facts, settings)
-        history, _ = archiver.continued(logs)
+        history = archiver.continued(logs).history
         return cls(archive, Tail(archiver.writer(history, streamed=True), history, endpoint.where, logs[-1].file))
 
     def publish(self, rows: int = 1) -> Segment:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from chom_pipelines.binlogs.archive.continuing import why_anew
 from chom_pipelines.binlogs.archive.server_logs import ServerLog
+from chom_pipelines.binlogs.archive.writing import head_of
+from chom_pipelines.binlogs.streaming.following import followed
 from chom_pipelines.binlogs.streaming.lag import State
 from chom_pipelines.binlogs.streaming.wholes import remove_superseded
-from chom_pipelines.errors import RepositoryBusyError
+from chom_pipelines.errors import ConnectionFailedError, RepositoryBusyError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.archive import verify_archive
@@ -27,12 +25,14 @@ from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.binlogs.streams import (
+    RESET,
     Restartable,
     Streamed,
     Writer,
     configured,
     differences,
     eventually,
+    service,
     streamed,
 )
 from chom_pipelines_tests.logical.taking import NAME, Backups
@@ -97,6 +97,28 @@ def test_a_closed_file_is_one_segment_and_its_parts_are_gone(stream: Streamed) -
     eventually(stream.all_is_archived)
 
 
+def test_files_that_are_closed_faster_than_they_are_read_are_followed_one_by_one(stream: Streamed) -> None:
+    stream.archive.work()
+    for _ in range(3):
+        eventually(lambda: stream.state is State.FOLLOWING and stream.all_is_archived())
+        stream.archive.work(*["FLUSH BINARY LOGS", "INSERT INTO shop.t (s) VALUES (UUID())"] * 12)
+        eventually(stream.all_is_archived)
+    assert State.LOST not in {each.state for each in stream.reports}, "the client never gets ahead of its pipes"
+
+
+def test_a_file_without_a_pipe_is_removed_when_it_is_found(server: PrivateServer) -> None:
+    file = Archive(server, Backups(Path("/nowhere"))).files()[-1]
+    with followed(server.backup, server.flavour, file, 1 << 31) as follower:
+        eventually(lambda: bool(follower.read(1)))
+        while follower.read(1):
+            pass
+        plain = follower.pipes / LogName.of(LogName.of(LogName.of(file).following).following).following
+        plain.write_bytes(b"plain")  # as a client would that did not wait for its pipe
+        with pytest.raises(ConnectionFailedError, match=f"goes on with {plain.name}"):
+            follower.read(1)
+        assert not plain.exists()
+
+
 def test_parts_stay_while_somebody_reads_them(server: PrivateServer, tmp_path: Path) -> None:
     archive = Archive(server, Backups(tmp_path))
     with streamed(server, tmp_path) as stream:
@@ -140,7 +162,7 @@ def test_a_reset_begins_a_new_history_and_the_stream_goes_on(stream: Streamed) -
     stream.archive.work()
     eventually(stream.all_is_archived)
     facts = stream.archive.server.facts
-    stream.archive.work("RESET MASTER" if facts.is_mariadb else "RESET BINARY LOGS AND GTIDS")
+    stream.archive.work(RESET[facts.flavour])
     with Writer(lambda: stream.archive.server.root):
         eventually(lambda: len(stream.archive.histories()) == 2)
     eventually(stream.all_is_archived)
@@ -189,16 +211,23 @@ def test_a_file_of_many_parts_is_closed_so_that_they_stay_few(server: PrivateSer
         eventually(stream.all_is_archived)
 
 
-def test_a_server_that_lost_what_was_archived_begins_a_new_history(stream: Streamed) -> None:
+def test_a_file_that_lost_its_end_is_told_from_one_that_was_begun_anew(stream: Streamed) -> None:
     stream.archive.work()
     eventually(stream.all_is_archived)
     last = stream.archive.history.last
     assert last is not None
     lost = [ServerLog(last.file, last.end - 100), ServerLog(LogName.of(last.file).following, 500)]
-    why = why_anew(
-        stream.archive.histories(), last.identity, lost, lambda file: pytest.fail(f"{file} need not be looked at")
-    )
-    assert "lost what it wrote before a crash" in why
+    server = stream.archive.server
+
+    def why() -> str:
+        return why_anew(
+            stream.archive.histories(), last.identity, lost, lambda file: head_of(server.backup, server.facts, file)
+        )
+
+    assert "lost what it wrote before a crash" in why()
+    time.sleep(1.1)  # by the second in which it was begun, a file is told from another one
+    stream.archive.work(RESET[server.flavour], *["FLUSH BINARY LOGS"] * LogName.of(last.file).number)
+    assert "is another file than the one that was archived: it was begun anew, as by RESET" in why()
 
 
 def test_two_streams_of_a_server_are_refused(stream: Streamed) -> None:
@@ -273,16 +302,3 @@ def test_sigterm_publishes_what_is_whole_and_ends_in_order(own: Restartable, tmp
         assert process.wait() == 0
     assert differences(archive) == []
     assert json.loads(status.read_text())["state"] == "stopped"
-
-
-@contextmanager
-def service(config: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`chom stream` in a process of its own."""
-    chom = [sys.executable, "-c", "from chom_pipelines.cli.main import main; main()"]
-    command = [*chom, "stream", "--config", str(config), "--every", "0.5", *options]
-    with (config.parent / "stream.log").open("ab") as log, subprocess.Popen(command, stderr=log) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.kill(process.pid, signal.SIGKILL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
+from chom_pipelines_tests.binlogs.streams import RESET, eventually, service
 from chom_pipelines_tests.cli.setting import PASSWORD, setting
 from chom_pipelines_tests.logical.taking import Backups
 
@@ -77,6 +79,66 @@ def test_an_open_gap_fails_each_later_archive_until_a_full_backup_ends_it(
         assert made.chom("backup", "--type", "incremental") == 0
         told = capsys.readouterr()
         assert (lost in told.err, "archived is everything" in told.out) == (False, True)
+
+
+@pytest.mark.parametrize("streams", [True, False], ids=["streamed", "by the hour"])
+@pytest.mark.parametrize("flavour", list(Flavour), ids=lambda flavour: flavour.value)
+def test_a_log_that_was_begun_anew_is_told_by_the_first_archive_after_it(
+    flavour: Flavour,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    streams: bool,
+) -> None:
+    with archived_server(flavour) as server:
+        monkeypatch.setenv(PASSWORD, server.backup.password)
+        made, source = setting(tmp_path, server), Archive(server, Backups(tmp_path))
+        assert made.chom("backup", "--verification", "none") == 0
+        assert made.chom("backup", "--type", "incremental") == 0
+        with service(made.config) if streams else nullcontext():
+            if streams:
+                source.work()
+                eventually(lambda: bool(made.repository.streamed("chom", str(server.facts.server_id)).entries()))
+            source.work(RESET[flavour])
+            source.work()
+            if streams:
+                eventually(lambda: len(made.repository.histories("chom")) == 2)
+            capsys.readouterr()
+            assert made.chom("backup", "--type", "incremental") == 1
+            told = capsys.readouterr()
+            assert told.err.count("as by RESET") == 1
+            assert "archived is everything" not in told.out
+            assert "since the log began anew" in told.out
+            assert made.chom("backup", "--type", "incremental") == 1
+            told = capsys.readouterr()
+            assert told.err.count("as by RESET") == 1
+            assert "it stays open until a full backup is taken" in told.err
+            time.sleep(1.1)  # times in a log are cut off to whole seconds
+            assert made.chom("backup", "--verification", "none") == 0
+            capsys.readouterr()
+            assert made.chom("backup", "--type", "incremental") == 0
+            told = capsys.readouterr()
+            assert ("RESET" in told.err, "archived is everything" in told.out) == (False, True)
+
+
+@pytest.mark.parametrize("flavour", list(Flavour), ids=lambda flavour: flavour.value)
+def test_who_cannot_read_the_archive_is_told_of_a_log_that_a_stream_found_begun_anew(
+    flavour: Flavour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with archived_server(flavour) as server:
+        monkeypatch.setenv(PASSWORD, server.backup.password)
+        made, source = setting(tmp_path, server), Archive(server, Backups(tmp_path))
+        Keyring().generate("vault", KeyKind.RSA).without_private().save(tmp_path / "keys.json")
+        assert made.chom("backup", "--type", "incremental") == 0
+        source.work(RESET[flavour])
+        assert made.chom("backup", "--type", "incremental") == 1  # as a stream would
+        capsys.readouterr()
+        assert made.chom("backup", "--type", "incremental") == 3
+        told = capsys.readouterr()
+        assert "as by RESET" in told.err
+        assert "whether a full backup was taken after it cannot be read on this machine" in told.err
+        assert "archived is everything" not in told.out
 
 
 def test_a_gap_that_a_full_backup_is_behind_already_is_told_once(

@@ -33,7 +33,8 @@ def until(is_so: Callable[[], Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "told"), [(signal.SIGTERM, "it was stopped"), (signal.SIGKILL, "is gone, without a word")]
+    ("number", "told"),
+    [(signal.SIGTERM, "it was stopped"), (signal.SIGKILL, "has ended without saying so")],
 )
 def test_a_stream_that_has_ended_is_not_said_to_follow(
     on_mariadb: Setting,
@@ -67,6 +68,9 @@ def test_that_nothing_is_told_is_not_verified_and_says_where_was_looked(
     code, said = shown(on_mariadb, capsys)
     assert code == 3
     assert "there is no /run/chom-stream-chom/stream.json" in said
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(on_mariadb.folder / "run"))
+    own = on_mariadb.folder / "run" / "chom" / "chom" / "stream.json"
+    assert f"there is neither {own} nor /run/chom-stream-chom/stream.json" in shown(on_mariadb, capsys)[1]
     code, said = shown(on_mariadb, capsys, "--json", "--status", str(on_mariadb.folder / "none.json"))
     assert (code, json.loads(said)["outcome"]) == (3, "not_verified")
 
@@ -96,3 +100,7 @@ def test_a_status_that_cannot_be_written_is_refused_before_the_stream_begins(
 ) -> None:
     assert on_mariadb.chom("stream", "--status", str(on_mariadb.config / "status.json")) == 2
     assert "the status cannot be written" in capsys.readouterr().err
+    nowhere = on_mariadb.folder / "nowhere" / "deep" / "status.json"
+    assert on_mariadb.chom("stream", "--status", str(nowhere)) == 2
+    assert f"there is no directory {nowhere.parent}" in capsys.readouterr().err
+    assert not (on_mariadb.folder / "nowhere").exists()

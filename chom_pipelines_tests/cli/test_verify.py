@@ -169,7 +169,8 @@ def test_a_damaged_segment_is_named_and_breaks_the_chain(
     assert on_mariadb.chom("verify", "--binlogs") == 1
     out = capsys.readouterr().out
     assert f"{history}/{entry.id}: FAILED (basic): {damaged}: " in out
-    assert f"{damaged.name.partition('.zst')[0]} is missing; {entry.id}: {damaged}: " in out
+    assert f"{damaged.name.partition('.zst')[0]} is missing; {entry.id} is there and cannot be used" in out
+    assert out.count("SHA-256") == 1
     assert on_mariadb.chom("windows") == 1
     assert f"cannot be used: {history}/{entry.id}: {damaged}: " in capsys.readouterr().out
 

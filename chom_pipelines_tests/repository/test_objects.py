@@ -86,7 +86,7 @@ def test_every_flipped_byte_is_found_and_the_object_named(tmp_path: Path, codec:
         flipped = bytearray(whole)
         flipped[position] ^= 1 << position % 8
         file.write_bytes(flipped)
-        with pytest.raises(DamagedError, match=f"{file}: its SHA-256 is [0-9a-f]{{64}}, {stored.sha256}"):
+        with pytest.raises(DamagedError, match=f"{file}: its SHA-256 is [0-9a-f]{{12}}…, {stored.sha256[:12]}…"):
             read(tmp_path, stored, key)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from chom_pipelines.binlogs.archive.chain import Chain, Gap
+from chom_pipelines.binlogs.archive.chain import Chain, Gap, anew
 from chom_pipelines.binlogs.archive.continuing import free_name, why_anew
 from chom_pipelines.binlogs.archive.histories import History, histories_to_continue
 from chom_pipelines.binlogs.archive.segments import FIRST, Identity, Segment
@@ -69,15 +69,23 @@ class Archived:
     new: tuple[Segment, ...]
     chain: Chain
     began_anew: str
-    """Why a new history was begun, where one was: no backup of before leads into it."""
+    """Why this run has begun a new history, where it has: no backup of before leads into it."""
     blocked: tuple[Blocked, ...] = ()
     """What follows these files is archived all the same, but nothing leads across them."""
+    into: Gap | None = None
+    """The gap with which this history begins, where another one was archived before it: by this run or by others."""
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
-        """Those that this run has found."""
+        """Those that this run has found in the history."""
         new = {segment.id for segment in self.new}
         return tuple(gap for gap in self.chain.gaps if gap.before.id in new)
+
+    @property
+    def earlier_gaps(self) -> tuple[Gap, ...]:
+        """Those that others have found, or have left: of a history that a stream has begun, nobody else tells."""
+        into = [self.into] if self.into and not self.began_anew else []
+        return (*into, *(gap for gap in self.chain.gaps if gap not in self.gaps))
 
     @property
     def until(self) -> datetime | None:
@@ -93,7 +101,7 @@ def warnings_of(
         yield f"{began_anew}; take a full backup: no backup of before leads into it"
     yield from map(str, blocked)
     for gap in gaps:
-        yield f"gap: {gap.why}; take a full backup: what follows leads nowhere without one"
+        yield f"gap: {gap.why}; {gap.remedy}"
     for lacking in unlogged:
         yield lacking.said
 
@@ -117,6 +125,21 @@ def archive(into: LogArchive, report: Report, *, close: bool) -> Archived:
 
 
 @dataclass(frozen=True)
+class Continued:
+    """A history that a server's files go on with, and those `before` it; `why` it had to be begun, where it had."""
+
+    history: History
+    why: str
+    before: tuple[History, ...]
+
+    def archived(self, history: History, new: Sequence[Segment], blocked: Sequence[Blocked]) -> Archived:
+        """What a run has added, after which the history is this one."""
+        chain = history.chain
+        gaps = tuple(anew([*(each.chain for each in self.before), chain])) if chain.runs else ()
+        return Archived(history.name, tuple(new), chain, self.why, tuple(blocked), gaps[-1] if gaps else None)
+
+
+@dataclass(frozen=True)
 class Archiver:
     """Adds what a server has to its archive."""
 
@@ -127,7 +150,8 @@ class Archiver:
 
     def archive(self, logs: Sequence[ServerLog], report: Report) -> Archived:
         """Archive what of these files, the last of which the server writes, is not there as a whole."""
-        history, began_anew = self.continued(logs)
+        found = self.continued(logs)
+        history = found.history
         lacking = [log for log in logs[:-1] if not history.is_whole(log.file)]
         places = {log.file: BackupId(Kind.BINLOG, file=log.file, start=FIRST).text for log in lacking}
         blocked = [
@@ -139,7 +163,7 @@ class Archiver:
         total, done = sum(log.bytes for log in wanted), 0
         new: list[Segment] = []
         if not wanted:  # then no key is made either
-            return Archived(history.name, (), history.chain, began_anew, tuple(blocked))
+            return found.archived(history, (), blocked)
         writer = self.writer(history, streamed=False)
         for log in wanted:
             try:
@@ -153,18 +177,19 @@ class Archiver:
                 new.append(segment)
                 history = history.with_whole(segment)
             done += log.bytes
-        return Archived(history.name, tuple(new), history.chain, began_anew, tuple(blocked))
+        return found.archived(history, new, blocked)
 
-    def continued(self, logs: Sequence[ServerLog]) -> tuple[History, str]:
-        """The history that the server's files go on with; of a new one, why it had to be begun."""
+    def continued(self, logs: Sequence[ServerLog]) -> Continued:
+        """The history that the server's files go on with, of a new one with the reason."""
         repository, server = self.into.repository, self.into.server.name
         known = histories_to_continue(repository, server, self.into.keyring)
         identity = Identity(self.facts.server_id, self.facts.server_uuid)
         why = why_anew(known, identity, logs, lambda file: head_of(self.endpoint, self.facts, file))
         if known and not why:
-            return known[-1], ""
+            return Continued(known[-1], "", tuple(known[:-1]))
         # a history of which there is nothing yet is another run's, which has found the same
-        return History.empty(repository, server, free_name(identity, {each.name for each in known})), why
+        empty = History.empty(repository, server, free_name(identity, {each.name for each in known}))
+        return Continued(empty, why, tuple(known))
 
     def writer(self, history: History, *, streamed: bool) -> SegmentWriter:
         """What writes whole or streamed segments of it, with the key of the last one where that can be used again."""

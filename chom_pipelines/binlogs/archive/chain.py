@@ -7,7 +7,7 @@ the file before, which finds the log of another server, or of another time, unde
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
@@ -19,6 +19,8 @@ from chom_pipelines.repository.layout import BackupId, Kind, parse_id
 from chom_pipelines.server.facts import Flavour
 
 _SECOND = timedelta(seconds=1)
+_NAMED = 3
+"""Of what there may be hundreds."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,23 @@ class Gap:
     after: Segment
     before: Segment
     why: str
+    unusable: tuple[str, ...] = ()
+    """Segments that are between, and cannot be used."""
+
+    @property
+    def remedy(self) -> str:
+        """What ends it."""
+        full = "take a full backup: what is archived since leads nowhere without one"
+        return f"{mended_by_moving(self.unusable)}; else {full}" if self.unusable else full
+
+
+def mended_by_moving(unusable: Sequence[str]) -> str:
+    """How segments of these ids can be had again, which cannot be used: nothing here removes or replaces one."""
+    named = " and ".join(unusable) if len(unusable) <= _NAMED else f"all {len(unusable)} of them"
+    return (
+        f"move {named} out of the repository and run `chom backup --type binlog`, "
+        "which archives anew what the server still has"
+    )
 
 
 @dataclass(frozen=True)
@@ -63,8 +82,8 @@ class Chain:
     gaps: tuple[Gap, ...]
 
 
-def chained(segments: Iterable[Segment], unreadable: Mapping[str, str]) -> Chain:
-    """The chain of one history; `unreadable` are the ids of segments that are there and no good, with the reason."""
+def chained(segments: Iterable[Segment], unreadable: Iterable[str]) -> Chain:
+    """The chain of one history; `unreadable` are the ids of segments that are there and no good."""
     runs: list[list[Segment]] = []
     gaps: list[Gap] = []
     before: Segment | None = None
@@ -77,9 +96,10 @@ def chained(segments: Iterable[Segment], unreadable: Mapping[str, str]) -> Chain
         elif why is None:
             runs[-1] = followed(runs[-1], segment) or [*runs[-1], segment]  # of one file it always follows
         else:
-            between = [f"{name}: {reason}" for name, reason in unreadable.items() if _between(name, before, segment)]
+            between = tuple(name for name in unreadable if _between(name, before, segment))
+            cause = "; ".join([why, *(f"{name} is there and cannot be used" for name in between)])
             runs[-1] = _ended(runs[-1], segment)
-            gaps.append(Gap(segment.history, runs[-1][-1], segment, "; ".join([why, *between])))
+            gaps.append(Gap(segment.history, runs[-1][-1], segment, cause, between))
             runs.append([segment])
         before = segment
     return Chain(tuple(Run(tuple(run)) for run in runs), tuple(gaps))
@@ -113,7 +133,9 @@ def anew(chains: Iterable[Chain]) -> Iterator[Gap]:
     """The gaps between histories, which are in their order: nothing leads from one into the next."""
     for one, other in pairwise(chain for chain in chains if chain.runs):
         last, first = one.runs[-1].last, other.runs[0].segments[0]
-        why = f"the server began its files anew: {first.range} does not follow {last.range}, which was archived last"
+        known = first.identity == last.identity
+        cause = "began its files anew, as by RESET, or lost the end of one" if known else "is another one"
+        why = f"the server {cause}: {first.range} does not follow {last.range}, which was archived last"
         yield Gap(first.history, last, first, why)
 
 

@@ -70,7 +70,8 @@ def read_log(endpoint: Endpoint, flavour: Flavour, file: str) -> Generator[bytes
             *(str(program.path), f"--defaults-file={options}", "--read-from-remote-server", "--raw"),
             *(f"--result-file={claim.path}/", file),
         ]
-        reader = opened_pipe(pipe)
+        make_pipe(pipe)
+        reader = open_pipe(pipe)
         try:
             with supervised(command, log=log, environment=harmless_environment()) as process:
                 try:
@@ -85,9 +86,13 @@ def read_log(endpoint: Endpoint, flavour: Flavour, file: str) -> Generator[bytes
             os.close(reader)
 
 
-def opened_pipe(path: Path) -> int:
-    """Make a named pipe, and open it to read from: who writes need not be there yet. Returns the file descriptor."""
+def make_pipe(path: Path) -> None:
+    """Make a named pipe. Who opens it to write waits there until it is opened to read from."""
     os.mkfifo(path, 0o600)
+
+
+def open_pipe(path: Path) -> int:
+    """Open a named pipe to read from: who writes need not be there yet. Returns the file descriptor."""
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with suppress(OSError):  # a larger pipe is only faster
         fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, _PIECE)

@@ -42,17 +42,20 @@ def _why_renumbered(last: Segment, logs: Sequence[ServerLog], head_of: Callable[
     if current.base != last.base:
         return f"the server's files are called {current.file}, and were {last.file}"
     if current.number < last.number:
-        return f"the server counts its files anew: it writes {current.file}, and {last.file} is archived"
+        return f"the server counts its files anew, as by RESET: it writes {current.file}, and {last.file} is archived"
     now = next((log for log in logs if log.file == last.file), None)
-    if now and now.bytes < last.end:
+    if now is None:
+        return ""
+    another = f"the server's {last.file} is another file than the one that was archived: it was begun anew, as by RESET"
+    if head_of(last.file).fingerprint != last.head:
+        return another
+    if now.bytes < last.end:
         return (
             f"the server's {last.file} has {now.bytes} bytes, and {last.end} were archived: "
             "it has lost what it wrote before a crash"
         )
     # a head tells the second in which the file was begun; a file that was closed within that second has its size
-    if now and ((last.complete and now.bytes != last.server_bytes) or head_of(last.file).fingerprint != last.head):
-        return f"the server's {last.file} is another file than the one that was archived"
-    return ""
+    return another if last.complete and now.bytes != last.server_bytes else ""
 
 
 def _why_unproved(

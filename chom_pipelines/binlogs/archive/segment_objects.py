@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
+from chom_pipelines.binlogs.archive.chain import mended_by_moving
 from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.indexing import SegmentIndex
 from chom_pipelines.binlogs.archive.segments import Segment
-from chom_pipelines.errors import ArchiveDamagedError
+from chom_pipelines.errors import ArchiveDamagedError, DamagedError
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.objects import read_object
 from chom_pipelines.repository.payloads import BinlogPayload
@@ -20,19 +22,33 @@ def log_of(history: History, segment: Segment, keyring: Keyring | None) -> Itera
 
     Raises DamagedError, KeyUnavailableError.
     """
-    where, pieces = _object_of(history, segment, "log", keyring)
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(piece)
-        yield piece
-    if digest.hexdigest() != segment.digest:
-        raise ArchiveDamagedError(f"{where}: the log is not what the server sent")
+    with _told_of(history, segment):
+        where, pieces = _object_of(history, segment, "log", keyring)
+        digest = hashlib.sha256()
+        for piece in pieces:
+            digest.update(piece)
+            yield piece
+        if digest.hexdigest() != segment.digest:
+            raise ArchiveDamagedError(f"{where}: the log is not what the server sent")
 
 
 def index_of(history: History, segment: Segment, keyring: Keyring | None) -> SegmentIndex:
     """The index of a segment, authenticated; raises DamagedError, KeyUnavailableError, UnknownFormatError."""
-    where, pieces = _object_of(history, segment, "index", keyring)
-    return SegmentIndex.parse(b"".join(pieces), where)
+    with _told_of(history, segment):
+        where, pieces = _object_of(history, segment, "index", keyring)
+        return SegmentIndex.parse(b"".join(pieces), where)
+
+
+@contextmanager
+def _told_of(history: History, segment: Segment) -> Iterator[None]:
+    """Say of damage that it is a segment's, and no backup's: what is before it can be restored."""
+    try:
+        yield
+    except DamagedError as error:
+        left = f"restore to a place before it, with --before {segment.file.rpartition('.')[0]}.NNNNNN:POSITION"
+        named = "after `chom verify --binlogs`, which has it left out, `--at latest` names the last one"
+        mended = mended_by_moving([f"{history.name}/{segment.id}"])
+        raise ArchiveDamagedError(error.what, f"{left}: {named}; or {mended}") from error
 
 
 def _object_of(

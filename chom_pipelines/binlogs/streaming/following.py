@@ -1,9 +1,11 @@
 """Following a server's binary log through the replication protocol, with the server's own client, as it is written.
 
 The client writes each file of the log into a file of that name and never ends by itself, so the next one's pipe is made
-before it gets there. Both families' clients pass on each event at once. They do not notice where the network is cut
-without a word, nor, MySQL's, where RESET gives the file they read a new one of the same name: who follows has to ask
-the server beside that.
+before it gets there. It is not opened before the file in front of it has ended: so long the client waits in it, and
+gets to no name that has no pipe, however fast the server begins one file after the other.
+
+Both families' clients pass on each event at once. They do not notice where the network is cut without a word, nor,
+MySQL's, where RESET gives the file they read a new one of the same name: who follows has to ask the server beside that.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from chom_pipelines.binlogs.archive.client import client_failure, opened_pipe
+from chom_pipelines.binlogs.archive.client import client_failure, make_pipe, open_pipe
 from chom_pipelines.errors import (
     AccessDeniedError,
     BinlogDamagedError,
@@ -71,9 +73,10 @@ class Follower:
 
     def __init__(self, endpoint: Endpoint, program: Program, pipes: Path, log: Path, file: str) -> None:
         self.file = file
-        self._endpoint, self._program, self._pipes, self._log = endpoint, program, pipes, log
-        self._reader = opened_pipe(pipes / file)
-        self._next = opened_pipe(pipes / LogName.of(file).following)
+        self._endpoint, self._program, self.pipes, self._log = endpoint, program, pipes, log
+        for each in (file, LogName.of(file).following):
+            make_pipe(pipes / each)
+        self._reader = open_pipe(pipes / file)
 
     def read(self, seconds: float) -> bytes | None:
         """The next bytes of the file, b"" where none come within so many seconds.
@@ -92,30 +95,36 @@ class Follower:
         return None
 
     def close(self) -> None:
-        """Close the pipes."""
+        """Close the pipe."""
         os.close(self._reader)
-        os.close(self._next)
 
     def _turn(self) -> None:
         """Go on with the next file, unless the client has ended."""
+        self._refuse_strangers()
+        following = LogName.of(self.file).following
+        make_pipe(self.pipes / LogName.of(following).following)
+        done, self._reader = self._reader, open_pipe(self.pipes / following)
+        os.close(done)
         waited = 0.0
-        while not _happened(self._next, 0.1):
+        while not _happened(self._reader, 0.1):
             self._refuse_strangers()
             waited += 0.1
-            if self.process.poll() is not None and not _happened(self._next, 0):
+            if self.process.poll() is not None and not _happened(self._reader, 0):
                 raise self._ended()
             if waited > _TURN_SECONDS:
                 raise self._lost(f"{self._program.path.name} is done with {self.file} and does not go on")
-        os.close(self._reader)
-        (self._pipes / self.file).unlink()
-        self.file = LogName.of(self.file).following
-        self._reader = self._next
-        self._next = opened_pipe(self._pipes / LogName.of(self.file).following)
+        (self.pipes / self.file).unlink()
+        self.file = following
 
     def _refuse_strangers(self) -> None:
-        """A file that no pipe was made for is one of another numbering, and lies in memory unencrypted."""
-        if strange := {each.name for each in self._pipes.iterdir()} - {self.file, LogName.of(self.file).following}:
-            raise self._lost(f"the server goes on with {', '.join(sorted(strange))} and not with {self.file}")
+        """A file that no pipe was made for is one of another numbering, and lies in memory unencrypted: it goes."""
+        if strange := sorted(each for each in self.pipes.iterdir() if not each.is_fifo()):
+            self.process.kill()  # the client dies with it, and makes no more of them
+            self.process.wait()
+            for each in strange:
+                each.unlink()
+            names = ", ".join(each.name for each in strange)
+            raise self._lost(f"the server goes on with {names} and not with {self.file}")
 
     def _ended(self) -> ChomError:
         said = self._log.read_text(errors="replace")

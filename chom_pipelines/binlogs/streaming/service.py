@@ -127,9 +127,10 @@ class Streaming:
                 logs = server_logs(session, facts)
                 settings = read_binlog_settings(session, facts)
             archiver = Archiver(self.archive, endpoint, facts, settings)
-            history, anew = archiver.continued(logs)
-            if anew:
-                _log.warning("a new history begins: %s", anew)
+            found = archiver.continued(logs)
+            history = found.history
+            if found.why:
+                _log.warning("a new history begins: %s", found.why)
             closed = [each.file for each in logs[:-1] if not history.is_archived(each.file)]
             if blocked.issuperset(closed):
                 break
