@@ -16,7 +16,7 @@ from typing import TypeVar
 from chom_pipelines.benchmarks.copies import TableState, read_state
 from chom_pipelines.benchmarks.report import Backup, Timed
 from chom_pipelines.benchmarks.stopwatch import Stopwatch, server_cpu
-from chom_pipelines.errors import BackupFailedError, ChomError, RestoreRefusedError
+from chom_pipelines.errors import BackupFailedError, BenchmarkRefusedError, ChomError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy, Verification
 from chom_pipelines.logical.contents import Contents
@@ -92,7 +92,7 @@ def taken(server: ScratchServer, databases: Sequence[str], directory: Path, thre
     with Session(endpoint) as session:
         original = read_state(session, databases)
         if not original:
-            raise RestoreRefusedError("there is no table to measure with", "name data that has one")
+            raise BenchmarkRefusedError("there is no table to measure with", "name data that has one")
         placed = ", ".join(["%s"] * len(databases))
         file_bytes = session.value(
             f"SELECT SUM(DATA_LENGTH + INDEX_LENGTH) FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({placed})",

@@ -35,7 +35,7 @@ from chom_pipelines.benchmarks.report import (
 from chom_pipelines.benchmarks.reports import kept_reports
 from chom_pipelines.benchmarks.sizes import read_sizes
 from chom_pipelines.benchmarks.steps import default_settings, ladder_steps
-from chom_pipelines.errors import ChomError, RestoreRefusedError
+from chom_pipelines.errors import BenchmarkRefusedError, ChomError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of
 from chom_pipelines.log_lines import size as size_text
@@ -91,7 +91,7 @@ class _Known:
 def run_benchmark(inventory: Inventory, server: Server, wishes: Wishes, progress: Progress, say: Say) -> Report:
     """Measure everything, and judge it by the earlier reports; it is not kept yet.
 
-    What cannot be measured is in the report, with its reason. Raises RestoreRefusedError where there are no data to
+    What cannot be measured is in the report, with its reason. Raises BenchmarkRefusedError where there are no data to
     measure with, ProgramMissingError or ScratchServerError where there is no private server, and what reading the
     repository and the backup raises.
     """
@@ -204,7 +204,9 @@ def _source(
     if wishes.size is not None:
         if known.flavour is None:
             why = known.unmeasured[-1].reason if known.unmeasured else "it has no backup"
-            raise RestoreRefusedError(f"of which family the server is, is not known: {why}", "start it, or back it up")
+            raise BenchmarkRefusedError(
+                f"of which family the server is, is not known: {why}", "start it, or back it up"
+            )
         options = source_options(known.flavour)
         with scratch_server(known.flavour, expected_bytes=2 * wishes.size, options=options) as private:
             with Session(private.endpoint) as session:
@@ -214,7 +216,7 @@ def _source(
     entry = known.rows
     if entry is None:
         what = "there is no full backup of rows that could be restored"
-        raise RestoreRefusedError(what, "take one with `chom backup`, or measure generated data with --size")
+        raise BenchmarkRefusedError(what, "take one with `chom backup`, or measure generated data with --size")
     with entry.reading("benchmark"):
         contents = Contents.of(entry, keyring)
         tables = contents.logical.tables
@@ -222,7 +224,7 @@ def _source(
         everything = sum(table.bytes for table in tables)
         if not some:
             what = f"{entry.id} has no table of {size_text(MOST)} or less"
-            raise RestoreRefusedError(what, "measure generated data with --size")
+            raise BenchmarkRefusedError(what, "measure generated data with --size")
         source = contents.manifest.source
         flavour = Flavour(source.flavour)
         with scratch_server(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from typing import Annotated
 
 import typer
@@ -11,10 +10,10 @@ import typer
 from chom_pipelines.benchmarks.publishing import publish
 from chom_pipelines.benchmarks.report import Report
 from chom_pipelines.benchmarks.running import Wishes, run_benchmark
+from chom_pipelines.benchmarks.sizes_asked import parsed_size
 from chom_pipelines.benchmarks.words import advised, compared, headline, tables
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
-from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import repository_of
 
@@ -66,16 +65,3 @@ def _print(report: Report, where: str) -> None:
     for reason in report.reasons:
         typer.echo(output.printable(reason))
     typer.echo(f"{report.outcome.words}: {where}")
-
-
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", re.IGNORECASE)
-
-
-def parsed_size(text: str) -> int:
-    """Bytes of `200MB`; raises ConfigurationError where it is no size, or less than a megabyte."""
-    found = _SIZE.fullmatch(text.strip())
-    count = int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
-    if count < _UNITS["M"]:
-        raise ConfigurationError(f"--size: {text!r} is no size of a megabyte or more", "write it as 200MB or 5GB")
-    return count

@@ -10,7 +10,7 @@ import pytest
 
 from chom_pipelines.benchmarks.reports import kept_reports
 from chom_pipelines.benchmarks.running import SAMPLE
-from chom_pipelines.cli.benchmark import parsed_size
+from chom_pipelines.benchmarks.sizes_asked import parsed_size
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines_tests.cli.setting import Setting
 
