@@ -20,15 +20,6 @@ class TableState:
     definition: str
 
 
-@dataclass(frozen=True)
-class Original:
-    """What every copy has to be, by `database.table`; and how large it is."""
-
-    tables: Mapping[str, TableState]
-    file_bytes: int
-    """Of data and indexes, by the server's estimate."""
-
-
 def read_state(session: Session, databases: Sequence[str]) -> dict[str, TableState]:
     """Every base table of these databases; raises the server's errors."""
     names = ", ".join(map(literal, databases))

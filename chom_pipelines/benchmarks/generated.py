@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from chom_pipelines.progress import Report
+from chom_pipelines.progress import Report, counted
 from chom_pipelines.server.connection import Session
+from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.identifiers import quote
 
 DATABASE = "shop"
@@ -111,25 +114,43 @@ def planned(size: int, tables: int) -> list[Made]:
     return made
 
 
-def fill(session: Session, size: int, tables: int, report: Report) -> None:
-    """Create the database and fill its tables; keys come when the rows are in. Raises the server's errors."""
-    plan = planned(size, tables)
-    session.execute(f"CREATE DATABASE {quote(DATABASE)} CHARACTER SET utf8mb4")
-    session.execute(f"USE {quote(DATABASE)}")
-    prepare_numbers(session)
-    done = 0
-    for made in plan:
+def fill(endpoint: Endpoint, size: int, tables: int, threads: int, report: Report) -> None:
+    """Create the database and fill its tables, so many at a time; keys come when the rows of one are in.
+
+    Raises the server's errors.
+    """
+    plan, lock, told = planned(size, tables), threading.Lock(), counted(report, size, "generate")
+
+    def progress(count: int) -> None:
+        with lock:
+            told(count)
+
+    with Session(endpoint) as session:
+        session.execute(f"CREATE DATABASE {quote(DATABASE)} CHARACTER SET utf8mb4")
+    with ThreadPoolExecutor(threads, "generate") as pool:
+        for _ in pool.map(lambda made: _make(endpoint, made, progress), plan):
+            pass
+    with Session(endpoint) as session:
+        session.execute(f"USE {quote(DATABASE)}")
+        session.execute("SET SESSION foreign_key_checks = 0")  # each row has its parent
+        for made in plan:
+            for key in _foreign_keys(made):
+                session.execute(f"ALTER TABLE {quote(made.name)} ADD {key}")
+        session.execute(f"ANALYZE TABLE {', '.join(quote(made.name) for made in plan)}")
+
+
+def _make(endpoint: Endpoint, made: Made, progress: Callable[[int], None]) -> None:
+    counts = {name: rows for name, (_, rows) in made.parents.items()}
+    with Session(endpoint) as session:
+        session.execute(f"USE {quote(DATABASE)}")
+        prepare_numbers(session)
         session.execute(f"CREATE TABLE {quote(made.name)} ({made.shape.columns}) ENGINE=InnoDB")
-        counts = {name: rows for name, (_, rows) in made.parents.items()}
         for rows in insert(session, made.name, made.shape, made.rows, counts):
-            done += rows * made.shape.bytes
-            report(done, size, "generate")
-        session.execute(f"ALTER TABLE {quote(made.name)} {', '.join(f'ADD {key}' for key in _keys(made))}")
-    session.execute(f"ANALYZE TABLE {', '.join(quote(made.name) for made in plan)}")
+            progress(rows * made.shape.bytes)
+        session.execute(f"ALTER TABLE {quote(made.name)} {', '.join(f'ADD {key}' for key in made.shape.keys)}")
 
 
-def _keys(made: Made) -> Iterator[str]:
-    yield from made.shape.keys
+def _foreign_keys(made: Made) -> Iterator[str]:
     for column, parent in made.shape.parents:
         if parent in made.parents:
             name = quote(f"{made.name}_{column}_foreign")

@@ -31,12 +31,11 @@ from chom_pipelines.repository.payloads import Method, Table
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
-from chom_pipelines.server.facts import Flavour, read_facts
+from chom_pipelines.server.facts import SYSTEM_DATABASES, Flavour, read_facts
 from chom_pipelines.server.process import harmless_environment
 from chom_pipelines.server.programs import Program, dump_program, server_program
 from chom_pipelines.server.scratch import ScratchServer
 
-T = TypeVar("T")
 AnyContents = TypeVar("AnyContents", Contents, FileContents)
 
 _NAME = "benchmark"
@@ -70,7 +69,7 @@ class Materials:
     databases: tuple[str, ...]
     original: dict[str, TableState]
     file_bytes: int
-    """Of data and indexes, by the server's estimate."""
+    """Of the tables' own files."""
     rows: Contents
     stock: StockDump | Unavailable
     files: FileContents | Unavailable
@@ -93,11 +92,6 @@ def taken(server: ScratchServer, databases: Sequence[str], directory: Path, thre
         original = read_state(session, databases)
         if not original:
             raise BenchmarkRefusedError("there is no table to measure with", "name data that has one")
-        placed = ", ".join(["%s"] * len(databases))
-        file_bytes = session.value(
-            f"SELECT SUM(DATA_LENGTH + INDEX_LENGTH) FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({placed})",
-            tuple(databases),
-        )
     repository = Repository(LocalStore(directory / "repository"))
     repository.create()
     inventory = Server(name=_NAME, socket=Path(str(endpoint.socket)), user=endpoint.user, databases=tuple(databases))
@@ -108,48 +102,63 @@ def taken(server: ScratchServer, databases: Sequence[str], directory: Path, thre
         return Contents.of(entry, None)
 
     contents, of_rows = _timed("logical backup", endpoint, threads, rows)
-    if isinstance(contents, Unavailable):
-        raise BackupFailedError(f"the data cannot be backed up: {contents.reason}", "see what it says")
-    files, of_files = _timed(
-        "physical backup", endpoint, threads, lambda: _files(inventory, policy, repository, report)
-    )
+    files, of_files = _files_or_why_not(endpoint, threads, lambda: _files(inventory, policy, repository, report))
     return Materials(
         flavour=flavour,
         directory=directory,
         databases=tuple(databases),
         original=original,
-        file_bytes=int(file_bytes or 0),
+        file_bytes=_table_files(server.directory),
         rows=contents,
-        stock=_or_why_not(lambda: _dumped(endpoint, flavour, databases, directory, report)),
+        stock=_stock_or_why_not(lambda: _dumped(endpoint, flavour, databases, directory, report)),
         files=files,
         backups=(of_rows, of_files),
     )
 
 
-def _timed(
-    name: str, endpoint: Endpoint, threads: int, take: Callable[[], AnyContents]
-) -> tuple[AnyContents | Unavailable, Backup]:
+def _table_files(data: Path) -> int:
+    """Bytes of the files in the folders of databases, the server's own aside."""
+    folders = (each for each in data.iterdir() if each.is_dir() and each.name not in SYSTEM_DATABASES)
+    files = (file for folder in folders if not folder.name.startswith("#") for file in folder.rglob("*"))
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _timed(name: str, endpoint: Endpoint, threads: int, take: Callable[[], AnyContents]) -> tuple[AnyContents, Backup]:
     """Take a backup, once, and note its time."""
     before, watch = server_cpu(endpoint), Stopwatch.of()
-    found = _or_why_not(take)
-    if isinstance(found, Unavailable):
-        lacking = Outcome.NOT_VERIFIED
-        return found, Backup(
-            name=name, outcome=lacking, reason=found.reason, threads=threads, raw_bytes=0, stored_bytes=0
-        )
+    found = take()
     run = watch.run()
     run = run.model_copy(update={"server_cpu_seconds": max(round(server_cpu(endpoint) - before, 4), 0.0)})
+    manifest = found.manifest
     return found, Backup(
         name=name,
         outcome=Outcome.PASSED,
         timed=Timed.of([run]),
         threads=threads,
-        raw_bytes=found.manifest.raw_bytes,
-        stored_bytes=found.manifest.stored_bytes,
+        raw_bytes=manifest.raw_bytes,
+        stored_bytes=manifest.stored_bytes,
     )
 
 
-def _or_why_not(take: Callable[[], T]) -> T | Unavailable:
+def _files_or_why_not(
+    endpoint: Endpoint, threads: int, take: Callable[[], FileContents]
+) -> tuple[FileContents | Unavailable, Backup]:
+    name = "physical backup"
+    try:
+        return _timed(name, endpoint, threads, take)
+    except ChomError as error:
+        lacking = Backup(
+            name=name,
+            outcome=Outcome.NOT_VERIFIED,
+            reason=error.what,
+            threads=threads,
+            raw_bytes=0,
+            stored_bytes=0,
+        )
+        return Unavailable(error.what), lacking
+
+
+def _stock_or_why_not(take: Callable[[], StockDump]) -> StockDump | Unavailable:
     try:
         return take()
     except ChomError as error:

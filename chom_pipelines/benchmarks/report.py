@@ -171,7 +171,8 @@ class Place(StrEnum):
 
     DEFAULTS = "server defaults, on disk"
     RELAXED = "durability off, on disk"
-    MEMORY = "durability off, in memory"
+    DISK = "on disk"
+    MEMORY = "in memory"
 
 
 class Rung(Item):
@@ -215,7 +216,7 @@ class Data(Part):
     tables: NonNegativeInt
     rows: NonNegativeInt
     text_bytes: NonNegativeInt = Field(description="of rows as tab-separated text")
-    file_bytes: NonNegativeInt = Field(description="of data and indexes in the server, by its own estimate")
+    file_bytes: NonNegativeInt = Field(description="of the tables' own files in the server")
     share: Annotated[float, Field(ge=0, le=1)] = Field(default=1.0, description="of all text of that backup")
     sample_bytes: NonNegativeInt = Field(default=0, description="of text, that was compressed")
 

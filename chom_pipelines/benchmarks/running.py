@@ -19,7 +19,8 @@ from chom_pipelines.benchmarks.host import read_host
 from chom_pipelines.benchmarks.judging import ENOUGH, advice, predictions, regressions, share_of, with_speed_ups
 from chom_pipelines.benchmarks.ladder import Say, climb
 from chom_pipelines.benchmarks.limits import DISK, RAM, SOCKET, measured_limits
-from chom_pipelines.benchmarks.materials import chosen, cores, sample, source_options, taken
+from chom_pipelines.benchmarks.materials import Materials, chosen, cores, sample, source_options, taken
+from chom_pipelines.benchmarks.peers import dumped_by
 from chom_pipelines.benchmarks.report import (
     Data,
     Limit,
@@ -70,6 +71,8 @@ class Wishes:
     tables: int = 5
     rounds: int = 3
     threads: int = 0
+    against: tuple[str, ...] = ()
+    """Other tools, of PEERS."""
 
 
 @dataclass
@@ -105,17 +108,9 @@ def run_benchmark(inventory: Inventory, server: Server, wishes: Wishes, progress
         with _source(known, wishes, keyring, progress) as (private, databases, origin, share):
             facts = private.facts
             materials = taken(private, databases, claim.path, threads, progress)
+            peers = [dumped_by(name, private, materials, threads) for name in wishes.against]
         text = sample(materials.rows, SAMPLE)
-        logical = materials.rows.logical
-        data = Data(
-            origin=origin,
-            tables=len(materials.original),
-            rows=sum(table.rows for table in logical.tables),
-            text_bytes=sum(table.bytes for table in logical.tables),
-            file_bytes=materials.file_bytes,
-            share=share,
-            sample_bytes=len(text),
-        )
+        data = _described(materials, origin, share, len(text))
         say(f"{data.tables} tables, {data.rows:,} rows, {size_text(data.text_bytes)} of text on {facts.label}")
         limits = []
         for limit in measured_limits(claim.path, text, wishes.rounds):
@@ -127,9 +122,11 @@ def run_benchmark(inventory: Inventory, server: Server, wishes: Wishes, progress
             compression.append(codec)
             say(f"{codec.name}: {codec.ratio:.2f} times smaller" if codec.timed else f"{codec.name}: {codec.reason}")
         defaults = default_settings(materials)
-        climbed = climb(materials, ladder_steps(materials, facts, threads), wishes.rounds, progress, say)
+        steps = [*ladder_steps(materials, facts, threads), *(peer.step for peer in peers if peer.step)]
+        climbed = climb(materials, steps, wishes.rounds, progress, say)
         host = read_host(claim.path)
-    ladder = tuple(rung.model_copy(update={"share": _share(rung, by_name)}) for rung in with_speed_ups(climbed))
+    rungs = [rung.model_copy(update={"share": _share(rung, by_name)}) for rung in with_speed_ups(climbed)]
+    ladder = tuple(rung for rung in rungs if rung.means is not Means.PEER)
     found = Report(
         tool=f"chom_pipelines {__version__}",
         server=server.name,
@@ -144,12 +141,26 @@ def run_benchmark(inventory: Inventory, server: Server, wishes: Wishes, progress
         limits=tuple(limits),
         compression=tuple(compression),
         ladder=ladder,
+        peers=tuple(rung for rung in rungs if rung.means is Means.PEER),
         sizes=known.sizes,
-        backups=materials.backups,
+        backups=(*materials.backups, *(peer.backup for peer in peers)),
         advice=advice(data, compression, materials.backups[0], ladder),
         predictions=_predictions(known, keyring, data, ladder),
     )
     return _compared(found, repository, known)
+
+
+def _described(materials: Materials, origin: str, share: float, sampled: int) -> Data:
+    tables = materials.rows.logical.tables
+    return Data(
+        origin=origin,
+        tables=len(materials.original),
+        rows=sum(table.rows for table in tables),
+        text_bytes=sum(table.bytes for table in tables),
+        file_bytes=materials.file_bytes,
+        share=share,
+        sample_bytes=sampled,
+    )
 
 
 def _compared(report: Report, repository: Repository, known: _Known) -> Report:
@@ -204,13 +215,11 @@ def _source(
     if wishes.size is not None:
         if known.flavour is None:
             why = known.unmeasured[-1].reason if known.unmeasured else "it has no backup"
-            raise BenchmarkRefusedError(
-                f"of which family the server is, is not known: {why}", "start it, or back it up"
-            )
+            what = f"of which family the server is, is not known: {why}"
+            raise BenchmarkRefusedError(what, "start it, or back it up")
         options = source_options(known.flavour)
         with scratch_server(known.flavour, expected_bytes=2 * wishes.size, options=options) as private:
-            with Session(private.endpoint) as session:
-                generated.fill(session, wishes.size, wishes.tables, progress)
+            generated.fill(private.endpoint, wishes.size, wishes.tables, wishes.threads or cores(), progress)
             yield private, (generated.DATABASE,), "generated", 1.0
         return
     entry = known.rows
@@ -234,7 +243,8 @@ def _source(
             options=(*birth_options(contents.manifest), *source_options(flavour)),
             zones=zones_of(source),
         ) as private:
-            request = RestoreRequest(tables=tuple(table.label for table in some))
+            # what this private server cannot hold as it was, no copy of it is compared with
+            request = RestoreRequest(tables=tuple(table.label for table in some), accept_losses=True)
             restore_contents(contents, private.endpoint, request, progress)
             databases = tuple(sorted({table.database for table in some}))
             share = sum(table.bytes for table in some) / everything if everything else 1.0

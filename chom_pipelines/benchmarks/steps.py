@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from chom_pipelines.benchmarks.ladder import Restored, Step
 from chom_pipelines.benchmarks.materials import Materials, StockDump, Unavailable
+from chom_pipelines.benchmarks.programs import pipe
 from chom_pipelines.benchmarks.report import Means, Place
 from chom_pipelines.benchmarks.stopwatch import Stopwatch, server_cpu
-from chom_pipelines.errors import NoRoomError, ProgramMissingError, RestoreFailedError
+from chom_pipelines.errors import NoRoomError, ProgramMissingError
 from chom_pipelines.physical.contents import FileContents
 from chom_pipelines.physical.serving import prepared, served
 from chom_pipelines.progress import unreported
@@ -26,7 +26,6 @@ from chom_pipelines.server.datadir import create_datadir
 from chom_pipelines.server.directories import MEMORY, MIB, available_memory, claimed_directory
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour, ServerFacts
-from chom_pipelines.server.process import harmless_environment
 from chom_pipelines.server.programs import client_program, server_program
 from chom_pipelines.server.scratch import ScratchServer, scratch_server, with_binary_log
 
@@ -62,7 +61,7 @@ def ladder_steps(materials: Materials, facts: ServerFacts, threads: int) -> list
 
 def default_settings(materials: Materials) -> dict[str, str]:
     """What matters of such a server at its defaults; raises what starting it raises."""
-    with _at_defaults(materials) as server, Session(server.endpoint) as session:
+    with server_at_defaults(materials) as server, Session(server.endpoint) as session:
         names = ", ".join(f"'{name}'" for name in _SHOWN)
         return {
             str(name): str(value)
@@ -88,7 +87,7 @@ def _stock_steps(materials: Materials) -> Iterator[Step]:
             threads=1,
             bytes=stock.bytes if isinstance(stock, StockDump) else 0,
             restore=partial(_piped, materials, tool, unchecked=unchecked),
-            unavailable=stock.reason if isinstance(stock, Unavailable) else _missing(tool),
+            unavailable=stock.reason if isinstance(stock, Unavailable) else missing(tool),
         )
 
 
@@ -101,7 +100,12 @@ def _row_steps(materials: Materials, facts: ServerFacts, threads: int) -> Iterat
         ("parallel", Place.DEFAULTS, (many,), RestoreRequest(threads=threads, defer_keys=False)),
         ("keys afterwards", Place.DEFAULTS, ("secondary and foreign keys once a table's rows are in",), at_once),
         ("durability off", Place.RELAXED, (*FAST, "no binary log"), at_once),
-        ("RAM disk", Place.MEMORY, ("buffer pool as large as the data", f"files in {MEMORY}"), at_once),
+        (
+            "RAM disk",
+            Place.MEMORY,
+            ("buffer pool as large as the data", f"files in {MEMORY}, not flushed"),
+            at_once,
+        ),
     )
     for name, place, said, request in rungs:
         yield Step(
@@ -119,7 +123,7 @@ def _file_steps(materials: Materials, threads: int) -> Iterator[Step]:
     files = materials.files
     said = (f"parts decoded and written by {threads} threads", "until a server answers; not until all is on the medium")
     for name, place, where in (
-        ("data files", Place.RELAXED, materials.directory),
+        ("data files", Place.DISK, materials.directory),
         ("data files, RAM disk", Place.MEMORY, MEMORY),
     ):
         yield Step(
@@ -138,12 +142,13 @@ def _text(materials: Materials) -> int:
     return sum(table.bytes for table in materials.rows.logical.tables)
 
 
-def _missing(tool: str) -> str:
+def missing(tool: str) -> str:
+    """Why a program cannot be used; empty where it can."""
     return "" if shutil.which(tool) else f"{tool} is not installed"
 
 
 @contextmanager
-def _at_defaults(materials: Materials) -> Iterator[ScratchServer]:
+def server_at_defaults(materials: Materials) -> Iterator[ScratchServer]:
     """An empty server on the disk, with the settings that its family has where nobody sets any."""
     birth, flavour = birth_options(materials.rows.manifest), materials.flavour
     with claimed_directory(materials.directory) as claim:
@@ -160,7 +165,7 @@ def _server(materials: Materials, place: Place) -> Iterator[ScratchServer]:
     """An empty server in that place, as this project's own restores have it there."""
     manifest = materials.rows.manifest
     if place is Place.DEFAULTS:
-        with _at_defaults(materials) as server:
+        with server_at_defaults(materials) as server:
             yield server
     elif place is Place.RELAXED:
         with claimed_directory(materials.directory) as claim:
@@ -186,7 +191,7 @@ def _piped(materials: Materials, tool: str, *, unchecked: bool) -> Iterator[Rest
     if not isinstance(stock, StockDump):
         raise ProgramMissingError(stock.reason)
     client = client_program(materials.flavour)
-    with _at_defaults(materials) as server:
+    with server_at_defaults(materials) as server:
         command = [
             str(client.path),
             "--no-defaults",
@@ -199,7 +204,7 @@ def _piped(materials: Materials, tool: str, *, unchecked: bool) -> Iterator[Rest
             [tool, "-dc", str(stock.gzip if tool == "gzip" else stock.zstd)], command, materials.directory / "pipe.log"
         )
         run = watch.run()
-        yield server.endpoint, run.model_copy(update={"server_cpu_seconds": _used(server.endpoint, before)})
+        yield server.endpoint, run.model_copy(update={"server_cpu_seconds": used(server.endpoint, before)})
 
 
 @contextmanager
@@ -208,7 +213,7 @@ def _loaded(materials: Materials, place: Place, request: RestoreRequest) -> Iter
         before, watch = server_cpu(server.endpoint), Stopwatch.of()
         restore_contents(materials.rows, server.endpoint, request, unreported)
         run = watch.run()
-        yield server.endpoint, run.model_copy(update={"server_cpu_seconds": _used(server.endpoint, before)})
+        yield server.endpoint, run.model_copy(update={"server_cpu_seconds": used(server.endpoint, before)})
 
 
 @contextmanager
@@ -221,10 +226,11 @@ def _unpacked(contents: FileContents | Unavailable, base: Path, threads: int) ->
         files = prepared(contents, claim.path / "data", threads, unreported, {})
         with served(contents, files) as server:
             run = watch.run()
-            yield server.endpoint, run.model_copy(update={"server_cpu_seconds": _used(server.endpoint, 0.0)})
+            yield server.endpoint, run.model_copy(update={"server_cpu_seconds": used(server.endpoint, 0.0)})
 
 
-def _used(endpoint: Endpoint, before: float) -> float:
+def used(endpoint: Endpoint, before: float) -> float:
+    """CPU seconds of a server since it had used so many."""
     return max(round(server_cpu(endpoint) - before, 4), 0.0)
 
 
@@ -237,29 +243,3 @@ def refuse_no_room(base: Path, needed: int) -> None:
     if needed > free:
         what = f"it takes about {needed // MIB} MiB in {base}, and {free // MIB} MiB may be used"
         raise NoRoomError(what, "free some, or set TMPDIR to a directory on a larger disk")
-
-
-def pipe(decoder: Sequence[str], client: Sequence[str], log: Path) -> None:
-    """Run two programs, the output of the first being the input of the second; both have to end with 0.
-
-    Raises RestoreFailedError with what they said.
-    """
-    environment = harmless_environment()
-    with log.open("w+b") as said:
-        with (
-            subprocess.Popen(decoder, stdout=subprocess.PIPE, stderr=said, env=environment) as source,
-            subprocess.Popen(client, stdin=source.stdout, stdout=said, stderr=said, env=environment) as sink,
-        ):
-            try:
-                if source.stdout:
-                    source.stdout.close()  # so that the first one ends where the second does
-                sink.wait()
-            finally:
-                sink.kill()
-                source.wait()  # which cannot write any more
-        codes = {Path(decoder[0]).name: source.returncode, Path(client[0]).name: sink.returncode}
-        if any(codes.values()):
-            said.seek(0)
-            last = said.read().decode(errors="replace").strip().splitlines()[-1:]
-            ended = ", ".join(f"{name} ended with {code}" for name, code in codes.items())
-            raise RestoreFailedError(f"{ended}: {' '.join(last)}", "run it by hand to see more")

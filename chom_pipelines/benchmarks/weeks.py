@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from chom_pipelines.errors import BenchmarkRefusedError
 
 GRACE = timedelta(hours=6)
-"""How long after a week's end one still counts for it: it may have waited in the queue, behind those of other servers."""
+"""How long after a week's end one still counts for it: it may have waited in the queue, behind other servers'."""
 
 
 def refuse_other_weeks(week: str, start: datetime, end: datetime, now: datetime) -> None:

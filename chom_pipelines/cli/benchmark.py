@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from chom_pipelines.benchmarks.peers import PEERS, parsed_peers
 from chom_pipelines.benchmarks.publishing import publish
 from chom_pipelines.benchmarks.report import Report
 from chom_pipelines.benchmarks.running import Wishes, run_benchmark
@@ -31,6 +32,9 @@ def benchmark(
     ] = None,
     tables: Annotated[int, typer.Option(min=1, max=1000, help="How many tables are generated.")] = 5,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="How often each thing is measured.")] = 3,
+    against: Annotated[
+        str, typer.Option(metavar="PEER,...", help=f"Measure other tools too: {', '.join(PEERS)}.", show_default=False)
+    ] = "",
     config: ConfigOption = None,
     server: ServerOption = None,
     json: JsonOption = False,
@@ -42,7 +46,8 @@ def benchmark(
     """
     inventory = load_inventory(config)
     chosen = inventory.server(server)
-    wishes = Wishes(size=parsed_size(size) if size else None, tables=tables, rounds=rounds)
+    generated = parsed_size(size) if size else None
+    wishes = Wishes(size=generated, tables=tables, rounds=rounds, against=parsed_peers(against))
     with output.progress() as progress:
         report = run_benchmark(inventory, chosen, wishes, progress, _log.info)
     report, _, where = publish(repository_of(inventory.repository), report)

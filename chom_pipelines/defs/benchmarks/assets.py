@@ -31,15 +31,6 @@ POOL = "benchmarks"
 """One at a time: two on the same cores would measure each other."""
 
 _LATE = timedelta(days=1)
-_COLUMNS = {
-    "restore": "string",
-    "where": "string",
-    "seconds": "float",
-    "times as fast": "float",
-    "MB/s": "float",
-    "outcome": "string",
-}
-_TABLE = dg.TableSchema(columns=[dg.TableColumn(name, kind) for name, kind in _COLUMNS.items()])
 
 
 class BenchmarkConfig(dg.Config):
@@ -73,7 +64,7 @@ def _measure(
     metadata = {
         **words(report),
         **numbers(report),
-        "restores": dg.MetadataValue.table([dg.TableRecord(row) for row in ladder(report)], schema=_TABLE),
+        "restores": dg.MetadataValue.table([dg.TableRecord(row) for row in ladder(report)]),
         "report": dg.MetadataValue.md(markdown(report, data_url(charts.ladder), data_url(charts.compression))),
         "file": dg.MetadataValue.path(where),
     }

@@ -14,9 +14,9 @@ def numbers(report: Report) -> dict[str, int | float]:
     data = {"text_mb": round(mega(report.data.text_bytes), 2), "tables": report.data.tables, "rows": report.data.rows}
     found: dict[str, int | float] = {**data, "regressions": len(report.regressions)}
     for rung in (*report.ladder, *report.peers):
-        found |= _each(rung, {"restore_seconds": rung.timed and rung.timed.median, "speed_up": rung.speed_up})
+        found |= _each(rung, {"restore_seconds": _median(rung), "speed_up": rung.speed_up})
     for backup in report.backups:
-        found |= _each(backup, {"seconds": backup.timed and backup.timed.median})
+        found |= _each(backup, {"seconds": _median(backup)})
     for codec in report.compression:
         rate = codec.packing_rate and mega(codec.packing_rate)
         found |= _each(codec, {"ratio": codec.ratio if codec.timed else None, "mb_per_second": rate})
@@ -42,15 +42,15 @@ def words(report: Report) -> dict[str, str]:
     }
 
 
-def ladder(report: Report) -> list[dict[str, str | int | float]]:
-    """A row for each restore; what was not measured has its reason."""
+def ladder(report: Report) -> list[dict[str, str]]:
+    """A row for each restore; what was not measured has its reason, and no figure."""
     return [
         {
             "restore": rung.name,
             "where": rung.place.value,
-            "seconds": round(rung.timed.median, 2) if rung.timed else 0.0,
-            "times as fast": round(rung.speed_up or 0.0, 2),
-            "MB/s": round(mega(rung.rate), 1) if rung.rate else 0.0,
+            "seconds": f"{rung.timed.median:.2f}" if rung.timed else "",
+            "times as fast": f"{rung.speed_up:.2f}" if rung.speed_up else "",
+            "MB/s": f"{mega(rung.rate):.1f}" if rung.rate else "",
             "outcome": rung.outcome.words + (f": {rung.reason}" if rung.reason else ""),
         }
         for rung in (*report.ladder, *report.peers)
@@ -65,6 +65,10 @@ def data_url(image: bytes | None) -> str | None:
 def slug(name: str) -> str:
     """A name that Dagster's labels can have: `data_files_ram_disk`."""
     return _NO_WORD.sub("_", name.lower()).strip("_")
+
+
+def _median(item: Item) -> float | None:
+    return item.timed.median if item.timed else None
 
 
 def _each(item: Item, values: dict[str, float | None]) -> Iterator[tuple[str, float]]:
