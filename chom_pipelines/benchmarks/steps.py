@@ -74,8 +74,8 @@ def _stock_steps(materials: Materials) -> Iterator[Step]:
     told = ("the dump itself sets both, too",)
     rungs: tuple[tuple[str, str, tuple[str, ...], bool], ...] = (
         ("piped dump", "gzip", (f"gzip -dc dump.sql.gz | {client}",), False),
-        ("foreign key and unique checks off", "gzip", (f"--init-command='{_CHECKS_OFF}'", *told), True),
-        ("zstd instead of gzip", "zstd", (f"zstd -dc dump.sql.zst | {client}",), True),
+        ("checks off", "gzip", (f"foreign key and unique checks: --init-command='{_CHECKS_OFF}'", *told), True),
+        ("zstd, not gzip", "zstd", (f"zstd -dc dump.sql.zst | {client}",), True),
     )
     for name, tool, said, unchecked in rungs:
         stock = materials.stock
@@ -96,7 +96,7 @@ def _row_steps(materials: Materials, facts: ServerFacts, threads: int) -> Iterat
     many = f"{threads} connections"
     at_once, one = RestoreRequest(threads=threads), RestoreRequest(threads=1, defer_keys=False)
     rungs: tuple[tuple[str, Place, tuple[str, ...], RestoreRequest], ...] = (
-        ("LOAD DATA, one connection", Place.DEFAULTS, ("LOAD DATA LOCAL of tab-separated rows", *session), one),
+        ("LOAD DATA", Place.DEFAULTS, ("LOAD DATA LOCAL of tab-separated rows", "one connection", *session), one),
         ("parallel", Place.DEFAULTS, (many,), RestoreRequest(threads=threads, defer_keys=False)),
         ("keys afterwards", Place.DEFAULTS, ("secondary and foreign keys once a table's rows are in",), at_once),
         ("durability off", Place.RELAXED, (*FAST, "no binary log"), at_once),

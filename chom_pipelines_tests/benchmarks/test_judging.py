@@ -29,7 +29,7 @@ RUNGS = st.dictionaries(st.sampled_from("abcdef"), SECONDS.map(lambda one: [one]
 def ladder(one: float = 8.0, many: float = 4.0, files: float | None = 1.0) -> tuple[Rung, ...]:
     return (
         rung("piped dump", 20.0, means=Means.STOCK, threads=1),
-        rung("LOAD DATA, one connection", one, threads=1),
+        rung("LOAD DATA", one, threads=1),
         rung("parallel", many),
         rung("data files", *([files] if files else []), means=Means.FILES),
     )

@@ -62,7 +62,7 @@ def test_everything_can_be_taken_from_a_private_server(ground: Ground) -> None:
     assert len(sample(materials.rows, text // 2)) == text // 2
 
 
-@pytest.mark.parametrize("name", ["zstd instead of gzip", "parallel", "durability off", "data files, RAM disk"])
+@pytest.mark.parametrize("name", ["zstd, not gzip", "parallel", "durability off", "data files, RAM disk"])
 def test_a_way_to_restore_is_measured_with_its_copy_compared(ground: Ground, name: str) -> None:
     (found,) = ground.climbed(ground.step(name))
     assert (found.outcome, found.reason, found.tables) == (Outcome.PASSED, "", TABLES)

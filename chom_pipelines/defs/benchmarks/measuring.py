@@ -37,10 +37,10 @@ def measured(
         report, charts, where = publish(repository_of(inventory.repository), report)
     metadata = {
         **words(report),
-        **numbers(report),
-        "restores": dg.MetadataValue.table([dg.TableRecord(row) for row in ladder(report)]),
         "report": dg.MetadataValue.md(markdown(report, data_url(charts.ladder), data_url(charts.compression))),
+        "restores": dg.MetadataValue.table([dg.TableRecord(row) for row in ladder(report)]),
         "file": dg.MetadataValue.path(where),
+        **numbers(report),
     }
     result = _nothing_slower(key, report)
     if report.outcome is Outcome.FAILED:

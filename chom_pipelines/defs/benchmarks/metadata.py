@@ -14,14 +14,14 @@ def numbers(report: Report) -> dict[str, int | float]:
     data = {"text_mb": round(mega(report.data.text_bytes), 2), "tables": report.data.tables, "rows": report.data.rows}
     found: dict[str, int | float] = {**data, "regressions": len(report.regressions)}
     for rung in (*report.ladder, *report.peers):
-        found |= _each(rung, {"restore_seconds": _median(rung), "speed_up": rung.speed_up})
+        found |= _each(rung, {"seconds": _median(rung), "speed_up": rung.speed_up})
     for backup in report.backups:
         found |= _each(backup, {"seconds": _median(backup)})
     for codec in report.compression:
         rate = codec.packing_rate and mega(codec.packing_rate)
         found |= _each(codec, {"ratio": codec.ratio if codec.timed else None, "mb_per_second": rate})
     for limit in report.limits:
-        found |= _each(limit, {"limit_mb_per_second": limit.rate and mega(limit.rate)})
+        found |= _each(limit, {"limit_mb_s": limit.rate and mega(limit.rate)})
     for prediction in report.predictions:
         found[f"predicted_seconds_{slug(prediction.way)}"] = round(prediction.seconds, 2)
     return found

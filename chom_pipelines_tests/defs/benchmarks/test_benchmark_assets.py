@@ -15,7 +15,7 @@ from chom_pipelines.benchmarks.weeks import GRACE, refuse_other_weeks
 from chom_pipelines.defs.benchmarks.metadata import ladder, numbers, slug
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.errors import BenchmarkRefusedError
-from chom_pipelines_tests.benchmarks.made import report, rung
+from chom_pipelines_tests.benchmarks.made import limit, report, rung
 from chom_pipelines_tests.deployments import NAME, Deployment, back_up, check_outcomes, failure, metadata
 from chom_pipelines_tests.servers import PrivateServer
 
@@ -45,7 +45,7 @@ def test_a_materialisation_is_a_report_of_the_latest_backup_with_its_charts(
     shown = metadata(result)
     (kept,) = kept_reports(deployed.repository, NAME).reports
     assert (shown["outcome"], shown["data"]) == ("passed", deployed.entries()[0].id)
-    assert shown["restore_seconds_ram_disk"] == round(kept.ladder[7].timed.median, 3)  # type: ignore[union-attr]
+    assert shown["seconds_ram_disk"] == round(kept.ladder[7].timed.median, 3)  # type: ignore[union-attr]
     assert len(shown["restores"]) == 10
     image = b64decode(shown["report"].partition("![Restores](data:image/png;base64,")[2].partition(")")[0])
     assert struct.unpack(">I", image[16:20]) == (900,)
@@ -55,14 +55,17 @@ def test_a_materialisation_is_a_report_of_the_latest_backup_with_its_charts(
 
 def test_what_was_not_measured_has_no_number_to_plot() -> None:
     found = report({"parallel": [4.0]}).model_copy(update={"peers": (rung("myloader"),)})
-    assert numbers(found)["restore_seconds_parallel"] == 4.0
+    assert numbers(found)["seconds_parallel"] == 4.0
     assert not [name for name in numbers(found) if "myloader" in name]
     last = ladder(found)[-1]
     assert (last["seconds"], last["outcome"]) == ("", "not verified: it is not installed")
 
 
-def test_labels_are_words() -> None:
+def test_labels_are_words_that_fit_the_uis_column() -> None:
     assert slug("data files, RAM disk") == "data_files_ram_disk"
+    found = report({"data files, RAM disk": [4.0]}).model_copy(update={"limits": (limit("zstd -1, one core", 1.0),)})
+    assert "limit_mb_s_zstd_1_one_core" in numbers(found)
+    assert max(map(len, numbers(found))) <= 32
 
 
 def test_only_this_week_can_be_measured(mariadb: PrivateServer, tmp_path: Path) -> None:
