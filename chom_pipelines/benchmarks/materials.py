@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from chom_pipelines.benchmarks.copies import TableState, read_state
+from chom_pipelines.benchmarks.programs import at_home_in
 from chom_pipelines.benchmarks.report import Backup, Timed
 from chom_pipelines.benchmarks.stopwatch import Stopwatch, server_cpu
 from chom_pipelines.errors import BackupFailedError, BenchmarkRefusedError, ChomError
@@ -32,7 +33,6 @@ from chom_pipelines.repository.repository import Repository
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import SYSTEM_DATABASES, Flavour, read_facts
-from chom_pipelines.server.process import harmless_environment
 from chom_pipelines.server.programs import Program, dump_program, server_program
 from chom_pipelines.server.scratch import ScratchServer
 
@@ -181,9 +181,10 @@ def _dumped(
     size = 0
     with (directory / "dump.log").open("w+b") as log:
         command = _dump_command(program, endpoint, databases)
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=harmless_environment()) as dump:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=at_home_in(directory)) as dump:
             try:
                 size = _packed(dump, sql, directory, report)
+                dump.wait()
             finally:
                 dump.kill()
         if dump.returncode:

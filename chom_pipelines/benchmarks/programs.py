@@ -17,7 +17,7 @@ def run(command: Sequence[str], log: Path) -> None:
     """Run a program, which has to end with 0; raises RestoreFailedError with the last line that it said."""
     with log.open("w+b") as said:
         code = subprocess.run(
-            command, check=False, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=harmless_environment()
+            command, check=False, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=at_home_in(log.parent)
         ).returncode
         if code:
             raise RestoreFailedError(f"{Path(command[0]).name} ended with {code}: {_last(said)}", _BY_HAND)
@@ -28,7 +28,7 @@ def pipe(source_command: Sequence[str], sink_command: Sequence[str], log: Path) 
 
     Raises RestoreFailedError with what they said.
     """
-    environment = harmless_environment()
+    environment = at_home_in(log.parent)
     with log.open("w+b") as said:
         with (
             subprocess.Popen(source_command, stdout=subprocess.PIPE, stderr=said, env=environment) as source,
@@ -45,6 +45,14 @@ def pipe(source_command: Sequence[str], sink_command: Sequence[str], log: Path) 
         if any(codes.values()):
             ended = ", ".join(f"{name} ended with {code}" for name, code in codes.items())
             raise RestoreFailedError(f"{ended}: {_last(said)}", _BY_HAND)
+
+
+def at_home_in(directory: Path) -> dict[str, str]:
+    """Variables of a program with another home: MySQL's clients read a file of passwords there, whatever they are told.
+
+    Nothing else of this process's that may be a secret is among them.
+    """
+    return {**harmless_environment(), "HOME": str(directory)}
 
 
 def _last(said: IO[bytes]) -> str:

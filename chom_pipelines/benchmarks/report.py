@@ -276,8 +276,8 @@ class Regression(Part):
     """Something that is slower than it was in earlier reports of the same kind."""
 
     name: str
-    seconds: Seconds
-    before: Seconds = Field(description="the median of the earlier reports' medians")
+    seconds: Seconds = Field(description="for a gigabyte")
+    before: Seconds = Field(description="for a gigabyte, the median of the earlier reports' medians")
     reports: int = Field(ge=1, description="earlier ones that it was compared with")
 
     @property

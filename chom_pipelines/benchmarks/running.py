@@ -121,7 +121,11 @@ def run_benchmark(inventory: Inventory, server: Server, wishes: Wishes, progress
         for codec in measured_codecs(text, wishes.rounds, by_name.get(DISK)):
             compression.append(codec)
             say(f"{codec.name}: {codec.ratio:.2f} times smaller" if codec.timed else f"{codec.name}: {codec.reason}")
-        defaults = default_settings(materials)
+        defaults: dict[str, str] = {}
+        try:
+            defaults = default_settings(materials)
+        except ChomError as error:
+            known.lacks("the settings of a server at its defaults", error)
         steps = [*ladder_steps(materials, facts, threads), *(peer.step for peer in peers if peer.step)]
         climbed = climb(materials, steps, wishes.rounds, progress, say)
         host = read_host(claim.path)

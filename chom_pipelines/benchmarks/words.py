@@ -38,9 +38,12 @@ def headline(report: Report) -> str:
     data, host = report.data, report.host
     origin = "generated data" if data.origin == "generated" else data.origin
     part = "" if data.share == 1 else f", {data.share:.0%} of its text"
+    on = report.measured_on
+    if report.source_version and report.source_version != on:
+        on += f" (the server is {report.source_version})"
     return (
         f"{origin}{part}: {data.tables:,} tables, {data.rows:,} rows, {size(data.text_bytes)} of text, "
-        f"{size(data.file_bytes)} in files; {report.measured_on}; {host.cpu}, {host.cores} cores, "
+        f"{size(data.file_bytes)} in files; {on}; {host.cpu}, {host.cores} cores, "
         f"{size(host.memory_bytes)} of memory, {host.disk}, {host.kernel}"
     )
 

@@ -42,7 +42,8 @@ def benchmark(
     """Measure compression and restores on private servers of this machine, and keep a report.
 
     The server itself is only asked for its facts and the sizes of its tables. Each copy is compared with its original
-    before its time counts. Exit code 1 where one differs or cannot be restored, 3 where something was not measured.
+    before its time counts. Meanwhile the data lie unencrypted in memory and in a private directory below TMPDIR. Exit
+    code 1 where one differs or cannot be restored, 3 where something was not measured.
     """
     inventory = load_inventory(config)
     chosen = inventory.server(server)
