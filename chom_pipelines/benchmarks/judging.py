@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
 from chom_pipelines.benchmarks.report import (
+    DISTURBED,
     Advice,
     Backup,
     Compression,
@@ -52,10 +53,12 @@ def share_of(rate: float | None, limit: Limit | None) -> Share | None:
 
 
 def is_comparable(report: Report, other: Report) -> bool:
-    """Whether times of both may be compared: same machine and servers, and data of the same kind and about the size."""
+    """Whether times of both may be compared: same machine and servers, undisturbed, and data of about the same size."""
     sizes = sorted((report.data.text_bytes, other.data.text_bytes))
     return (
-        report.server == other.server
+        not report.was_disturbed
+        and not other.was_disturbed
+        and report.server == other.server
         and (report.host.cpu, report.host.cores) == (other.host.cpu, other.host.cores)
         and report.measured_on == other.measured_on
         and (report.data.origin == "generated") == (other.data.origin == "generated")
@@ -142,10 +145,23 @@ def _is_private(rung: Rung) -> bool:
     return rung.place is Place.MEMORY
 
 
-def advice(data: Data, compression: Sequence[Compression], backup: Backup | None, ladder: Sequence[Rung]) -> Advice:
-    """What the figures speak for, each with its reason; `backup` is the one of rows."""
+def advice(
+    data: Data,
+    elsewhere: float,
+    compression: Sequence[Compression],
+    backup: Backup | None,
+    ladder: Sequence[Rung],
+) -> Advice:
+    """What the figures speak for, each with its reason; `backup` is the one of rows.
+
+    `elsewhere` is the part of the machine that others took meanwhile.
+    """
+    why = ""
     if data.text_bytes < ENOUGH:
         why = f"{size(data.text_bytes)} are too few to tell: a server's start takes as long as they do"
+    elif elsewhere > DISTURBED:
+        why = f"other processes took {elsewhere:.0%} of the cores meanwhile, and times tell of them, too"
+    if why:
         return Advice(
             compression=None,
             compression_reason=why,

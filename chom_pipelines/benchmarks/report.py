@@ -19,6 +19,9 @@ from chom_pipelines.repository.sealing import SealedDocument
 
 FORMAT = 1
 
+DISTURBED = 0.1
+"""Part of all cores' time: where others take more, times are not compared, and nothing is advised."""
+
 Seconds = Annotated[float, Field(gt=0)]
 
 _MEGA = 1e6
@@ -299,6 +302,9 @@ class Report(Part):
     measured_on: str = Field(description="the private servers, as `MariaDB 10.11.19`")
     defaults: dict[str, str] = Field(description="settings of such a server at its defaults")
     rounds: Annotated[int, Field(ge=1)]
+    elsewhere: Annotated[float, Field(ge=0, le=1)] = Field(
+        description="part of all cores' time that other processes took meanwhile"
+    )
     data: Data
     limits: tuple[Limit, ...] = ()
     compression: tuple[Compression, ...] = ()
@@ -311,6 +317,11 @@ class Report(Part):
     predictions: tuple[Prediction, ...] = ()
     regressions: tuple[Regression, ...] = ()
     compared_with: NonNegativeInt = Field(default=0, description="earlier reports of the same kind")
+
+    @property
+    def was_disturbed(self) -> bool:
+        """Whether others took so much of the machine that times tell of them, too."""
+        return self.elsewhere > DISTURBED
 
     @property
     def items(self) -> tuple[Item, ...]:

@@ -36,6 +36,7 @@ from chom_pipelines.benchmarks.report import (
 from chom_pipelines.benchmarks.reports import kept_reports
 from chom_pipelines.benchmarks.sizes import read_sizes
 from chom_pipelines.benchmarks.steps import default_settings, ladder_steps
+from chom_pipelines.benchmarks.stopwatch import Machine
 from chom_pipelines.errors import BenchmarkRefusedError, ChomError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of
@@ -98,7 +99,7 @@ def run_benchmark(inventory: Inventory, server: Server, wishes: Wishes, progress
     measure with, ProgramMissingError or ScratchServerError where there is no private server, and what reading the
     repository and the backup raises.
     """
-    started = datetime.now(UTC)
+    started, before = datetime.now(UTC), Machine.now()
     repository = repository_of(inventory.repository)
     repository.create()
     keyring = keyring_of(inventory.repository, server.backup)
@@ -129,6 +130,7 @@ def run_benchmark(inventory: Inventory, server: Server, wishes: Wishes, progress
         steps = [*ladder_steps(materials, facts, threads), *(peer.step for peer in peers if peer.step)]
         climbed = climb(materials, steps, wishes.rounds, progress, say)
         host = read_host(claim.path)
+    elsewhere = before.elsewhere(Machine.now())
     rungs = [rung.model_copy(update={"share": _share(rung, by_name)}) for rung in with_speed_ups(climbed)]
     ladder = tuple(rung for rung in rungs if rung.means is not Means.PEER)
     found = Report(
@@ -141,6 +143,7 @@ def run_benchmark(inventory: Inventory, server: Server, wishes: Wishes, progress
         measured_on=facts.label,
         defaults=defaults,
         rounds=wishes.rounds,
+        elsewhere=elsewhere,
         data=data,
         limits=tuple(limits),
         compression=tuple(compression),
@@ -148,7 +151,7 @@ def run_benchmark(inventory: Inventory, server: Server, wishes: Wishes, progress
         peers=tuple(rung for rung in rungs if rung.means is Means.PEER),
         sizes=known.sizes,
         backups=(*materials.backups, *(peer.backup for peer in peers)),
-        advice=advice(data, compression, materials.backups[0], ladder),
+        advice=advice(data, elsewhere, compression, materials.backups[0], ladder),
         predictions=_predictions(known, keyring, data, ladder),
     )
     return _compared(found, repository, known)

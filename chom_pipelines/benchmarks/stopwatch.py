@@ -12,6 +12,9 @@ from chom_pipelines.benchmarks.report import Run
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
 
+_IDLE = slice(3, 5)
+"""Of the times in /proc/stat: doing nothing, and waiting for a disk. What a hypervisor gives to others is not idle."""
+
 _DIGITS = 4
 _SHORTEST = 10**-_DIGITS
 
@@ -36,6 +39,29 @@ class Stopwatch:
             cpu_seconds=max(round(cpu, _DIGITS), 0.0),
             server_cpu_seconds=None if server_cpu is None else max(round(server_cpu, _DIGITS), 0.0),
         )
+
+
+@dataclass(frozen=True)
+class Machine:
+    """CPU seconds of the whole machine, and of this process with its children, when it was looked at."""
+
+    busy: float
+    all: float
+    ours: float
+
+    @classmethod
+    def now(cls) -> Machine:
+        """As it is; children count that were waited for."""
+        ticks = [int(each) for each in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+        idle = sum(ticks[_IDLE])
+        second = os.sysconf("SC_CLK_TCK")
+        return cls((sum(ticks) - idle) / second, sum(ticks) / second, _cpu())
+
+    def elsewhere(self, later: Machine) -> float:
+        """Which part of all cores' time others have taken between the two."""
+        others = (later.busy - self.busy) - (later.ours - self.ours)
+        passed = later.all - self.all
+        return round(min(max(others / passed, 0.0), 1.0), 4) if passed else 0.0
 
 
 def _cpu() -> float:

@@ -44,7 +44,8 @@ def headline(report: Report) -> str:
     return (
         f"{origin}{part}: {data.tables:,} tables, {data.rows:,} rows, {size(data.text_bytes)} of text, "
         f"{size(data.file_bytes)} in files; {on}; {host.cpu}, {host.cores} cores, "
-        f"{size(host.memory_bytes)} of memory, {host.disk}, {host.kernel}"
+        f"{size(host.memory_bytes)} of memory, {host.disk}, {host.kernel}; "
+        f"other processes took {report.elsewhere:.0%} of the cores meanwhile"
     )
 
 
@@ -62,6 +63,8 @@ def advised(report: Report) -> Iterator[tuple[str, str, str]]:
 def compared(report: Report) -> str:
     """With how many earlier reports it was compared, and what came of it."""
     count = report.compared_with
+    if report.was_disturbed:
+        return "Not compared with earlier reports: too much of the machine was taken by others meanwhile."
     if not count:
         return "No earlier report is of the same kind: nothing was compared."
     earlier = "one earlier report" if count == 1 else f"{count} earlier reports"

@@ -87,7 +87,12 @@ def data(text: int = TEXT, origin: str = "generated") -> Data:
 
 
 def report(
-    rungs: Mapping[str, Sequence[float]], *, week: int = 0, text: int = TEXT, cpu: str = "a processor"
+    rungs: Mapping[str, Sequence[float]],
+    *,
+    week: int = 0,
+    text: int = TEXT,
+    cpu: str = "a processor",
+    elsewhere: float = 0.02,
 ) -> Report:
     """Of some week, with these seconds of each rung."""
     host = Host(cpu=cpu, cores=2, memory_bytes=24 << 30, kernel="Linux", disk="ext4 on /dev/vda", python="3.11.7")
@@ -102,6 +107,7 @@ def report(
         measured_on="MariaDB 10.11.19",
         defaults={"innodb_buffer_pool_size": "134217728"},
         rounds=3,
+        elsewhere=elsewhere,
         data=data(text),
         ladder=tuple(rung(name, *seconds, size=text) for name, seconds in rungs.items()),
         advice=UNTOLD,

@@ -88,8 +88,8 @@ def test_what_has_always_varied_may_vary() -> None:
     assert len(regressions(now, [report({"a": [1.0, 1.0, 1.0]})])[0]) == 1
 
 
-@pytest.mark.parametrize("other", [{"cpu": "another processor"}, {"text": 400_000_000}])
-def test_other_machines_and_other_amounts_of_data_are_not_compared(other: dict[str, object]) -> None:
+@pytest.mark.parametrize("other", [{"cpu": "another processor"}, {"text": 400_000_000}, {"elsewhere": 0.3}])
+def test_other_machines_other_amounts_of_data_and_disturbed_times_are_not_compared(other: dict[str, object]) -> None:
     earlier = report({"a": [1.0]}, **other)  # type: ignore[arg-type]
     assert not is_comparable(report({"a": [9.0]}, week=1), earlier)
     assert regressions(report({"a": [9.0]}, week=1), [earlier]) == ((), 0)
@@ -126,42 +126,49 @@ CODECS = (
 
 
 def test_the_smallest_codec_is_advised_that_leaves_half_of_the_cores_to_the_server() -> None:
-    found = advice(data(), CODECS, backup(2.0), ladder())  # 50 MB/s a connection
+    found = advice(data(), 0.0, CODECS, backup(2.0), ladder())  # 50 MB/s a connection
     assert found.compression == "zstd -3"
     assert "rows came at 100 MB/s through 2 connections" in found.compression_reason
-    assert advice(data(), CODECS, backup(5.5), ladder()).compression == "zstd -9"
-    assert advice(data(), CODECS, backup(0.1), ladder()).compression is None
-    assert advice(data(), CODECS, None, ladder()).compression is None
-    assert advice(data(), (), backup(2.0), ladder()).compression is None
+    assert advice(data(), 0.0, CODECS, backup(5.5), ladder()).compression == "zstd -9"
+    assert advice(data(), 0.0, CODECS, backup(0.1), ladder()).compression is None
+    assert advice(data(), 0.0, CODECS, None, ladder()).compression is None
+    assert advice(data(), 0.0, (), backup(2.0), ladder()).compression is None
 
 
 def test_several_connections_are_advised_where_they_were_faster_than_one() -> None:
-    assert advice(data(), CODECS, backup(2.0), ladder(8.0, 4.0)).threads == 2
-    even = advice(data(), CODECS, backup(2.0), ladder(8.0, 7.9))
+    assert advice(data(), 0.0, CODECS, backup(2.0), ladder(8.0, 4.0)).threads == 2
+    even = advice(data(), 0.0, CODECS, backup(2.0), ladder(8.0, 7.9))
     assert (even.threads, even.threads_reason) == (1, "2 connections are no faster than one (1.01 times as fast)")
-    assert advice(data(), CODECS, backup(2.0), ladder()[2:]).threads is None
+    assert advice(data(), 0.0, CODECS, backup(2.0), ladder()[2:]).threads is None
 
 
 def test_data_files_are_advised_where_they_were_faster_than_rows_and_else_rows() -> None:
-    assert advice(data(), CODECS, backup(2.0), ladder()).method == "physical"
-    assert advice(data(), CODECS, backup(2.0), ladder(files=3.9)).method == "logical"
-    lacking = advice(data(), CODECS, backup(2.0), ladder(files=None))
+    assert advice(data(), 0.0, CODECS, backup(2.0), ladder()).method == "physical"
+    assert advice(data(), 0.0, CODECS, backup(2.0), ladder(files=3.9)).method == "logical"
+    lacking = advice(data(), 0.0, CODECS, backup(2.0), ladder(files=None))
     assert (lacking.method, lacking.method_reason) == (
         "logical",
         "a physical restore was not measured: it is not installed",
     )
-    assert advice(data(), CODECS, backup(2.0), ()).method is None
+    assert advice(data(), 0.0, CODECS, backup(2.0), ()).method is None
 
 
 @given(st.integers(0, ENOUGH - 1))
 def test_too_few_data_speak_for_nothing(text: int) -> None:
-    found = advice(data(text), CODECS, backup(2.0), ladder())
+    found = advice(data(text), 0.0, CODECS, backup(2.0), ladder())
     assert (found.compression, found.threads, found.method) == (None, None, None)
     assert "too few" in found.method_reason
 
 
+@given(st.floats(0, 1))
+def test_a_busy_machine_speaks_for_nothing(elsewhere: float) -> None:
+    found = advice(data(), elsewhere, CODECS, backup(2.0), ladder())
+    assert (found.method is None) == report({}, elsewhere=elsewhere).was_disturbed
+    assert ("other processes took" in found.method_reason) == (found.method is None)
+
+
 @given(st.lists(st.sampled_from(ladder()), max_size=4), st.lists(st.sampled_from(CODECS), max_size=4))
 def test_every_advice_has_its_reason(rungs: list[Rung], codecs: list[object]) -> None:
-    found = advice(data(), codecs, backup(2.0), rungs)  # type: ignore[arg-type]
+    found = advice(data(), 0.0, codecs, backup(2.0), rungs)  # type: ignore[arg-type]
     assert all((found.compression_reason, found.threads_reason, found.method_reason))
     assert found.compression is None or found.compression in {each.name for each in CODECS}

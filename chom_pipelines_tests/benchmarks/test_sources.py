@@ -11,6 +11,10 @@ from hypothesis import strategies as st
 from chom_pipelines.benchmarks.generated import SHAPES, planned
 from chom_pipelines.benchmarks.host import _cpu, _memory, _mounted, read_host
 from chom_pipelines.benchmarks.sizes import read_sizes
+from chom_pipelines.benchmarks.stopwatch import Machine, server_cpu
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.servers import PrivateServer
 
 MOUNTS = """\
@@ -47,6 +51,30 @@ def test_this_machine_is_described(tmp_path: Path) -> None:
     assert host.cores >= 1
     assert host.memory_bytes > 1 << 28
     assert " on " in host.disk
+
+
+MACHINES = st.builds(Machine, st.floats(0, 1e9), st.floats(0, 1e9), st.floats(0, 1e9))
+
+
+@given(MACHINES, MACHINES)
+def test_what_others_took_is_a_part_of_the_machine(before: Machine, later: Machine) -> None:
+    assert 0 <= before.elsewhere(later) <= 1
+
+
+def test_what_a_private_server_took_is_ours_once_it_has_ended() -> None:
+    before = Machine.now()
+    with scratch_server(Flavour.MARIADB) as server:
+        with Session(server.endpoint) as session:
+            session.value("SELECT BENCHMARK(3000000, SHA2('a', 256))")
+        took = server_cpu(server.endpoint)
+    assert took > 0.5
+    assert Machine.now().ours - before.ours >= took - 0.1
+
+
+def test_what_we_took_is_not_what_others_took() -> None:
+    assert Machine(10, 100, 5).elsewhere(Machine(30, 200, 25)) == 0
+    assert Machine(10, 100, 5).elsewhere(Machine(60, 200, 25)) == 0.3
+    assert Machine.now().all > Machine.now().busy > Machine.now().ours
 
 
 def test_the_sizes_of_tables_are_the_servers_own(server: PrivateServer) -> None:

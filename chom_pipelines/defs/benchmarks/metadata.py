@@ -11,8 +11,13 @@ _NO_WORD = re.compile(r"[^a-z0-9]+")
 
 def numbers(report: Report) -> dict[str, int | float]:
     """Of everything that was measured: seconds, speed-ups, rates. What was not measured has no number."""
-    data = {"text_mb": round(mega(report.data.text_bytes), 2), "tables": report.data.tables, "rows": report.data.rows}
-    found: dict[str, int | float] = {**data, "regressions": len(report.regressions)}
+    found: dict[str, int | float] = {
+        "text_mb": round(mega(report.data.text_bytes), 2),
+        "tables": report.data.tables,
+        "rows": report.data.rows,
+        "regressions": len(report.regressions),
+        "others_percent": round(100 * report.elsewhere, 1),
+    }
     for rung in (*report.ladder, *report.peers):
         found |= _each(rung, {"seconds": _median(rung), "speed_up": rung.speed_up})
     for backup in report.backups:
