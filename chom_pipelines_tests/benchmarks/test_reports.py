@@ -11,6 +11,7 @@ import yaml
 
 from chom_pipelines.benchmarks import history
 from chom_pipelines.benchmarks.charts import drawn
+from chom_pipelines.benchmarks.judging import predictions
 from chom_pipelines.benchmarks.markdown import markdown
 from chom_pipelines.benchmarks.publishing import publish
 from chom_pipelines.benchmarks.report import Means, Report, Sizes, TableSize
@@ -42,6 +43,7 @@ def whole(week: int = 0) -> Report:
             "compression": (codec(Codec.ZSTD, 3, 0.2, 8_000_000),),
             "backups": (backup(2.0),),
             "peers": (rung("myloader", means=Means.PEER),),
+            "predictions": predictions("full_20260102_010000", 10**9, 0, named.ladder, 30.0),
             "sizes": Sizes(tables=1, rows=5, data_bytes=9, index_bytes=8, reclaimable_bytes=7, largest=(table,)),
         }
     )
@@ -123,6 +125,7 @@ def test_markdown_has_every_table_the_settings_and_what_was_not_measured() -> No
     assert "| myloader | not measured |" in text
     assert "| a\\|b.c |" in text  # a name cannot break the table
     assert "innodb_buffer_pool_size=134217728" in text
+    assert "| parallel | 21.2 s | - | 200 MB of text in 4.25 s |" in text
     for table in tables(whole()):
         assert f"## {table.title}" in text.replace("\\|", "|")
     widths = [row.count("|") - row.count("\\|") for row in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)]
@@ -131,5 +134,7 @@ def test_markdown_has_every_table_the_settings_and_what_was_not_measured() -> No
 
 def test_each_row_of_a_table_has_a_cell_for_each_column() -> None:
     found = list(tables(whole()))
-    assert [table.title.split()[0] for table in found] == ["Restores", "Backups", "Compression", "Limits", "The"]
+    assert [table.title.split()[0] for table in found] == [
+        *("Restores", "Backups", "Compression", "Limits", "Restoring", "The")
+    ]
     assert all(len(row) == len(table.columns) for table in found for row in table.rows)

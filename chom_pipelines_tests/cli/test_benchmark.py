@@ -47,7 +47,8 @@ def test_the_latest_backup_of_mysql_is_measured_and_a_restore_of_it_predicted(
     assert [each["backup"] for each in body["predictions"]] == [on_mysql.latest.id] * 4
     assert on_mysql.chom("benchmark", "--rounds", "1") == 0
     printed = capsys.readouterr().out
-    assert "Compared with one earlier report" in printed
+    # where other work takes much of this machine, times are not compared
+    assert "Compared with one earlier report" in printed or "Not compared with earlier reports" in printed
     assert f"Restoring {on_mysql.latest.id} would take" in printed
 
 

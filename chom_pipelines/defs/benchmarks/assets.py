@@ -28,6 +28,7 @@ class BenchmarkConfig(dg.Config):
     size: str = Field(default="", description="generate so much data, as 200MB; empty: the latest backup's are used")
     tables: int = Field(default=5, ge=1, le=1000, description="how many tables are generated")
     rounds: int = Field(default=3, ge=1, le=100, description="how often each thing is measured")
+    against: str = Field(default="", description="other tools to measure, as mydumper,mariadb-backup")
 
 
 @dg.op(
@@ -39,13 +40,15 @@ def _measure(
     context: dg.AssetExecutionContext, config: BenchmarkConfig, chom: Chom
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
     """Measures compression and restores on private servers."""
+    from chom_pipelines.benchmarks.peers import parsed_peers
     from chom_pipelines.benchmarks.running import Wishes
     from chom_pipelines.benchmarks.sizes_asked import parsed_size
     from chom_pipelines.defs.benchmarks.measuring import measured
 
     with failures(context):
-        size = parsed_size(config.size) if config.size else None
-    yield from measured(context, chom, Wishes(size=size, tables=config.tables, rounds=config.rounds))
+        size, against = parsed_size(config.size) if config.size else None, parsed_peers(config.against)
+    wishes = Wishes(size=size, tables=config.tables, rounds=config.rounds, against=against)
+    yield from measured(context, chom, wishes)
 
 
 def benchmark_report(server: Server) -> dg.AssetsDefinition:
