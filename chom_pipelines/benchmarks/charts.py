@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chom_pipelines.benchmarks.report import Means, Report, Rung, mega
+from chom_pipelines.benchmarks.figures import mega
+from chom_pipelines.benchmarks.report import Means, Report, Rung
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 
+from chom_pipelines.benchmarks.figures import Run, Timed
 from chom_pipelines.benchmarks.judging import share_of
-from chom_pipelines.benchmarks.report import Compression, Limit, Run, Timed
+from chom_pipelines.benchmarks.report import Compression, Limit
 from chom_pipelines.benchmarks.stopwatch import Stopwatch
 from chom_pipelines.errors import DamagedError
 from chom_pipelines.outcome import Outcome

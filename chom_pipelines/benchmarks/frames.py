@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from chom_pipelines.benchmarks.report import Report, Timed, mega
+from chom_pipelines.benchmarks.figures import Timed, mega
+from chom_pipelines.benchmarks.report import Report
 from chom_pipelines.benchmarks.reports import report_name
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
+from chom_pipelines.benchmarks.figures import Item, Share
 from chom_pipelines.benchmarks.report import (
     DISTURBED,
     Advice,
     Backup,
     Compression,
     Data,
-    Item,
     Limit,
     Means,
     Place,
@@ -19,7 +19,6 @@ from chom_pipelines.benchmarks.report import (
     Regression,
     Report,
     Rung,
-    Share,
 )
 from chom_pipelines.log_lines import size
 

@@ -12,8 +12,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from chom_pipelines.benchmarks.copies import differences, read_state
+from chom_pipelines.benchmarks.figures import Run, Timed
 from chom_pipelines.benchmarks.materials import Materials
-from chom_pipelines.benchmarks.report import Means, Place, Run, Rung, Timed
+from chom_pipelines.benchmarks.report import Means, Place, Rung
 from chom_pipelines.errors import (
     ChomError,
     ConnectionFailedError,

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import zstandard
 
-from chom_pipelines.benchmarks.report import Limit, Timed
+from chom_pipelines.benchmarks.figures import Timed
+from chom_pipelines.benchmarks.report import Limit
 from chom_pipelines.benchmarks.stopwatch import Stopwatch
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.server.directories import MEMORY

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from chom_pipelines.benchmarks.copies import TableState, read_state
+from chom_pipelines.benchmarks.figures import Timed
 from chom_pipelines.benchmarks.programs import at_home_in
-from chom_pipelines.benchmarks.report import Backup, Timed
+from chom_pipelines.benchmarks.report import Backup
 from chom_pipelines.benchmarks.stopwatch import Stopwatch, server_cpu
 from chom_pipelines.errors import BackupFailedError, BenchmarkRefusedError, ChomError
 from chom_pipelines.inventory.models import Server

@@ -15,24 +15,14 @@ from pathlib import Path
 from chom_pipelines import __version__
 from chom_pipelines.benchmarks import generated
 from chom_pipelines.benchmarks.compression import measured_codecs
+from chom_pipelines.benchmarks.figures import Share
 from chom_pipelines.benchmarks.host import read_host
 from chom_pipelines.benchmarks.judging import ENOUGH, advice, predictions, regressions, share_of, with_speed_ups
 from chom_pipelines.benchmarks.ladder import Say, climb
 from chom_pipelines.benchmarks.limits import DISK, RAM, SOCKET, measured_limits
 from chom_pipelines.benchmarks.materials import Materials, chosen, cores, sample, source_options, taken
 from chom_pipelines.benchmarks.peers import dumped_by
-from chom_pipelines.benchmarks.report import (
-    Data,
-    Limit,
-    Means,
-    Place,
-    Prediction,
-    Report,
-    Rung,
-    Share,
-    Sizes,
-    Unmeasured,
-)
+from chom_pipelines.benchmarks.report import Data, Limit, Means, Place, Prediction, Report, Rung, Sizes, Unmeasured
 from chom_pipelines.benchmarks.reports import kept_reports
 from chom_pipelines.benchmarks.sizes import read_sizes
 from chom_pipelines.benchmarks.steps import default_settings, ladder_steps

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from chom_pipelines.benchmarks.report import Run
+from chom_pipelines.benchmarks.figures import Run
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
 

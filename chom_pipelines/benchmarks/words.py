@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chom_pipelines.benchmarks.report import Item, Report, Share, Timed, mega
+from chom_pipelines.benchmarks.figures import Item, Share, Timed, mega
+from chom_pipelines.benchmarks.report import Report
 from chom_pipelines.log_lines import duration, size
 from chom_pipelines.outcome import Outcome
 

@@ -5,20 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from chom_pipelines.benchmarks.report import (
-    Advice,
-    Backup,
-    Compression,
-    Data,
-    Host,
-    Limit,
-    Means,
-    Place,
-    Report,
-    Run,
-    Rung,
-    Timed,
-)
+from chom_pipelines.benchmarks.figures import Run, Timed
+from chom_pipelines.benchmarks.report import Advice, Backup, Compression, Data, Host, Limit, Means, Place, Report, Rung
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.codecs import Codec
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from chom_pipelines.benchmarks.report import DOCUMENT, Run, Timed, Unmeasured
+from chom_pipelines.benchmarks.figures import Run, Timed
+from chom_pipelines.benchmarks.report import DOCUMENT, Unmeasured
 from chom_pipelines.errors import DamagedError, UnknownFormatError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines_tests.benchmarks.made import limit, report, rung, timed

@@ -4,7 +4,8 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator
 
-from chom_pipelines.benchmarks.report import Item, Report, mega
+from chom_pipelines.benchmarks.figures import Item, mega
+from chom_pipelines.benchmarks.report import Report
 
 _NO_WORD = re.compile(r"[^a-z0-9]+")
 
