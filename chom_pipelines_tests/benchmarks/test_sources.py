@@ -65,10 +65,9 @@ def test_what_a_private_server_took_is_ours_once_it_has_ended() -> None:
     before = Machine.now()
     with scratch_server(Flavour.MARIADB) as server:
         with Session(server.endpoint) as session:
-            session.value("SELECT BENCHMARK(3000000, SHA2('a', 256))")
+            session.value("SELECT BENCHMARK(12000000, SHA2('a', 256))")
         took = server_cpu(server.endpoint)
-    assert took > 0.5
-    assert Machine.now().ours - before.ours >= took - 0.1
+    assert Machine.now().ours - before.ours >= 0.9 * took  # of seconds, as its calculation is the most of it
 
 
 def test_what_we_took_is_not_what_others_took() -> None:
