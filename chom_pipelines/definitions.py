@@ -16,6 +16,9 @@ from chom_pipelines.defs.backups.checks import full_backup_checks
 from chom_pipelines.defs.backups.jobs import full_backup_job
 from chom_pipelines.defs.backups.schedules import full_backup_schedules
 from chom_pipelines.defs.backups.sensors import overdue_sensor
+from chom_pipelines.defs.benchmarks.assets import benchmark_report
+from chom_pipelines.defs.benchmarks.jobs import benchmark_job
+from chom_pipelines.defs.benchmarks.schedules import benchmark_schedules
 from chom_pipelines.defs.binlogs.assets import binlog_archive
 from chom_pipelines.defs.binlogs.jobs import binlog_archive_job
 from chom_pipelines.defs.binlogs.schedules import binlog_archive_schedules
@@ -46,10 +49,18 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
         binlog_archive_job(servers),
         verification_job(servers),
         pitr_drill_job(servers),
+        benchmark_job(servers),
         dg.Definitions(
             assets=[
                 make(server)
-                for make in (full_backup, binlog_archive, recoverable_windows, verification_restore, pitr_drill)
+                for make in (
+                    full_backup,
+                    binlog_archive,
+                    recoverable_windows,
+                    verification_restore,
+                    pitr_drill,
+                    benchmark_report,
+                )
                 for server in servers
             ],
             asset_checks=[full_backup_checks(server) for server in servers],
@@ -59,6 +70,7 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
                 *binlog_archive_schedules(servers, status),
                 *verification_schedules(servers, status),
                 *pitr_drill_schedules(servers, status),
+                *benchmark_schedules(servers, status),
             ],
             resources={"chom": Chom(config=str(config))},
             executor=dg.in_process_executor,  # for the button `Materialize` too; see asset_job

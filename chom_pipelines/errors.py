@@ -215,5 +215,9 @@ class RestoreFailedError(ChomError):
     """A restore stopped half-way; the message says what is there and how to run it again."""
 
 
+class BenchmarkRefusedError(ChomError):
+    """There is nothing to measure with, or it is not the time that was asked for; nothing was measured."""
+
+
 class DemonstrationFailedError(ChomError):
     """The demonstration did not see what it was to show."""

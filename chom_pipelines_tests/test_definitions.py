@@ -58,15 +58,23 @@ def test_loading_connects_to_nothing_and_reads_no_secret(tmp_path: Path, loaded:
     assert keys(definitions) == {
         f"{server}/{kind}"
         for server in ("chom", "db-0.eu")
-        for kind in ("full_backup", "binlog_archive", "recoverable_windows", "verification_restore", "pitr_drill")
+        for kind in (
+            "full_backup",
+            "binlog_archive",
+            "recoverable_windows",
+            "verification_restore",
+            "pitr_drill",
+            "benchmark_report",
+        )
     }
     jobs = {job.name for job in definitions.resolve_all_job_defs()} - {"__ASSET_JOB"}
-    assert jobs == {"full_backup_job", "binlog_archive_job", "verification_job", "pitr_drill_job"}
+    assert jobs == {"full_backup_job", "binlog_archive_job", "verification_job", "pitr_drill_job", "benchmark_job"}
     checks = {key.to_user_string() for key in definitions.resolve_asset_graph().asset_check_keys}
     assert checks == {
         f"{server}/{check}"
         for server in ("chom", "db-0.eu")
         for check in (
+            "benchmark_report:nothing_slower",
             "full_backup:archive_integrity",
             "full_backup:every_table_present",
             "full_backup:recent_enough",
@@ -112,7 +120,7 @@ def test_the_longest_name_that_chom_yaml_takes_loads(tmp_path: Path, loaded: Loa
 def test_hundreds_of_servers_load(tmp_path: Path, loaded: Load) -> None:
     definitions = loaded(chom_yaml(tmp_path, *(f"db-{number:03d}" for number in range(500))))
     dg.Definitions.validate_loadable(definitions)
-    assert len(keys(definitions)) == 2500
+    assert len(keys(definitions)) == 3000
 
 
 def test_nothing_of_dagster_is_imported_that_it_does_not_export() -> None:

@@ -76,6 +76,7 @@ class Schedules(ConfigModel):
     binlogs: Cron | None = "0 * * * *"
     verification: Cron | None = "0 3 * * 0"
     drill: Cron | None = "0 4 * * 1"
+    benchmark: Cron | None = None
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
 
 

@@ -5,6 +5,7 @@
 <path>/<server>/binlogs/<server id>/keys/<name>.json
 <path>/<server>/streamed/<server id>/binlog_mysql-bin.000124_000000000004/...  until the whole file is in binlogs
 <path>/<server>/streamed/<server id>/heard.json  replaced every few seconds: when nothing lacked last
+<path>/<server>/benchmarks/benchmark_20260102_020000.json, and .md and charts beside it
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ STREAMED = "streamed"
 
 Of binary logs there are whole files, and parts of those that are not whole there yet.
 """
+
+BENCHMARKS = "benchmarks"
+"""A server's benchmark reports."""
 
 WRITING, READING = "writing", "reading"
 """The two locks of a stream."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.layout import BACKUPS, BINLOGS, STREAMED, stream_name
+from chom_pipelines.repository.layout import BACKUPS, BENCHMARKS, BINLOGS, STREAMED, stream_name
 from chom_pipelines.repository.store import Folder, Store
 from chom_pipelines.repository.streams import Stream
 
@@ -50,6 +50,10 @@ class Repository:
     def streamed_of(self, server: str) -> Folder:
         """The folder of all of `streamed`; raises ConfigurationError."""
         return Folder(self.store, stream_name(server, STREAMED))
+
+    def benchmarks_of(self, server: str) -> Folder:
+        """The folder of its benchmark reports; raises ConfigurationError."""
+        return Folder(self.store, stream_name(server, BENCHMARKS))
 
     def histories(self, server: str) -> list[str]:
         """What there is of `binlogs` and `streamed`, by name; raises ConfigurationError, RepositoryError."""

@@ -38,7 +38,8 @@ class RestoreRequest:
     `rename` maps a database of the backup to its name on the target; `tables` are `database.table` as in the backup,
     None means everything; `threads` 0 means one per core; `despite_failed_proof` restores what is known to be damaged;
     with `accept_losses`, what the target cannot store as it was is a warning and not the end; with `compare`, rows are
-    read back and compared with what was dumped, before triggers and events are there.
+    read back and compared with what was dumped, before triggers and events are there; without `defer_keys`, tables have
+    all of their keys from the start, which takes longer: for who measures that.
     """
 
     rename: Mapping[str, str] = field(default_factory=dict)
@@ -49,6 +50,7 @@ class RestoreRequest:
     despite_failed_proof: bool = False
     accept_losses: bool = False
     compare: bool = False
+    defer_keys: bool = True
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def planned(manifest: Manifest, definitions: Sequence[Definition], request: Rest
         tables=tuple(
             PlannedTable(
                 dumped[_key(each)],
-                split_table(in_databases(without_places(statement), request.rename)),
+                _split(in_databases(without_places(statement), request.rename), request),
                 request.rename.get(each.database, each.database),
             )
             for each, (statement, _) in zip(tables, cut_loose, strict=True)
@@ -134,6 +136,11 @@ def planned(manifest: Manifest, definitions: Sequence[Definition], request: Rest
             *_warnings(programs, manifest, request),
         ),
     )
+
+
+def _split(statement: bytes, request: RestoreRequest) -> SplitTable:
+    split = split_table(statement)
+    return split if request.defer_keys else replace(split, create=statement, keys=(), full_text=(), foreign_keys=())
 
 
 def _refuse_unknown(manifest: Manifest, request: RestoreRequest) -> None:

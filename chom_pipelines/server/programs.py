@@ -46,6 +46,10 @@ BINLOG_CLIENTS = {
     Flavour.MARIADB: ProgramKind(("mariadb-binlog", "mysqlbinlog"), "CHOM_MARIADB_BINLOG", "mariadb-client"),
     Flavour.MYSQL: ProgramKind(("mysqlbinlog",), "CHOM_MYSQLBINLOG", "mysql-client-core"),
 }
+DUMP_PROGRAMS = {
+    Flavour.MARIADB: ProgramKind(("mariadb-dump", "mysqldump"), "CHOM_MARIADB_DUMP", "mariadb-client"),
+    Flavour.MYSQL: ProgramKind(("mysqldump",), "CHOM_MYSQLDUMP", "mysql-client-core"),
+}
 BACKUP_PROGRAMS = {
     Flavour.MARIADB: ProgramKind(("mariadb-backup", "mariabackup"), "CHOM_MARIADB_BACKUP", "mariadb-backup"),
 }
@@ -86,6 +90,14 @@ def binlog_program(flavour: Flavour) -> Program:
     Raises ProgramMissingError where there is none of that family.
     """
     return _found(flavour, BINLOG_CLIENTS[flavour])
+
+
+def dump_program(flavour: Flavour) -> Program:
+    """What dumps databases as SQL, `mariadb-dump` or `mysqldump`: the stock way, which benchmarks measure against.
+
+    Raises ProgramMissingError where there is none of that family.
+    """
+    return _found(flavour, DUMP_PROGRAMS[flavour])
 
 
 def backup_program() -> Program:

@@ -1,0 +1,49 @@
+"""Which machine this is, as far as its figures depend on it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+from chom_pipelines.benchmarks.report import Host
+
+_MODEL = ("model name", "Hardware", "cpu model")
+
+
+def read_host(directory: Path) -> Host:
+    """This machine; `directory` is where copies are made."""
+    return Host(
+        cpu=_cpu(Path("/proc/cpuinfo").read_text()) or platform.machine(),
+        cores=len(os.sched_getaffinity(0)),
+        memory_bytes=_memory(Path("/proc/meminfo").read_text()),
+        kernel=f"{platform.system()} {platform.release()}",
+        disk=_mounted(directory.resolve(), Path("/proc/self/mountinfo").read_text()),
+        python=platform.python_version(),
+    )
+
+
+def _cpu(text: str) -> str:
+    fields = dict(part for line in text.splitlines() if len(part := [each.strip() for each in line.split(":", 1)]) > 1)
+    return next((fields[name] for name in _MODEL if fields.get(name)), "")
+
+
+def _memory(text: str) -> int:
+    line = next(line for line in text.splitlines() if line.startswith("MemTotal:"))
+    return int(line.split()[1]) * 1024
+
+
+def _mounted(directory: Path, text: str) -> str:
+    """The file system on which a directory is: that of the longest mount point above it, the last where there are two.
+
+    `text` is mountinfo: mount point in the fifth field; type and device after a lone hyphen.
+    """
+    found: tuple[int, str] = (-1, "unknown")
+    for line in text.splitlines():
+        head, _, tail = line.partition(" - ")
+        point = Path(head.split()[4].replace("\\040", " "))
+        kind, device, *_ = tail.split()
+        depth = len(point.parts)
+        if directory.is_relative_to(point) and depth >= found[0]:
+            found = (depth, f"{kind} on {device}")
+    return found[1]

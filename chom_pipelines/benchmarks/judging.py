@@ -1,0 +1,240 @@
+"""What follows from measured figures: speed-ups, shares of limits, regressions, predictions, advice. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+
+from chom_pipelines.benchmarks.figures import Item, Share
+from chom_pipelines.benchmarks.report import (
+    DISTURBED,
+    Advice,
+    Backup,
+    Compression,
+    Data,
+    Limit,
+    Means,
+    Place,
+    Prediction,
+    Regression,
+    Report,
+    Rung,
+)
+from chom_pipelines.log_lines import size
+
+TOLERANCE = 0.15
+"""Times that differ by less are alike: the same work was measured to vary by a fifth from minute to minute on a shared
+machine of two cores, and its median of three rounds by a tenth."""
+
+_FOR_CODEC = 0.5
+"""Of the cores' time: the rest is for the server, which renders rows meanwhile."""
+
+ENOUGH = 100_000_000
+"""Bytes of text: a server's start, and the files that an empty one has, are then a small part of what is measured."""
+
+_REMEMBERED = 5
+"""Earlier reports that a new one is compared with."""
+
+
+def with_speed_ups(ladder: Sequence[Rung]) -> tuple[Rung, ...]:
+    """How many times as fast as the first rung each is; None for all where the first was not measured."""
+    base = ladder[0].timed if ladder else None
+    return tuple(
+        rung.model_copy(update={"speed_up": base.median / rung.timed.median if base and rung.timed else None})
+        for rung in ladder
+    )
+
+
+def share_of(rate: float | None, limit: Limit | None) -> Share | None:
+    """The part of a limit that a rate (bytes a second) uses; None where one of them was not measured."""
+    most = limit.rate if limit else None
+    return Share(limit=limit.name, fraction=rate / most) if rate is not None and limit and most else None
+
+
+def is_comparable(report: Report, other: Report) -> bool:
+    """Whether times of both may be compared: same machine and servers, undisturbed, and data of about the same size."""
+    sizes = sorted((report.data.text_bytes, other.data.text_bytes))
+    return (
+        not report.was_disturbed
+        and not other.was_disturbed
+        and report.server == other.server
+        and (report.host.cpu, report.host.cores) == (other.host.cpu, other.host.cores)
+        and report.measured_on == other.measured_on
+        and (report.data.origin == "generated") == (other.data.origin == "generated")
+        and report.data.tables == other.data.tables
+        and sizes[1] <= sizes[0] * (1 + TOLERANCE)
+    )
+
+
+def regressions(report: Report, earlier: Iterable[Report]) -> tuple[tuple[Regression, ...], int]:
+    """What has become slower than in the last comparable reports, and with how many it was compared.
+
+    Times are compared by byte. What has always varied may vary: the spread of all runs counts as tolerance.
+    """
+    known = sorted(
+        (each for each in earlier if each.started < report.started and is_comparable(report, each)), key=_age
+    )
+    before = known[-_REMEMBERED:]
+    found = []
+    for name, (seconds, spread) in _times(report).items():
+        past = [times[name] for times in map(_times, before) if name in times]
+        if not past:
+            continue
+        usual = statistics.median(time for time, _ in past)
+        allowed = max(TOLERANCE, spread, *(each for _, each in past))
+        if seconds > usual * (1 + allowed):
+            found.append(Regression(name=name, seconds=seconds, before=usual, reports=len(past)))
+    return tuple(found), len(before)
+
+
+def _age(report: Report) -> float:
+    return report.started.timestamp()
+
+
+def _times(report: Report) -> Mapping[str, tuple[float, float]]:
+    """By name: seconds for a gigabyte, and the spread of the runs."""
+    found: dict[str, tuple[float, float]] = {}
+    sized: list[tuple[Item, int]] = [
+        *((limit, limit.bytes) for limit in report.limits),
+        *((backup, backup.raw_bytes) for backup in report.backups),
+        *((rung, rung.bytes) for rung in (*report.ladder, *report.peers)),
+    ]
+    for item, count in sized:
+        if item.timed and count:
+            found[item.name] = (item.timed.median / count * 1e9, item.timed.spread)
+    for codec in report.compression:
+        for what, timed in (("compress", codec.timed), ("decompress", codec.unpacking)):
+            if timed and codec.raw_bytes:
+                found[f"{what} {codec.name}"] = (timed.median / codec.raw_bytes * 1e9, timed.spread)
+    return found
+
+
+def predictions(
+    backup: str, text_bytes: int, file_bytes: int, ladder: Iterable[Rung], measured_seconds: float | None
+) -> tuple[Prediction, ...]:
+    """How long that backup's restore takes by each way of this project that was measured, where its bytes are known.
+
+    It is taken for granted that time grows with the bytes. `measured_seconds` is what a private server took for it.
+    """
+    found = []
+    for rung in ladder:
+        count = {Means.ROWS: text_bytes, Means.FILES: file_bytes}.get(rung.means, 0)
+        if not rung.timed or not rung.bytes or not count or rung.threads == 1 < _most_threads(ladder):
+            continue
+        kind = "of files" if rung.means is Means.FILES else "of text"
+        found.append(
+            Prediction(
+                backup=backup,
+                way=rung.name,
+                bytes=count,
+                seconds=rung.timed.median * count / rung.bytes,
+                basis=f"{size(rung.bytes)} {kind} in {rung.timed.median:.2f} s",
+                measured_seconds=measured_seconds if rung.means is Means.ROWS and _is_private(rung) else None,
+            )
+        )
+    return tuple(found)
+
+
+def _most_threads(ladder: Iterable[Rung]) -> int:
+    return max((rung.threads for rung in ladder), default=1)
+
+
+def _is_private(rung: Rung) -> bool:
+    """A verification restores so, where memory suffices."""
+    return rung.place is Place.MEMORY
+
+
+def advice(
+    data: Data,
+    elsewhere: float,
+    compression: Sequence[Compression],
+    backup: Backup | None,
+    ladder: Sequence[Rung],
+) -> Advice:
+    """What the figures speak for, each with its reason; `backup` is the one of rows.
+
+    `elsewhere` is the part of the machine that others took meanwhile.
+    """
+    why = ""
+    if data.text_bytes < ENOUGH:
+        why = f"{size(data.text_bytes)} are too few to tell: a server's start takes as long as they do"
+    elif elsewhere > DISTURBED:
+        why = f"other processes took {elsewhere:.0%} of the cores meanwhile, and times tell of them, too"
+    if why:
+        return Advice(
+            compression=None,
+            compression_reason=why,
+            threads=None,
+            threads_reason=why,
+            method=None,
+            method_reason=why,
+        )
+    codec, codec_reason = _codec(compression, backup)
+    threads, threads_reason = _threads(ladder)
+    method, method_reason = _method(ladder)
+    return Advice(
+        compression=codec,
+        compression_reason=codec_reason,
+        threads=threads,
+        threads_reason=threads_reason,
+        method=method,
+        method_reason=method_reason,
+    )
+
+
+def _codec(compression: Sequence[Compression], backup: Backup | None) -> tuple[str | None, str]:
+    """The smallest that leaves the cores to the server: rows come no faster than that renders them."""
+    measured = [each for each in compression if each.timed and each.unpacking]
+    if not measured:
+        return None, "no codec was measured"
+    if backup is None or not backup.rate:
+        return None, "no backup was measured"
+    pace = backup.rate / backup.threads
+    light = [each for each in measured if each.packing_rate and each.packing_rate * _FOR_CODEC >= pace]
+    came = f"rows came at {size(backup.rate)}/s through {backup.threads} connections"
+    if not light:
+        return None, f"{came}, and each codec takes more than {_FOR_CODEC:.0%} of the cores at that pace"
+    best = min(light, key=lambda each: (each.stored_bytes, _seconds(each)))
+    return best.name, (
+        f"of the codecs that take {_FOR_CODEC:.0%} of the cores at most it makes the smallest backups, "
+        f"{best.ratio:.1f} times smaller: {came}"
+    )
+
+
+def _threads(ladder: Sequence[Rung]) -> tuple[int | None, str]:
+    rows = [rung for rung in ladder if rung.means is Means.ROWS and rung.timed]
+    one = next((rung for rung in rows if rung.threads == 1), None)
+    many = next((rung for rung in rows if rung.threads > 1), None)
+    if one is None or many is None or one.timed is None or many.timed is None:
+        return None, "one connection and several were not both measured"
+    times = one.timed.median / many.timed.median
+    if times > 1 + max(TOLERANCE, many.timed.spread):
+        return many.threads, f"{many.threads} connections restore {times:.2f} times as fast as one"
+    return 1, f"{many.threads} connections are no faster than one ({times:.2f} times as fast)"
+
+
+def _method(ladder: Sequence[Rung]) -> tuple[str | None, str]:
+    best = {
+        means: min((rung for rung in ladder if rung.means is means and rung.timed), key=_seconds, default=None)
+        for means in (Means.ROWS, Means.FILES)
+    }
+    rows, files = best[Means.ROWS], best[Means.FILES]
+    if files is None or not files.timed:
+        missing = next((rung.reason for rung in ladder if rung.means is Means.FILES), "it was not asked for")
+        return ("logical" if rows else None), f"a physical restore was not measured: {missing}"
+    if rows is None or not rows.timed:
+        return None, "a logical restore was not measured"
+    times = rows.timed.median / files.timed.median
+    if times > 1 + max(TOLERANCE, files.timed.spread):
+        return "physical", (
+            f"'{files.name}' is {times:.1f} times as fast as '{rows.name}'; it holds the whole server, "
+            "and comes back into the series it came from"
+        )
+    return "logical", (
+        f"'{files.name}' is not faster than '{rows.name}' ({times:.2f} times as fast), "
+        "and rows go into any version, table by table"
+    )
+
+
+def _seconds(item: Item) -> float:
+    return item.timed.median if item.timed else float("inf")

@@ -1,0 +1,1 @@
+"""The asset `benchmark_report` of each server, its job and schedules."""

@@ -1,0 +1,111 @@
+"""What is read of a machine and of a server, and the data that are made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chom_pipelines.benchmarks.generated import SHAPES, planned
+from chom_pipelines.benchmarks.host import _cpu, _memory, _mounted, read_host
+from chom_pipelines.benchmarks.sizes import read_sizes
+from chom_pipelines.benchmarks.stopwatch import Machine, server_cpu
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.scratch import scratch_server
+from chom_pipelines_tests.servers import PrivateServer
+
+MOUNTS = """\
+21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw
+22 21 0:20 / /run rw shared:2 - tmpfs tmpfs rw
+23 21 0:21 / /srv/with\\040space rw - xfs /dev/sdb1 rw
+24 21 0:22 / /srv/twice rw - xfs /dev/sdc1 rw
+25 24 0:23 / /srv/twice rw - btrfs /dev/sdd1 rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("directory", "found"),
+    [
+        ("/var/lib/x", "ext4 on /dev/root"),
+        ("/run/work", "tmpfs on tmpfs"),
+        ("/running", "ext4 on /dev/root"),
+        ("/srv/with space/a", "xfs on /dev/sdb1"),
+        ("/srv/twice", "btrfs on /dev/sdd1"),
+    ],
+)
+def test_a_directory_is_on_the_file_system_that_is_mounted_last_and_lowest(directory: str, found: str) -> None:
+    assert _mounted(Path(directory), MOUNTS) == found
+
+
+def test_a_processor_is_called_what_the_kernel_calls_it() -> None:
+    assert _cpu("processor\t: 0\nmodel name\t: AMD EPYC\nflags\t\t: a b\n") == "AMD EPYC"
+    assert _cpu("processor : 0\nBogoMIPS : 50.0\n") == ""
+    assert _memory("MemTotal:       1024 kB\nMemFree: 1 kB\n") == 1 << 20
+
+
+def test_this_machine_is_described(tmp_path: Path) -> None:
+    host = read_host(tmp_path)
+    assert host.cores >= 1
+    assert host.memory_bytes > 1 << 28
+    assert " on " in host.disk
+
+
+MACHINES = st.builds(Machine, st.floats(0, 1e9), st.floats(0, 1e9), st.floats(0, 1e9))
+
+
+@given(MACHINES, MACHINES)
+def test_what_others_took_is_a_part_of_the_machine(before: Machine, later: Machine) -> None:
+    assert 0 <= before.elsewhere(later) <= 1
+
+
+def test_what_a_private_server_took_is_ours_once_it_has_ended() -> None:
+    before = Machine.now()
+    with scratch_server(Flavour.MARIADB) as server:
+        with Session(server.endpoint) as session:
+            session.value("SELECT BENCHMARK(12000000, SHA2('a', 256))")
+        took = server_cpu(server.endpoint)
+    assert Machine.now().ours - before.ours >= 0.9 * took  # of seconds, as its calculation is the most of it
+
+
+def test_what_we_took_is_not_what_others_took() -> None:
+    assert Machine(10, 100, 5).elsewhere(Machine(30, 200, 25)) == 0
+    assert Machine(10, 100, 5).elsewhere(Machine(60, 200, 25)) == 0.3
+    assert Machine.now().all > Machine.now().busy > Machine.now().ours
+
+
+def test_the_sizes_of_tables_are_the_servers_own(server: PrivateServer) -> None:
+    database, other = server.fresh_database(), server.fresh_database()
+    with server.connect() as session:
+        session.execute(f"CREATE TABLE {database}.small (id INT PRIMARY KEY)")
+        session.execute(f"CREATE TABLE {database}.large (id INT PRIMARY KEY, s VARCHAR(200), KEY (s))")
+        session.execute(f"CREATE VIEW {database}.v AS SELECT * FROM {database}.small")
+        session.execute(f"CREATE TABLE {other}.t (id INT)")
+        rows = ", ".join(f"({number}, REPEAT('x', 200))" for number in range(2000))
+        session.execute(f"INSERT INTO {database}.large VALUES {rows}")
+        session.execute(f"ANALYZE TABLE {database}.large, {database}.small")
+    with server.connect() as session:
+        found = read_sizes(session, server.facts, (database,))
+        assert read_sizes(session, server.facts, None).tables >= 3
+    assert [table.table for table in found.largest] == [f"{database}.large", f"{database}.small"]
+    large = found.largest[0]
+    assert 1000 < large.rows < 4000
+    assert large.data_bytes > 300_000
+    assert large.index_bytes > 0
+    assert (found.tables, found.data_bytes) == (2, sum(table.data_bytes for table in found.largest))
+
+
+@given(st.integers(10**6, 10**13), st.integers(1, 200))
+def test_generated_tables_have_their_shares_and_parents_that_are_made_before_them(size: int, tables: int) -> None:
+    plan = planned(size, tables)
+    assert len({made.name for made in plan}) == len(plan) == tables
+    before: set[str] = set()
+    for made in plan:
+        assert {shape for _, shape in made.shape.parents} <= set(made.parents)
+        assert {name for name, _ in made.parents.values()} <= before
+        before.add(made.name)
+    largest = max(shape.bytes for shape in SHAPES)
+    made_bytes = sum(made.rows * made.shape.bytes for made in plan)
+    assert size - tables * (largest + 1) <= made_bytes <= size
