@@ -11,11 +11,12 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from io import BufferedReader, FileIO
 from pathlib import Path
 
 from chom_pipelines.errors import BackupFailedError, RestoreFailedError
-from chom_pipelines.logical.snapshot import LOCK_SECONDS
+from chom_pipelines.physical.lock_watch import LockWatch, sessions_of, watched
 from chom_pipelines.physical.notes import SETTINGS
 from chom_pipelines.server.datadir import tail
 from chom_pipelines.server.directories import MEMORY, MIB, available_memory, claimed_directory
@@ -26,6 +27,8 @@ from chom_pipelines.server.process import harmless_environment, supervised
 from chom_pipelines.server.programs import Program
 
 _PIPE = 1 << 20
+_LOG_MILLISECONDS = 100
+"""Between two looks at the redo log; at the end commits wait for the last one: 0.96 s where it is 1000, the default."""
 _DONE = "completed OK!"
 _ADVICE = "see the last lines of the program above; nothing was published"
 
@@ -38,6 +41,7 @@ class FileStream:
     _process: subprocess.Popen[bytes]
     _log: Path
     _where: str
+    _watch: LockWatch
 
     @property
     def ended(self) -> bool:
@@ -45,8 +49,14 @@ class FileStream:
         return not self.pipe.peek(1)
 
     def refuse_failure(self) -> None:
-        """Wait for the program's end; raise BackupFailedError with its last lines unless it says that all is well."""
+        """Wait for the program's end; raise BackupFailedError with its last lines unless it says that all is well.
+
+        Raises LockNotObtainedError or SnapshotTooSlowError where it was ended because of its locks, and another
+        ServerError where these could not be watched.
+        """
         code = self._process.wait()
+        if self._watch.error:
+            raise self._watch.error
         if code or not _is_done(self._log):
             what = f"{self._where}: mariadb-backup did not complete (exit {code}):\n{tail(self._log)}"
             raise BackupFailedError(what, _ADVICE)
@@ -61,8 +71,9 @@ def file_stream(program: Program, endpoint: Endpoint, threads: int) -> Iterator[
         command = [
             *(str(program.path), f"--defaults-file={options}", "--backup", "--stream=mbstream"),
             *(f"--target-dir={claim.path / 'target'}", f"--parallel={threads}"),
-            f"--ftwrl-wait-timeout={LOCK_SECONDS}",  # of each stage of its lock
+            f"--log-copy-interval={_LOG_MILLISECONDS}",
         ]
+        others = sessions_of(endpoint)
         reader, writer = os.pipe()
         with suppress(OSError):  # a larger pipe is only faster
             fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, _PIPE)
@@ -73,7 +84,14 @@ def file_stream(program: Program, endpoint: Endpoint, threads: int) -> Iterator[
                 process = stack.enter_context(working)
             finally:
                 os.close(writer)  # the program has its own, and with that the stream ends
-            yield FileStream(pipe, process, log, endpoint.where)
+            watch = stack.enter_context(watched(endpoint, log, others, partial(_end, process)))
+            yield FileStream(pipe, process, log, endpoint.where, watch)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Have its supervisor end it."""
+    if process.stdin:
+        process.stdin.close()
 
 
 def prepare(program: Program, directory: Path, log: Path) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from chom_pipelines.errors import BackupFailedError, DamagedError, ServerError
-from chom_pipelines.physical.chunks import chunks
+from chom_pipelines.errors import BackupFailedError, DamagedError, DefinitionChangedError, ServerError
+from chom_pipelines.physical.chunks import MovedError, chunks
 from chom_pipelines.physical.notes import Notes
 from chom_pipelines.physical.program import file_stream
-from chom_pipelines.physical.reading import REPORT, FilesRead, Sink, Streamed
+from chom_pipelines.physical.reading import REPORT, WITHOUT_DDL, FilesRead, Sink, Streamed
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
@@ -20,7 +20,8 @@ from chom_pipelines.server.programs import backup_program
 def stream_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink) -> FilesRead:
     """Store all files of the server.
 
-    Raises ProgramMissingError; BackupFailedError where the stream was not that of this server, all of it.
+    Raises ProgramMissingError; BackupFailedError where the stream was not that of this server, all of it;
+    DefinitionChangedError, LockNotObtainedError.
     """
     program, streamed = backup_program(), Streamed()
     with Session(endpoint) as session:
@@ -28,6 +29,8 @@ def stream_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink) -> FilesRea
     with file_stream(program, endpoint, sink.threads) as stream:
         try:
             sink.stored(chunks(stream.pipe.read), streamed, stream.refuse_failure)
+        except MovedError as error:
+            raise DefinitionChangedError(f"{sink.server}: {error.what}", WITHOUT_DDL) from error
         except DamagedError as error:
             if stream.ended:
                 stream.refuse_failure()  # which says more where the program has ended early
