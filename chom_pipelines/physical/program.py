@@ -63,8 +63,11 @@ class FileStream:
 
 
 @contextmanager
-def file_stream(program: Program, endpoint: Endpoint, threads: int) -> Iterator[FileStream]:
-    """Have all files of the server that answers there streamed; the program ends with the block at the latest."""
+def file_stream(program: Program, endpoint: Endpoint, threads: int, since: int) -> Iterator[FileStream]:
+    """Have all files of the server that answers there streamed; the program ends with the block at the latest.
+
+    Of InnoDB's files only the pages that were changed after the log sequence number `since`; 0: all.
+    """
     with claimed_directory(MEMORY if MEMORY.is_dir() else Path("/tmp")) as claim:  # noqa: S108  (0700, by mkdtemp)
         options, log = claim.path / "client.cnf", claim.path / "log"
         write_option_file(options, endpoint, Flavour.MARIADB)
@@ -72,6 +75,7 @@ def file_stream(program: Program, endpoint: Endpoint, threads: int) -> Iterator[
             *(str(program.path), f"--defaults-file={options}", "--backup", "--stream=mbstream"),
             *(f"--target-dir={claim.path / 'target'}", f"--parallel={threads}"),
             f"--log-copy-interval={_LOG_MILLISECONDS}",
+            *([f"--incremental-lsn={since}"] if since else []),
         ]
         others = sessions_of(endpoint)
         reader, writer = os.pipe()
@@ -94,16 +98,18 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.stdin.close()
 
 
-def prepare(program: Program, directory: Path, log: Path) -> None:
+def prepare(program: Program, directory: Path, log: Path, changes: Path | None = None) -> None:
     """Bring unpacked files to one moment, as a server's recovery would.
 
-    Raises RestoreFailedError with the program's last lines.
+    With `changes`, files of one moment that no server has run on are brought to that of the incremental backup which
+    is unpacked there. Raises RestoreFailedError with the program's last lines.
     """
     memory = max(128 * MIB, min(1024 * MIB, available_memory() // 4)) // MIB
     settings = directory / SETTINGS
     command = [
         *(str(program.path), f"--defaults-file={settings}", "--prepare", f"--target-dir={directory}"),
         f"--use-memory={memory}M",
+        *([f"--incremental-dir={changes}"] if changes else []),
     ]
     with supervised(command, log=log, environment=harmless_environment()) as process:
         code = process.wait()

@@ -17,8 +17,8 @@ from chom_pipelines.server.identifiers import literal
 from chom_pipelines.server.programs import backup_program
 
 
-def stream_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink) -> FilesRead:
-    """Store all files of the server.
+def stream_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink, since: int = 0) -> FilesRead:
+    """Store all files of the server; with `since`, of InnoDB's what was changed after that log sequence number.
 
     Raises ProgramMissingError; BackupFailedError where the stream was not that of this server, all of it;
     DefinitionChangedError, LockNotObtainedError.
@@ -26,7 +26,7 @@ def stream_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink) -> FilesRea
     program, streamed = backup_program(), Streamed()
     with Session(endpoint) as session:
         earliest = _log_sequence_number(session)
-    with file_stream(program, endpoint, sink.threads) as stream:
+    with file_stream(program, endpoint, sink.threads, since) as stream:
         try:
             sink.stored(chunks(stream.pipe.read), streamed, stream.refuse_failure)
         except MovedError as error:
@@ -41,6 +41,9 @@ def stream_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink) -> FilesRea
         position = notes.position
     except DamagedError as error:
         raise BackupFailedError(f"{sink.server}: mariadb-backup: {error.what}", REPORT) from error
+    if from_lsn != since:
+        what = f"{sink.server}: mariadb-backup read what was changed after {from_lsn}, and not after {since}"
+        raise BackupFailedError(what, REPORT)
     if facts.logs_binary and position is None:
         raise BackupFailedError(f"{sink.server}: the binary log's position is not in the stream", REPORT)
     with Session(endpoint) as session:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -14,11 +14,11 @@ from chom_pipelines.binlogs.archive.histories import History, histories, newest_
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.archive.unlogged import Unlogged, unlogged_of
 from chom_pipelines.binlogs.recovery.windows import Full, Windows, following, replayed, run_of, windows
-from chom_pipelines.errors import KeyUnavailableError, RepositoryError
+from chom_pipelines.errors import DamagedError, KeyUnavailableError, RepositoryError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.drill import Drill, drills_of
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.layout import Kind
+from chom_pipelines.repository.lineage import refuse_foreign_link
 from chom_pipelines.repository.listing import OpenedEntry, opened
 from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.repository.manifest import Manifest
@@ -132,7 +132,7 @@ def recoverable(repository: Repository, server: str, keyring: Keyring | None) ->
     Raises RepositoryError where it cannot be listed, KeyUnavailableError where the key of a segment is not at hand.
     """
     failed: dict[str, str] = {}
-    fulls = tuple(_fulls((opened(entry, keyring) for entry in repository.backups(server)), keyring, failed))
+    fulls = tuple(_fulls([opened(entry, keyring) for entry in repository.backups(server)], keyring, failed))
     heard = dict(_heard(repository, server, keyring, failed))  # first: what it names is there then
     archived = tuple(extended(each, heard.get(each.name)) for each in histories(repository, server, keyring))
     damaged = {f"{one.name}/{name}": reason for one in archived for name, reason in one.unreadable.items()}
@@ -151,13 +151,31 @@ def _heard(
             unusable[f"{name}/{HEARD}"] = error.what
 
 
-def _fulls(found: Iterator[OpenedEntry], keyring: Keyring | None, unusable: dict[str, str]) -> Iterator[Full]:
+def _fulls(found: Sequence[OpenedEntry], keyring: Keyring | None, unusable: dict[str, str]) -> Iterator[Full]:
+    """Those that can be used, oldest first; an incremental backup of files is as good as a full one, with its chain."""
+    usable: dict[str, Manifest] = {}
     for one in found:
-        if one.manifest and not one.problem and one.outcome is not Outcome.FAILED:
-            if one.manifest.kind is Kind.FULL:
-                yield _full(one, one.manifest, keyring, unusable)
-        else:
-            unusable[one.entry.id] = one.reason
+        reason = one.reason if one.problem or one.outcome is Outcome.FAILED else ""
+        if one.manifest and not reason:
+            reason = _unlinked(one.manifest, usable, unusable)
+        if one.manifest is None or reason:
+            unusable[one.entry.id] = reason
+            continue
+        usable[one.entry.id] = one.manifest
+        yield _full(one, one.manifest, keyring, unusable)
+
+
+def _unlinked(manifest: Manifest, usable: Mapping[str, Manifest], unusable: Mapping[str, str]) -> str:
+    """Why it cannot be restored with what it builds on; empty: it can, or is a full backup."""
+    if manifest.parent is None:
+        return ""
+    if manifest.parent in unusable:
+        return f"it builds on {manifest.parent}: {unusable[manifest.parent]}"
+    try:
+        refuse_foreign_link(manifest, usable.get(manifest.parent))
+    except DamagedError as error:
+        return error.what
+    return ""
 
 
 def _full(one: OpenedEntry, manifest: Manifest, keyring: Keyring | None, unusable: dict[str, str]) -> Full:
