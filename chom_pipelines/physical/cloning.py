@@ -7,12 +7,13 @@ that needs no preparation. Which moment that is, in the binary log, is told by a
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chom_pipelines.errors import BackupFailedError, DamagedError
+from chom_pipelines.errors import BackupFailedError, ChomError, DamagedError
 from chom_pipelines.physical.chunks import Chunk, end_chunk, payload_chunk
 from chom_pipelines.physical.notes import PLACE_OF_MYSQL, SETTINGS
 from chom_pipelines.physical.reading import REPORT, FilesRead, Sink, Streamed
@@ -27,6 +28,7 @@ from chom_pipelines.server.identifiers import literal
 CONVERT = "use method: logical, or convert them: ALTER TABLE … ENGINE=InnoDB"
 
 _CHUNK = 8 << 20
+_END_SECONDS = 30.0
 _KEPT = ("innodb_data_file_path", "innodb_page_size", "lower_case_table_names")
 """Settings that a server needs to be started on the files."""
 
@@ -84,8 +86,22 @@ def _cloned(session: Session, facts: ServerFacts) -> Iterator[Path]:
     # on a disk: this machine's memory is the server's
     with claimed_directory(roomy_base(size, available_memory(), None)) as claim:
         directory = writable_by(claim, (owner.st_uid, owner.st_gid)) / "clone"
-        session.execute(f"CLONE LOCAL DATA DIRECTORY = {literal(str(directory))}")
+        try:
+            session.execute(f"CLONE LOCAL DATA DIRECTORY = {literal(str(directory))}")
+        except BaseException:  # also where a person ends it: the server would go on writing
+            _interrupt(session)
+            raise
         yield directory
+
+
+def _interrupt(session: Session) -> None:
+    """End the statement that runs there, and wait until it has ended, unless the server is gone."""
+    runs = f"SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = {session.id} AND COMMAND = 'Query'"
+    deadline = time.monotonic() + _END_SECONDS
+    with suppress(ChomError), Session(session.endpoint) as other:
+        other.execute(f"KILL QUERY {session.id}")
+        while other.value(runs) and time.monotonic() < deadline:
+            time.sleep(0.1)
 
 
 def writable_by(claim: Claim, owner: tuple[int, int]) -> Path:

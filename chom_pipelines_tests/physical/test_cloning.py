@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from chom_pipelines.errors import BackupFailedError, UnsupportedServerError
 from chom_pipelines.outcome import Outcome
@@ -140,6 +145,30 @@ def test_what_a_killed_run_left_of_a_clone_is_removed_by_the_next_one(tmp_path: 
         with claimed_directory(tmp_path):
             assert not claim.path.exists()
         claim.path.mkdir()
+
+
+def test_an_interrupted_run_ends_the_clone_and_leaves_nothing_of_it(cloning: PrivateServer, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(cloning.backup.password)
+    server = {
+        "name": "chom",
+        "host": "127.0.0.1",
+        "port": cloning.backup.port,
+        "user": cloning.backup.user,
+        "password": {"file": str(tmp_path / "password")},
+        "backup": {"method": "physical"},
+    }
+    config = {"repository": {"path": str(tmp_path / "repository")}, "servers": [server]}
+    (tmp_path / "chom.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-c", "from chom_pipelines.cli.main import main; main()", "backup"]
+    environment = {**os.environ, "CHOM_CONFIG": str(tmp_path / "chom.yaml"), "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+        while not list(tmp_path.glob("chom-scratch-*/theirs/clone")) and process.poll() is None:
+            time.sleep(0.001)
+        process.send_signal(signal.SIGINT)
+    assert process.returncode == 130
+    assert list(tmp_path.glob("chom-scratch-*")) == []
+    with cloning.connect() as session:
+        assert session.rows("SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'CLONE%'") == []
 
 
 def test_the_guide_restores_with_stock_tools(cloning: PrivateServer, kept: Backups, tmp_path: Path) -> None:
