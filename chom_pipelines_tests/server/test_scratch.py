@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -469,7 +470,7 @@ def test_what_cannot_be_removed_yet_is_removed_by_a_later_run(tmp_path: Path, mo
         (claim.path / "clone").mkdir()
         fcntl.flock(claim.descriptor, fcntl.LOCK_UN)
         with monkeypatch.context() as patched:
-            patched.setattr(directories.shutil, "rmtree", lambda *_, **__: None)
+            patched.setattr(shutil, "rmtree", lambda *_, **__: None)
             directories.remove_abandoned(tmp_path)
         assert sorted(path.name for path in claim.path.iterdir()) == ["clone", "owner.lock"]
         directories.remove_abandoned(tmp_path)
