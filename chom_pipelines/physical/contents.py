@@ -11,8 +11,6 @@ from chom_pipelines.physical.chunks import Chunk, chunks
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.layout import MANIFEST
-from chom_pipelines.repository.lineage import refuse_foreign_link
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.objects import StoredObject, read_small_object
 from chom_pipelines.repository.payloads import PhysicalPayload
@@ -60,18 +58,14 @@ class FileContents:
         Raises DamagedError, also where a backup that it builds on is missing or another one; UnknownFormatError,
         KeyUnavailableError; UnsupportedBackupError where it is another one.
         """
-        links = [cls._alone(entry, keyring)]
-        while parent := links[0].manifest.parent:
-            above = BackupEntry(entry.server, entry.stream, parent)
-            found = cls._alone(above, keyring) if above.folder.exists(MANIFEST) else None
-            refuse_foreign_link(links[0].manifest, found.manifest if found else None)
-            links[:0] = [found] if found else []
-        return replace(links[-1], before=tuple(links[:-1]))
-
-    @classmethod
-    def _alone(cls, entry: BackupEntry, keyring: Keyring | None) -> FileContents:
-        manifest = entry.manifest(keyring)
-        return cls(entry.folder, manifest, manifest.physical, entry.data_key(keyring))
+        links: list[FileContents] = []
+        above: tuple[BackupEntry, Manifest] | None = (entry, entry.manifest(keyring))
+        while above:
+            one, manifest = above
+            links.append(cls(one.folder, manifest, manifest.physical, one.data_key(keyring)))
+            above = one.parent(manifest, keyring)
+        itself, *others = links
+        return replace(itself, before=tuple(reversed(others)))
 
     @property
     def chain(self) -> tuple[FileContents, ...]:

@@ -8,10 +8,10 @@ from chom_pipelines.repository.manifest import Manifest
 _REMEDY = "restore another backup: what is above a missing or foreign one in the chain cannot be restored"
 
 
-def refuse_foreign_link(child: Manifest, parent: Manifest | None) -> None:
-    """Raise DamagedError unless `parent`, of the same stream and authentic, is what the child was taken after.
+def linked(child: Manifest, parent: Manifest | None) -> Manifest:
+    """The parent, of the same stream and authentic, where it is what the child was taken after.
 
-    None: there is none of the child's parent's name.
+    None: there is none of the child's parent's name. Raises DamagedError.
     """
     if parent is None:
         raise DamagedError(f"{child.id}: its parent {child.parent} is not there", _REMEDY)
@@ -22,3 +22,4 @@ def refuse_foreign_link(child: Manifest, parent: Manifest | None) -> None:
             f"it begins at {child.physical.from_lsn} of the redo log, and {parent.id} ends at {parent.physical.to_lsn}"
         )
         raise DamagedError(f"{child.id}: {what}", _REMEDY)
+    return parent

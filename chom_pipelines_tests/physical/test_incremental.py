@@ -231,8 +231,9 @@ def test_a_link_that_is_missing_or_altered_is_named(
     proof = verify(copied.links[2].entry, Level.BASIC, KEYS, unreported, threads=2)
     assert proof.outcome is Outcome.FAILED
     assert said in proof.reason
-    found = copied.archive.recoverable()
-    assert [full.id for full in found.fulls if full.id == copied.links[2].entry.id] == []
+    assert copied.links[2].entry.id not in {full.id for full in copied.archive.recoverable().fulls}
+    if damage not in {lose_a_part, flip}:  # objects are looked at by who reads them
+        assert said in str(copied.links[2].entry.problem(KEYS))
     with pytest.raises((DamagedError, UnsupportedServerError)):
         take_files(copied.backups, copied.archive.server, kind=Kind.INCREMENTAL)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -14,11 +14,10 @@ from chom_pipelines.binlogs.archive.histories import History, histories, newest_
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.archive.unlogged import Unlogged, unlogged_of
 from chom_pipelines.binlogs.recovery.windows import Full, Windows, following, replayed, run_of, windows
-from chom_pipelines.errors import DamagedError, KeyUnavailableError, RepositoryError
+from chom_pipelines.errors import KeyUnavailableError, RepositoryError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.drill import Drill, drills_of
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.lineage import refuse_foreign_link
 from chom_pipelines.repository.listing import OpenedEntry, opened
 from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.repository.manifest import Manifest
@@ -153,29 +152,14 @@ def _heard(
 
 def _fulls(found: Sequence[OpenedEntry], keyring: Keyring | None, unusable: dict[str, str]) -> Iterator[Full]:
     """Those that can be used, oldest first; an incremental backup of files is as good as a full one, with its chain."""
-    usable: dict[str, Manifest] = {}
     for one in found:
-        reason = one.reason if one.problem or one.outcome is Outcome.FAILED else ""
-        if one.manifest and not reason:
-            reason = _unlinked(one.manifest, usable, unusable)
-        if one.manifest is None or reason:
-            unusable[one.entry.id] = reason
-            continue
-        usable[one.entry.id] = one.manifest
-        yield _full(one, one.manifest, keyring, unusable)
-
-
-def _unlinked(manifest: Manifest, usable: Mapping[str, Manifest], unusable: Mapping[str, str]) -> str:
-    """Why it cannot be restored with what it builds on; empty: it can, or is a full backup."""
-    if manifest.parent is None:
-        return ""
-    if manifest.parent in unusable:
-        return f"it builds on {manifest.parent}: {unusable[manifest.parent]}"
-    try:
-        refuse_foreign_link(manifest, usable.get(manifest.parent))
-    except DamagedError as error:
-        return error.what
-    return ""
+        parent = one.manifest.parent if one.manifest else None
+        if one.manifest is None or one.problem or one.outcome is Outcome.FAILED:
+            unusable[one.entry.id] = one.reason
+        elif parent in unusable:
+            unusable[one.entry.id] = f"it builds on {parent}: {unusable[parent]}"
+        else:
+            yield _full(one, one.manifest, keyring, unusable)
 
 
 def _full(one: OpenedEntry, manifest: Manifest, keyring: Keyring | None, unusable: dict[str, str]) -> Full:
