@@ -50,7 +50,7 @@ class LockWatch:
     others: frozenset[int]
     error: ServerError | BackupFailedError | None = None
     _own: frozenset[int] | None = None
-    """The program's sessions, of which it has all when it asks for its first lock; None: it has not yet."""
+    """The program's sessions, of which it has all when it asks for its first lock; None: it has not said so."""
     _ended: threading.Event = field(default_factory=threading.Event)
     _held_since: float | None = None
 
@@ -74,7 +74,8 @@ class LockWatch:
             self._own = _sessions(session) - self.others
         for identity, statement, seconds in session.rows(_WAITING):
             longest = _FIRST_SECONDS if str(statement).upper() == _FIRST else LOCK_SECONDS
-            if identity in (self._own or ()) and seconds > longest:
+            is_own = identity not in self.others and (self._own is None or identity in self._own)
+            if is_own and seconds > longest:
                 return not_obtained(session, f"{statement} was not granted within {longest} s")
         return None
 
