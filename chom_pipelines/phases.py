@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def timed(phases: MutableMapping[str, float], name: str) -> Iterator[None]:
-    """Write into `phases` how many seconds the block took; one that raises took none."""
+    """Add to `phases` how many seconds the block took; one that raises took none."""
     began = time.monotonic()
     yield
-    phases[name] = time.monotonic() - began
+    phases[name] = phases.get(name, 0.0) + time.monotonic() - began

@@ -8,6 +8,7 @@ from chom_pipelines.inventory.models import RepositoryConfig
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.inventory.unbuilt import refusals
 from chom_pipelines.repository.layout import Kind
+from chom_pipelines.repository.payloads import Method
 
 Knob = str | int | bool | None
 
@@ -24,7 +25,8 @@ def run_policy(policy: BackupPolicy, repository: RepositoryConfig, knobs: Mappin
 
 def refuse_unbuilt(kind: Kind, policy: BackupPolicy) -> None:
     """Raise ConfigurationError for what is part of the configuration and not of this version."""
-    if kind is not Kind.FULL:
+    is_of_pages = kind is Kind.INCREMENTAL and policy.method is Method.PHYSICAL
+    if kind is not Kind.FULL and not is_of_pages:
         what = f"this takes full backups, and {kind.value} is an archive of the binary log"
         raise ConfigurationError(what, "use type: full here, and for the other binlog_archive, or chom backup --type")
     for refusal in refusals(policy):

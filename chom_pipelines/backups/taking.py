@@ -57,6 +57,8 @@ def take_and_prove(
 ) -> Taken:
     """Take a backup of the server, `announce` it as soon as it is listed, and prove it as the policy says.
 
+    It is a full one, or of the pages that were changed since the last physical one.
+
     Raises ConfigurationError for what this version cannot do, with nothing begun; else what taking the backup raises,
     with nothing listed. What goes wrong afterwards takes no backup away: it is in the result.
     """
@@ -64,8 +66,10 @@ def take_and_prove(
     keyring = keyring_of(inventory.repository, policy) if policy.encrypt else None
     repository = repository_of(inventory.repository)
     repository.create()
-    take = take_files if policy.method is Method.PHYSICAL else take_backup
-    entry, manifest = take(server, policy, repository, keyring, report, head_of=head_if_known)
+    if policy.method is Method.PHYSICAL:
+        entry, manifest = take_files(server, policy, repository, keyring, report, head_of=head_if_known, kind=kind)
+    else:
+        entry, manifest = take_backup(server, policy, repository, keyring, report, head_of=head_if_known)
     announce(entry, manifest)
     if policy.verification is Verification.NONE:
         return Taken(entry, manifest, None, None)

@@ -28,6 +28,7 @@ from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.layout import Kind, parse_id
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.payloads import Method
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -39,7 +40,11 @@ def backup(
     *,
     kind: Annotated[
         Kind | None,
-        typer.Option("--type", help="incremental: the binary log until now; binlog: its closed files. $BACKUP_TYPE."),
+        typer.Option(
+            "--type",
+            help="incremental: the binary log until now, or with --method physical the pages that were changed since "
+            "the last physical backup; binlog: the log's closed files. $BACKUP_TYPE.",
+        ),
     ] = None,
     compression: Annotated[Codec | None, typer.Option(help="$COMPRESSION.")] = None,
     level: Annotated[int | None, typer.Option(help="Of compression: zstd 1-22, gzip and bzip2 1-9, xz 0-9.")] = None,
@@ -52,7 +57,7 @@ def backup(
     server: ServerOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Take a full backup and prove it, or archive the binary log.
+    """Take a backup and prove it, or archive the binary log.
 
     What is left out comes from the environment, else from chom.yaml. Exit code 0 where the backup is there and passed
     the verification that was asked for; 1 where it is not there, or failed; 3 where it could not be verified. Of a
@@ -72,10 +77,12 @@ def backup(
     }
     policy = backup_policy(chosen.backup, inventory.repository, os.environ, options)
     kind = kind or type_from_environment(os.environ)
-    if kind is not Kind.FULL:
+    # by the option alone: what archives the log must not cease to because chom.yaml names another method
+    is_of_log = kind is Kind.BINLOG or (kind is Kind.INCREMENTAL and method != Method.PHYSICAL.value)
+    if is_of_log:
         _refuse_of_full({"--verification": verification, "--threads": threads}, kind)
     _say_what_has_no_effect(chosen, os.environ)
-    if kind is not Kind.FULL:
+    if is_of_log:
         with output.progress() as report:
             archived = archive_binary_log(inventory, chosen, policy, report, close=kind is Kind.INCREMENTAL)
         after = Aftermath(chosen, archived, _recoverable(inventory, chosen), _leads_nowhere(inventory, chosen))

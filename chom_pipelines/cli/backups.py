@@ -17,7 +17,7 @@ from chom_pipelines.repository.manifest import Manifest
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _COLOURS = {Outcome.PASSED: None, Outcome.FAILED: "red", Outcome.NOT_VERIFIED: "magenta"}
-_LINE = "{:<20}  {:<8}  {:<10}  {:>11}  {:>8}  {:>6}"
+_LINE = "{:<27}  {:<8}  {:<10}  {:>11}  {:>8}  {:>6}"
 """Of a backup; what proved it and where it stands take a second one, as 80 columns are not enough for all of it."""
 
 

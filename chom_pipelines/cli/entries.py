@@ -101,6 +101,7 @@ def summary(manifest: Manifest) -> str:
         what = f"{amount(len(payload.tables), 'table')}, {amount(payload.rows, 'row')}"
     elif isinstance(payload, PhysicalPayload):
         what = f"{amount(payload.tables, 'table')}, {amount(payload.files, 'file')}"
+        what += f", changed since {manifest.parent}" if manifest.parent else ""
     return f"{what}, {sizes}{how}"
 
 

@@ -92,7 +92,7 @@ def rescue(
     if json:
         body = {"table": table, "copy": f"{copy}.{name}", "moment": str(moment), "rows": result.rows, "sql": str(file)}
         counts = {"missing": found.missing, "changed": found.changed, "added": found.added}
-        output.document("rescue", {**body, **counts, "replayed": recovered.transactions, "unlogged": ready.warnings})
+        output.document("rescue", {**body, **counts, "replayed": recovered.transactions, "unlogged": ready.unlogged})
         return
     typer.echo(f"{table} as of {moment} is restored as {copy}.{name}: {output.amount(result.rows, 'row')}")
     typer.echo(f"  missing from {table} now: {output.amount(found.missing, 'row')}")

@@ -195,5 +195,6 @@ def _as_json(asked: PointInTimeRequest, ready: PointInTime) -> dict[str, Any]:
         "left_out": following.label if following else None,
         "route": asked.route.value,
         "expected_seconds": ready.expected_seconds,
-        "unlogged": ready.warnings,
+        "unlogged": ready.unlogged,
+        "passed_over": ready.passed_over,
     }

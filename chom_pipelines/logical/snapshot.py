@@ -161,19 +161,22 @@ def _bounded(session: Session, statement: str) -> None:
     try:
         session.execute(statement)
     except LockNotObtainedError as error:
-        running, idle = "; ".join(_longest(session)), "; ".join(_longest(session, idle=True))
-        blockers = (
-            f"Running: {running}" if running else f"Nobody runs a statement; idle, perhaps in LOCK TABLES: {idle}"
-        )
         refused = "met a deadlock" if error_number(error) == DEADLOCK else f"was not granted within {LOCK_SECONDS} s"
-        message = f"{session.endpoint.where}: {statement} {refused}. {blockers}"
-        remedy = "let it end, or KILL it, and run again; nothing is locked any more"
-        raise LockNotObtainedError(message, remedy) from error
+        raise not_obtained(session, f"{statement} {refused}") from error
+
+
+def not_obtained(session: Session, what: str) -> LockNotObtainedError:
+    """The error for a lock that was given up, with who is in its way."""
+    running, idle = "; ".join(_longest(session)), "; ".join(_longest(session, idle=True))
+    blockers = f"Running: {running}" if running else f"Nobody runs a statement; idle, perhaps in LOCK TABLES: {idle}"
+    remedy = "let it end, or KILL it, and run again; nothing is locked any more"
+    return LockNotObtainedError(f"{session.endpoint.where}: {what}. {blockers}", remedy)
 
 
 def _longest(session: Session, *, idle: bool = False) -> list[str]:
     """The others whose statements run, or who are idle, for longest; of texts, which may hold data, the beginning."""
     busy = "p.COMMAND NOT IN ('Sleep', 'Daemon', 'Binlog Dump', 'Binlog Dump GTID') AND p.INFO IS NOT NULL"
+    busy += " AND p.INFO NOT LIKE 'BACKUP STAGE%'"  # who waits is not in the way
     others = "p.COMMAND = 'Sleep' AND p.USER <> SUBSTRING_INDEX(USER(), '@', 1)"  # the dump's own wait for the lock
     state = others if idle else busy
     rows = session.rows(

@@ -8,8 +8,8 @@ little-endian.
 bytes   of       what
 ======  =======  ==================================================================================================
 8       all      the magic `XBSTCK01`
-1       all      flags: 1 says that who does not know the type may leave the chunk out; 0 in all that was seen
-1       all      the type: `P` (payload) or `E` (the file is complete)
+1       all      flags: 1 says that who does not know the type may leave the chunk out; 2 that the file comes again
+1       all      the type: `P` (payload), `E` (the file is complete), `D` (it was dropped), `R` (it was renamed)
 4       all      the length of the path
 n       all      the path, relative to the data directory; some begin with `./`
 8       `P`      the length of the payload: at most about 10 MiB, as smaller writes are gathered up to that
@@ -20,7 +20,9 @@ m       `P`      the payload
 
 From the source of MariaDB's writer and reader (extra/mariabackup/xbstream_write.cc and xbstream_read.cc), and compared
 with streams of MariaDB 10.11.19. The payloads of a file come in order and without a gap; an empty file is an `E` alone.
-Chunks of other types are refused: newer programs may write some, and what they mean is not guessed.
+A file may come again, after its end, and replaces what came before. `R` has a second length and path. Both types are
+written where a table without transactions is dropped or renamed while it is read, and refused here: who unpacks parts
+at once could not follow them. Chunks of other types are refused: what they mean is not guessed.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ LARGEST = 64 << 20
 _LONGEST_PATH = 511  # what `mbstream -x` takes
 _HEAD = struct.Struct("<8sBcI")
 _PLACE = struct.Struct("<QQI")
-_PAYLOAD, _END = b"P", b"E"
+_PAYLOAD, _END, _DROPPED, _RENAMED = b"P", b"E", b"D", b"R"
 
 Read = Callable[[int], bytes]
 """read(n): the next n bytes; fewer only where the stream ends."""
@@ -51,6 +53,10 @@ Buffers = Sequence[bytes | memoryview]
 
 Share = Callable[[int], Buffers]
 """share(n): as `Read`, without putting them together."""
+
+
+class MovedError(DamagedError):
+    """A file that came before is to be removed or renamed."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,11 @@ class Chunk:
         """Bytes of the stream."""
         return len(self.head) + self.extent.length
 
+    @property
+    def identity(self) -> bytes:
+        """What it says of itself, its CRC too, but not whether its file comes again."""
+        return self.head[len(MAGIC) + 1 :]
+
     def refuse_damage(self) -> None:
         """Raise DamagedError where the payload has not its CRC."""
         crc = 0
@@ -96,7 +107,8 @@ def chunks(read: Read, share: Share | None = None) -> Iterator[Chunk]:
 
     Where it can, `share` gives their payloads: to copy these holds up other threads.
 
-    Raises DamagedError where it is no such stream, is cut off within a chunk, or names what is not in a data directory.
+    Raises DamagedError where it is no such stream, is cut off within a chunk, or names what is not in a data directory;
+    MovedError.
     """
     while head := read(_HEAD.size):
         yield _chunk(head, read, share or (lambda size: (read(size),)))
@@ -119,12 +131,14 @@ def _chunk(head: bytes, read: Read, share: Share) -> Chunk:
     if not MAGIC.startswith(head[: len(MAGIC)]):
         raise DamagedError("it is no stream of chunks, or something is missing in it")
     _, _, kind, length = _HEAD.unpack(_whole(head, _HEAD.size))
-    if kind not in {_PAYLOAD, _END}:
+    if kind not in {_PAYLOAD, _END, _DROPPED, _RENAMED}:
         raise DamagedError(f"a chunk of the unknown type {kind!r} is in it", "use the version of chom that wrote it")
     if not 0 < length <= _LONGEST_PATH:
         raise DamagedError(f"a path of {length} bytes is in it")
     name = _whole(read(length), length)
     path = _within(name)
+    if kind in {_DROPPED, _RENAMED}:
+        raise MovedError(f"{path} was {'dropped' if kind == _DROPPED else 'renamed'} while it was read")
     if kind == _END:
         return Chunk(head + name, Extent(path, 0, 0, ends=True), 0, ())
     place = _whole(read(_PLACE.size), _PLACE.size)

@@ -7,24 +7,28 @@ that needs no preparation. Which moment that is, in the binary log, is told by a
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chom_pipelines.errors import BackupFailedError, DamagedError
+from chom_pipelines.errors import BackupFailedError, ChomError, DamagedError
 from chom_pipelines.physical.chunks import Chunk, end_chunk, payload_chunk
 from chom_pipelines.physical.notes import PLACE_OF_MYSQL, SETTINGS
 from chom_pipelines.physical.reading import REPORT, FilesRead, Sink, Streamed
 from chom_pipelines.physical.serving import started
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.directories import available_memory, claimed_directory, roomy_base
+from chom_pipelines.server.directories import Claim, available_memory, claimed_directory, roomy_base
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import SYSTEM_DATABASES, Flavour, ServerFacts
 from chom_pipelines.server.identifiers import literal
 
+CONVERT = "use method: logical, or convert them: ALTER TABLE … ENGINE=InnoDB"
+
 _CHUNK = 8 << 20
+_END_SECONDS = 30.0
 _KEPT = ("innodb_data_file_path", "innodb_page_size", "lower_case_table_names")
 """Settings that a server needs to be started on the files."""
 
@@ -33,7 +37,19 @@ _OWN = ", ".join(map(literal, sorted(SYSTEM_DATABASES)))
 _TABLES = (
     f"SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN ({_OWN})"
 )
+_COPIED = ("InnoDB", "MEMORY", "BLACKHOLE", "FEDERATED", "MRG_MYISAM")
+"""Engines of which a clone has everything: all that is in files, or there is nothing in files."""
+
+_LEFT_OUT = (
+    "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' "
+    f"AND TABLE_SCHEMA NOT IN ({_OWN}) AND (ENGINE IS NULL OR ENGINE NOT IN ({', '.join(map(literal, _COPIED))}))"
+)
 _MOMENT = "SELECT BINLOG_FILE, BINLOG_POSITION, GTID_EXECUTED FROM performance_schema.clone_status"
+
+
+def tables_left_out(session: Session) -> list[str]:
+    """Tables whose rows the plugin does not copy, for people: a clone has them, and they are empty there."""
+    return [f"{database}.{name} ({engine})" for database, name, engine in session.rows(_LEFT_OUT)]
 
 
 def clone_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink) -> FilesRead:
@@ -69,11 +85,36 @@ def _cloned(session: Session, facts: ServerFacts) -> Iterator[Path]:
     size = int(session.value(_BYTES) or 0)
     # on a disk: this machine's memory is the server's
     with claimed_directory(roomy_base(size, available_memory(), None)) as claim:
-        if os.geteuid() != owner.st_uid:
-            os.chown(claim.path, owner.st_uid, owner.st_gid)  # it is the server that writes there
-        directory = claim.path / "clone"
-        session.execute(f"CLONE LOCAL DATA DIRECTORY = {literal(str(directory))}")
+        directory = writable_by(claim, (owner.st_uid, owner.st_gid)) / "clone"
+        try:
+            session.execute(f"CLONE LOCAL DATA DIRECTORY = {literal(str(directory))}")
+        except BaseException:  # also where a person ends it: the server would go on writing
+            _interrupt(session)
+            raise
         yield directory
+
+
+def _interrupt(session: Session) -> None:
+    """End the statement that runs there, and wait until it has ended, unless the server is gone."""
+    runs = f"SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = {session.id} AND COMMAND = 'Query'"
+    deadline = time.monotonic() + _END_SECONDS
+    with suppress(ChomError), Session(session.endpoint) as other:
+        other.execute(f"KILL QUERY {session.id}")
+        while other.value(runs) and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+
+def writable_by(claim: Claim, owner: tuple[int, int]) -> Path:
+    """A directory in the claim of which this user and group is the owner, who can reach it.
+
+    The claim itself stays ours: as another's, no later run would remove what a killed one has left.
+    """
+    theirs = claim.path / "theirs"
+    theirs.mkdir(0o700)
+    if os.geteuid() != owner[0]:
+        os.chown(theirs, *owner)
+        claim.path.chmod(0o711)
+    return theirs
 
 
 def _stream(directory: Path, settings: dict[str, str]) -> Iterator[Chunk]:
@@ -106,6 +147,9 @@ def _known(
         started(Flavour.MYSQL, facts.version, directory, (*options, "--performance-schema=ON")) as server,
         Session(server.endpoint) as session,
     ):
+        if left_out := tables_left_out(session):
+            what = f"its clone lacks the rows of tables that are not InnoDB's: {', '.join(left_out)}"
+            raise BackupFailedError(what, CONVERT)
         row = session.row(_MOMENT)
         tables = int(session.value(_TABLES))
         told = session.rows("SHOW GLOBAL STATUS LIKE 'Innodb_redo_log_flushed_to_disk_lsn'")

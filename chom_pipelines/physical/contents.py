@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from chom_pipelines.errors import DamagedError
@@ -48,15 +48,34 @@ class FileContents:
     manifest: Manifest
     physical: PhysicalPayload
     key: DataKey | None
+    before: tuple[FileContents, ...] = ()
+    """Of an incremental backup: those that it builds on, the full one first."""
 
     @classmethod
     def of(cls, entry: BackupEntry, keyring: Keyring | None) -> FileContents:
         """Open a physical backup.
 
-        Raises DamagedError, UnknownFormatError, KeyUnavailableError; UnsupportedBackupError where it is another one.
+        Raises DamagedError, also where a backup that it builds on is missing or another one; UnknownFormatError,
+        KeyUnavailableError; UnsupportedBackupError where it is another one.
         """
-        manifest = entry.manifest(keyring)
-        return cls(entry.folder, manifest, manifest.physical, entry.data_key(keyring))
+        links: list[FileContents] = []
+        above: tuple[BackupEntry, Manifest] | None = (entry, entry.manifest(keyring))
+        while above:
+            one, manifest = above
+            links.append(cls(one.folder, manifest, manifest.physical, one.data_key(keyring)))
+            above = one.parent(manifest, keyring)
+        itself, *others = links
+        return replace(itself, before=tuple(reversed(others)))
+
+    @property
+    def chain(self) -> tuple[FileContents, ...]:
+        """All that a restore of it reads: the full backup, and each incremental one up to this."""
+        return (*self.before, self)
+
+    @property
+    def raw_bytes(self) -> int:
+        """Bytes of all streams of the chain."""
+        return sum(each.manifest.raw_bytes for each in self.chain)
 
     @cached_property
     def stored(self) -> dict[str, StoredObject]:
@@ -64,7 +83,9 @@ class FileContents:
         return {stored.path: stored for stored in self.manifest.objects}
 
     def refuse_incomplete(self) -> None:
-        """Raise DamagedError where a part is not there, or of another size; nothing is read."""
+        """Raise DamagedError where a part of the chain is not there, or of another size; nothing is read."""
+        for each in self.before:
+            each.refuse_incomplete()
         there = {each.name: each.bytes for each in self.folder.below()}
         for path in self.physical.parts:
             if path not in self.stored:

@@ -33,6 +33,10 @@ class Files:
             raise DamagedError(f"{path}: {what}: it goes on at {extent.offset}, not at {size}")
         self._sizes[path] = size + extent.length
 
+    def is_whole(self, path: str) -> bool:
+        """Whether its end has come."""
+        return path in self._ended
+
     def refuse_unfinished(self) -> None:
         """Raise DamagedError where a file has no end, or there is none at all: the stream is cut off."""
         open_ones = sorted(self._sizes.keys() - self._ended)

@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 
 from chom_pipelines.errors import ChomError, ProgramMissingError, UnsupportedServerError
 from chom_pipelines.inventory.models import Server
+from chom_pipelines.physical.cloning import CONVERT, tables_left_out
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.data_directory import readable_data_directory
@@ -57,6 +58,7 @@ def _reasons(session: Session, facts: ServerFacts) -> Iterator[Finding]:
     yield from _elsewhere(session, facts)
     if not facts.is_mariadb:
         yield from _clone(session, directory)
+        yield from _not_cloned(session)
     encrypted = [str(name) for (name,) in session.rows(_ENCRYPTED[facts.flavour])]
     if encrypted:
         what = f"{where}: its files may be encrypted ({', '.join(encrypted[:_NAMED])}); who restores has not the keys"
@@ -87,6 +89,21 @@ def _clone(session: Session, directory: Path) -> Iterator[Finding]:
     if os.geteuid() not in {0, directory.stat().st_uid}:
         what = f"{where}: its clone belongs to the owner of {directory}, and has to be started by this user"
         yield failed(_METHOD, what, f"run chom as that user or as root, or {_LOGICAL}")
+
+
+def _not_cloned(session: Session) -> Iterator[Finding]:
+    """What of a MySQL its plugin does not copy, of what this account sees; what it does not see shows in the clone."""
+    where = session.endpoint.where
+    if left_out := tables_left_out(session):
+        what = f"{where}: CLONE copies InnoDB's rows alone, and not those of {', '.join(left_out[:_NAMED])}"
+        yield failed(_METHOD, what, CONVERT)
+    elsewhere = [str(name) for (name,) in session.rows(_PLACED)]
+    if elsewhere:
+        what = f"{where}: files lie outside of the data directory: {', '.join(elsewhere[:_NAMED])}"
+        yield failed(_METHOD, what, _LOGICAL)
+
+
+_PLACED = "SELECT FILE_NAME FROM information_schema.FILES WHERE FILE_TYPE = 'TABLESPACE' AND FILE_NAME LIKE '/%'"
 
 
 def _program(facts: ServerFacts) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
-from chom_pipelines.errors import BackupFailedError
+from chom_pipelines.errors import BackupFailedError, DefinitionChangedError
 from chom_pipelines.physical.chunks import Chunk
 from chom_pipelines.physical.files import Files, parts
 from chom_pipelines.physical.notes import is_note, is_position
@@ -21,8 +21,12 @@ _LINK = ".isl"
 """Files that say where a table's file lies outside of the data directory."""
 
 _VIEW = b"TYPE=VIEW"
+_SMALL = 64 << 10
+"""Bytes of a file that may come twice."""
 
 REPORT = "run again; report it if it happens again; nothing was published"
+
+WITHOUT_DDL = "run again, at a time without changes of definitions; nothing was published"
 
 
 @dataclass
@@ -35,11 +39,17 @@ class Streamed:
     """And sequences; without views and the server's own."""
     as_of: datetime | None = None
     objects: tuple[StoredObject, ...] = ()
+    _heads: dict[str, bytes] = field(default_factory=dict)
+    """Of the first chunk of each small file, its `identity`."""
 
     def seen(self, stream: Iterator[Chunk]) -> Iterator[Chunk]:
         """The same chunks, each looked at."""
         for chunk in stream:
             extent = chunk.extent
+            if self.files.is_whole(extent.path) and self._is_repeated(chunk):
+                continue
+            if not extent.offset and not extent.ends and extent.length < _SMALL:
+                self._heads[extent.path] = chunk.identity
             self.files.add(extent)
             if extent.path.endswith(_LINK):
                 what = f"the table {extent.path.removesuffix(_LINK)} has its DATA DIRECTORY elsewhere"
@@ -51,6 +61,17 @@ class Streamed:
             if extent.ends and is_position(extent.path):  # which is written while commits are held up
                 self.as_of = datetime.now(UTC)
             yield chunk
+
+    def _is_repeated(self, chunk: Chunk) -> bool:
+        """Whether it is all of a file that has been there already, as db.opt of a database that was made meanwhile is.
+
+        The program reads such files once more, and of two that are alike one is enough. Raises DefinitionChangedError
+        where they are not: who unpacks parts at once could not tell which comes last.
+        """
+        extent = chunk.extent
+        if extent.ends or chunk.identity == self._heads.get(extent.path):
+            return True
+        raise DefinitionChangedError(f"{extent.path} was changed while it was read", WITHOUT_DDL)
 
 
 def _defines_table(chunk: Chunk) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from pathlib import Path
 from chom_pipelines.errors import UnsupportedBackupError
 from chom_pipelines.phases import timed
 from chom_pipelines.physical.contents import FileContents
-from chom_pipelines.physical.files import Files
 from chom_pipelines.physical.notes import LEFTOVERS, SETTINGS, settings_of
 from chom_pipelines.physical.program import prepare
 from chom_pipelines.physical.unpacking import unpack
@@ -30,10 +30,14 @@ _ITS_ACCOUNTS_ARE_NOT_OURS = "--skip-grant-tables"
 
 @dataclass(frozen=True)
 class Prepared:
-    """A data directory, its files as of one moment; `options` are what a server needs to be started on it."""
+    """A data directory, its files as of one moment; `options` are what a server needs to be started on it.
+
+    There are so many `files`, of so many `bytes` together.
+    """
 
     directory: Path
-    files: Files
+    files: int
+    bytes: int
     options: tuple[str, ...]
 
     @property
@@ -69,16 +73,28 @@ def prepared(
 ) -> Prepared:
     """Unpack into `directory`, which is made, and bring the files to one moment; what is not the server's own goes.
 
-    MySQL's are of one moment already.
+    MySQL's are of one moment already. Each incremental backup is unpacked beside them, and brings them to its own.
 
     Raises DamagedError, DiskFullError, RestoreFailedError.
     """
     directory.mkdir(mode=0o700)
+    log, (first, *others) = directory.parent / "prepare.log", contents.chain
     with timed(phases, "unpack"):
-        files = unpack(contents, directory, threads, report)
+        unpacked = unpack(first, directory, threads, report)
+    files, size = len(unpacked.paths), unpacked.bytes
     with timed(phases, "prepare"):
         if flavour_of(contents) is Flavour.MARIADB:
-            prepare(backup_program(), directory, directory.parent / "prepare.log")
+            prepare(backup_program(), directory, log)
+    for each in others:
+        changes = directory.with_name(f"{directory.name}.changes")
+        changes.mkdir(mode=0o700)
+        with timed(phases, "unpack"):
+            unpack(each, changes, threads, report)
+        with timed(phases, "prepare"):
+            prepare(backup_program(), directory, log, changes)
+            shutil.rmtree(changes)
+        sizes = [path.stat().st_size for path in directory.rglob("*") if path.is_file()]
+        files, size = len(sizes), sum(sizes)
     settings = settings_of((directory / SETTINGS).read_text())
     options = [f"--{name.replace('_', '-')}={settings[name]}" for name in _BIRTH if name in settings]
     lower = contents.manifest.source.variables.get("lower_case_table_names")
@@ -86,7 +102,7 @@ def prepared(
         options.append(f"--lower-case-table-names={lower}")
     for name in LEFTOVERS:
         (directory / name).unlink(missing_ok=True)
-    return Prepared(directory, files, tuple(options))
+    return Prepared(directory, files, size, tuple(options))
 
 
 @contextmanager

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from chom_pipelines.errors import BackupFailedError, DamagedError, ServerError
-from chom_pipelines.physical.chunks import chunks
+from chom_pipelines.errors import BackupFailedError, DamagedError, DefinitionChangedError, ServerError
+from chom_pipelines.physical.chunks import MovedError, chunks
 from chom_pipelines.physical.notes import Notes
 from chom_pipelines.physical.program import file_stream
-from chom_pipelines.physical.reading import REPORT, FilesRead, Sink, Streamed
+from chom_pipelines.physical.reading import REPORT, WITHOUT_DDL, FilesRead, Sink, Streamed
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
@@ -17,17 +17,20 @@ from chom_pipelines.server.identifiers import literal
 from chom_pipelines.server.programs import backup_program
 
 
-def stream_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink) -> FilesRead:
-    """Store all files of the server.
+def stream_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink, since: int = 0) -> FilesRead:
+    """Store all files of the server; with `since`, of InnoDB's what was changed after that log sequence number.
 
-    Raises ProgramMissingError; BackupFailedError where the stream was not that of this server, all of it.
+    Raises ProgramMissingError; BackupFailedError where the stream was not that of this server, all of it;
+    DefinitionChangedError, LockNotObtainedError.
     """
     program, streamed = backup_program(), Streamed()
     with Session(endpoint) as session:
         earliest = _log_sequence_number(session)
-    with file_stream(program, endpoint, sink.threads) as stream:
+    with file_stream(program, endpoint, sink.threads, since) as stream:
         try:
             sink.stored(chunks(stream.pipe.read), streamed, stream.refuse_failure)
+        except MovedError as error:
+            raise DefinitionChangedError(f"{sink.server}: {error.what}", WITHOUT_DDL) from error
         except DamagedError as error:
             if stream.ended:
                 stream.refuse_failure()  # which says more where the program has ended early
@@ -38,6 +41,9 @@ def stream_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink) -> FilesRea
         position = notes.position
     except DamagedError as error:
         raise BackupFailedError(f"{sink.server}: mariadb-backup: {error.what}", REPORT) from error
+    if from_lsn != since:
+        what = f"{sink.server}: mariadb-backup read what was changed after {from_lsn}, and not after {since}"
+        raise BackupFailedError(what, REPORT)
     if facts.logs_binary and position is None:
         raise BackupFailedError(f"{sink.server}: the binary log's position is not in the stream", REPORT)
     with Session(endpoint) as session:

@@ -1,4 +1,4 @@
-"""Taking a full backup of a server's data files, in parts, and publishing it."""
+"""Taking a backup of a server's data files, in parts, and publishing it: of all of them, or what was changed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from chom_pipelines import __version__
+from chom_pipelines.errors import UnsupportedServerError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.opening import data_key_of
 from chom_pipelines.inventory.policies import BackupPolicy
@@ -14,6 +15,7 @@ from chom_pipelines.logical.dump import HeadOf, threads_of
 from chom_pipelines.logical.source import source_of
 from chom_pipelines.physical.cloning import clone_files
 from chom_pipelines.physical.fitness import refuse_unfit
+from chom_pipelines.physical.parents import parent_in, refuse_other_files
 from chom_pipelines.physical.part_writer import Storing
 from chom_pipelines.physical.reading import Sink
 from chom_pipelines.physical.restore_guide import restore_guide
@@ -37,13 +39,16 @@ def take_backup(
     report: Report,
     *,
     head_of: HeadOf | None = None,
+    kind: Kind = Kind.FULL,
 ) -> tuple[BackupEntry, Manifest]:
-    """Take a full backup of all data files and publish it; nothing is listed unless all of it is there.
+    """Take a backup of all data files and publish it; nothing is listed unless all of it is there.
 
+    An incremental one has of InnoDB's files the pages that were changed since the newest physical backup, its parent.
     `head_of` tells what the file of the binary log is known by in which the backup is; None: that is not asked.
 
-    Raises UnsupportedServerError where this server cannot be backed up so, with nothing begun; ProgramMissingError,
-    BackupFailedError, and the errors of the server and of the repository.
+    Raises UnsupportedServerError where this server cannot be backed up so, or is not its parent's, and
+    BackupNotFoundError where there is no parent, with nothing begun; ProgramMissingError, BackupFailedError, and the
+    errors of the server and of the repository.
     """
     key, wrapped = data_key_of(policy, keyring)
     started = datetime.now(UTC)
@@ -51,16 +56,24 @@ def take_backup(
     with Session(endpoint) as session:
         facts = read_facts(session)
         refuse_unfit(session, facts)
-    with repository.stream(server.name).begin(Kind.FULL, started) as draft:
+    if kind is Kind.INCREMENTAL and not facts.is_mariadb:
+        raise UnsupportedServerError(f"{endpoint.where}: MySQL's CLONE has no incremental backups", _ARCHIVE)
+    stream = repository.stream(server.name)
+    with stream.begin(kind, started) as draft:
+        parent = parent_in(stream, keyring, started) if kind is Kind.INCREMENTAL else None
+        if parent:
+            refuse_other_files(parent, endpoint, facts, head_of)
+        since = parent.physical.to_lsn if parent else 0
         storing = Storing(draft.folder, policy.compression, policy.level, key)
         sink = Sink(storing, threads_of(policy), server.name, report)
-        read = stream_files(endpoint, facts, sink) if facts.is_mariadb else clone_files(endpoint, facts, sink)
+        read = stream_files(endpoint, facts, sink, since) if facts.is_mariadb else clone_files(endpoint, facts, sink)
         head = head_of(endpoint, facts, read.end.file) if head_of and read.end else None
         manifest = Manifest(
             tool=f"chom_pipelines {__version__}",
             id=draft.id,
             server=server.name,
-            kind=Kind.FULL,
+            kind=kind,
+            parent=parent.id if parent else None,
             started=started,
             as_of=read.as_of,
             finished=datetime.now(UTC),
@@ -72,6 +85,7 @@ def take_backup(
                 stream="mbstream",
                 from_lsn=read.from_lsn,
                 to_lsn=read.to_lsn,
+                base=parent.fingerprint if parent else None,
                 page_size=int(facts.variables["innodb_page_size"]),
                 files=read.files,
                 tables=read.tables,
@@ -84,6 +98,9 @@ def take_backup(
         draft.folder.write(GUIDE, guide)
         manifest = manifest.model_copy(update={"guide": hashlib.sha256(guide).hexdigest()})
         return draft.publish(manifest, key), manifest
+
+
+_ARCHIVE = "take a full one; `chom backup --type incremental` without --method physical archives the binary log"
 
 
 def _warnings(server: Server, facts: ServerFacts) -> Iterator[str]:

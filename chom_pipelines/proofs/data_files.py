@@ -49,17 +49,36 @@ _HEADROOM = 512 * MIB
 def read_files(
     entry: BackupEntry, contents: FileContents, keyring: Keyring | None, threads: int, report: Report
 ) -> ReadingResult:
-    """Read all of it. Damage is listed in the result, by object; what cannot be read otherwise raises."""
-    lock, counted_bytes = Lock(), counted(report, contents.manifest.raw_bytes, f"read {contents.manifest.id}")
+    """Read all of it, and all that it builds on.
+
+    Damage is listed in the result, by object; what cannot be read otherwise raises.
+    """
+    lock, counted_bytes = Lock(), counted(report, contents.raw_bytes, f"read {contents.manifest.id}")
 
     def progress(size: int) -> None:
         with lock:
             counted_bytes(size)
 
-    failures = [*changed_guide(contents.folder, contents.manifest), *disbelieved(entry, keyring)]
+    failures, counts = [*disbelieved(entry, keyring)], dict.fromkeys(_AGAINST, 0)
+    for link in contents.chain:
+        failures += _read(link, counts, threads, progress)
+    return ReadingResult(
+        tuple(
+            Comparison(subject=subject, means=Means.READ, against=_AGAINST[subject], count=count)
+            for subject, count in counts.items()
+        ),
+        tuple(dict.fromkeys(failures)),
+    )
+
+
+def _read(
+    contents: FileContents, counts: dict[Subject, int], threads: int, progress: Callable[[int], None]
+) -> Iterator[str]:
+    """What is wrong with one link of a chain; what is right is counted."""
+    failures = [*changed_guide(contents.folder, contents.manifest)]
     if Counter(contents.physical.parts) != Counter(contents.stored.keys()):
         failures.append(f"{contents.folder.where()}: its objects are not the parts of its stream")
-    files, counts = Files(), dict.fromkeys(_AGAINST, 0)
+    files = Files()
     parts = [partial(_part, contents, path, progress) for path in contents.physical.parts]
     try:
         for found in _together(parts, threads):  # in the order of the stream
@@ -71,18 +90,12 @@ def read_files(
                 files.add(extent)
         if not failures:
             files.refuse_unfinished()
-            counts[Subject.FILES] = len(files.paths)
+            counts[Subject.FILES] += len(files.paths)
             if len(files.paths) != contents.physical.files:
                 failures.append(f"{len(files.paths)} files are in the stream, and {contents.physical.files} were")
     except DamagedError as error:
         failures.append(f"{contents.folder.where()}: {error.what}")
-    return ReadingResult(
-        tuple(
-            Comparison(subject=subject, means=Means.READ, against=_AGAINST[subject], count=count)
-            for subject, count in counts.items()
-        ),
-        tuple(dict.fromkeys(failures)),
-    )
+    yield from failures
 
 
 _AGAINST = {
@@ -112,7 +125,7 @@ def restore_and_check(contents: FileContents, threads: int, report: Report) -> R
     """
     refuse_other_series(contents)
     result = RestoringResult()
-    with claimed_directory(roomy_base(contents.manifest.raw_bytes + _HEADROOM, _HEADROOM, None)) as claim:
+    with claimed_directory(roomy_base(contents.raw_bytes + _HEADROOM, _HEADROOM, None)) as claim:
         try:
             files = prepared(contents, claim.path / "data", threads, report, result.phases)
             with timed(result.phases, "pages"):

@@ -13,6 +13,7 @@ from chom_pipelines.repository.data_keys import opened_key, parsed_key
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import MANIFEST, PROOFS, READING, parse_id, proof_name
+from chom_pipelines.repository.lineage import linked
 from chom_pipelines.repository.manifest import Manifest, peek, unseal
 from chom_pipelines.repository.proof import Proof
 from chom_pipelines.repository.store import Folder
@@ -89,10 +90,26 @@ class BackupEntry:
             raise DamagedError(what, "move the backup back to where it belongs, or give the server its former name")
         return manifest
 
+    def parent(self, manifest: Manifest, keyring: Keyring | None) -> tuple[BackupEntry, Manifest] | None:
+        """The backup that this one, with its authentic manifest, builds on; None: it is a full one.
+
+        Raises DamagedError where that is missing, or another one than it was; as `manifest`.
+        """
+        if manifest.parent is None:
+            return None
+        above = BackupEntry(self.server, self.stream, manifest.parent)
+        found = above.manifest(keyring) if above.folder.exists(MANIFEST) else None
+        return above, linked(manifest, found)
+
     def problem(self, keyring: Keyring | None) -> RepositoryError | None:
-        """Why it cannot be listed as it should be; None where its manifest is authentic. Objects are not looked at."""
+        """Why it cannot be listed as it should be; None where its manifest, and each that it builds on, is authentic.
+
+        Objects are not looked at.
+        """
         try:
-            self.manifest(keyring)
+            above: tuple[BackupEntry, Manifest] | None = (self, self.manifest(keyring))
+            while above:
+                above = above[0].parent(above[1], keyring)
         except RepositoryError as error:
             return error
         return None

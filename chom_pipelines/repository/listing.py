@@ -58,9 +58,11 @@ class OpenedEntry:
 
 
 def opened(entry: BackupEntry, keyring: Keyring | None) -> OpenedEntry:
-    """Read a backup's manifest and proofs; what is wrong with them becomes its problem."""
+    """Read a backup's manifest, that of its parent, and its proofs; what is wrong with them becomes its problem."""
     try:
-        return OpenedEntry(entry, entry.manifest(keyring), tuple(entry.proofs(keyring)), None)
+        manifest = entry.manifest(keyring)
+        entry.parent(manifest, keyring)
+        return OpenedEntry(entry, manifest, tuple(entry.proofs(keyring)), None)
     except KeyUnavailableError as error:
         return OpenedEntry(entry, _unauthenticated(entry), (), error)
     except RepositoryError as error:

@@ -6,6 +6,7 @@ key's MAC key where the backup is encrypted, else by a plain SHA-256, which find
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
@@ -124,6 +125,9 @@ class Manifest(BaseModel):
             raise ValueError(f"there are no {self.kind.value} backups of the method {self.method.value}")
         if (self.parent is None) == (self.kind is Kind.INCREMENTAL):
             raise ValueError("an incremental backup has a parent, and no other has one")
+        base = self.payload.base if isinstance(self.payload, PhysicalPayload) else None
+        if (base is None) == (self.kind is Kind.INCREMENTAL):
+            raise ValueError("an incremental backup has its parent's fingerprint, and no other has one")
         return self
 
     @property
@@ -146,6 +150,13 @@ class Manifest(BaseModel):
             what = f"{self.id} of {self.server} is a {self.method.value} backup, without data files"
             raise UnsupportedBackupError(what, "choose a physical backup, which `chom backups` names so")
         return self.payload
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells it from all other backups, whichever key wraps its own: SHA-256 of its place and its objects."""
+        base = self.payload.base if isinstance(self.payload, PhysicalPayload) else None
+        lines = [self.server, self.id, base or "", *(f"{each.path} {each.sha256}" for each in self.objects)]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     @property
     def tables(self) -> int:

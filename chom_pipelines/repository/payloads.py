@@ -137,6 +137,7 @@ class PhysicalPayload(BaseModel):
     stream: str = Field(description="the format of the stream, as mbstream, xbstream, tar")
     from_lsn: NonNegativeInt = Field(default=0, description="pages that are older are in the parent; 0: all are here")
     to_lsn: NonNegativeInt = Field(description="the log sequence number up to which changes are there")
+    base: Hex | None = Field(default=None, description="of an incremental backup: the fingerprint of its parent")
     page_size: NonNegativeInt = Field(description="InnoDB's, bytes")
     files: NonNegativeInt = Field(description="in the stream")
     tables: NonNegativeInt = Field(description="and sequences; without views and the server's own")

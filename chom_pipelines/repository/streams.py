@@ -150,13 +150,15 @@ class Stream:
 
         Killed at any moment it leaves the whole backup, or nothing that lists.
 
-        Raises RepositoryBusyError after `patience` seconds, with nothing deleted.
+        Raises RepositoryBusyError after `patience` seconds, and RepositoryError where another backup builds on it, with
+        nothing deleted.
         """
         if entry.stream != self.folder:
             raise RepositoryError(f"{entry.where} is not in {self.folder.where()}", "report this as a bug")
         purpose = f"deletion of {entry.id} of {self.server}"
         # first the readers, who may take long: meanwhile backups can be taken
         with self.folder.lock(READING, purpose, patience=patience), self._writing(purpose):
+            self._refuse_base(entry)
             try:
                 entry.folder.replace(INCOMPLETE, mark(State.DELETING))
             except DiskFullError:  # which a deletion is to mend: without the manifest there is room for the mark
@@ -164,6 +166,14 @@ class Stream:
                 entry.folder.replace(INCOMPLETE, mark(State.DELETING))
             entry.folder.delete(MANIFEST)
             _erase(entry.folder)
+
+    def _refuse_base(self, entry: BackupEntry) -> None:
+        for other in self.entries():
+            identity = parse_id(other.id)
+            if identity is None or identity.kind is not Kind.INCREMENTAL or not other.folder.exists(MANIFEST):
+                continue
+            if other.peek().get("parent") == entry.id:
+                raise RepositoryError(f"{other.where} builds on {entry.id}", f"delete {other.id} first")
 
     @contextmanager
     def _writing(self, purpose: str, patience: float = 0) -> Iterator[None]:

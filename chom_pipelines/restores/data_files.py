@@ -90,8 +90,8 @@ def restore_files_into_directory(
     return FilesRestored(
         databases=databases,
         tables=contents.physical.tables,
-        files=len(files.files.paths),
-        bytes=files.files.bytes,
+        files=files.files,
+        bytes=files.bytes,
         position=contents.manifest.coordinates.end,
         options=files.options,
         phases=phases,

@@ -7,6 +7,7 @@ import fcntl
 import os
 import secrets
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from chom_pipelines.log_lines import amount
 
 _SYSTEM_TABLESPACE = "ibdata1"
 _ELSEWHERE = "choose another directory"
+_AT_ONCE = 16
 
 
 def refuse_directory(directory: Path, *, replace: bool) -> None:
@@ -103,11 +105,17 @@ def put_in_place(new: Path, directory: Path, *, replace: bool) -> None:
 
 
 def _sync(top: Path) -> None:
-    """Have everything below on the medium: the server that made it ran without that."""
-    for folder, _, names in os.walk(top, topdown=False):
-        for name in names:
-            _sync_one(Path(folder) / name)
-        _sync_one(Path(folder))
+    """Have everything below on the medium: the server that made it ran without that.
+
+    Several at once, as each waits for the medium, and what waits together is written together.
+    """
+    folders, files = [], []
+    for folder, _, names in os.walk(top):
+        folders.append(Path(folder))
+        files += [Path(folder) / name for name in names]
+    with ThreadPoolExecutor(_AT_ONCE, "sync") as pool:
+        for paths in (files, folders):
+            list(pool.map(_sync_one, paths))
 
 
 def _sync_one(path: Path) -> None:

@@ -67,11 +67,25 @@ def remove_abandoned(base: Path) -> None:
             continue  # its owner, or another run, was quicker; or it is somebody's own, that is called like ours
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(path, ignore_errors=True)  # what cannot be removed now, a later run tries again
+            _remove(path)
         except BlockingIOError:
             pass  # its owner lives
         finally:
             os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    """Remove what can be removed now; as long as something stays, a server may still write there, so does the lock.
+
+    By that a later run knows it, and tries again.
+    """
+    for each in path.iterdir():
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each, ignore_errors=True)
+        elif each.name != _LOCK:
+            each.unlink(missing_ok=True)
+    if [each.name for each in path.iterdir()] == [_LOCK]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def roomy_base(needed: int, memory: int, directory: Path | None) -> Path:

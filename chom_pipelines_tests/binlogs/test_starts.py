@@ -18,9 +18,11 @@ from chom_pipelines.binlogs.recovery.point_in_time import (
 )
 from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.binlogs.recovery.targets import BeforePlace
+from chom_pipelines.errors import ProgramMissingError, UnsupportedBackupError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.drill import run_drill
+from chom_pipelines.repository.layout import Kind
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
@@ -231,3 +233,70 @@ def test_the_replication_of_production_does_not_go_on_in_a_copy(tmp_path: Path) 
             with recovered_server(ready, recoverer) as (copy, _), Session(copy.endpoint) as session:
                 assert session.rows("SHOW REPLICA STATUS") == []
                 assert session.value("SELECT COUNT(*) FROM shop.t") == 1
+
+
+_OTHER = "#!/bin/sh\necho 'mariadb-backup based on MariaDB server 10.6.1-MariaDB debian-linux-gnu'\n"
+
+
+@pytest.mark.parametrize(("script", "why"), [(None, "CHOM_MARIADB_BACKUP"), (_OTHER, "is of 10.6")])
+def test_without_a_program_for_the_files_an_older_backup_is_used_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, why: str
+) -> None:
+    program = tmp_path / "mariadb-backup"
+    if script:
+        program.write_text(script)
+        program.chmod(0o700)
+    with archived_server(Flavour.MARIADB) as server:
+        archived = Archive(server, Backups(tmp_path))
+        early = take_files(archived.backups, server)
+        archived.work()
+        before = _noted(archived).place
+        archived.work()
+        rows = archived.backups.take(server)
+        archived.work()
+        files = take_files(archived.backups, server)
+        archived.work()
+        moment = _noted(archived)
+        archived.archive()
+        monkeypatch.setenv("CHOM_MARIADB_BACKUP", str(program))
+        repository = archived.backups.repository
+        with (
+            point_in_time(repository, NAME, moment.place, keyring=None, report=unreported) as ready,
+            recovered_server(ready, ready.recoverer(Route.REPLICATION, accounts=False, report=unreported)) as (copy, _),
+            Session(copy.endpoint) as session,
+        ):
+            assert ready.start.manifest.id == rows.id
+            assert [way.full.id for way in ready.others] == [early.id]
+            (said,) = ready.warnings
+            assert said.startswith(f"{files.id} is not used, but {rows.id}: ")
+            assert why in said
+            assert sums(session) == moment.sums
+        for backup, place in ((files.id, moment.place), ("latest", before)):  # no other one is meant, or leads there
+            with (
+                pytest.raises((ProgramMissingError, UnsupportedBackupError), match=why),
+                point_in_time(repository, NAME, place, backup=backup, keyring=None, report=unreported),
+            ):
+                pass
+
+
+@pytest.mark.parametrize("route", list(Route))
+def test_a_log_is_replayed_onto_an_incremental_backup(tmp_path: Path, route: Route) -> None:
+    with archived_server(Flavour.MARIADB) as server:
+        archived = Archive(server, Backups(tmp_path))
+        archived.work("CREATE TABLE shop.other (id INT PRIMARY KEY)")
+        take_files(archived.backups, server)
+        archived.work(*["INSERT INTO shop.t (s) VALUES (REPEAT('a', 1000)), (UUID())"] * 50)
+        archived.work("DROP TABLE shop.other")
+        newest = take_files(archived.backups, server, kind=Kind.INCREMENTAL)
+        archived.work("UPDATE shop.t SET s = CONCAT(s, 'b') WHERE id % 2")
+        moment = _noted(archived)
+        archived.work()
+        archived.archive()
+        repository = archived.backups.repository
+        with (
+            point_in_time(repository, NAME, moment.place, keyring=None, report=unreported) as ready,
+            recovered_server(ready, ready.recoverer(route, accounts=False, report=unreported)) as (copy, recovered),
+            Session(copy.endpoint) as session,
+        ):
+            assert (ready.start.manifest.id, recovered.transactions) == (newest.id, 1)
+            assert sums(session) == moment.sums

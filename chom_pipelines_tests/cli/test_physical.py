@@ -84,6 +84,42 @@ def test_a_dry_run_lists_what_would_be_done_and_does_nothing(
     assert not target.exists()
 
 
+def test_what_was_changed_since_is_taken_after_it_and_restored_with_it(
+    taken: Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = taken.latest.id
+    with taken.server.connect() as session:
+        session.execute(f"DELETE FROM {taken.database}.orders LIMIT 1")
+    code, body = taken.document(capsys, "backup", "--type", "incremental", "--method", "physical")
+    assert (code, body["backup"]["kind"], body["backup"]["parent"]) == (0, "incremental", full)
+    assert taken.chom("backups") == 3  # the full one was never proved by itself
+    assert body["backup"]["id"] in capsys.readouterr().out
+    code, body = taken.document(capsys, "verify", "--level", "full")
+    assert (code, body["outcome"]) == (0, "passed")
+    code, body = taken.document(capsys, "restore", "--into-directory", str(tmp_path / "data"))
+    assert code == 0
+    with running(tmp_path / "data") as copy:
+        assert copy.value(f"SELECT COUNT(*) FROM {taken.database}.orders") == ROWS - 1
+
+
+def test_an_incremental_backup_is_of_the_log_where_its_method_is_not_named(
+    taken: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken.write(backup={"method": "physical"})
+    assert taken.chom("backup", "--type", "incremental") == 0
+    assert "binary log" in capsys.readouterr().out
+    assert taken.latest.id.startswith("full_")
+
+
+def test_without_a_physical_backup_there_is_no_incremental_one(
+    on_mariadb: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert on_mariadb.chom("backup", "--type", "incremental", "--method", "physical") == 1
+    said = capsys.readouterr().err
+    assert "has no physical backup, after which an incremental one could be taken" in said
+    assert "chom backup --method physical" in said
+
+
 @pytest.fixture
 def followed(taken: Setting, capsys: pytest.CaptureFixture[str]) -> Setting:
     """A physical backup, and an archive of what came after it: five rows, and a deletion of all others."""

@@ -28,13 +28,19 @@ from chom_pipelines_tests.servers import PrivateServer
 REQUEST = RestoreRequest(threads=2)
 
 
-def take_files(backups: Backups, server: PrivateServer, *databases: str, report: Report = unreported) -> BackupEntry:
+def take_files(
+    backups: Backups,
+    server: PrivateServer,
+    *databases: str,
+    report: Report = unreported,
+    kind: Kind = Kind.FULL,
+) -> BackupEntry:
     """Take a physical backup with the least-privilege account."""
     backups.repository.create()
     policy = backups.policy.model_copy(update={"encrypt": backups.keyring is not None})
     inventory = backups.inventory(server, *databases)
     keyring, repository = backups.keyring, backups.repository
-    entry, _ = take_backup(inventory, policy, repository, keyring, report, head_of=head_if_known)
+    entry, _ = take_backup(inventory, policy, repository, keyring, report, head_of=head_if_known, kind=kind)
     return entry
 
 

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
+from chom_pipelines.errors import BackupFailedError, UnsupportedServerError
 from chom_pipelines.outcome import Outcome
+from chom_pipelines.physical.cloning import writable_by
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.proof import Level, Means, Subject
+from chom_pipelines.server.directories import claimed_directory
 from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.identifiers import account
+from chom_pipelines.server.privileges import grants_for_backup
 from chom_pipelines_tests.logical.taking import Backups, filled
 from chom_pipelines_tests.logical.test_restore_guide import followed
 from chom_pipelines_tests.physical.files_data import copying_options, restored, running, take_files
@@ -86,6 +98,77 @@ def test_the_position_is_that_of_the_rows(cloning: PrivateServer, kept: Backups,
     restored(kept, entry, tmp_path / "data")
     with running(tmp_path / "data", Flavour.MYSQL) as copy:
         assert copy.value("SELECT COUNT(*) FROM shop.moving") == int(last or first) - int(first) + 1 > 1
+
+
+@pytest.mark.parametrize("engine", ["MyISAM", "CSV", "ARCHIVE"])
+def test_rows_that_a_clone_lacks_are_refused_by_the_names_of_their_tables(
+    cloning: PrivateServer, kept: Backups, engine: str
+) -> None:
+    with cloning.connect() as session:
+        session.execute(f"CREATE TABLE shop.older (id INT NOT NULL) ENGINE={engine}")
+        session.execute("INSERT INTO shop.older VALUES (1)")
+        try:
+            with pytest.raises(UnsupportedServerError, match=rf"not those of shop\.older \({engine}\)"):
+                take_files(kept, cloning)
+            user = account(cloning.backup.user, "%")
+            session.execute(f"REVOKE SELECT, SHOW VIEW, TRIGGER, EVENT ON *.* FROM {user}")  # which shows it no tables
+            with pytest.raises(BackupFailedError, match=rf"lacks the rows .* shop\.older \({engine}\)"):
+                take_files(kept, cloning)
+        finally:
+            session.execute("DROP TABLE shop.older")
+            for grant in grants_for_backup(cloning.facts, cloning.backup.user, "%"):
+                session.execute(grant)
+    assert kept.entries() == []
+
+
+@pytest.mark.parametrize(
+    "made", ["TABLE shop.away (id INT) DATA DIRECTORY = '{}'", "TABLESPACE away ADD DATAFILE '{}/a.ibd'"]
+)
+def test_a_file_that_lies_elsewhere_is_refused_by_its_name(kept: Backups, tmp_path: Path, made: str) -> None:
+    options = (*copying_options(Flavour.MYSQL), f"--innodb-directories={tmp_path}")
+    with private_server(Flavour.MYSQL, options) as server:
+        with server.connect() as session:
+            session.execute("CREATE DATABASE shop")
+            session.execute(f"CREATE {made.format(tmp_path)}")
+        with pytest.raises(UnsupportedServerError, match=f"outside of the data directory: {tmp_path}"):
+            take_files(kept, server)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives files away")
+def test_what_a_killed_run_left_of_a_clone_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    with claimed_directory(tmp_path) as claim:
+        directory = writable_by(claim, (12345, 12345))
+        assert (directory.stat().st_uid, directory.stat().st_mode & 0o777) == (12345, 0o700)
+        assert claim.path.stat().st_mode & 0o777 == 0o711
+        (directory / "clone").mkdir()
+        fcntl.flock(claim.descriptor, fcntl.LOCK_UN)  # as its death does
+        with claimed_directory(tmp_path):
+            assert not claim.path.exists()
+        claim.path.mkdir()
+
+
+def test_an_interrupted_run_ends_the_clone_and_leaves_nothing_of_it(cloning: PrivateServer, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(cloning.backup.password)
+    server = {
+        "name": "chom",
+        "host": "127.0.0.1",
+        "port": cloning.backup.port,
+        "user": cloning.backup.user,
+        "password": {"file": str(tmp_path / "password")},
+        "backup": {"method": "physical"},
+    }
+    config = {"repository": {"path": str(tmp_path / "repository")}, "servers": [server]}
+    (tmp_path / "chom.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-c", "from chom_pipelines.cli.main import main; main()", "backup"]
+    environment = {**os.environ, "CHOM_CONFIG": str(tmp_path / "chom.yaml"), "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+        while not list(tmp_path.glob("chom-scratch-*/theirs/clone")) and process.poll() is None:
+            time.sleep(0.001)
+        process.send_signal(signal.SIGINT)
+    assert process.returncode == 130
+    assert list(tmp_path.glob("chom-scratch-*")) == []
+    with cloning.connect() as session:
+        assert session.rows("SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'CLONE%'") == []
 
 
 def test_the_guide_restores_with_stock_tools(cloning: PrivateServer, kept: Backups, tmp_path: Path) -> None:

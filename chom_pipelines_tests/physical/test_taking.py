@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from chom_pipelines.errors import BackupFailedError, UnsupportedServerError
-from chom_pipelines.physical.chunks import chunks
+from chom_pipelines.errors import (
+    BackupFailedError,
+    DefinitionChangedError,
+    LockNotObtainedError,
+    ServerError,
+    SnapshotTooSlowError,
+    UnsupportedServerError,
+)
+from chom_pipelines.outcome import Outcome
+from chom_pipelines.physical import lock_watch
+from chom_pipelines.physical.chunks import chunks, end_chunk, payload_chunk
+from chom_pipelines.physical.reading import Streamed
+from chom_pipelines.progress import unreported
+from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.master_keys import KeyKind
+from chom_pipelines.repository.proof import Level
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.data_directory import readable_data_directory
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import account
 from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.binlogs.test_server_options import mariadb_encrypting
-from chom_pipelines_tests.logical.taking import Backups, filled
+from chom_pipelines_tests.logical.taking import Backups, filled, once
 from chom_pipelines_tests.physical.files_data import restored, running, take_files
 from chom_pipelines_tests.servers import PrivateServer, private_server
 
@@ -249,3 +263,142 @@ def test_that_all_databases_are_in_it_is_said(mariadb: PrivateServer, backups: B
     database = orders(mariadb, 10)
     entry = take_files(backups, mariadb, database)
     assert backups.manifest(entry).warnings == (f"a physical backup holds the whole server, not only {database}",)
+
+
+def test_definitions_that_change_meanwhile_are_in_the_backup_as_they_were_at_its_moment(
+    mariadb: PrivateServer, backups: Backups, tmp_path: Path
+) -> None:
+    database = mariadb.fresh_database()
+    with mariadb.connect() as session:
+        session.execute(f"CREATE TABLE {database}.large (id INT PRIMARY KEY, data LONGBLOB)")
+        filled(session, f"{database}.large", 60, "n, REPEAT(SHA2(n, 512), 8192)")
+        for name in ("dropped", "emptied", "altered", "renamed", "again"):
+            session.execute(f"CREATE TABLE {database}.{name} (id INT PRIMARY KEY, note TEXT)")
+            filled(session, f"{database}.{name}", 100, "n, SHA2(n, 512)")
+
+    def change() -> None:
+        with mariadb.connect() as session:
+            session.execute(f"DROP TABLE {database}.dropped")
+            session.execute(f"TRUNCATE {database}.emptied")
+            session.execute(f"ALTER TABLE {database}.altered ADD COLUMN more INT DEFAULT 7, ADD KEY (more)")
+            session.execute(f"RENAME TABLE {database}.renamed TO {database}.named")
+            session.execute(f"DROP TABLE {database}.again")
+            session.execute(f"CREATE TABLE {database}.again (other INT PRIMARY KEY)")
+            session.execute(f"INSERT INTO {database}.again VALUES (9)")
+            session.execute(f"CREATE DATABASE {database}_new")  # whose db.opt the program streams twice
+            session.execute(f"CREATE TABLE {database}_new.t (id INT PRIMARY KEY)")
+
+    try:
+        entry = take_files(backups, mariadb, report=once(change))
+    finally:
+        with mariadb.connect() as session:
+            session.execute(f"DROP DATABASE IF EXISTS {database}_new")
+    proof = verify(entry, Level.FULL, None, unreported, threads=2)
+    assert (proof.outcome, proof.reason) == (Outcome.PASSED, "")
+    restored(backups, entry, tmp_path / "data")
+    with running(tmp_path / "data") as copy, mariadb.connect() as source:
+        asked = f"SHOW TABLES FROM {database}"
+        tables = source.rows(asked)
+        assert copy.rows(asked) == tables
+        for (name,) in tables:
+            assert copy.rows(f"CHECKSUM TABLE {database}.{name}") == source.rows(f"CHECKSUM TABLE {database}.{name}")
+        assert copy.value(f"SELECT COUNT(*) FROM {database}_new.t") == 0
+
+
+def test_a_file_that_comes_again_as_another_is_refused() -> None:
+    once_more = [payload_chunk("shop/db.opt", 0, b"latin1"), end_chunk("shop/db.opt", 6)]
+    seen = Streamed()
+    assert list(seen.seen(iter(once_more * 2))) == once_more
+    changed = [*once_more, payload_chunk("shop/db.opt", 0, b"utf8mb"), end_chunk("shop/db.opt", 6)]
+    with pytest.raises(DefinitionChangedError, match=r"shop/db\.opt was changed"):
+        list(Streamed().seen(iter(changed)))
+
+
+@pytest.mark.parametrize(
+    ("chunk", "said"),
+    [
+        ("D\\012\\000\\000\\000shop/t.MYD", "dropped"),
+        ("R\\012\\000\\000\\000shop/t.MYD\\012\\000\\000\\000shop/u.MYD", "renamed"),
+    ],
+)
+def test_a_table_without_transactions_that_goes_meanwhile_is_named(
+    mariadb: PrivateServer, backups: Backups, instead: Callable[[str], None], chunk: str, said: str
+) -> None:
+    orders(mariadb, 10)
+    instead(f"""$REAL "$@" 2>/dev/null; printf 'XBSTCK01\\000{chunk}'; echo "completed OK!" >&2""")
+    with pytest.raises(DefinitionChangedError, match=rf"shop/t\.MYD was {said} while it was read"):
+        take_files(backups, mariadb)
+    assert backups.entries() == []
+
+
+@pytest.mark.parametrize("engine", ["MyISAM", "Aria TRANSACTIONAL=0", "Aria TRANSACTIONAL=1"])
+def test_the_position_is_also_that_of_tables_without_transactions(
+    mariadb: PrivateServer, backups: Backups, tmp_path: Path, engine: str
+) -> None:
+    database, ended = orders(mariadb, 1), threading.Event()
+
+    def write() -> None:
+        with mariadb.connect() as session:
+            while not ended.is_set():
+                session.execute(f"INSERT INTO {database}.plain VALUES (DEFAULT)")
+
+    with mariadb.connect() as session:
+        session.execute(f"CREATE TABLE {database}.plain (id INT PRIMARY KEY AUTO_INCREMENT) ENGINE={engine}")
+        first = int(str(session.value("SELECT @@gtid_binlog_pos")).rpartition("-")[2])
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        entry = take_files(backups, mariadb)
+    finally:
+        ended.set()
+        writer.join()
+    end = backups.manifest(entry).coordinates.end
+    restored(backups, entry, tmp_path / "data")
+    with running(tmp_path / "data") as copy:
+        rows = copy.value(f"SELECT COUNT(*) FROM {database}.plain")
+    assert rows == int(str(end and end.gtid).rpartition("-")[2]) - first > 0
+
+
+def test_a_long_query_is_not_waited_for(mariadb: PrivateServer, backups: Backups) -> None:
+    database = orders(mariadb, 10)
+    with mariadb.connect() as session, mariadb.connect() as root:
+        session.execute("BEGIN")
+        session.execute(f"INSERT INTO {database}.orders (note) VALUES ('not committed')")
+        reading = threading.Thread(target=_sleep, args=(root, database))
+        reading.start()
+        try:
+            take_files(backups, mariadb)
+            assert reading.is_alive()
+        finally:
+            with mariadb.connect() as other:
+                other.execute(f"KILL QUERY {root.id}")
+            reading.join()
+
+
+def _sleep(session: Session, database: str) -> None:
+    with suppress(ServerError):
+        session.rows(f"SELECT SLEEP(600) FROM {database}.orders LIMIT 1")
+
+
+def test_a_lock_that_is_not_granted_ends_the_backup_and_names_who_is_in_its_way(
+    mariadb: PrivateServer, backups: Backups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock_watch, "_FIRST_SECONDS", 1)
+    database = orders(mariadb, 10)
+    with mariadb.connect() as session:
+        session.execute(f"CREATE TABLE {database}.plain (id INT) ENGINE=MyISAM")
+        session.execute(f"LOCK TABLES {database}.plain WRITE")
+        with pytest.raises(LockNotObtainedError, match="idle, perhaps in LOCK TABLES: connection"):
+            take_files(backups, mariadb)
+    assert backups.entries() == []
+
+
+def test_commits_are_let_go_where_what_is_read_cannot_be_stored_in_time(
+    mariadb: PrivateServer, backups: Backups, monkeypatch: pytest.MonkeyPatch, instead: Callable[[str], None]
+) -> None:
+    monkeypatch.setattr(lock_watch, "HELD_SECONDS", 1)
+    orders(mariadb, 10)
+    instead('echo "Acquired locks for BACKUP STAGE BLOCK_COMMIT" >&2; sleep 60')
+    with pytest.raises(SnapshotTooSlowError, match="commits were held up for 1 s, and were let go"):
+        take_files(backups, mariadb)
+    assert backups.entries() == []

@@ -151,6 +151,9 @@ _segments = st.builds(
 )  # fmt: skip
 
 
+_incremental = _physical.flatmap(lambda payload: _digests.map(lambda base: payload.model_copy(update={"base": base})))
+
+
 def _manifests(kind: Kind, payload: st.SearchStrategy[Payload]) -> st.SearchStrategy[Manifest]:
     ids = _segments if kind is Kind.BINLOG else moments.map(lambda moment: timed_id(kind, moment))
     return st.builds(
@@ -178,7 +181,7 @@ def _manifests(kind: Kind, payload: st.SearchStrategy[Payload]) -> st.SearchStra
 manifests = st.one_of(
     _manifests(Kind.FULL, _logical),
     _manifests(Kind.FULL, _physical),
-    _manifests(Kind.INCREMENTAL, _physical),
+    _manifests(Kind.INCREMENTAL, _incremental),
     _manifests(Kind.BINLOG, _binlog),
 )
 """Of every kind and method that there is."""

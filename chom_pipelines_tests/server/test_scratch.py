@@ -6,7 +6,9 @@ directories and process ids, and is killed.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -479,6 +481,19 @@ def test_directories_of_other_users_are_left_alone(monkeypatch: pytest.MonkeyPat
         directories.remove_abandoned(Path(abandoned).parent)
         assert not Path(abandoned).exists()
         Path(abandoned).mkdir()  # for its own end
+
+
+def test_what_cannot_be_removed_yet_is_removed_by_a_later_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server still writes there, as a clone goes on when the run that asked for it was killed."""
+    with directories.claimed_directory(tmp_path) as claim:
+        (claim.path / "clone").mkdir()
+        fcntl.flock(claim.descriptor, fcntl.LOCK_UN)
+        with monkeypatch.context() as patched:
+            patched.setattr(shutil, "rmtree", lambda *_, **__: None)
+            directories.remove_abandoned(tmp_path)
+        assert sorted(path.name for path in claim.path.iterdir()) == ["clone", "owner.lock"]
+        directories.remove_abandoned(tmp_path)
+        assert not claim.path.exists()
 
 
 def test_a_link_that_is_named_like_an_abandoned_directory_is_not_followed(tmp_path: Path) -> None:

@@ -17,7 +17,12 @@ from chom_pipelines.binlogs.recovery.spool import Spool
 from chom_pipelines.binlogs.recovery.starts import Start, start_of
 from chom_pipelines.binlogs.recovery.stopping import Stop
 from chom_pipelines.binlogs.recovery.targets import EndOfArchive, Target
-from chom_pipelines.errors import BackupNotFoundError, RestoreRefusedError
+from chom_pipelines.errors import (
+    BackupNotFoundError,
+    ProgramMissingError,
+    RestoreRefusedError,
+    UnsupportedBackupError,
+)
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy, Verification
 from chom_pipelines.inventory.secrets import SecretReference
@@ -53,6 +58,8 @@ class PointInTime:
     """Of the backup's restore and the replay, by what proofs and drills have measured; None: they have not."""
     others: tuple[Way, ...]
     """Further ways to the target, the best one first."""
+    passed_over: tuple[str, ...] = ()
+    """Better ways that this machine has no programs for: for people, before it begins."""
 
     def recoverer(self, route: Route, *, accounts: bool, report: Report, accept_losses: bool = False) -> Recoverer:
         """What carries it out."""
@@ -69,7 +76,12 @@ class PointInTime:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What of that time no restore has, as the server did not log it: for people, before it begins."""
+        """What of that time no restore has, and which backups are not used: for people, before it begins."""
+        return (*self.passed_over, *self.unlogged)
+
+    @property
+    def unlogged(self) -> tuple[str, ...]:
+        """What of that time no restore has, as the server did not log it."""
         found = (each.line for each in self.recovery.unlogged(self.start.databases))
         return (*found, *self.recovery.drawn)
 
@@ -87,6 +99,8 @@ def point_in_time(
 ) -> Iterator[PointInTime]:
     """Find the best way to what is wanted, from this backup or from any ("latest"), and read the log that it takes.
 
+    Where this machine has no programs for the best backup's files, an older one is used that leads there, and said.
+
     Of a whole server, as a physical backup has it, these databases are wanted in a running one (None: all).
     Raises RestoreRefusedError where none leads there; BackupNotFoundError; DamagedError, KeyUnavailableError.
     """
@@ -96,12 +110,14 @@ def point_in_time(
         found = recoverable(repository, server, keyring)
         usable = _of(found, backup, repository, server)
         target = end_of(usable) if isinstance(wanted, EndOfArchive) else wanted
-        way, others = way_to(target, usable), tuple(ways_to(target, usable)[1:])
+        way_to(target, usable)  # which says why none leads there
+        ways = ways_to(target, usable)
+        stack.enter_context(repository.find(server, ways[0].full.id).reading(_PURPOSE))
+        begin = _Begin.of([repository.find(server, each.full.id) for each in ways], keyring, databases, report)
+        way, others, start = ways[begin.index], tuple(ways[begin.index + 1 :]), begin.start
         entry = repository.find(server, way.full.id)
-        stack.enter_context(entry.reading(_PURPOSE))
         needed = sum(segment.end - segment.start for segment in read_for(target, way))
         claim = stack.enter_context(claimed_directory(roomy_base(needed, 0, None)))
-        start = start_of(entry, keyring, databases, report)
         if not way.segments:
             recovery = Recovery(way, target, Stop(None, None, 0), (), way.full.place, way.full.place)
         else:
@@ -114,7 +130,34 @@ def point_in_time(
                 remedy = f"restore from an older backup, whose log may have it: chom restore {older}; or {error.remedy}"
                 raise PreparedBeforeError(error.what, remedy if older else error.remedy) from error
         kept.close()
-        yield PointInTime(start, recovery, claim.path, _expected(entry, recovery, found, keyring), others)
+        expected = _expected(entry, recovery, found, keyring)
+        yield PointInTime(start, recovery, claim.path, expected, others, begin.passed_over)
+
+
+@dataclass(frozen=True)
+class _Begin:
+    """The first of several backups, the best one first, that this machine can start with."""
+
+    index: int
+    start: Start
+    passed_over: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, entries: Sequence[BackupEntry], keyring: Keyring | None, databases: Sequence[str] | None, report: Report
+    ) -> _Begin:
+        """Raises what `start_of` raises of the first one, where there is none."""
+        errors: list[UnsupportedBackupError | ProgramMissingError] = []
+        for index, entry in enumerate(entries):
+            try:
+                start = start_of(entry, keyring, databases, report)
+            except (UnsupportedBackupError, ProgramMissingError) as error:
+                errors.append(error)
+                continue
+            unused = zip(entries[:index], errors, strict=True)
+            said = (f"{each.id} is not used, but {entry.id}: {error.what}; {error.remedy}" for each, error in unused)
+            return cls(index, start, tuple(said))
+        raise errors[0]
 
 
 def recover_into_directory(ready: PointInTime, directory: Path, recoverer: Recoverer, *, replace_it: bool) -> Recovered:

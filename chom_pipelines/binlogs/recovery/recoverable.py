@@ -18,7 +18,6 @@ from chom_pipelines.errors import KeyUnavailableError, RepositoryError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.drill import Drill, drills_of
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.listing import OpenedEntry, opened
 from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.repository.manifest import Manifest
@@ -132,7 +131,7 @@ def recoverable(repository: Repository, server: str, keyring: Keyring | None) ->
     Raises RepositoryError where it cannot be listed, KeyUnavailableError where the key of a segment is not at hand.
     """
     failed: dict[str, str] = {}
-    fulls = tuple(_fulls((opened(entry, keyring) for entry in repository.backups(server)), keyring, failed))
+    fulls = tuple(_fulls([opened(entry, keyring) for entry in repository.backups(server)], keyring, failed))
     heard = dict(_heard(repository, server, keyring, failed))  # first: what it names is there then
     archived = tuple(extended(each, heard.get(each.name)) for each in histories(repository, server, keyring))
     damaged = {f"{one.name}/{name}": reason for one in archived for name, reason in one.unreadable.items()}
@@ -151,13 +150,16 @@ def _heard(
             unusable[f"{name}/{HEARD}"] = error.what
 
 
-def _fulls(found: Iterator[OpenedEntry], keyring: Keyring | None, unusable: dict[str, str]) -> Iterator[Full]:
+def _fulls(found: Sequence[OpenedEntry], keyring: Keyring | None, unusable: dict[str, str]) -> Iterator[Full]:
+    """Those that can be used, oldest first; an incremental backup of files is as good as a full one, with its chain."""
     for one in found:
-        if one.manifest and not one.problem and one.outcome is not Outcome.FAILED:
-            if one.manifest.kind is Kind.FULL:
-                yield _full(one, one.manifest, keyring, unusable)
-        else:
+        parent = one.manifest.parent if one.manifest else None
+        if one.manifest is None or one.problem or one.outcome is Outcome.FAILED:
             unusable[one.entry.id] = one.reason
+        elif parent in unusable:
+            unusable[one.entry.id] = f"it builds on {parent}: {unusable[parent]}"
+        else:
+            yield _full(one, one.manifest, keyring, unusable)
 
 
 def _full(one: OpenedEntry, manifest: Manifest, keyring: Keyring | None, unusable: dict[str, str]) -> Full:

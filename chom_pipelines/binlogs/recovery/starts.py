@@ -170,8 +170,8 @@ class FilesStart:
 
     @property
     def bytes(self) -> int:
-        """Of the stream of files."""
-        return self.manifest.raw_bytes
+        """Of the streams of files."""
+        return self.contents.raw_bytes
 
     @contextmanager
     def server(self, options: Sequence[str], data: Path | None = None) -> Iterator[ScratchServer]:
@@ -201,7 +201,7 @@ class FilesStart:
                 databases=databases,
                 tables=self.contents.physical.tables,
                 rows=0,
-                bytes=files.files.bytes,
+                bytes=files.bytes,
                 phases=phases,
                 warnings=_on_directory(self.manifest, files.options) if data else (),
                 compared=False,

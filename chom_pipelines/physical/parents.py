@@ -1,0 +1,114 @@
+"""After which backup an incremental one is taken, and whether the server's files are still those of that.
+
+What is older than the parent is taken from it. Where the files are another server's, or were replaced by a restore,
+they may have other pages of that age, and nothing in them tells: a restore of such a chain would be a mixture. So it
+has to be known that they are the same. By its binary log it is the same server; by the time at which the server was
+started, or else its system tablespace was made, it has the same files.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chom_pipelines.errors import BackupNotFoundError, RepositoryError, UnsupportedServerError
+from chom_pipelines.logical.dump import HeadOf
+from chom_pipelines.outcome import Outcome
+from chom_pipelines.physical.contents import FileContents
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.listing import opened
+from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.payloads import Method
+from chom_pipelines.repository.streams import Stream
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.endpoint import Endpoint
+from chom_pipelines.server.facts import ServerFacts, parse_version
+from chom_pipelines.server.identifiers import literal
+
+_FULL = "take a full backup: chom backup --method physical"
+_SYSTEM_TABLESPACE = "ibdata1"
+
+_log = logging.getLogger(__name__)
+
+
+def parent_in(stream: Stream, keyring: Keyring | None, now: datetime) -> Manifest:
+    """The newest physical backup, which has to be whole, with all that it builds on.
+
+    Raises BackupNotFoundError where there is none; UnsupportedServerError where it is known to be damaged, or of later
+    than now; DamagedError, KeyUnavailableError.
+    """
+    for entry in reversed(stream.entries()):
+        if not _is_physical(entry):
+            continue
+        contents = FileContents.of(entry, keyring)
+        if contents.manifest.started >= now:
+            what = f"{entry.id} was begun later than now: the clock was set back"
+            raise UnsupportedServerError(what, f"set the clock, or {_FULL}")
+        contents.refuse_incomplete()
+        for link in contents.chain:
+            found = opened(BackupEntry(entry.server, entry.stream, link.manifest.id), keyring)
+            if found.outcome is Outcome.FAILED:
+                raise UnsupportedServerError(f"nothing is taken after {found.entry.id}: {found.reason}", _FULL)
+        return contents.manifest
+    what = f"{stream.folder.where()} has no physical backup, after which an incremental one could be taken"
+    raise BackupNotFoundError(what, _FULL)
+
+
+def _is_physical(entry: BackupEntry) -> bool:
+    try:
+        payload = entry.peek().get("payload")
+    except RepositoryError as error:  # to build on an older one is as good
+        _log.warning("nothing is taken after %s: %s", entry.id, error.what)
+        return False
+    return isinstance(payload, dict) and payload.get("method") == Method.PHYSICAL.value
+
+
+def refuse_other_files(parent: Manifest, endpoint: Endpoint, facts: ServerFacts, head_of: HeadOf | None) -> None:
+    """Raise UnsupportedServerError unless the server's files are those of which `parent` was taken, and went on."""
+    where, source = endpoint.where, parent.source
+    if (source.flavour, parse_version(source.version)[:2]) != (facts.flavour.value, facts.version[:2]):
+        what = f"{where} is {facts.label}, and {parent.id} is of {source.flavour} {source.version}"
+        raise UnsupportedServerError(what, _FULL)
+    if parent.physical.page_size != int(facts.variables["innodb_page_size"]):
+        raise UnsupportedServerError(f"{where} has pages of another size than {parent.id}", _FULL)
+    end, head = parent.coordinates.end, parent.coordinates.head
+    if end is None or head is None or head_of is None:
+        what = f"{parent.id} does not know in which file of the binary log it is, so that nothing tells whether "
+        raise UnsupportedServerError(f"{what}{where} is still the same server", f"write a binary log, and {_FULL}")
+    with Session(endpoint) as session:
+        if head_of(endpoint, facts, end.file) != head or _gtid_at(session, end.file, end.position) != (end.gtid or ""):
+            what = f"{where} is not known to be the server of {parent.id}: its binary log has no {end.file} of then, "
+            raise UnsupportedServerError(f"{what}or no longer", _FULL)
+        began = _started(session)
+    if began < parent.as_of:
+        return
+    file = Path(facts.variables["datadir"]) / _SYSTEM_TABLESPACE
+    made = _made(file)
+    if made is None or made >= parent.started:
+        known = f"was made at {made:%Y-%m-%d %H:%M:%S} UTC" if made else "tells not when it was made"
+        what = f"{where} was started since {parent.id}, and {file} {known}: its files may have been replaced"
+        raise UnsupportedServerError(what, _FULL)
+
+
+def _gtid_at(session: Session, file: str, position: int) -> str | None:
+    """The GTIDs up to a place of the server's binary log; None: there is no such place."""
+    found = session.value(f"SELECT BINLOG_GTID_POS({literal(file)}, {position})")
+    return None if found is None else str(found)
+
+
+def _started(session: Session) -> datetime:
+    uptime = int(session.rows("SHOW GLOBAL STATUS LIKE 'Uptime'")[0][1])
+    return datetime.fromtimestamp(time.time() - uptime, UTC)
+
+
+def _made(file: Path) -> datetime | None:
+    """When a file was made, which no rewriting changes; None: its file system does not tell."""
+    command = ["stat", "-c", "%W", os.fspath(file)]  # Python does not tell it on Linux
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    told = done.stdout.strip()
+    return datetime.fromtimestamp(int(told), UTC) if told.isdigit() and int(told) else None

@@ -1,0 +1,310 @@
+"""Incremental backups of files: each brings the chain below it to its own moment, or nothing is restored."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from chom_pipelines.errors import (
+    BackupNotFoundError,
+    DamagedError,
+    KeyUnavailableError,
+    RepositoryError,
+    UnsupportedServerError,
+)
+from chom_pipelines.outcome import Outcome
+from chom_pipelines.physical.contents import FileContents
+from chom_pipelines.physical.files import PART
+from chom_pipelines.progress import unreported
+from chom_pipelines.proofs.verification import verify
+from chom_pipelines.repository.codecs import Codec
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.layout import Kind
+from chom_pipelines.repository.manifest import seal
+from chom_pipelines.repository.master_keys import KeyKind
+from chom_pipelines.repository.proof import Level, Subject
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines_tests.binlogs.archives import Archive, archived_server
+from chom_pipelines_tests.logical.taking import Backups, filled
+from chom_pipelines_tests.logical.test_restore_guide import followed
+from chom_pipelines_tests.physical.files_data import copying_options, restored, running, take_files
+from chom_pipelines_tests.places import path_of
+from chom_pipelines_tests.servers import PrivateServer, private_server
+
+KEYS = Keyring("", ()).generate("escrow", KeyKind.AES_256)
+WORK = (
+    (
+        "INSERT INTO shop.t (s) SELECT UUID() FROM shop.seq_1_to_5000",
+        "DELETE FROM shop.t WHERE id % 7 = 0",
+        "CREATE TABLE shop.made (id INT PRIMARY KEY AUTO_INCREMENT, s TEXT)",
+        "INSERT INTO shop.made (s) SELECT UUID() FROM shop.seq_1_to_300",
+        "INSERT INTO shop.plain SELECT seq FROM shop.seq_1_to_300",
+        "DROP TABLE shop.dropped",
+        "TRUNCATE shop.emptied",
+        "CREATE DATABASE further",
+        "CREATE TABLE further.f (id INT PRIMARY KEY)",
+    ),
+    (
+        "UPDATE shop.t SET s = CONCAT(s, 'x') WHERE id % 3 = 0",
+        "ALTER TABLE shop.made ADD COLUMN more INT DEFAULT 7, ADD KEY (more)",
+        "RENAME TABLE shop.renamed TO shop.named",
+        "CREATE TABLE shop.dropped (other INT PRIMARY KEY) ENGINE=MyISAM",
+        "INSERT INTO shop.dropped VALUES (3)",
+        "DROP TABLE shop.plain",
+        "ALTER TABLE shop.aria ADD COLUMN more INT",
+        "INSERT INTO shop.emptied VALUES (5)",
+        "DROP DATABASE further",
+        "CREATE VIEW shop.seen AS SELECT id FROM shop.t",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A backup, and what the server had then."""
+
+    entry: BackupEntry
+    sums: dict[str, object]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A server, and a chain of three backups of it."""
+
+    archive: Archive
+    links: tuple[Link, ...]
+
+    @property
+    def backups(self) -> Backups:
+        return self.archive.backups
+
+
+def sums(session: Session) -> dict[str, object]:
+    """What each table holds, by the server itself."""
+    asked = "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ('shop', 'further')"
+    names = [f"{database}.{name}" for database, name in session.rows(f"{asked} AND TABLE_TYPE = 'BASE TABLE'")]
+    return {name: session.rows(f"CHECKSUM TABLE {name}")[0][1] for name in names}
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with archived_server(Flavour.MARIADB) as server:
+        policy = Backups(Path()).policy.model_copy(update={"compression": Codec.ZSTD, "level": 1})
+        archive = Archive(server, Backups(tmp_path_factory.mktemp("chain"), KEYS, policy))
+        archive.work("CREATE TABLE shop.large (id INT PRIMARY KEY, data LONGBLOB)")
+        with server.connect() as session:
+            filled(session, "shop.large", 60, "n, REPEAT(SHA2(n, 512), 8192)")
+            for name in ("dropped", "emptied", "renamed"):
+                session.execute(f"CREATE TABLE shop.{name} (id INT PRIMARY KEY)")
+                session.execute(f"INSERT INTO shop.{name} VALUES (1), (2)")
+        archive.work("CREATE TABLE shop.plain (id INT) ENGINE=MyISAM", "CREATE TABLE shop.aria (id INT) ENGINE=Aria")
+        _settled(archive)
+        links = [link(archive, Kind.FULL)]
+        for statements in WORK:
+            archive.work(*statements)
+            links.append(link(archive, Kind.INCREMENTAL))
+        archive.work("INSERT INTO shop.t (s) VALUES ('behind all of them')")
+        archive.archive()
+        yield Scene(archive, tuple(links))
+
+
+def _settled(archive: Archive) -> None:
+    """Have the server write its pages: what it has not written counts as changed after any backup of now."""
+    with archive.server.connect() as session:
+        session.execute("SET GLOBAL innodb_max_dirty_pages_pct = 0")
+        session.execute("SET GLOBAL innodb_max_dirty_pages_pct_lwm = 0")
+        deadline = time.monotonic() + 60
+        while int(session.rows("SHOW GLOBAL STATUS LIKE 'Innodb_checkpoint_age'")[0][1]) > PART // 8:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+def link(archive: Archive, kind: Kind) -> Link:
+    entry = take_files(archive.backups, archive.server, kind=kind)
+    with archive.server.connect() as session:
+        return Link(entry, sums(session))
+
+
+def test_each_is_small_and_names_its_parent(scene: Scene) -> None:
+    full, *others = [scene.backups.manifest(each.entry) for each in scene.links]
+    assert full.raw_bytes > PART
+    assert (full.parent, full.physical.base, full.physical.from_lsn) == (None, None, 0)
+    for parent, manifest in zip((full, *others), others, strict=False):
+        assert (manifest.parent, manifest.physical.base) == (parent.id, parent.fingerprint)
+        assert manifest.physical.from_lsn == parent.physical.to_lsn
+        assert manifest.raw_bytes < PART
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_each_restores_what_the_server_had_then(scene: Scene, tmp_path: Path, which: int) -> None:
+    chosen = scene.links[which]
+    found = restored(scene.backups, chosen.entry, tmp_path / "data")
+    assert found.tables == len(chosen.sums)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    with running(tmp_path / "data") as copy:
+        assert sums(copy) == chosen.sums
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_a_proof_is_of_the_whole_chain(scene: Scene, which: int) -> None:
+    manifests = [scene.backups.manifest(each.entry) for each in scene.links[: which + 1]]
+    proof = verify(scene.links[which].entry, Level.FULL, KEYS, unreported, threads=2)
+    assert (proof.outcome, proof.reason) == (Outcome.PASSED, "")
+    assert proof.count(Subject.OBJECTS) == sum(len(each.objects) for each in manifests)
+    assert proof.count(Subject.FILES) == sum(each.physical.files for each in manifests)
+
+
+def test_the_guides_restore_it_with_stock_tools(scene: Scene, tmp_path: Path) -> None:
+    for each in scene.links:
+        done = followed(each.entry, "", tmp_path, KEYS)
+        assert done.returncode == 0, done.stderr
+    with running(tmp_path / "decoded" / "data") as copy:
+        assert sums(copy) == scene.links[2].sums
+
+
+@pytest.fixture
+def copied(scene: Scene, tmp_path: Path) -> Scene:
+    """The same in another repository, for who spoils it."""
+    backups = Backups(tmp_path / "copy", KEYS, scene.backups.policy)
+    shutil.copytree(scene.backups.directory, backups.directory)
+    entries = {entry.id: entry for entry in backups.entries()}
+    links = tuple(Link(entries[each.entry.id], each.sums) for each in scene.links)
+    return Scene(Archive(scene.archive.server, backups), links)
+
+
+def lose(scene: Scene) -> None:
+    shutil.rmtree(path_of(scene.links[1].entry))
+
+
+def lose_a_part(scene: Scene) -> None:
+    min((path_of(scene.links[0].entry) / "data").iterdir()).unlink()
+
+
+def flip(scene: Scene) -> None:
+    part = min((path_of(scene.links[1].entry) / "data").iterdir())
+    data = bytearray(part.read_bytes())
+    data[len(data) // 2] ^= 1
+    part.write_bytes(data)
+
+
+def edit(scene: Scene) -> None:
+    path = path_of(scene.links[1].entry) / "manifest.json"
+    path.write_bytes(path.read_bytes().replace(b'"tables": ', b'"tables": 1'))
+
+
+def take_another(scene: Scene) -> None:
+    """As who has the key of that backup alone: it is sealed again, with objects that were made anew."""
+    contents = FileContents.of(scene.links[1].entry, KEYS)
+    first, *others = contents.manifest.objects
+    changed = (type(first)(**{**vars(first), "sha256": "0" * 64}), *others)
+    manifest = contents.manifest.model_copy(update={"objects": changed})
+    assert contents.key
+    (path_of(scene.links[1].entry) / "manifest.json").write_bytes(seal(manifest, contents.key.mac))
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (lose, "its parent {1} is not there"),
+        (lose_a_part, "{0}/data/part.00000.zst.enc"),
+        (flip, "{1}/data/part.00000.zst.enc"),
+        (edit, "{1}: the manifest"),
+        (take_another, "{1} is not the backup after which it was taken"),
+    ],
+)
+def test_a_link_that_is_missing_or_altered_is_named(
+    copied: Scene, tmp_path: Path, damage: Callable[[Scene], None], named: str
+) -> None:
+    damage(copied)
+    said = named.format(*(each.entry.id for each in copied.links))
+    with pytest.raises(DamagedError) as caught:
+        restored(copied.backups, copied.links[2].entry, tmp_path / "restored" / "data")
+    assert said in caught.value.what
+    assert not list((tmp_path / "restored").glob("*"))
+    proof = verify(copied.links[2].entry, Level.BASIC, KEYS, unreported, threads=2)
+    assert proof.outcome is Outcome.FAILED
+    assert said in proof.reason
+    assert copied.links[2].entry.id not in {full.id for full in copied.archive.recoverable().fulls}
+    if damage not in {lose_a_part, flip}:  # objects are looked at by who reads them
+        assert said in str(copied.links[2].entry.problem(KEYS))
+    with pytest.raises((DamagedError, UnsupportedServerError)):
+        take_files(copied.backups, copied.archive.server, kind=Kind.INCREMENTAL)
+
+
+def test_without_its_key_nothing_is_taken_after_it(copied: Scene) -> None:
+    others = Backups(copied.backups.directory, Keyring("", ()).generate("other", KeyKind.AES_256))
+    with pytest.raises(KeyUnavailableError, match="escrow"):
+        take_files(others, copied.archive.server, kind=Kind.INCREMENTAL)
+
+
+def test_what_others_build_on_is_not_deleted(copied: Scene) -> None:
+    stream = copied.backups.repository.stream(copied.links[0].entry.server)
+    for each in copied.links[:2]:
+        with pytest.raises(RepositoryError, match=f"builds on {each.entry.id}"):
+            stream.remove(each.entry)
+    for each in reversed(copied.links):
+        stream.remove(each.entry)
+    assert copied.backups.entries() == []
+
+
+def test_a_chain_does_not_go_on_with_another_server(copied: Scene, mariadb: PrivateServer) -> None:
+    mariadb.fresh_database()
+    with pytest.raises(UnsupportedServerError, match="is not known to be the server of incremental_"):
+        take_files(copied.backups, mariadb, kind=Kind.INCREMENTAL)
+    assert len(copied.backups.entries()) == len(copied.links)
+
+
+def test_without_a_physical_backup_there_is_no_incremental_one(mariadb: PrivateServer, backups: Backups) -> None:
+    backups.take(mariadb, mariadb.fresh_database())
+    with pytest.raises(BackupNotFoundError, match="has no physical backup"):
+        take_files(backups, mariadb, kind=Kind.INCREMENTAL)
+
+
+def test_mysql_has_none(backups: Backups) -> None:
+    with (
+        private_server(Flavour.MYSQL, copying_options(Flavour.MYSQL)) as server,
+        pytest.raises(UnsupportedServerError, match="CLONE has no incremental backups"),
+    ):
+        take_files(backups, server, kind=Kind.INCREMENTAL)
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["restarted", "replaced"])
+def test_a_restarted_server_goes_on_and_one_whose_files_were_restored_does_not(
+    backups: Backups, tmp_path: Path, *, replaced: bool
+) -> None:
+    """Its binary log was kept, elsewhere: nothing but the files tells."""
+    logs, data = tmp_path / "logs", tmp_path / "data"
+    logs.mkdir()
+    options = (f"--log-bin={logs}/mysql-bin",)
+    with private_server(Flavour.MARIADB) as server:
+        restored(backups, take_files(Backups(tmp_path), server), data)
+    with private_server(Flavour.MARIADB, options, data) as server:
+        with server.connect() as session:
+            session.execute("CREATE DATABASE shop")
+            session.execute("CREATE TABLE shop.t (id INT PRIMARY KEY, s TEXT)")
+        full = take_files(backups, server)
+        with server.connect() as session:
+            filled(session, "shop.t", 1000, "n, SHA2(n, 512)")
+        take_files(backups, server, kind=Kind.INCREMENTAL)
+    if replaced:
+        shutil.rmtree(data)
+        restored(backups, full, data)
+    with private_server(Flavour.MARIADB, options, data) as server:
+        with server.connect() as session:
+            session.execute("REPLACE INTO shop.t SELECT seq, REPEAT('other', 100) FROM shop.seq_1_to_5000")
+            wanted = session.rows("CHECKSUM TABLE shop.t")
+        if replaced:
+            with pytest.raises(UnsupportedServerError, match="its files may have been replaced"):
+                take_files(backups, server, kind=Kind.INCREMENTAL)
+            return
+        entry = take_files(backups, server, kind=Kind.INCREMENTAL)
+    restored(backups, entry, tmp_path / "copy")
+    with running(tmp_path / "copy") as copy:
+        assert copy.rows("CHECKSUM TABLE shop.t") == wanted
