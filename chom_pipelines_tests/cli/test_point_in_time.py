@@ -530,12 +530,17 @@ def test_nothing_found_is_said_and_is_exit_code_1(emptied: Setting, capsys: pyte
     assert "is before --from" in capsys.readouterr().err
 
 
-def test_what_would_not_be_believed_is_not_archived(on_mariadb: Setting, capsys: pytest.CaptureFixture[str]) -> None:
-    assert on_mariadb.chom("backup", "--type", "incremental", "--no-encrypt") == 2
-    assert "set encrypt: false for the server" in capsys.readouterr().err
+@pytest.mark.parametrize("kind", ["full", "incremental"])
+def test_what_would_not_be_believed_is_not_taken(
+    on_mariadb: Setting, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    assert on_mariadb.chom("backup", "--type", kind, "--no-encrypt") == 2
+    said = capsys.readouterr().err
+    assert "nobody would believe" in said
+    assert "set encrypt: false for the server" in said
     assert not (on_mariadb.folder / "repository").exists()
     on_mariadb.write(backup={"encrypt": False})
-    assert on_mariadb.chom("backup", "--type", "incremental") == 0
+    assert on_mariadb.chom("backup", "--type", kind) == 0
 
 
 def test_a_printed_command_names_the_server_that_was_named(
