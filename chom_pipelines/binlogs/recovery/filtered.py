@@ -15,6 +15,7 @@ from chom_pipelines.binlogs.format.query_tables import Name
 from chom_pipelines.binlogs.format.statements import Does, Statement
 from chom_pipelines.binlogs.recovery.preparing import Recovery
 from chom_pipelines.errors import RestoreRefusedError
+from chom_pipelines.logical.table_lines import ForeignKey
 from chom_pipelines.repository.manifest import SourceServer
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import SYSTEM_DATABASES
@@ -40,6 +41,12 @@ def any_case(source: SourceServer) -> bool:
     return source.variables.get("lower_case_table_names", "0") != "0"
 
 
+def read_keys(session: Session) -> Iterator[ForeignKey]:
+    """The foreign keys of a server by which it changes rows."""
+    for database, table, name, parent, referenced in session.rows(_KEYS):
+        yield ForeignKey((str(database), str(table)), str(name), (str(parent), str(referenced)), changes=True)
+
+
 @dataclass(frozen=True)
 class Filtered:
     """A replay onto a backup that has these databases alone; None: all that the server had, and nothing is left out."""
@@ -47,6 +54,8 @@ class Filtered:
     databases: tuple[str, ...] | None
     recovery: Recovery
     source: SourceServer
+    left_out: frozenset[Name] = frozenset()
+    """Tables of these databases that are not wanted, and are left out as well."""
 
     def refuse(self) -> None:
         """Raise RestoreRefusedError where the log has a statement that takes a table which the backup does not have."""
@@ -65,7 +74,8 @@ class Filtered:
         """What the log says that may be lost: the errors that a restore ends with, unless losses are accepted."""
         for each, statement in self.recovery.notes.crossing:
             for parent in statement.leads_to:
-                if self._is_replayed(statement) and self._loses_by(parent[0]):
+                is_wanted = self._is_replayed(statement) and statement.tables[0] not in self.left_out
+                if is_wanted and self._loses_by(parent[0]):
                     yield _by_key(f"a foreign key of {'.'.join(statement.tables[0])}, made at {each.label},", parent)
         for name, each in self.recovery.notes.textual.items():
             if name.lower() not in SYSTEM_DATABASES and not self._has(name):  # the server's own have no triggers
@@ -76,11 +86,12 @@ class Filtered:
                 yield RestoreRefusedError(what, f"log with binlog_format = ROW, or back up all databases; {_ACCEPT}")
                 return
 
-    def lost_by_keys(self, session: Session) -> Iterator[RestoreRefusedError]:
-        """The same of foreign keys that the private server has now."""
-        for database, table, key, parent, name in session.rows(_KEYS) if self.recovery.files else ():
-            if self._has(database) and self._loses_by(parent):
-                yield _by_key(f"the foreign key {key} of {database}.{table}", (parent, name))
+    def lost_by_keys(self, keys: Iterable[ForeignKey]) -> Iterator[RestoreRefusedError]:
+        """The same of foreign keys that the backup has, or the private server now."""
+        for key in keys if self.recovery.files else ():
+            is_wanted = self._has(key.table[0]) and key.table not in self.left_out
+            if key.changes and is_wanted and self._loses_by(key.parent[0]):
+                yield _by_key(f"the foreign key {key.name} of {'.'.join(key.table)}", key.parent)
 
     @contextmanager
     def strangers(self, session: Session) -> Iterator[None]:
