@@ -159,7 +159,8 @@ def restore_into_directory(
 ) -> RestoreResult:
     """Make a data directory that holds the backup, ready for a server of the installed version.
 
-    It appears under its name when it is complete and its server was shut down in order; root connects by socket only.
+    It appears under its name when it is complete and its server was shut down in order. Unless accounts are
+    restored, root@localhost is the only one, without a password.
     Raises RestoreRefusedError where something is there that may not be replaced, with nothing begun; and what
     restore_into_server and the scratch server raise.
     """

@@ -166,9 +166,9 @@ def test_what_chosen_tables_lead_to_and_is_not_restored_is_named(server: Private
         session.execute("CREATE TABLE log_lines (note TEXT, orders INT)")
         session.execute("CREATE TABLE note (id INT)")
         session.execute(
-            "CREATE TABLE orders (id INT PRIMARY KEY, u INT, note TEXT, "
+            "CREATE TABLE orders (id INT PRIMARY KEY, u INT, before_it INT, note TEXT, "
             "CONSTRAINT of_user FOREIGN KEY (u) REFERENCES users (id), "
-            "CONSTRAINT of_order FOREIGN KEY (id) REFERENCES orders (id))"
+            "CONSTRAINT of_order FOREIGN KEY (before_it) REFERENCES orders (id))"
         )
         session.execute(
             f"CREATE TRIGGER {database}.t_o AFTER INSERT ON {database}.orders FOR EACH ROW "
