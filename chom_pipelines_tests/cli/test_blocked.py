@@ -46,6 +46,7 @@ def test_an_open_gap_fails_each_later_archive_until_a_full_backup_ends_it(
         monkeypatch.setenv(PASSWORD, server.backup.password)
         made, source = setting(tmp_path, server), Archive(server, Backups(tmp_path))
         assert made.chom("backup", "--verification", "none") == 0
+        source.work()
         time.sleep(2.5)  # what is archived is sure up to a second before its end: that has to be after the backup
         assert made.chom("backup", "--type", "incremental") == 0
         lost = source.files()[-1]
