@@ -41,7 +41,7 @@ def limit(server: Server) -> timedelta:
 def _exposed(found: Recoverable, server: Server, now: datetime) -> Verdict:
     exposure, latest = found.windows.exposure(now), found.windows.latest
     if exposure is None or latest is None:
-        return Verdict(Outcome.FAILED, f"nothing of {server.name} can be restored: there is no full backup")
+        return Verdict(Outcome.FAILED, f"nothing of {server.name} can be restored: {found.why_no_full}")
     allowed = _minutes(limit(server))
     details: Details = {"minutes": _minutes(exposure), "limit": allowed}
     said = f"the newest moment that can be restored is {latest:%Y-%m-%d %H:%M:%S} UTC"
@@ -98,6 +98,8 @@ def _doubtful(found: Recoverable, server: Server, unlogged: Sequence[Unlogged], 
         return Verdict(Outcome.NOT_VERIFIED, "no binary log that follows a full backup is archived", details)
     if unlogged:
         return Verdict(Outcome.NOT_VERIFIED, unlogged[-1].said, details, tuple(each.line for each in unlogged))
+    if led_out := max(found.fulls, key=lambda full: full.as_of).leading_out:
+        return Verdict(Outcome.NOT_VERIFIED, f"{led_out[-1]}: a replay onto it may be refused", details, led_out)
     if found.settings_unknown:
         what = f"with which settings the server wrote {found.settings_unknown} of the segments is not known"
         return Verdict(Outcome.NOT_VERIFIED, f"{what}; take a full backup", details)

@@ -63,6 +63,7 @@ def take_and_prove(
     with nothing listed. What goes wrong afterwards takes no backup away: it is in the result.
     """
     refuse_unbuilt(kind, policy)
+    _refuse_plain(server, policy, "a backup")
     keyring = keyring_of(inventory.repository, policy) if policy.encrypt else None
     repository = repository_of(inventory.repository)
     repository.create()
@@ -87,14 +88,22 @@ def archive_binary_log(
     Raises ConfigurationError for what this version cannot do; else what `archive` raises.
     """
     refuse_unbuilt(Kind.FULL, policy)
-    if server.backup.encrypt and not policy.encrypt:
-        what = f"{server.name} is encrypted by chom.yaml: nobody would believe a piece of its binary log that is not"
-        remedy = "leave --no-encrypt and ENCRYPT_BACKUP out; or set encrypt: false for the server in chom.yaml"
-        raise ConfigurationError(what, remedy)
+    _refuse_plain(server, policy, "a piece of its binary log")
     keyring = keyring_of(inventory.repository, policy)  # what was encrypted before is continued in any case
     repository = repository_of(inventory.repository)
     repository.create()
     return archive(LogArchive(server, policy, repository, keyring), report, close=close)
+
+
+def _refuse_plain(server: Server, policy: BackupPolicy, one: str) -> None:
+    """Raise ConfigurationError where no restore or verification would believe what would be taken."""
+    if server.backup.encrypt and not policy.encrypt:
+        what = f"{server.name} is encrypted by chom.yaml: nobody would believe {one} that is not"
+        remedy = (
+            "leave --no-encrypt, ENCRYPT_BACKUP and encrypt: false in a run out; or set encrypt: false for the server "
+            "in chom.yaml"
+        )
+        raise ConfigurationError(what, remedy)
 
 
 def _proof(entry: BackupEntry, policy: BackupPolicy, keyring: Keyring | None, report: Report) -> Proof:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.format.gtids import covers
-from chom_pipelines.binlogs.recovery.recoverable import recoverable
+from chom_pipelines.binlogs.recovery.choosing import end_of
+from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
+from chom_pipelines.binlogs.recovery.targets import BeforePlace
 from chom_pipelines.binlogs.recovery.windows import following, replayed, run_of
 from chom_pipelines.cli import output
-from chom_pipelines.errors import RepositoryError
+from chom_pipelines.errors import RepositoryError, RestoreRefusedError
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.repository import Repository
@@ -33,4 +36,14 @@ def _archived_beyond(repository: Repository, entry: BackupEntry, keyring: Keyrin
     if held and last.after and covers(full.flavour, held, last.after):
         return ""
     end = f"{last.file}:{last.end}, {output.utc_text(last.as_of)}"
-    return f"the archive goes further than this backup, up to {end}: --at latest restores that as well"
+    return f"the archive goes further than this backup, up to {end}: {_option(found, last)} restores that as well"
+
+
+def _option(found: Recoverable, last: Segment) -> str:
+    """How to restore up to the end of that segment: `latest` is refused where something behind it cannot be."""
+    try:
+        end_of(found)
+    except RestoreRefusedError:
+        is_newest = found.newest is not None and found.newest.name == last.history
+        return f"--before '{BeforePlace(last.file, last.end, '' if is_newest else last.history)}'"
+    return "--at latest"

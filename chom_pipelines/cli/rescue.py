@@ -83,7 +83,7 @@ def rescue(
         ):
             for warning in ready.warnings:
                 typer.echo(f"warning: {warning}", err=True)
-            recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=report)
+            recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=report, tables=request.tables)
             threads = chosen.backup.threads
             recovered, result = recover_into_server(ready, endpoint, recoverer, lambda _: request, threads=threads)
         moment = ready.recovery.target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,11 @@ def restore_to_point_in_time(repository: Repository, keyring: Keyring | None, as
         wanted = asked.request(ready.start.manifest)
         refuse_unknown_tables(ready, wanted.tables)
         recoverer = ready.recoverer(
-            asked.route, accounts=wanted.accounts, report=report, accept_losses=wanted.accept_losses
+            asked.route,
+            accounts=wanted.accounts,
+            report=report,
+            accept_losses=wanted.accept_losses,
+            tables=wanted.tables,
         )
         recoverer.refuse_unfit()
         if not asked.json:
@@ -111,11 +115,11 @@ def _print_plan(
             entry,
             opening,
             asked.target,
-            asked.request(entry.manifest(opening)),
+            replace(asked.request(entry.manifest(opening)), called=ready.called),
             json=asked.json,
             warnings=ready.warnings,
             more={**_as_json(asked, ready), "operations_by": "recovery" if undefined else "backup"},
-            of=Planned(f"{entry.server} as of {ready.recovery.target}", repository.find(entry.server, full), keyring),
+            of=Planned(ready.called, repository.find(entry.server, full), keyring),
         )
 
 

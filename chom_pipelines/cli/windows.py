@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -73,10 +73,8 @@ def _print(found: Recoverable, server: Server, now: datetime) -> None:
             typer.echo(f"    has {output.amount(others, 'more full backup')}")
         typer.echo(f"    {_proved(interval)}")
         typer.echo(f"    {_drilled(interval)}")
-        for full in (each for each in interval.fulls if each.prepared):
-            typer.secho(f"    {_stops(full)}", fg="magenta")
-        for doubt in interval.uncertain:
-            typer.secho(f"    {doubt.line}; --before and --gtid are exact", fg="magenta")
+        for doubt in _doubts(interval):
+            typer.secho(f"    {doubt}", fg="magenta")
     for gap in found.windows.gaps:
         mended = "" if gap in found.open_gaps else ", and a full backup was taken after it"
         where = f"gap from {gap.after.reaches:{_MOMENT}} to {gap.before.opened:{_MOMENT}}{mended}: {gap.why}"
@@ -93,6 +91,13 @@ def _print(found: Recoverable, server: Server, now: datetime) -> None:
     exposure = found.windows.exposure(now)
     stake = "everything" if exposure is None else f"the last {output.duration(exposure.total_seconds())}"
     typer.echo(f"  at stake now: {stake}")
+
+
+def _doubts(interval: Interval) -> Iterator[str]:
+    """What of it may not be restored."""
+    yield from (_stops(full) for full in interval.fulls if full.prepared)
+    yield from dict.fromkeys(line for full in interval.fulls for line in full.leading_out)
+    yield from (f"{doubt.line}; --before and --gtid are exact" for doubt in interval.uncertain)
 
 
 def _range(run: Run) -> str:
@@ -183,4 +188,5 @@ def _full_json(full: Full) -> dict[str, Any]:
         "outcome": full.proof.value,
         "proved": full.proved,
         "prepared": full.prepared,
+        "leading_out": full.leading_out,
     }

@@ -28,6 +28,7 @@ from chom_pipelines.logical.schema_files import LOAD_FILE, definition_files, loa
 from chom_pipelines.logical.shown import ShownDefinitions
 from chom_pipelines.logical.snapshot import BEGIN, NO_SQL_MODE, POSITION, STATEMENTS, definitions_locked, frozen
 from chom_pipelines.logical.source import source_of
+from chom_pipelines.logical.table_lines import foreign_keys, leading_out
 from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.logical.uncovered import uncovered
 from chom_pipelines.logical.work import Work
@@ -120,6 +121,8 @@ class _Run:
         self.warnings += [*_warnings(definitions, tables, work.result()), *uncovered(self.session, self.facts)]
         self.warnings += [f"a restore was cut off, or is at work, in {each}" for each in catalog.unfinished()]
         self.warnings += filter(None, (moment.replication.warning, moment.prepared.warning))
+        led_out = [each.line_out for each in leading_out(foreign_keys(definitions), catalog.databases)]
+        self.warnings += led_out
         manifest = Manifest(
             tool=f"chom_pipelines {__version__}",
             id=self.draft.id,
@@ -145,6 +148,7 @@ class _Run:
                 non_transactional=_not_covered(tables),
                 sequences=tuple(counters.values()),
                 prepared=moment.prepared.ids,
+                leading_out=tuple(led_out),
             ),
             objects=tuple(sorted(objects, key=lambda stored: stored.path)),
             warnings=tuple(self.warnings),

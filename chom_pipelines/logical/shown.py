@@ -16,7 +16,8 @@ from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.identifiers import literal, qualified, quote
 
 _AGAIN = "run again when no migration is running"
-_VIEW_INVALID = 1356
+_VIEW_INVALID = frozenset({1356, 1449})
+"""It names what is not there, also its DEFINER: without that no view can be read, nor is it shown as it is."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class ShownDefinitions:
     def _view(self, database: str, name: str) -> Definition:
         # with the database in use, the server leaves its name out: the view can then be restored under another name
         _, statement, client, collation = self._shown(f"SHOW CREATE VIEW {quote(name)}")
-        invalid = any(number == _VIEW_INVALID for _, number, _ in self.session.warnings())
+        invalid = any(number in _VIEW_INVALID for _, number, _ in self.session.warnings())
         context = Context(None, _text(client), _text(collation))
         return Definition(INVALID_VIEW if invalid else "view", database, name, _bytes(statement), context)
 

@@ -24,6 +24,7 @@ from chom_pipelines.progress import Report
 from chom_pipelines.proofs.sequences import used_again
 from chom_pipelines.repository.proof import Comparison, Means, Subject
 from chom_pipelines.restores.comparison import difference, read_back
+from chom_pipelines.restores.definers import definers, stand_ins
 from chom_pipelines.restores.likeness import birth_options, zones_of
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import restore_contents
@@ -61,7 +62,7 @@ def restore_and_compare(contents: Contents, threads: int, report: Report) -> Res
         options=birth_options(manifest),
         zones=zones_of(manifest.source),
     )
-    with serving as server:
+    with serving as server, stand_ins(server, definers(contents.definitions())):
         result.phases["start"] = time.monotonic() - began
         result.scratch, result.version_differs = server.facts.label, server.differs
         try:

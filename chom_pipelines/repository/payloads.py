@@ -120,6 +120,9 @@ class LogicalPayload(BaseModel):
     prepared: tuple[str, ...] | None = Field(
         default=None, description="ids of XA transactions that were prepared, and so are not here; None: not known"
     )
+    leading_out: tuple[str, ...] = Field(
+        default=(), description="sentences: foreign keys that lead to databases which are not here"
+    )
 
     @property
     def rows(self) -> int:

@@ -11,6 +11,8 @@ from chom_pipelines.restores.plan import RestorePlan
 from chom_pipelines.restores.standing import Standing
 from chom_pipelines.server.identifiers import literal, qualified
 
+_LONGEST = 64
+
 
 def _made(plan: RestorePlan, standing: Standing, database: str) -> list[str]:
     """What is not there before: tables and sequences."""
@@ -31,10 +33,11 @@ def marks(plan: RestorePlan, standing: Standing, now: datetime) -> Iterator[Oper
             continue
         there = standing.databases.get(database)
         marker = qualified(database, RESTORE_MARKER)
-        rows = ", ".join(f"({literal(name)}, {literal(plan.backup)}, '{now:%Y-%m-%d %H:%M:%S}')" for name in names)
+        backup = literal(plan.backup[:_LONGEST])
+        rows = ", ".join(f"({literal(name)}, {backup}, '{now:%Y-%m-%d %H:%M:%S}')" for name in names)
         create = (
             f"CREATE TABLE {marker} (name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, "
-            "backup VARCHAR(64) NOT NULL, since DATETIME NOT NULL)"
+            f"backup VARCHAR({_LONGEST}) NOT NULL, since DATETIME NOT NULL)"
         )
         stands = there is not None and RESTORE_MARKER in there.objects
         again = [name for name in names if there and (plan.whole or name in there.unfinished)]

@@ -45,6 +45,7 @@ from collections.abc import Iterator
 from chom_pipelines.logical.definitions import INVALID_VIEW
 from chom_pipelines.logical.tables import RESTORE_MARKER
 from chom_pipelines.restores.authority import Authority
+from chom_pipelines.restores.definers import definer_of
 from chom_pipelines.restores.operations import Action, Operation, Operations
 from chom_pipelines.restores.plan import PlannedTable
 from chom_pipelines.restores.renaming import qualifiers, view_in
@@ -76,9 +77,6 @@ _ON_ITS_DATABASE: dict[tuple[Action, str], tuple[str, ...]] = {
 _MERGES = "mrg_myisam"
 _LITERAL = re.compile(r"(?P<name>`(?:[^`]|``)*`)|'(?:[^'\\]|\\.|'')*'", re.DOTALL)
 _NAME = r"`((?:[^`]|``)*)`"
-_QUOTED = r"(?:`(?:[^`]|``)*`|\"(?:[^\"]|\"\")*\")"
-_DEFINER = re.compile(rf"CREATE [^`\"']*?\bDEFINER ?= ?({_QUOTED})(?:@({_QUOTED}))?")
-"""In the quotes of the program's own sql_mode."""
 _REFERENCES = re.compile(rf" REFERENCES {_NAME}(?:\.{_NAME})?")
 _CALL = re.compile(rf"{_NAME}\.{_NAME}(?=\()")
 _QUALIFIER = re.compile(rf"{_NAME}\.")
@@ -210,16 +208,11 @@ def _of_system_user(definer: str | None, operation: Operation, authority: Author
 
 
 def _definer(operation: Operation) -> str | None:
-    found = _DEFINER.match(_text(operation.statements[-1]))
+    found = definer_of(operation.statements[-1])
     if found is None:
         return None
-    user, host = found.groups()
-    return _bare(user) if host is None else f"{_bare(user)}@{_bare(host)}"
-
-
-def _bare(quoted: str) -> str:
-    mark = quoted[0]
-    return quoted[1:-1].replace(mark * 2, mark)
+    user, host = found
+    return user if host is None else f"{user}@{host}"
 
 
 def _text(statement: bytes) -> str:

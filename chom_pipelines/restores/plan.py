@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, replace
 
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition, encoding_of, without_places
+from chom_pipelines.logical.table_lines import foreign_keys
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Table
 from chom_pipelines.restores.renaming import (
     disabled,
     in_databases,
     names_database,
+    names_table,
     qualifiers,
     trigger_in,
     untied,
@@ -28,6 +30,8 @@ from chom_pipelines.server.identifiers import qualified, quote
 _VIEWS = frozenset({"view", INVALID_VIEW})
 _PROGRAMS = frozenset({"procedure", "function", "package", "package body", "trigger", "event"}) | _VIEWS
 _LONGEST_NAME = 64
+_NO_DATABASE = "no database "
+"""Whose names end with no blank."""
 _ACCOUNTS = frozenset({"role", "account", "grant"})
 
 
@@ -37,6 +41,7 @@ class RestoreRequest:
 
     `rename` maps a database of the backup to its name on the target; `tables` are `database.table` as in the backup,
     None means everything; `threads` 0 means one per core; `despite_failed_proof` restores what is known to be damaged;
+    `called` is what people call the backup, instead of its id;
     with `accept_losses`, what the target cannot store as it was is a warning and not the end; with `compare`, rows are
     read back and compared with what was dumped, before triggers and events are there; without `defer_keys`, tables have
     all of their keys from the start, which takes longer: for who measures that.
@@ -51,6 +56,7 @@ class RestoreRequest:
     accept_losses: bool = False
     compare: bool = False
     defer_keys: bool = True
+    called: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,7 @@ class RestorePlan:
     """Everything in the order in which it is made, under the names that it gets."""
 
     backup: str
+    """What people call it."""
     whole: bool
     """The databases, not only some of their tables."""
     replace: bool
@@ -111,7 +118,7 @@ def planned(manifest: Manifest, definitions: Sequence[Definition], request: Rest
         and (not request.rename or each.database in request.rename)
     ]
     return RestorePlan(
-        backup=manifest.id,
+        backup=request.called or manifest.id,
         whole=whole,
         replace=request.replace,
         databases={
@@ -133,6 +140,7 @@ def planned(manifest: Manifest, definitions: Sequence[Definition], request: Rest
         warnings=(
             *_displaced(tables),
             *_ties(tables, [left for _, left in cut_loose], request),
+            *(() if whole else _not_restored(definitions, chosen, request)),
             *_warnings(programs, manifest, request),
         ),
     )
@@ -208,6 +216,32 @@ def _ties(tables: Sequence[Definition], left: Sequence[list[str]], request: Rest
             yield f"{table.label} still names databases that stay as they are: {', '.join(sorted(others))}"
 
 
+def _not_restored(
+    definitions: Sequence[Definition], chosen: set[tuple[str, str]], request: RestoreRequest
+) -> Iterator[str]:
+    """Where foreign keys and triggers of single tables lead to others of the backup, which are not restored."""
+    there = {_key(each) for each in definitions if each.kind == "table"} - chosen
+    for key in foreign_keys(each for each in definitions if each.kind == "table" and _key(each) in chosen):
+        if key.parent in there and (not request.rename or key.parent[0] in request.rename):
+            table, parent = (_label(request, *each) for each in (key.table, key.parent))
+            yield (
+                f"{table} has the foreign key {key.name} to {parent}, which is not restored with it: "
+                "a row is refused unless what it leads to is there"
+            )
+    for each in definitions:
+        if each.kind == "trigger" and (each.database, each.parent) in chosen:
+            body = _body(each, request)
+            named = sorted(other for other in there if names_table(body, other, each.database))
+            if named:
+                others = ", ".join(_label(request, *other) for other in named)
+                yield f"trigger {_label(request, each.database, each.name)} names {others}, not restored with it"
+
+
+def _label(request: RestoreRequest, database: str, name: str) -> str:
+    """What is called so on the target."""
+    return f"{request.rename.get(database, database)}.{name}"
+
+
 def _moved(definition: Definition, request: RestoreRequest) -> Definition:
     new = request.rename.get(definition.database, definition.database)
     statement = definition.statement
@@ -218,6 +252,12 @@ def _moved(definition: Definition, request: RestoreRequest) -> Definition:
     elif definition.kind == "trigger" and definition.database in request.rename:
         statement = _trigger(definition, new)
     return replace(definition, database=new, statement=statement)
+
+
+def _body(program: Definition, request: RestoreRequest) -> bytes:
+    """What of it no restore writes anew: not the head of a trigger, which may name any database."""
+    is_trigger = program.kind == "trigger" and program.database in request.rename
+    return _trigger(program, _NO_DATABASE) if is_trigger else program.statement
 
 
 def _trigger(trigger: Definition, database: str) -> bytes:
@@ -234,8 +274,8 @@ def _warnings(programs: list[Definition], manifest: Manifest, request: RestoreRe
     found = [
         f"{each.label} names the database {old} itself, and still does under its new name"
         for each in programs
-        for old in request.rename
-        if each.kind not in _VIEWS and names_database(_moved(each, request).statement, old)
+        for old, new in request.rename.items()
+        if old != new and each.kind not in _VIEWS and names_database(_body(each, request), old)
     ]
     events = [
         each.label

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from chom_pipelines.restores.table_sql import FOREIGN_KEY, table_lines
+from chom_pipelines.logical.table_lines import FOREIGN_KEY, table_lines
 from chom_pipelines.server.identifiers import quote
 
 _TOKEN = re.compile(
@@ -80,6 +80,20 @@ def names_database(statement: bytes, database: str) -> bool:
     """True where a stored program qualifies a name with this database, quoted or not."""
     names = {quote(database).encode(), database.encode()}
     return any(found["dot"] and found["name"] in names for found in _TOKEN.finditer(statement))
+
+
+def names_table(statement: bytes, table: tuple[str, str], database: str) -> bool:
+    """True where a stored program of `database` has a name that may be this table's: alone, or behind its database.
+
+    A variable or a column may be called like it.
+    """
+    of, name = ({quote(each).encode(), each.encode()} for each in table)
+    qualifier = b""
+    for found in _TOKEN.finditer(statement):
+        if found["name"] in name and (qualifier in of or (not qualifier and table[0] == database)):
+            return True
+        qualifier = found["name"] if found["dot"] else b""
+    return False
 
 
 def qualifiers(statement: bytes) -> set[str]:

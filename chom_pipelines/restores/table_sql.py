@@ -1,7 +1,6 @@
 """A table's definition in two: what has to be there before the data, and what is built faster after it. Pure.
 
-Works on the server's own SHOW CREATE TABLE, which puts every column, key and constraint on a line of its own; a line
-break in a name is inside its quotes.
+Works on the lines of the server's own SHOW CREATE TABLE.
 """
 
 from __future__ import annotations
@@ -9,11 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from chom_pipelines.logical.table_lines import FOREIGN_KEY, table_lines
+
 _KEY = re.compile(rb"  (?:UNIQUE KEY|KEY|SPATIAL KEY|FULLTEXT KEY) ")
-FOREIGN_KEY = re.compile(rb"  CONSTRAINT `((?:[^`]|``)+)` FOREIGN KEY ")
-"""The line of a foreign key; its group is the name, quotes doubled."""
 _COUNTED = re.compile(rb"  (`(?:[^`]|``)+`) .*\bAUTO_INCREMENT\b")
-_LINE = re.compile(rb"(?:[^`'\n]+|`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*')+", re.DOTALL)
 _STRINGS = re.compile(rb"(?P<name>`(?:[^`]|``)*`)|'(?:[^'\\]|\\.|'')*'", re.DOTALL)
 _READ_BEFORE_INSERT = (b"USING HASH", b"WITHOUT OVERLAPS")
 """Constraints that MariaDB checks itself, by a read before each insert, which locks the gap that it finds."""
@@ -45,30 +43,6 @@ class SplitTable:
     def constraints(self, table: str) -> list[bytes]:
         """The statement that adds the foreign keys, if there are any."""
         return [_alter(table, self.foreign_keys)] if self.foreign_keys else []
-
-
-@dataclass(frozen=True)
-class TableLines:
-    """SHOW CREATE TABLE by its lines: what is before the columns, each of those and of the keys, and what is after."""
-
-    head: bytes
-    items: list[bytes]
-    tail: bytes
-
-    def joined(self, items: list[bytes]) -> bytes:
-        """The statement with these items."""
-        return b"\n".join([self.head, b",\n".join(items), self.tail])
-
-
-def table_lines(statement: bytes) -> TableLines | None:
-    """Take a table's definition apart; None where it does not look as expected."""
-    lines = _LINE.findall(statement)
-    if b"\n".join(lines) != statement:
-        return None
-    end = next((number for number, line in enumerate(lines) if number and line.startswith(b")")), None)
-    if end is None:
-        return None
-    return TableLines(lines[0], [line.removesuffix(b",") for line in lines[1:end]], b"\n".join(lines[end:]))
 
 
 def split_table(statement: bytes) -> SplitTable:

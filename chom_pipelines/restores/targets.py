@@ -23,6 +23,7 @@ from chom_pipelines.repository.manifest import Manifest, SourceServer
 from chom_pipelines.restores.allowance import not_allowed
 from chom_pipelines.restores.authority import read_authority
 from chom_pipelines.restores.decisions import decided, refusal
+from chom_pipelines.restores.definers import definers, stand_ins
 from chom_pipelines.restores.directories import contained, put_in_place, refuse_directory
 from chom_pipelines.restores.execution import Restore, RestoreResult
 from chom_pipelines.restores.likeness import at_other_moments, birth_options, zones_of
@@ -39,6 +40,10 @@ from chom_pipelines.server.programs import server_program
 from chom_pipelines.server.scratch import ScratchServer, scratch_server
 from chom_pipelines.server.time_zones import forget_others
 
+_ROOT_ALONE = (
+    "no accounts but root@localhost without a password, as which nobody can connect from another machine; views, "
+    "triggers and routines of other accounts do not work without these: --accounts restores the source's"
+)
 _LOCK_SECONDS = 30
 """For which what is dropped is waited for: meanwhile everybody who wants it waits as well."""
 
@@ -155,7 +160,8 @@ def restore_into_directory(
 ) -> RestoreResult:
     """Make a data directory that holds the backup, ready for a server of the installed version.
 
-    It appears under its name when it is complete and its server was shut down in order; root connects by socket only.
+    It appears under its name when it is complete and its server was shut down in order. Unless accounts are
+    restored, root@localhost is the only one, without a password.
     Raises RestoreRefusedError where something is there that may not be replaced, with nothing begun; and what
     restore_into_server and the scratch server raise.
     """
@@ -166,9 +172,20 @@ def restore_into_directory(
         return filled_directory(
             directory,
             lambda data: new_server(contents.manifest, data),
-            lambda server: restore_contents(contents, server.endpoint, request, report),
+            lambda server: _filled(contents, server, request, report),
             replace_it=request.replace,
         )
+
+
+def _filled(contents: Contents, server: ScratchServer, request: RestoreRequest, report: Report) -> RestoreResult:
+    with stand_ins(server, () if request.accounts else definers(contents.definitions())):
+        result = restore_contents(contents, server.endpoint, request, report)
+    return result if request.accounts else without_accounts(result)
+
+
+def without_accounts(result: RestoreResult) -> RestoreResult:
+    """The same, with what is to be known of a directory into which no accounts were restored."""
+    return replace(result, warnings=(*result.warnings, _ROOT_ALONE))
 
 
 def filled_directory(

@@ -28,6 +28,11 @@ _TAIL_LINES = 15
 _BIRTH = ("--lower-case-table-names=", "--innodb-page-size=")
 _AT_BIRTH = {Flavour.MARIADB: "--extra-file", Flavour.MYSQL: "--init-file"}
 """Names SQL that is executed when the server has initialised the directory."""
+_SOCKET_ONLY = {
+    # MariaDB's makes accounts of root for TCP too, without a password
+    Flavour.MARIADB: b"USE mysql;\nDELETE FROM global_priv WHERE User = 'root' AND Host <> 'localhost';\n",
+    Flavour.MYSQL: b"USE mysql;\n",
+}
 _INITIALISE_SECONDS = 300
 REDO = {Flavour.MARIADB: "--innodb-log-file-size", Flavour.MYSQL: "--loose-innodb-redo-log-capacity"}
 """Names the bytes of the redo log."""
@@ -51,7 +56,7 @@ def create_datadir(
     zones = zones_directory() if named_zones else None
     edition = [f"zones={zones.stat().st_mtime_ns}"] if zones else []  # an update replaces the files in it
     edition += [f"redo={redo}"] if redo else []
-    name = "-".join([program.flavour.value, ".".join(map(str, program.version)), *birth, *edition])
+    name = "-".join([program.flavour.value, ".".join(map(str, program.version)), "by-socket", *birth, *edition])
     template = cache_directory() / "datadir" / name
     if not template.is_dir():
         template.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -125,10 +130,9 @@ def _next_data(descriptor: int, at: int) -> int | None:
 
 def _initialise(program: Program, birth: Sequence[str], data: Path, private: Path, zones: Path | None) -> None:
     log = private / "log"
-    if zones:
-        known = private / "zones.sql"
-        known.write_bytes(zones_sql(program, zones))
-        birth = [*birth, f"{_AT_BIRTH[program.flavour]}={known}"]
+    at_birth = private / "at-birth.sql"
+    at_birth.write_bytes(_SOCKET_ONLY[program.flavour] + (zones_sql(program, zones) if zones else b""))
+    birth = [*birth, f"{_AT_BIRTH[program.flavour]}={at_birth}"]
     if program.flavour is Flavour.MARIADB:
         command = [
             *(_installer(program), "--no-defaults", *run_as(), f"--basedir={program.path.resolve().parent.parent}"),

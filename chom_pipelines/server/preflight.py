@@ -72,6 +72,7 @@ def _asked(session: Session, databases: Sequence[str] | None, *, proved: bool, a
         binary_log_finding(facts),
         *(_unlogged(session, facts, databases) if archived and facts.logs_binary else ()),
         *_databases(session, databases),
+        *_led_out(session, databases),
         *_engines(session, databases, everything_is_seen=not missing),
         local_infile_finding(facts),
         _program(facts, proved=proved),
@@ -161,6 +162,18 @@ def _databases(session: Session, databases: Sequence[str] | None) -> Iterator[Fi
         yield warning("databases", "there is none that is not the server's own", "create one, or check the privileges")
 
 
+def _led_out(session: Session, databases: Sequence[str] | None) -> Iterator[Finding]:
+    """Foreign keys to databases that are not backed up, which a replay of the binary log has not."""
+    for database, table, parent, name in session.rows(
+        "SELECT t.constraint_schema, t.table_name, t.unique_constraint_schema, t.referenced_table_name"
+        f" FROM information_schema.referential_constraints t WHERE {_within(databases, 't.constraint_schema')}"
+        f" AND NOT ({_within(databases, 't.unique_constraint_schema')}) ORDER BY 1, 2, 3, 4",
+    ):
+        message = f"{database}.{table} has a foreign key to {parent}.{name}, which is not backed up"
+        remedy = f"back up {parent} too: else a restore of {database} to a point in time may be refused, or lose rows"
+        yield warning("databases", message, remedy)
+
+
 def _engines(session: Session, databases: Sequence[str] | None, *, everything_is_seen: bool) -> Iterator[Finding]:
     names = [
         f"{database}.{table} ({engine})"
@@ -204,10 +217,10 @@ def _data_bytes(session: Session, facts: ServerFacts, databases: Sequence[str] |
     return int(total or 0)
 
 
-def _within(databases: Sequence[str] | None) -> str:
+def _within(databases: Sequence[str] | None, column: str = "t.table_schema") -> str:
     if databases is None:
-        return f"t.table_schema NOT IN {_SYSTEM}"
-    return f"t.table_schema IN ({', '.join(map(literal, databases))})"
+        return f"{column} NOT IN {_SYSTEM}"
+    return f"{column} IN ({', '.join(map(literal, databases))})"
 
 
 def _some(names: Iterable[str]) -> str:

@@ -165,8 +165,6 @@ def start_scratch_server(
         place = Place(home.path, data, temporary)
         if isinstance(data_directory, ProductionFiles):
             place = place.with_our_account()
-        elif data_directory is None and flavour is Flavour.MARIADB:
-            place = place.by_socket_only()
         process = stack.enter_context(
             supervised(
                 [str(program.path), "--no-defaults", *run_as(), *place.options(), *command, *options],

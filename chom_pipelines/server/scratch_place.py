@@ -23,13 +23,6 @@ OUR_ACCOUNT = "chom_private_server"
 _POLL_SECONDS = 0.01
 _STOP_SECONDS = 600.0
 
-# MariaDB's initialisation makes root accounts for TCP too; that they go is no business of a replica's
-_SOCKET_ONLY = (
-    "SET SESSION sql_log_bin = 0;\n"
-    "DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost';\n"
-    "FLUSH PRIVILEGES;\n"
-)
-
 
 @dataclass(frozen=True)
 class Place:
@@ -67,10 +60,6 @@ class Place:
             f"GRANT ALL PRIVILEGES ON *.* TO {name} WITH GRANT OPTION;\n"
         )
         return replace(self, user=OUR_ACCOUNT, password=password, at_start=statements)
-
-    def by_socket_only(self) -> Place:
-        """Without the accounts for TCP that a new MariaDB has."""
-        return replace(self, at_start=_SOCKET_ONLY)
 
     def options(self) -> tuple[str, ...]:
         """The server's; writes the file of statements where there are any."""

@@ -57,6 +57,17 @@ def test_all_that_is_archived_ends_with_the_log_or_with_a_later_full_backup() ->
         end_of(Recoverable((), (archived,), {}, {}))
 
 
+def test_a_full_backup_that_failed_is_not_told_to_be_none() -> None:
+    name = "full_20260101_000000"
+    found = Recoverable((), (history(*map(segment, range(3))),), {name: "view shop.rich differs", "other": "x"}, {})
+    for asked in (lambda: end_of(found), lambda: way_to(AtTime(at(1)), found)):
+        with pytest.raises(
+            RestoreRefusedError, match=f"the only full backup cannot be used: {name}: view shop.rich differs"
+        ) as caught:
+            asked()
+        assert f"chom restore {name} --despite-failed-proof" in caught.value.remedy
+
+
 def test_all_that_is_archived_is_not_taken_for_what_is_before_a_gap() -> None:
     found = Recoverable((full(0.5),), (history(*map(segment, (0, 1, 3))),), {}, {})
     with pytest.raises(

@@ -17,6 +17,7 @@ from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.drill import run_drill
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.preflight import ask_server
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.binlogs.test_unlogged import here, unbroken
 from chom_pipelines_tests.logical.taking import NAME, Backups
@@ -373,12 +374,69 @@ def test_a_replay_that_lacks_an_account_says_how_to_have_it(tmp_path: Path) -> N
         archived.work(
             "CREATE USER app@'%'",
             "GRANT ALL ON shop.* TO app@'%'",
-            "CREATE DEFINER = app@'%' SQL SECURITY DEFINER VIEW shop.v AS SELECT * FROM shop.t",
+            "CREATE DEFINER = app@'%' SQL SECURITY DEFINER VIEW shop.known AS SELECT * FROM shop.t",
         )
         archived.backups.take(archived.server)
-        archived.work("UPDATE shop.v SET s = 'by view' WHERE id = 1")
+        archived.work("UPDATE shop.known SET s = 'by view' WHERE id = 1")
+        assert recovered(archived, archived_now(archived))[1] == asked(archived, IN_SHOP)
+        archived.work(
+            "CREATE USER late@'%'",
+            "GRANT ALL ON shop.* TO late@'%'",
+            "CREATE DEFINER = late@'%' SQL SECURITY DEFINER VIEW shop.v AS SELECT * FROM shop.t",
+            "UPDATE shop.v SET s = 'by view' WHERE id = 2",
+        )
         place = archived_now(archived)
         with pytest.raises(RestoreFailedError, match="as a definer") as error:
             recovered(archived, place)
         assert "--accounts" in error.value.remedy
         assert recovered(archived, place, accounts=True)[1] == asked(archived, IN_SHOP)
+
+
+PARENT = "FOREIGN KEY (p) REFERENCES shop.parents (id)"
+TOYS = "id INT PRIMARY KEY, kid INT COMMENT ') REFERENCES `b`.`c`', FOREIGN KEY (kid) REFERENCES shop.kids (id)"
+FAMILY = (
+    "CREATE TABLE shop.parents (id INT PRIMARY KEY)",
+    "INSERT INTO shop.parents VALUES (1), (2)",
+    f"CREATE TABLE shop.kids (id INT PRIMARY KEY, p INT, o INT, {PARENT}, {key('ON DELETE CASCADE')})",
+    f"CREATE TABLE shop.toys ({TOYS})",
+    "INSERT INTO shop.kids VALUES (1, 1, 1), (2, 2, 2)",
+    "INSERT INTO shop.toys VALUES (1, 1)",
+)
+LED_OUT = "shop.kids has a foreign key to other.o, which is not backed up"
+
+
+@pytest.mark.parametrize(("flavour", "options"), NATIVE, ids=lambda value: getattr(value, "value", ""))
+def test_a_foreign_key_that_leads_out_is_told_at_the_backup_and_refused_before_a_recovery(
+    flavour: Flavour, options: Sequence[str], tmp_path: Path
+) -> None:
+    with shop(flavour, tmp_path, options) as archived:
+        archived.work(*FAMILY)
+        manifest = archived.backups.take(archived.server, "shop").manifest(None)
+        assert [each for each in manifest.warnings if "foreign key" in each] == [f"{LED_OUT}: back up other too"]
+        found = ask_server(archived.server.backup, ["shop"]).findings
+        assert [each.message for each in found if "foreign key" in each.message] == [LED_OUT]
+        assert not [each for each in ask_server(archived.server.backup, None).findings if "foreign" in each.message]
+        archived.work(
+            "DELETE FROM shop.toys",
+            "DELETE FROM shop.kids WHERE p = 1",
+            "DELETE FROM shop.parents WHERE id = 1",
+            "INSERT INTO shop.parents VALUES (3)",
+            "INSERT INTO shop.kids VALUES (3, 3, 3)",
+            "DELETE FROM other.o WHERE id = 2",
+        )
+        place = archived_now(archived)
+        assert "the foreign key kept of shop.kids leads to other.o" in refused(archived, place).what
+        verdict = unbroken(archived, "shop")
+        assert verdict.outcome is Outcome.NOT_VERIFIED
+        assert LED_OUT in verdict.reason
+        with ready_for(archived, place) as ready:
+            for tables in (["shop.kids"], ["shop.toys", "shop.t"]):
+                recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=unreported, tables=tables)
+                with pytest.raises(RestoreRefusedError, match=r"leads to other\.o"):
+                    recoverer.refuse_unfit()
+            tables = ["shop.parents", "shop.t"]
+            recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=unreported, tables=tables)
+            recoverer.refuse_unfit()
+            with recovered_server(ready, recoverer) as (server, _), Session(server.endpoint) as session:
+                assert session.rows("SELECT id FROM shop.parents ORDER BY id") == [(2,), (3,)]
+                assert list(session.rows(IN_SHOP)) == asked(archived, IN_SHOP)

@@ -25,7 +25,9 @@ def test_backups_are_listed_with_what_they_are_and_how_they_were_proved(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert on_both.chom("backup") == 0
-    assert on_both.chom("backup", "--verification", "none", "--no-encrypt") == 0
+    on_both.write(backup={"encrypt": False})
+    assert on_both.chom("backup", "--verification", "none") == 0
+    on_both.write()
     capsys.readouterr()
     assert on_both.chom("backups") == 1
     name, _, first, proved, second, disbelieved, why, remedy = capsys.readouterr().out.splitlines()

@@ -48,6 +48,7 @@ def test_an_open_gap_fails_each_later_archive_until_a_full_backup_ends_it(
         monkeypatch.setenv(PASSWORD, server.backup.password)
         made, source = setting(tmp_path, server), Archive(server, Backups(tmp_path))
         assert made.chom("backup", "--verification", "none") == 0
+        source.work()
         time.sleep(2.5)  # what is archived is sure up to a second before its end: that has to be after the backup
         assert made.chom("backup", "--type", "incremental") == 0
         lost = source.files()[-1]
@@ -70,7 +71,11 @@ def test_an_open_gap_fails_each_later_archive_until_a_full_backup_ends_it(
         assert made.chom("restore", "--at", "latest", *into) == 1
         refused = capsys.readouterr().err
         assert f"not all that is archived can be restored: {lost} is missing" in refused
-        assert made.chom("restore", "--before", refused.split("--before '")[1].split("'")[0], *into) == 0
+        reached = refused.split("--before '")[1].split("'")[0]
+        assert made.chom("restore", "--before", reached, *into) == 0
+        capsys.readouterr()
+        assert made.chom("restore", *into) == 0
+        assert f": --before '{reached}' restores that as well" in capsys.readouterr().out
         _, body = made.document(capsys, "backup", "--type", "binlog")
         assert made.chom("restore", "--at", body["archive"]["until"], *into) == 1
         assert f"it is in no window: {lost} is missing" in capsys.readouterr().err

@@ -211,7 +211,11 @@ def test_what_the_target_refuses_is_refused_before_anything_is_recovered(
     place = f"{emptied.document(capsys, 'events', '--kind', 'delete')[1]['events'][-1]['before']}"
     arguments = ["--before", place, "--into-server", "chom"]
     assert emptied.chom("restore", *arguments, "--user", BOSS) == 1
-    assert "--replace" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"chom as of {place} was not restored" in told
+    assert "--replace" in told
+    assert emptied.chom("restore", *arguments, "--user", BOSS, "--dry-run") == 1
+    assert f"chom as of {place} was not restored" in capsys.readouterr().err
     assert emptied.chom("restore", *arguments, "--replace") == 1  # which the account of backups may not
     assert "--user" in capsys.readouterr().err
 
@@ -559,12 +563,17 @@ def test_nothing_found_is_said_and_is_exit_code_1(emptied: Setting, capsys: pyte
     assert "is before --from" in capsys.readouterr().err
 
 
-def test_what_would_not_be_believed_is_not_archived(on_mariadb: Setting, capsys: pytest.CaptureFixture[str]) -> None:
-    assert on_mariadb.chom("backup", "--type", "incremental", "--no-encrypt") == 2
-    assert "set encrypt: false for the server" in capsys.readouterr().err
+@pytest.mark.parametrize("kind", ["full", "incremental"])
+def test_what_would_not_be_believed_is_not_taken(
+    on_mariadb: Setting, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    assert on_mariadb.chom("backup", "--type", kind, "--no-encrypt") == 2
+    said = capsys.readouterr().err
+    assert "nobody would believe" in said
+    assert "set encrypt: false for the server" in said
     assert not (on_mariadb.folder / "repository").exists()
     on_mariadb.write(backup={"encrypt": False})
-    assert on_mariadb.chom("backup", "--type", "incremental") == 0
+    assert on_mariadb.chom("backup", "--type", kind) == 0
 
 
 def test_a_printed_command_names_the_server_that_was_named(
@@ -624,3 +633,40 @@ def test_an_empty_archive_is_not_searched(on_mariadb: Setting, capsys: pytest.Ca
     on_mariadb.repository.create()
     assert on_mariadb.chom("events") == 1
     assert "not searched: anything: no binary log is archived" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("boss")
+def test_what_depends_on_another_database_is_said_beforehand_and_the_rest_comes_back(
+    on_both: Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str], server: PrivateServer
+) -> None:
+    name, other, copy = on_both.database, server.fresh_database(), server.fresh_database()
+    led_out = f"{name}.kids has a foreign key to {other}.parents, which is not backed up"
+    with server.connect() as root:
+        root.execute(f"DROP DATABASE {copy}")
+        root.execute(f"CREATE TABLE {other}.parents (id INT PRIMARY KEY)")
+        root.execute(f"INSERT INTO {other}.parents VALUES (1), (2)")
+        key = f"FOREIGN KEY (p) REFERENCES {other}.parents (id) ON DELETE CASCADE"
+        root.execute(f"CREATE TABLE {name}.kids (id INT PRIMARY KEY, p INT, {key})")
+    on_both.chom("check")
+    assert led_out in capsys.readouterr().out
+    assert on_both.chom("backup", "--verification", "none") == 0
+    assert f"{led_out}: back up {other} too" in capsys.readouterr().err
+    with server.connect() as root:
+        root.execute(f"INSERT INTO {name}.kids VALUES (1, 1)")
+        root.execute(f"INSERT INTO {name}.users VALUES (100, 'after the backup')")
+        root.execute(f"DELETE FROM {other}.parents WHERE id = 1")
+    assert on_both.chom("backup", "--type", "incremental") == 0
+    capsys.readouterr()
+    assert on_both.chom("windows") == 3
+    assert led_out in capsys.readouterr().out
+    arguments = ["--at", "latest", "--as-database", copy, "--user", BOSS]
+    if server.facts.is_mariadb:
+        assert on_both.chom("restore", *arguments, "--dry-run") == 1
+        assert f"leads to {other}.parents, which the backup does not have" in capsys.readouterr().err
+    assert on_both.chom("restore", *arguments, "--tables", f"{name}.users", "--dry-run") == 0
+    assert on_both.chom("restore", *arguments, "--tables", f"{name}.users") == 0
+    with server.connect() as root:
+        assert root.value(f"SELECT COUNT(*) FROM {copy}.users") == 3
+        root.execute(f"DROP DATABASE {copy}")
+    rescue = ["--table", f"{name}.users", "--into", copy, "--at", "latest", "--user", BOSS]
+    assert on_both.chom("rescue", *rescue, "--output", str(tmp_path / "users.sql")) == 0

@@ -158,6 +158,36 @@ def test_chosen_tables_come_with_their_triggers_and_leave_the_others_alone(
         assert {text for (text,) in session.rows(f"SELECT text FROM {quote(database)}.notes")} == {"changed"}
 
 
+def test_what_chosen_tables_lead_to_and_is_not_restored_is_named(server: PrivateServer, backups: Backups) -> None:
+    database, copy = server.fresh_database(), server.fresh_database()
+    with server.connect() as session:
+        session.execute(f"USE {quote(database)}")
+        session.execute("CREATE TABLE users (id INT PRIMARY KEY)")
+        session.execute("CREATE TABLE log_lines (note TEXT, orders INT)")
+        session.execute("CREATE TABLE note (id INT)")
+        session.execute(
+            "CREATE TABLE orders (id INT PRIMARY KEY, u INT, before_it INT, note TEXT, "
+            "CONSTRAINT of_user FOREIGN KEY (u) REFERENCES users (id), "
+            "CONSTRAINT of_order FOREIGN KEY (before_it) REFERENCES orders (id))"
+        )
+        session.execute(
+            f"CREATE TRIGGER {database}.t_o AFTER INSERT ON {database}.orders FOR EACH ROW "
+            "INSERT INTO log_lines VALUES (CONCAT(NEW.note, 'users'), NEW.id)"
+        )
+    entry = backups.take(server, database)
+    alone = RestoreRequest(tables=(f"{database}.orders",), rename={database: copy})
+    found, _ = plan_restore(entry, None, server.root, alone)
+    key, trigger, *_ = found.warnings
+    assert key.startswith(f"{copy}.orders has the foreign key of_user to {copy}.users, which is not restored with it")
+    assert trigger == f"trigger {copy}.t_o names {copy}.log_lines, not restored with it"
+    together = tuple(f"{database}.{name}" for name in ("orders", "users", "log_lines"))
+    found, _ = plan_restore(entry, None, server.root, RestoreRequest(tables=together, rename={database: copy}))
+    assert not [each for each in found.warnings if "restored with it" in each]
+    for name in (database, copy):  # the head of the trigger alone names the database
+        found, _ = plan_restore(entry, None, server.root, RestoreRequest(rename={database: name}))
+        assert not [each for each in found.warnings if "under its new name" in each]
+
+
 def test_a_table_that_the_backup_does_not_have_is_refused(mariadb: PrivateServer, backups: Backups) -> None:
     database = library(mariadb)
     with pytest.raises(RestoreRefusedError, match="has no table"):
@@ -237,13 +267,16 @@ def test_a_directory_becomes_a_server_that_has_the_backup(
 ) -> None:
     database = library(server)
     entry, directory = backups.take(server, database), tmp_path / "restored"
-    restore_into_directory(entry, None, directory, RestoreRequest(threads=2), unreported)
+    result = restore_into_directory(entry, None, directory, RestoreRequest(threads=2), unreported)
+    assert any("no accounts but root@localhost without a password" in warning for warning in result.warnings)
     with (
         scratch_server(server.flavour, data_directory=directory) as restored,
         Session(restored.endpoint) as session,
         server.connect() as source,
     ):
         assert contents(session, database) == contents(source, database)
+        roots = session.rows("SELECT User, Host FROM mysql.user WHERE User NOT LIKE 'm%.%' AND User <> 'PUBLIC'")
+        assert roots == [("root", "localhost")]
     with pytest.raises(RestoreRefusedError, match="not empty"):
         restore_into_directory(entry, None, directory, RestoreRequest(), unreported)
 

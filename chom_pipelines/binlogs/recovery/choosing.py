@@ -46,7 +46,7 @@ def way_to(target: Target, found: Recoverable) -> Way:
 def end_of(found: Recoverable) -> Target:
     """All that is archived; raises RestoreRefusedError where a gap keeps some of it from being restored."""
     if not found.fulls:
-        raise RestoreRefusedError("nothing can be restored: there is no full backup", "take one: `chom backup`")
+        raise RestoreRefusedError(f"nothing can be restored: {found.why_no_full}", _without_full(found))
     interval = max(found.windows.intervals, key=lambda each: each.latest)
     last = interval.last
     if last is None:
@@ -176,7 +176,7 @@ def _holds(full: Full, target: ThroughGtid) -> bool:
 def _why(target: Target, found: Recoverable) -> str:
     """What stands in the way."""
     if not found.fulls:
-        return "there is no full backup"
+        return found.why_no_full
     if isinstance(target, AtTime):
         return _why_not_then(target, found)
     if isinstance(target, ThroughGtid) and all(_holds(full, target) for full in found.fulls):
@@ -237,8 +237,21 @@ def _end(found: Recoverable) -> datetime:
     return max((*(run.last.until for run in found.runs), *(full.as_of for full in found.fulls)))
 
 
+def _without_full(found: Recoverable) -> str:
+    """What can be done where no full backup can be used."""
+    unusable = next(reversed(found.unusable_fulls), None)
+    if unusable is None:
+        return "take one: `chom backup`"
+    return (
+        "mend what it names and take another one: `chom backup`; what can be got out of it by itself, without the "
+        f"binary log: `chom restore {unusable} --despite-failed-proof`"
+    )
+
+
 def _nearest(target: Target, found: Recoverable) -> str:
     windows = found.windows
+    if not found.fulls:
+        return _without_full(found)
     if isinstance(target, AtTime):
         before = max((each.latest for each in windows.intervals if each.latest < target.moment), default=None)
         after = min((each.earliest for each in windows.intervals if each.earliest > target.moment), default=None)

@@ -18,6 +18,7 @@ from chom_pipelines.binlogs.format.statements import Does, Statement, beginning
 from chom_pipelines.binlogs.recovery.preparing import Recovery
 from chom_pipelines.binlogs.recovery.stopping import Located
 from chom_pipelines.errors import RestoreRefusedError
+from chom_pipelines.logical.table_lines import ForeignKey
 from chom_pipelines.repository.manifest import SourceServer
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import SYSTEM_DATABASES, Flavour
@@ -45,6 +46,12 @@ def any_case(source: SourceServer) -> bool:
     return source.variables.get("lower_case_table_names", "0") != "0"
 
 
+def read_keys(session: Session) -> Iterator[ForeignKey]:
+    """The foreign keys of a server by which it changes rows."""
+    for database, table, name, parent, referenced in session.rows(_KEYS):
+        yield ForeignKey((str(database), str(table)), str(name), (str(parent), str(referenced)), changes=True)
+
+
 @dataclass(frozen=True)
 class Filtered:
     """A replay onto a backup that has these databases alone; None: all that the server had, and nothing is left out."""
@@ -52,6 +59,8 @@ class Filtered:
     databases: tuple[str, ...] | None
     recovery: Recovery
     source: SourceServer
+    left_out: frozenset[Name] = frozenset()
+    """Tables of these databases that are not wanted, and are left out as well."""
 
     def refuse(self) -> None:
         """Raise RestoreRefusedError where the log takes a table, or calls a function, that the backup does not have."""
@@ -77,7 +86,8 @@ class Filtered:
         """What the log says that may be lost: the errors that a restore ends with, unless losses are accepted."""
         for each, statement in self.recovery.notes.crossing:
             for parent in statement.leads_to:
-                if self._is_replayed(statement) and self._loses_by(parent[0]):
+                is_wanted = self._is_replayed(statement) and statement.tables[0] not in self.left_out
+                if is_wanted and self._loses_by(parent[0]):
                     key = f"a foreign key of {'.'.join(statement.tables[0])}, made at {each.label},"
                     yield _by_key(
                         key, parent, f"{_before(each)}; for the future, {_BACK_UP.format(parent[0])}; {_MADE}"
@@ -91,12 +101,13 @@ class Filtered:
                 yield RestoreRefusedError(what, f"log with binlog_format = ROW, or back up all databases; {_ACCEPT}")
                 return
 
-    def lost_by_keys(self, session: Session) -> Iterator[RestoreRefusedError]:
-        """The same of foreign keys that the private server has now."""
-        for database, table, key, parent, name in session.rows(_KEYS) if self.recovery.files else ():
-            if self.has(database) and self._loses_by(parent):
-                remedy = f"{_BACK_UP.format(parent)}; {_ACCEPT}"
-                yield _by_key(f"the foreign key {key} of {database}.{table}", (parent, name), remedy)
+    def lost_by_keys(self, keys: Iterable[ForeignKey]) -> Iterator[RestoreRefusedError]:
+        """The same of foreign keys that the backup has, or the private server now."""
+        for key in keys if self.recovery.files else ():
+            is_wanted = self.has(key.table[0]) and key.table not in self.left_out
+            if key.changes and is_wanted and self._loses_by(key.parent[0]):
+                remedy = f"{_BACK_UP.format(key.parent[0])}; {_ACCEPT}"
+                yield _by_key(f"the foreign key {key.name} of {'.'.join(key.table)}", key.parent, remedy)
 
     @property
     def options(self) -> tuple[str, ...]:

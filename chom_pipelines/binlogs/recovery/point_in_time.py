@@ -35,10 +35,11 @@ from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import LATEST
+from chom_pipelines.restores.definers import definers_of_views, stand_ins
 from chom_pipelines.restores.directories import refuse_directory
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import filled_directory, restore_into_server
+from chom_pipelines.restores.targets import filled_directory, restore_into_server, without_accounts
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.directories import claimed_directory, roomy_base
 from chom_pipelines.server.scratch import ScratchServer
@@ -61,10 +62,32 @@ class PointInTime:
     passed_over: tuple[str, ...] = ()
     """Better ways that this machine has no programs for: for people, before it begins."""
 
-    def recoverer(self, route: Route, *, accounts: bool, report: Report, accept_losses: bool = False) -> Recoverer:
-        """What carries it out."""
-        accounts, databases = accounts or self.start.of_files, self.start.databases
-        return Recoverer(self.start, self.recovery, self.private, route, accounts, databases, report, accept_losses)
+    def recoverer(
+        self,
+        route: Route,
+        *,
+        accounts: bool,
+        report: Report,
+        accept_losses: bool = False,
+        tables: Sequence[str] | None = None,
+    ) -> Recoverer:
+        """What carries it out; `tables` are those that are wanted (None: all)."""
+        return Recoverer(
+            self.start,
+            self.recovery,
+            self.private,
+            route,
+            accounts or self.start.of_files,
+            self.start.databases,
+            report,
+            accept_losses,
+            None if tables is None else frozenset(tables),
+        )
+
+    @property
+    def called(self) -> str:
+        """What people call what is restored."""
+        return f"{self.start.manifest.server} as of {self.recovery.target}"
 
     @property
     def undefined(self) -> str:
@@ -166,8 +189,10 @@ def recover_into_directory(ready: PointInTime, directory: Path, recoverer: Recov
     recovered: list[Recovered] = []
 
     def fill(server: ScratchServer) -> RestoreResult:
-        recovered.append(recoverer.fill(server))
-        return recovered[-1].restored
+        with recoverer.stand_ins(server):
+            recovered.append(recoverer.fill(server))
+        restored = recovered[-1].restored
+        return without_accounts(restored) if recoverer.lacks_accounts else restored
 
     result = filled_directory(
         directory,
@@ -191,11 +216,13 @@ def recover_into_server(
     What the target refuses is refused before the recovery, as far as the full backup tells it. Raises what
     `restore_into_server` and `recovered_backup` raise.
     """
-    refuse_unknown_tables(ready, request(ready.start.manifest).tables)
-    if refused := ready.start.refusal(target, request(ready.start.manifest)):  # a recovery may take hours
+    wanted = replace(request(ready.start.manifest), called=ready.called)
+    refuse_unknown_tables(ready, wanted.tables)
+    if refused := ready.start.refusal(target, wanted):  # a recovery may take hours
         raise refused
     with recovered_backup(ready, recoverer, threads) as (entry, recovered):
-        return recovered, restore_into_server(entry, None, target, request(entry.manifest(None)), recoverer.report)
+        wanted = replace(request(entry.manifest(None)), called=ready.called)
+        return recovered, restore_into_server(entry, None, target, wanted, recoverer.report)
 
 
 def refuse_unknown_tables(ready: PointInTime, tables: Sequence[str] | None) -> None:
@@ -226,8 +253,10 @@ def backup_to_plan_by(
 @contextmanager
 def recovered_server(ready: PointInTime, recoverer: Recoverer) -> Iterator[tuple[ScratchServer, Recovered]]:
     """A private server that stands at the target, for the length of the block; raises as starting and filling it do."""
-    with ready.start.server(recoverer.options) as server:
-        yield server, recoverer.fill(server)
+    with ready.start.server(recoverer.options) as server, recoverer.stand_ins(server):
+        recovered = recoverer.fill(server)
+        with stand_ins(server, definers_of_views(server)):  # also of those that the log has made
+            yield server, recovered
 
 
 @contextmanager

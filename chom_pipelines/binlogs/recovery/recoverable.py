@@ -18,6 +18,7 @@ from chom_pipelines.errors import KeyUnavailableError, RepositoryError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.drill import Drill, drills_of
 from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.layout import Kind, parse_id
 from chom_pipelines.repository.listing import OpenedEntry, opened
 from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.repository.manifest import Manifest
@@ -54,6 +55,21 @@ class Recoverable:
     def windows(self) -> Windows:
         """The intervals that can be restored to, and the gaps."""
         return windows(self.fulls, self._chains)
+
+    @property
+    def unusable_fulls(self) -> dict[str, str]:
+        """Full backups that are there and cannot be used, with the reasons."""
+        found = ((name, parse_id(name), why) for name, why in self.unusable_backups.items())
+        return {name: why for name, identity, why in found if identity and identity.kind is Kind.FULL}
+
+    @property
+    def why_no_full(self) -> str:
+        """What there is instead of a full backup that can be used."""
+        unusable = self.unusable_fulls
+        if not unusable:
+            return "there is no full backup"
+        which = "the only full backup cannot" if len(unusable) == 1 else "none of the full backups can"
+        return f"{which} be used: {'; '.join(f'{name}: {why}' for name, why in unusable.items())}"
 
     @property
     def newest(self) -> History | None:

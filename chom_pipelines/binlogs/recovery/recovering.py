@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
@@ -10,9 +11,10 @@ from pathlib import Path
 
 from chom_pipelines.binlogs.format.gtid_set import GtidSet
 from chom_pipelines.binlogs.format.gtids import parse_gtids
+from chom_pipelines.binlogs.format.query_tables import Name
 from chom_pipelines.binlogs.recovery.archive_server import replay_by_replication, taking
 from chom_pipelines.binlogs.recovery.client_replay import replay_by_client
-from chom_pipelines.binlogs.recovery.filtered import Filtered, any_case
+from chom_pipelines.binlogs.recovery.filtered import Filtered, any_case, read_keys
 from chom_pipelines.binlogs.recovery.preparing import Recovery
 from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.scheduled import put_back, read_statuses, statuses
@@ -20,12 +22,14 @@ from chom_pipelines.binlogs.recovery.starts import Start
 from chom_pipelines.binlogs.recovery.surroundings import refuse_unknown_zone, take_settings
 from chom_pipelines.binlogs.recovery.zone_loading import ZoneLoading
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
+from chom_pipelines.logical.table_lines import leading_out, led_by
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
+from chom_pipelines.restores.definers import stand_ins
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
-from chom_pipelines.server.identifiers import literal
+from chom_pipelines.server.identifiers import literal, qualified
 from chom_pipelines.server.scratch import ScratchServer, as_replica
 
 _SERVER_ID = 2_147_483_002
@@ -85,11 +89,25 @@ class Recoverer:
     databases: tuple[str, ...] | None
     report: Report
     accept_losses: bool = False
+    tables: frozenset[str] | None = None
+    """Labels of those that are wanted of it; None: all."""
 
     @property
     def filtered(self) -> Filtered:
         """What is to be known of a replay onto these databases alone."""
-        return Filtered(self.databases, self.recovery, self.start.manifest.source)
+        return Filtered(self.databases, self.recovery, self.start.manifest.source, self.left_out)
+
+    @property
+    def left_out(self) -> frozenset[Name]:
+        """Tables whose rows depend on other databases, where no table that is wanted depends on them.
+
+        Without changes of definitions alone, by which a table may become another one.
+        """
+        keys = self.start.foreign_keys
+        found = led_by(keys, (key.table for key in leading_out(keys, self.databases or ())))
+        if self.tables is None or self.recovery.notes.redefines or any("." in database for database, _ in found):
+            return frozenset()
+        return found if self.tables.isdisjoint(map(".".join, found)) else frozenset()
 
     @property
     def flavour(self) -> Flavour:
@@ -102,6 +120,7 @@ class Recoverer:
         end = self.recovery.end
         options = taking(as_replica(self.flavour, _SERVER_ID), gtids=bool(end and end.gtid))
         options += ("--replicate-same-server-id",)  # a server of the log may have had this id as well
+        options += tuple(f"--replicate-ignore-table={'.'.join(name)}" for name in sorted(self.left_out))
         if self.databases is not None:
             return (*options, *self.filtered.options)
         if not self.accounts:
@@ -113,6 +132,15 @@ class Recoverer:
         notes, source = self.recovery.notes, self.start.manifest.source
         by_replication = self.route is Route.REPLICATION
         return ZoneLoading(notes, source, self.start.of_files, by_replication, self.filtered.has)
+
+    def stand_ins(self, server: ScratchServer) -> AbstractContextManager[None]:
+        """Have the backup's definers there, unless accounts are restored: for as long as the block lasts."""
+        return stand_ins(server, self.start.definers if self.lacks_accounts else ())
+
+    @property
+    def lacks_accounts(self) -> bool:
+        """None are restored."""
+        return not self.accounts and self.route is Route.REPLICATION
 
     def fill(self, server: ScratchServer) -> Recovered:
         """Have a private server of the start's, with these `options`, hold the backup, and replay onto it.
@@ -130,13 +158,15 @@ class Recoverer:
             lost, doubts = self._zones.load(server, self.private, self._accepted)
             if self.recovery.begin and self.recovery.begin.gtid:
                 _begin_at(session, self.flavour, self.recovery.begin.gtid)
-            lost += self._accepted(self.filtered.lost_by_log(), self.filtered.lost_by_keys(session))
+            keys = self.filtered.lost_by_keys(read_keys(session))
+            lost += self._accepted(self.filtered.lost_by_log(), keys)
+            self._drop_left_out(session)
             events = read_statuses(session)
             replicated: int | None = None
             with timed(phases, "replay"), self.filtered.strangers(session):
                 if self.recovery.files:
                     replicated = self._replay(server)
-                lost += self._accepted(self.filtered.lost_by_keys(session))
+                lost += self._accepted(self.filtered.lost_by_keys(read_keys(session)))
             is_any_case = any_case(self.start.manifest.source)
             put_back(session, statuses(events, self.recovery.notes.of_events, any_case=is_any_case))
             counted = self._check(session, replicated)
@@ -151,6 +181,13 @@ class Recoverer:
             raise found[0]
         return tuple(error.what for error in found)
 
+    def _drop_left_out(self, session: Session) -> None:
+        """As their rows stay behind, they would hold on to what is deleted in other tables."""
+        session.execute("SET SESSION foreign_key_checks = 0")
+        for database, table in self.left_out:
+            session.execute(f"DROP TABLE {qualified(database, table)}")
+        session.execute("SET SESSION foreign_key_checks = DEFAULT")
+
     def refuse_unfit(self) -> None:
         """Raise RestoreRefusedError where a replay makes files elsewhere, or other times, or loses rows."""
         if self.recovery.files and self.recovery.notes.names_directory:
@@ -159,7 +196,7 @@ class Recoverer:
             raise RestoreRefusedError(what, "restore to a place before it, with --before, or from a later full backup")
         refuse_unknown_zone(self.start.manifest.source, self.recovery.notes.in_system_zone)
         self.filtered.refuse()
-        self._accepted(self.filtered.lost_by_log())
+        self._accepted(self.filtered.lost_by_log(), self.filtered.lost_by_keys(self.start.foreign_keys))
         self._zones.refuse(self._accepted)
         if self.route is Route.REPLICATION or not self.recovery.files:
             return

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.logical.contents import Contents
+from chom_pipelines.logical.table_lines import ForeignKey, foreign_keys
 from chom_pipelines.phases import timed
 from chom_pipelines.physical.contents import FileContents
 from chom_pipelines.physical.serving import flavour_of, prepared, refuse_other_series
@@ -19,6 +20,7 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Method
+from chom_pipelines.restores.definers import Account, definers
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.likeness import birth_options, zones_of
 from chom_pipelines.restores.plan import RestoreRequest
@@ -59,6 +61,14 @@ class Start(Protocol):
     @property
     def of_files(self) -> bool:
         """It is a whole server: accounts come with it, and its definitions are known once a server runs on it."""
+
+    @property
+    def foreign_keys(self) -> Sequence[ForeignKey]:
+        """Those of its tables, where it has some databases alone."""
+
+    @property
+    def definers(self) -> Sequence[Account]:
+        """Those of its views and programs, where they do not come with it."""
 
     def server(self, options: Sequence[str], data: Path | None = None) -> AbstractContextManager[ScratchServer]:
         """A private server for `fill`, for the length of the block.
@@ -120,6 +130,16 @@ class RowsStart:
         """Of text."""
         return sum(table.bytes for table in self.contents.logical.tables)
 
+    @property
+    def foreign_keys(self) -> Sequence[ForeignKey]:
+        """As `Start` says."""
+        return () if self.databases is None else tuple(foreign_keys(self.contents.definitions()))
+
+    @property
+    def definers(self) -> Sequence[Account]:
+        """As `Start` says."""
+        return definers(self.contents.definitions())
+
     def server(self, options: Sequence[str], data: Path | None = None) -> AbstractContextManager[ScratchServer]:
         """An empty one."""
         if data:
@@ -172,6 +192,16 @@ class FilesStart:
     def bytes(self) -> int:
         """Of the streams of files."""
         return self.contents.raw_bytes
+
+    @property
+    def foreign_keys(self) -> Sequence[ForeignKey]:
+        """As `Start` says: it has all databases."""
+        return ()
+
+    @property
+    def definers(self) -> Sequence[Account]:
+        """As `Start` says: they come with it."""
+        return ()
 
     @contextmanager
     def server(self, options: Sequence[str], data: Path | None = None) -> Iterator[ScratchServer]:

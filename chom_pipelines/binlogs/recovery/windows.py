@@ -42,6 +42,8 @@ class Full:
     """Of points in time that begin with it, oldest first."""
     prepared: tuple[str, ...] = ()
     """Ids of XA transactions, as the log writes them, that were prepared then, and so are not in it; if known."""
+    leading_out: tuple[str, ...] = ()
+    """For people: foreign keys that lead out of it, by which rows may have changed that no log has."""
 
     @classmethod
     def of(cls, manifest: Manifest, proof: Outcome, proved: datetime | None, drills: Sequence[Drill]) -> Full:
@@ -58,6 +60,7 @@ class Full:
             everything=not isinstance(manifest.payload, LogicalPayload) or manifest.payload.everything,
             drills=tuple(drills),
             prepared=(manifest.payload.prepared or ()) if isinstance(manifest.payload, LogicalPayload) else (),
+            leading_out=manifest.payload.leading_out if isinstance(manifest.payload, LogicalPayload) else (),
         )
 
 
