@@ -32,8 +32,8 @@ def read_state(session: Session, databases: Sequence[str]) -> dict[str, TableSta
         name = qualified(str(database), str(table))
         checksum = (session.row(f"CHECKSUM TABLE {name}") or (None, None))[1]
         shown = session.row(f"SHOW CREATE TABLE {name}") or ("", "")
-        head, _, tail = str(shown[1]).rpartition("\n")
-        definition = f"{head}\n{_COUNTER.sub('', tail)}"
+        head, _, tail = str(shown[1]).rpartition("\n)")  # what follows the columns: partitions come last
+        definition = f"{head}\n){_COUNTER.sub('', tail)}"
         found[f"{database}.{table}"] = TableState(None if checksum is None else int(checksum), definition)
     return found
 

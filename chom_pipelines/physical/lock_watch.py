@@ -61,6 +61,8 @@ class LockWatch:
                 self.error = self._waits(session) or self._holds(session)
             except ServerError as error:
                 self.error = error
+            except Exception as error:  # noqa: BLE001  (unwatched it does not go on, whatever happened)
+                self.error = BackupFailedError(f"its locks could not be watched: {error!r}", "report this as a bug")
             if self.error:
                 end()
                 return

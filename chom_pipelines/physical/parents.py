@@ -2,18 +2,15 @@
 
 What is older than the parent is taken from it. Where the files are another server's, or were replaced by a restore,
 they may have other pages of that age, and nothing in them tells: a restore of such a chain would be a mixture. So it
-has to be known that they are the same. By its binary log it is the same server; by the time at which the server was
-started, or else its system tablespace was made, it has the same files.
+has to be known that they are the same. By its binary log it is the same server; and as long as it runs nobody can
+replace its files. When they were made does not tell: a copy in place and a volume that is set back leave that as it is.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 from chom_pipelines.errors import BackupNotFoundError, RepositoryError, UnsupportedServerError
 from chom_pipelines.logical.dump import HeadOf
@@ -31,7 +28,6 @@ from chom_pipelines.server.facts import ServerFacts, parse_version
 from chom_pipelines.server.identifiers import literal
 
 _FULL = "take a full backup: chom backup --method physical"
-_SYSTEM_TABLESPACE = "ibdata1"
 
 _log = logging.getLogger(__name__)
 
@@ -84,15 +80,14 @@ def refuse_other_files(parent: Manifest, endpoint: Endpoint, facts: ServerFacts,
         if head_of(endpoint, facts, end.file) != head or _gtid_at(session, end.file, end.position) != (end.gtid or ""):
             what = f"{where} is not known to be the server of {parent.id}: its binary log has no {end.file} of then, "
             raise UnsupportedServerError(f"{what}or no longer", _FULL)
-        began = _started(session)
+        began, lsn = _started(session), int(_status(session, "Innodb_lsn_current"))
+    if lsn < parent.physical.to_lsn:
+        what = f"{where} stands at the log sequence number {lsn}, before that of {parent.id}: its files were replaced"
+        raise UnsupportedServerError(what, _FULL)
     if began < parent.as_of:
         return
-    file = Path(facts.variables["datadir"]) / _SYSTEM_TABLESPACE
-    made = _made(file)
-    if made is None or made >= parent.started:
-        known = f"was made at {made:%Y-%m-%d %H:%M:%S} UTC" if made else "tells not when it was made"
-        what = f"{where} was started since {parent.id}, and {file} {known}: its files may have been replaced"
-        raise UnsupportedServerError(what, _FULL)
+    what = f"{where} was started since {parent.id}: its files may have been replaced while it was down"
+    raise UnsupportedServerError(what, _FULL)
 
 
 def _gtid_at(session: Session, file: str, position: int) -> str | None:
@@ -102,13 +97,8 @@ def _gtid_at(session: Session, file: str, position: int) -> str | None:
 
 
 def _started(session: Session) -> datetime:
-    uptime = int(session.rows("SHOW GLOBAL STATUS LIKE 'Uptime'")[0][1])
-    return datetime.fromtimestamp(time.time() - uptime, UTC)
+    return datetime.fromtimestamp(time.time() - int(_status(session, "Uptime")), UTC)
 
 
-def _made(file: Path) -> datetime | None:
-    """When a file was made, which no rewriting changes; None: its file system does not tell."""
-    command = ["stat", "-c", "%W", os.fspath(file)]  # Python does not tell it on Linux
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    told = done.stdout.strip()
-    return datetime.fromtimestamp(int(told), UTC) if told.isdigit() and int(told) else None
+def _status(session: Session, name: str) -> str:
+    return str(session.rows(f"SHOW GLOBAL STATUS LIKE '{name}'")[0][1])

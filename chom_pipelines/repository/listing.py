@@ -58,10 +58,12 @@ class OpenedEntry:
 
 
 def opened(entry: BackupEntry, keyring: Keyring | None) -> OpenedEntry:
-    """Read a backup's manifest, that of its parent, and its proofs; what is wrong with them becomes its problem."""
+    """Read a backup's manifest, those of all that it builds on, and its proofs; what is wrong becomes its problem."""
     try:
         manifest = entry.manifest(keyring)
-        entry.parent(manifest, keyring)
+        above = entry.parent(manifest, keyring)
+        while above:
+            above = above[0].parent(above[1], keyring)
         return OpenedEntry(entry, manifest, tuple(entry.proofs(keyring)), None)
     except KeyUnavailableError as error:
         return OpenedEntry(entry, _unauthenticated(entry), (), error)

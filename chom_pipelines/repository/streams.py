@@ -168,9 +168,14 @@ class Stream:
             _erase(entry.folder)
 
     def _refuse_base(self, entry: BackupEntry) -> None:
+        own = parse_id(entry.id)
+        if own and own.kind is Kind.BINLOG:
+            return
         for other in self.entries():
             identity = parse_id(other.id)
-            if identity is None or identity.kind is not Kind.INCREMENTAL or not other.folder.exists(MANIFEST):
+            if other.id == entry.id or identity is None or identity.kind is not Kind.INCREMENTAL:
+                continue
+            if not other.folder.exists(MANIFEST):
                 continue
             if other.peek().get("parent") == entry.id:
                 raise RepositoryError(f"{other.where} builds on {entry.id}", f"delete {other.id} first")

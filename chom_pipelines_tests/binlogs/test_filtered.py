@@ -440,3 +440,22 @@ def test_a_foreign_key_that_leads_out_is_told_at_the_backup_and_refused_before_a
             with recovered_server(ready, recoverer) as (server, _), Session(server.endpoint) as session:
                 assert session.rows("SELECT id FROM shop.parents ORDER BY id") == [(2,), (3,)]
                 assert list(session.rows(IN_SHOP)) == asked(archived, IN_SHOP)
+
+
+@pytest.mark.parametrize("text", ["INSERT INTO shop.kids VALUES (3, 1, 3)", "UPDATE shop.kids JOIN shop.t SET s = 'x'"])
+def test_tables_that_lead_out_are_not_left_out_where_their_changes_as_text_are_those_of_others_too(
+    text: str, tmp_path: Path
+) -> None:
+    with shop(Flavour.MARIADB, tmp_path) as archived:
+        archived.work(
+            *FAMILY,
+            "CREATE TRIGGER shop.counted AFTER INSERT ON shop.kids FOR EACH ROW UPDATE shop.t SET s = 'x' WHERE id = 1",
+        )
+        archived.backups.take(archived.server, "shop")
+        archived.work("SET SESSION binlog_format = STATEMENT", text)
+        with ready_for(archived, archived_now(archived)) as ready:
+            assert ready.recovery.notes.textual
+            recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=unreported, tables=["shop.t"])
+            assert recoverer.left_out == frozenset()
+            with pytest.raises(RestoreRefusedError, match=r"leads to other\.o"):
+                recoverer.refuse_unfit()

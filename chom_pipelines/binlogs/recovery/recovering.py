@@ -101,11 +101,15 @@ class Recoverer:
     def left_out(self) -> frozenset[Name]:
         """Tables whose rows depend on other databases, where no table that is wanted depends on them.
 
-        Without changes of definitions alone, by which a table may become another one.
+        Only where definitions do not change, by which a table may become another one, and no change is logged as text,
+        which may be of a table that is wanted as well, or pass on to it by a trigger.
         """
+        notes = self.recovery.notes
+        if self.tables is None or notes.redefines or notes.textual:
+            return frozenset()
         keys = self.start.foreign_keys
         found = led_by(keys, (key.table for key in leading_out(keys, self.databases or ())))
-        if self.tables is None or self.recovery.notes.redefines or any("." in database for database, _ in found):
+        if any("." in database for database, _ in found):
             return frozenset()
         return found if self.tables.isdisjoint(map(".".join, found)) else frozenset()
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -130,7 +131,7 @@ class RowsStart:
         """Of text."""
         return sum(table.bytes for table in self.contents.logical.tables)
 
-    @property
+    @cached_property
     def foreign_keys(self) -> Sequence[ForeignKey]:
         """As `Start` says."""
         return () if self.databases is None else tuple(foreign_keys(self.contents.definitions()))
