@@ -536,7 +536,7 @@ def test_what_is_closed_is_archived_without_closing_anything(
     [
         ["CREATE TABLE {}.made (id INT PRIMARY KEY)"],
         ["CREATE PROCEDURE {}.doing() SELECT 1"],
-        ["CREATE DATABASE {}_made", "DROP DATABASE {}_made"],
+        ["DROP DATABASE {}", "CREATE DATABASE {}"],
     ],
     ids=lambda statements: statements[-1].format("db"),
 )
