@@ -97,6 +97,7 @@ def _gtid_at(session: Session, file: str, position: int) -> str | None:
 
 
 def _started(session: Session) -> datetime:
+    """Not before that was: the server tells whole seconds, cut off."""
     return datetime.fromtimestamp(time.time() - int(_status(session, "Uptime")), UTC)
 
 
