@@ -97,8 +97,8 @@ def _gtid_at(session: Session, file: str, position: int) -> str | None:
 
 
 def _started(session: Session) -> datetime:
-    """Not before that was: the server tells whole seconds, cut off."""
-    return datetime.fromtimestamp(time.time() - int(_status(session, "Uptime")), UTC)
+    """Not before that was: the server tells the difference of whole seconds, which is up to one too many."""
+    return datetime.fromtimestamp(time.time() - int(_status(session, "Uptime")) + 1, UTC)
 
 
 def _status(session: Session, name: str) -> str:
