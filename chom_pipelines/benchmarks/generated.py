@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from chom_pipelines.errors import BenchmarkRefusedError
 from chom_pipelines.progress import Report, counted
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
@@ -15,6 +16,9 @@ from chom_pipelines.server.identifiers import quote
 DATABASE = "shop"
 
 _WORDS = "amber basil cedar delta ember fjord grove hazel ivory jolly karma lemon maple noble ocean pearl quartz river"
+_SHORTEST_PIECE = 20
+"""Bytes of three words and a number, with spaces."""
+
 _CHUNK = 100_000
 """Rows of one INSERT: they are all in the server's undo log at once."""
 
@@ -97,10 +101,25 @@ class Made:
     name: str
     rows: int
     parents: dict[str, tuple[str, int]]
+    filler: int = 0
+    """Bytes of text that each row has beside what its shape has, in a column `details`."""
+
+    @property
+    def bytes(self) -> int:
+        """Of text, that a row has."""
+        return self.shape.bytes + self.filler
 
 
-def planned(size: int, tables: int) -> list[Made]:
-    """So many tables, each with its share of `size` bytes of text; four and four belong together by foreign keys."""
+def planned(size: int, tables: int, rows: int | None = None) -> list[Made]:
+    """So many tables, each with its share of `size` bytes of text; four and four belong together by foreign keys.
+
+    With `rows` each has its share of those, too, and they are as long as it takes. Raises BenchmarkRefusedError where
+    they would be shorter than a shop's rows are.
+    """
+    longest = max(shape.bytes for shape in SHAPES)
+    if rows is not None and size // max(rows, 1) < longest:
+        what = f"{rows:,} rows are too many for {size:,} bytes: a row has {longest} bytes or more"
+        raise BenchmarkRefusedError(what, "ask for fewer rows, or more data")
     made: list[Made] = []
     family: dict[str, tuple[str, int]] = {}
     for number in range(tables):
@@ -108,18 +127,22 @@ def planned(size: int, tables: int) -> list[Made]:
         if number % len(SHAPES) == 0:
             family = {}
         name = shape.name if group == 0 else f"{shape.name}_{group + 1}"
-        rows = max(size // tables // shape.bytes, 1)
-        made.append(Made(shape, name, rows, dict(family)))
-        family[shape.name] = (name, rows)
+        if rows is None:
+            each = Made(shape, name, max(size // tables // shape.bytes, 1), dict(family))
+        else:
+            each = Made(shape, name, max(rows // tables, 1), dict(family), size // rows - shape.bytes)
+        made.append(each)
+        family[shape.name] = (name, each.rows)
     return made
 
 
-def fill(endpoint: Endpoint, size: int, tables: int, threads: int, report: Report) -> None:
-    """Create the database and fill its tables, so many at a time; keys come when the rows of one are in.
+def fill(endpoint: Endpoint, plan: Sequence[Made], threads: int, report: Report) -> None:
+    """Create the database and fill its tables, `threads` at a time; keys come when the rows of one are in.
 
     Raises the server's errors.
     """
-    plan, lock, told = planned(size, tables), threading.Lock(), counted(report, size, "generate")
+    size = sum(made.rows * made.bytes for made in plan)
+    lock, told = threading.Lock(), counted(report, size, "generate")
 
     def progress(count: int) -> None:
         with lock:
@@ -140,13 +163,13 @@ def fill(endpoint: Endpoint, size: int, tables: int, threads: int, report: Repor
 
 
 def _make(endpoint: Endpoint, made: Made, progress: Callable[[int], None]) -> None:
-    counts = {name: rows for name, (_, rows) in made.parents.items()}
     with Session(endpoint) as session:
         session.execute(f"USE {quote(DATABASE)}")
         prepare_numbers(session)
-        session.execute(f"CREATE TABLE {quote(made.name)} ({made.shape.columns}) ENGINE=InnoDB")
-        for rows in insert(session, made.name, made.shape, made.rows, counts):
-            progress(rows * made.shape.bytes)
+        more = ", details TEXT NOT NULL" if made.filler else ""
+        session.execute(f"CREATE TABLE {quote(made.name)} ({made.shape.columns}{more}) ENGINE=InnoDB")
+        for rows in insert(session, made):
+            progress(rows * made.bytes)
         session.execute(f"ALTER TABLE {quote(made.name)} {', '.join(f'ADD {key}' for key in made.shape.keys)}")
 
 
@@ -165,16 +188,18 @@ def prepare_numbers(session: Session) -> None:
     session.execute("CREATE TEMPORARY TABLE thousands AS SELECT n FROM thousand")
 
 
-def insert(session: Session, table: str, shape: Shape, rows: int, counts: dict[str, int]) -> Iterator[int]:
-    """Fill an empty table of that shape; tell how many rows each statement has inserted.
+def insert(session: Session, made: Made) -> Iterator[int]:
+    """Fill the empty table; tell how many rows each statement has inserted.
 
-    `counts` says how many users and orders there are; where it does not, as many as at scale 1.
+    Where it has no parents, there are as many of those as at scale 1.
     """
+    counts = {name: rows for name, (_, rows) in made.parents.items()}
+    more = f", {_text(made.filler)}" if made.filler else ""
     names = {each.name: str(counts.get(each.name, each.rows)) for each in SHAPES} | _expressions()
-    for start in range(0, rows, _CHUNK):
-        end = min(start + _CHUNK, rows)
+    for start in range(0, made.rows, _CHUNK):
+        end = min(start + _CHUNK, made.rows)
         session.execute(
-            f"INSERT INTO {quote(table)} SELECT {shape.values.format(**names)} FROM "
+            f"INSERT INTO {quote(made.name)} SELECT {made.shape.values.format(**names)}{more} FROM "
             f"(SELECT {start} + t.n * 1000 + o.n + 1 AS n FROM thousands t CROSS JOIN thousand o "
             f"WHERE t.n < {-(-(end - start) // 1000)}) numbers WHERE n <= {end} ORDER BY n",
         )
@@ -186,6 +211,15 @@ def _expressions() -> dict[str, str]:
     found = {f"w{step}": _word(step) for step in (3, 5, 7, 11, 13, 17)}
     found |= {"hash": hashed("n"), "hash1": hashed("n + 1"), "hash3": hashed("n * 3")}
     return found | {"when": "TIMESTAMP'2026-01-01 00:00:00' + INTERVAL n * 37 % 20000000 SECOND"}
+
+
+def _text(length: int) -> str:
+    """Words and numbers: they compress about as well as what people write."""
+    pieces = [
+        f"{_word(3 + 2 * number)}, {_word(5 + 4 * number)}, {_word(7 + 6 * number)}, CRC32(n + {number})"
+        for number in range(length // _SHORTEST_PIECE + 1)
+    ]
+    return f"LEFT(CONCAT_WS(' ', {', '.join(pieces)}), {length})"
 
 
 def _word(step: int) -> str:

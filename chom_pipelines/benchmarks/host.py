@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+import tempfile
 from pathlib import Path
 
 from chom_pipelines.benchmarks.report import Host
+from chom_pipelines.errors import BenchmarkRefusedError, NoRoomError
+from chom_pipelines.server.directories import MEMORY, MIB, available_memory
 
 _MODEL = ("model name", "Hardware", "cpu model")
+_IN_MEMORY = ("tmpfs ", "ramfs ")
+_HEADROOM = 256 * MIB
 
 
 def read_host(directory: Path) -> Host:
@@ -21,6 +27,31 @@ def read_host(directory: Path) -> Host:
         disk=_mounted(directory.resolve(), Path("/proc/self/mountinfo").read_text()),
         python=platform.python_version(),
     )
+
+
+def refuse_no_room(base: Path, needed: int) -> None:
+    """Raise NoRoomError where a directory has not so many bytes free, or only by taking half of the memory."""
+    needed += _HEADROOM
+    free = shutil.disk_usage(base).free
+    if base == MEMORY:
+        free = min(free, available_memory() // 2)
+    if needed > free:
+        what = f"it takes about {needed // MIB} MiB in {base}, and {free // MIB} MiB may be used"
+        raise NoRoomError(what, "free some, or set TMPDIR to a directory on a larger disk")
+
+
+def disk_directory() -> Path:
+    """Where copies on a disk are made: TMPDIR, or /var/tmp where that is in memory, as /tmp often is.
+
+    Raises BenchmarkRefusedError where both are.
+    """
+    mounts = Path("/proc/self/mountinfo").read_text()
+    bases = (Path(tempfile.gettempdir()), Path("/var/tmp"))  # noqa: S108  (a directory of mkdtemp's is made in it)
+    for base in bases:
+        if base.is_dir() and not _mounted(base.resolve(), mounts).startswith(_IN_MEMORY):
+            return base
+    what = f"{' and '.join(map(str, bases))} are in memory, and what a disk does cannot be measured there"
+    raise BenchmarkRefusedError(what, "set TMPDIR to a directory on a disk")
 
 
 def _cpu(text: str) -> str:

@@ -1,10 +1,10 @@
-"""What follows from measured figures: speed-ups, shares of limits, regressions, predictions, advice. Pure."""
+"""What follows from measured figures: speed-ups, shares of limits, predictions, advice. Pure."""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
+from chom_pipelines.benchmarks.comparing import TOLERANCE
 from chom_pipelines.benchmarks.figures import Item, Share
 from chom_pipelines.benchmarks.report import (
     DISTURBED,
@@ -16,24 +16,15 @@ from chom_pipelines.benchmarks.report import (
     Means,
     Place,
     Prediction,
-    Regression,
-    Report,
     Rung,
 )
 from chom_pipelines.log_lines import size
-
-TOLERANCE = 0.15
-"""Times that differ by less are alike: the same work was measured to vary by a fifth from minute to minute on a shared
-machine of two cores, and its median of three rounds by a tenth."""
 
 _FOR_CODEC = 0.5
 """Of the cores' time: the rest is for the server, which renders rows meanwhile."""
 
 ENOUGH = 100_000_000
 """Bytes of text: a server's start, and the files that an empty one has, are then a small part of what is measured."""
-
-_REMEMBERED = 5
-"""Earlier reports that a new one is compared with."""
 
 
 def with_speed_ups(ladder: Sequence[Rung]) -> tuple[Rung, ...]:
@@ -51,66 +42,8 @@ def share_of(rate: float | None, limit: Limit | None) -> Share | None:
     return Share(limit=limit.name, fraction=rate / most) if rate is not None and limit and most else None
 
 
-def is_comparable(report: Report, other: Report) -> bool:
-    """Whether times of both may be compared: same machine and servers, undisturbed, and data of about the same size."""
-    sizes = sorted((report.data.text_bytes, other.data.text_bytes))
-    return (
-        not report.was_disturbed
-        and not other.was_disturbed
-        and report.server == other.server
-        and (report.host.cpu, report.host.cores) == (other.host.cpu, other.host.cores)
-        and report.measured_on == other.measured_on
-        and (report.data.origin == "generated") == (other.data.origin == "generated")
-        and report.data.tables == other.data.tables
-        and sizes[1] <= sizes[0] * (1 + TOLERANCE)
-    )
-
-
-def regressions(report: Report, earlier: Iterable[Report]) -> tuple[tuple[Regression, ...], int]:
-    """What has become slower than in the last comparable reports, and with how many it was compared.
-
-    Times are compared by byte. What has always varied may vary: the spread of all runs counts as tolerance.
-    """
-    known = sorted(
-        (each for each in earlier if each.started < report.started and is_comparable(report, each)), key=_age
-    )
-    before = known[-_REMEMBERED:]
-    found = []
-    for name, (seconds, spread) in _times(report).items():
-        past = [times[name] for times in map(_times, before) if name in times]
-        if not past:
-            continue
-        usual = statistics.median(time for time, _ in past)
-        allowed = max(TOLERANCE, spread, *(each for _, each in past))
-        if seconds > usual * (1 + allowed):
-            found.append(Regression(name=name, seconds=seconds, before=usual, reports=len(past)))
-    return tuple(found), len(before)
-
-
-def _age(report: Report) -> float:
-    return report.started.timestamp()
-
-
-def _times(report: Report) -> Mapping[str, tuple[float, float]]:
-    """By name: seconds for a gigabyte, and the spread of the runs."""
-    found: dict[str, tuple[float, float]] = {}
-    sized: list[tuple[Item, int]] = [
-        *((limit, limit.bytes) for limit in report.limits),
-        *((backup, backup.raw_bytes) for backup in report.backups),
-        *((rung, rung.bytes) for rung in (*report.ladder, *report.peers)),
-    ]
-    for item, count in sized:
-        if item.timed and count:
-            found[item.name] = (item.timed.median / count * 1e9, item.timed.spread)
-    for codec in report.compression:
-        for what, timed in (("compress", codec.timed), ("decompress", codec.unpacking)):
-            if timed and codec.raw_bytes:
-                found[f"{what} {codec.name}"] = (timed.median / codec.raw_bytes * 1e9, timed.spread)
-    return found
-
-
 def predictions(
-    backup: str, text_bytes: int, file_bytes: int, ladder: Iterable[Rung], measured_seconds: float | None
+    backup: str, text_bytes: int, file_bytes: int, ladder: Sequence[Rung], measured_seconds: float | None
 ) -> tuple[Prediction, ...]:
     """How long that backup's restore takes by each way of this project that was measured, where its bytes are known.
 
@@ -135,7 +68,7 @@ def predictions(
     return tuple(found)
 
 
-def _most_threads(ladder: Iterable[Rung]) -> int:
+def _most_threads(ladder: Sequence[Rung]) -> int:
     return max((rung.threads for rung in ladder), default=1)
 
 

@@ -15,7 +15,8 @@ from typing import TypeVar
 
 from chom_pipelines.benchmarks.copies import TableState, read_state
 from chom_pipelines.benchmarks.figures import Timed
-from chom_pipelines.benchmarks.programs import at_home_in
+from chom_pipelines.benchmarks.host import refuse_no_room
+from chom_pipelines.benchmarks.programs import at_home_in, mortal
 from chom_pipelines.benchmarks.report import Backup
 from chom_pipelines.benchmarks.stopwatch import Stopwatch, server_cpu
 from chom_pipelines.errors import BackupFailedError, BenchmarkRefusedError, ChomError
@@ -28,6 +29,7 @@ from chom_pipelines.physical.contents import FileContents
 from chom_pipelines.physical.taking import take_backup as take_files
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.codecs import Codec, Compressor, compressor
+from chom_pipelines.repository.files import reported
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.payloads import Method, Table
 from chom_pipelines.repository.repository import Repository
@@ -89,6 +91,8 @@ def source_options(flavour: Flavour) -> tuple[str, ...]:
 def taken(server: ScratchServer, databases: Sequence[str], directory: Path, threads: int, report: Report) -> Materials:
     """Take everything from a private server. Raises what a logical backup of it raises; the rest may be unavailable."""
     endpoint, flavour = server.endpoint, server.facts.flavour
+    file_bytes = _table_files(server.directory)
+    refuse_no_room(directory, 2 * file_bytes)
     with Session(endpoint) as session:
         original = read_state(session, databases)
         if not original:
@@ -109,7 +113,7 @@ def taken(server: ScratchServer, databases: Sequence[str], directory: Path, thre
         directory=directory,
         databases=tuple(databases),
         original=original,
-        file_bytes=_table_files(server.directory),
+        file_bytes=file_bytes,
         rows=contents,
         stock=_stock_or_why_not(lambda: _dumped(endpoint, flavour, databases, directory, report)),
         files=files,
@@ -180,9 +184,9 @@ def _dumped(
     program = dump_program(flavour)
     sql = {name: compressor(codec, level) for name, codec, level in _SQL}
     size = 0
-    with (directory / "dump.log").open("w+b") as log:
-        command = _dump_command(program, endpoint, databases)
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=at_home_in(directory)) as dump:
+    with reported(directory), (directory / "dump.log").open("w+b") as log:
+        command = dump_command(program, endpoint, databases)
+        with subprocess.Popen(mortal(command), stdout=subprocess.PIPE, stderr=log, env=at_home_in(directory)) as dump:
             try:
                 size = _packed(dump, sql, directory, report)
                 dump.wait()
@@ -196,7 +200,7 @@ def _dumped(
     return StockDump(directory / _SQL[0][0], directory / _SQL[1][0], size)
 
 
-def _dump_command(program: Program, endpoint: Endpoint, databases: Sequence[str]) -> list[str]:
+def dump_command(program: Program, endpoint: Endpoint, databases: Sequence[str]) -> list[str]:
     """The stock tool's command line for a consistent dump of these databases, as its manual has it for InnoDB."""
     gtids = [] if program.flavour is Flavour.MARIADB else ["--set-gtid-purged=OFF"]
     return [

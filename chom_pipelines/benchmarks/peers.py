@@ -13,7 +13,7 @@ from pathlib import Path
 
 from chom_pipelines.benchmarks.figures import Timed
 from chom_pipelines.benchmarks.ladder import Restored, Step
-from chom_pipelines.benchmarks.materials import Materials
+from chom_pipelines.benchmarks.materials import Materials, dump_command
 from chom_pipelines.benchmarks.programs import pipe, run
 from chom_pipelines.benchmarks.report import Backup, Means, Place
 from chom_pipelines.benchmarks.steps import missing, server_at_defaults, used
@@ -156,9 +156,7 @@ def _by_mydumper(work: _Work) -> None:
 
 def _by_dump_program(work: _Work) -> None:
     program = dump_program(work.materials.flavour)
-    gtids = [] if program.flavour is Flavour.MARIADB else ["--set-gtid-purged=OFF"]
-    command = [str(program.path), "--no-defaults", *work.reached, "--single-transaction", *gtids, "--databases"]
-    pipe([*command, *work.materials.databases], _zstd(work), work.log)
+    pipe(dump_command(program, work.endpoint, work.materials.databases), _zstd(work), work.log)
 
 
 def _by_mariadb_backup(work: _Work) -> None:

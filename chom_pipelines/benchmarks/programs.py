@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +17,11 @@ _BY_HAND = "run it by hand to see more"
 def run(command: Sequence[str], log: Path) -> None:
     """Run a program, which has to end with 0; raises RestoreFailedError with the last line that it said."""
     with log.open("w+b") as said:
-        code = subprocess.run(
-            command, check=False, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=at_home_in(log.parent)
-        ).returncode
+        with _started(command, log.parent, stdin=subprocess.DEVNULL, stdout=said, stderr=said) as program:
+            try:
+                code = program.wait()
+            finally:
+                program.kill()
         if code:
             raise RestoreFailedError(f"{Path(command[0]).name} ended with {code}: {_last(said)}", _BY_HAND)
 
@@ -28,11 +31,10 @@ def pipe(source_command: Sequence[str], sink_command: Sequence[str], log: Path) 
 
     Raises RestoreFailedError with what they said.
     """
-    environment = at_home_in(log.parent)
     with log.open("w+b") as said:
         with (
-            subprocess.Popen(source_command, stdout=subprocess.PIPE, stderr=said, env=environment) as source,
-            subprocess.Popen(sink_command, stdin=source.stdout, stdout=said, stderr=said, env=environment) as sink,
+            _started(source_command, log.parent, stdout=subprocess.PIPE, stderr=said) as source,
+            _started(sink_command, log.parent, stdin=source.stdout, stdout=said, stderr=said) as sink,
         ):
             try:
                 if source.stdout:
@@ -45,6 +47,23 @@ def pipe(source_command: Sequence[str], sink_command: Sequence[str], log: Path) 
         if any(codes.values()):
             ended = ", ".join(f"{name} ended with {code}" for name, code in codes.items())
             raise RestoreFailedError(f"{ended}: {_last(said)}", _BY_HAND)
+
+
+def _started(
+    command: Sequence[str],
+    home: Path,
+    *,
+    stdin: int | IO[bytes] | None = None,
+    stdout: int | IO[bytes],
+    stderr: IO[bytes],
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(mortal(command), stdin=stdin, stdout=stdout, stderr=stderr, env=at_home_in(home))
+
+
+def mortal(command: Sequence[str]) -> list[str]:
+    """The command as one that the system kills when this process ends in whatever way, where setpriv is installed."""
+    setpriv = shutil.which("setpriv")
+    return [*((setpriv, "--pdeathsig", "KILL") if setpriv else ()), *command]
 
 
 def at_home_in(directory: Path) -> dict[str, str]:

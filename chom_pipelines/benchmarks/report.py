@@ -203,6 +203,23 @@ class Regression(Part):
         return self.seconds / self.before
 
 
+class Comparison(Part):
+    """A report beside earlier ones of the same kind."""
+
+    reports: NonNegativeInt = Field(default=0, description="earlier ones that it was compared with")
+    slower: tuple[Regression, ...] = ()
+    undecided: tuple[Unmeasured, ...] = Field(
+        default=(), description="what was measured earlier and not now, or varied too much to tell"
+    )
+
+    @property
+    def outcome(self) -> Outcome:
+        """Passed where everything that those measured was measured again, and nothing of it is slower."""
+        if self.slower:
+            return Outcome.FAILED
+        return Outcome.NOT_VERIFIED if self.undecided or not self.reports else Outcome.PASSED
+
+
 class Report(Part):
     """One benchmark of one server; `benchmark_YYYYMMDD_HHMMSS.json`."""
 
@@ -229,8 +246,7 @@ class Report(Part):
     unmeasured: tuple[Unmeasured, ...] = ()
     advice: Advice
     predictions: tuple[Prediction, ...] = ()
-    regressions: tuple[Regression, ...] = ()
-    compared_with: NonNegativeInt = Field(default=0, description="earlier reports of the same kind")
+    comparison: Comparison = Comparison()
 
     @property
     def was_disturbed(self) -> bool:

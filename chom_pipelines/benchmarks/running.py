@@ -5,81 +5,39 @@ The server itself is only asked for its facts and for the sizes of its tables, a
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from chom_pipelines import __version__
-from chom_pipelines.benchmarks import generated
+from chom_pipelines.benchmarks.comparing import compared
 from chom_pipelines.benchmarks.compression import measured_codecs
 from chom_pipelines.benchmarks.figures import Share
-from chom_pipelines.benchmarks.host import read_host
-from chom_pipelines.benchmarks.judging import ENOUGH, advice, predictions, regressions, share_of, with_speed_ups
+from chom_pipelines.benchmarks.host import disk_directory, read_host, refuse_no_room
+from chom_pipelines.benchmarks.judging import ENOUGH, advice, predictions, share_of, with_speed_ups
 from chom_pipelines.benchmarks.ladder import Say, climb
 from chom_pipelines.benchmarks.limits import DISK, RAM, SOCKET, measured_limits
-from chom_pipelines.benchmarks.materials import Materials, chosen, cores, sample, source_options, taken
+from chom_pipelines.benchmarks.materials import Materials, cores, sample, taken
 from chom_pipelines.benchmarks.peers import dumped_by
-from chom_pipelines.benchmarks.report import Data, Limit, Means, Place, Prediction, Report, Rung, Sizes, Unmeasured
+from chom_pipelines.benchmarks.report import Data, Limit, Means, Place, Prediction, Report, Rung, Unmeasured
 from chom_pipelines.benchmarks.reports import kept_reports
-from chom_pipelines.benchmarks.sizes import read_sizes
+from chom_pipelines.benchmarks.sources import Known, Wishes, known_of, source_of
 from chom_pipelines.benchmarks.steps import default_settings, ladder_steps
 from chom_pipelines.benchmarks.stopwatch import Machine
-from chom_pipelines.errors import BenchmarkRefusedError, ChomError
+from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of
 from chom_pipelines.log_lines import size as size_text
-from chom_pipelines.logical.contents import Contents
 from chom_pipelines.progress import Report as Progress
-from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.layout import Kind, parse_id
 from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.repository import Repository
-from chom_pipelines.restores.likeness import birth_options, zones_of
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_contents
-from chom_pipelines.server.connection import Session
 from chom_pipelines.server.directories import claimed_directory
-from chom_pipelines.server.facts import Flavour, ServerFacts, parse_version, read_facts
-from chom_pipelines.server.scratch import ScratchServer, scratch_server
-
-MOST = 512_000_000
-"""Bytes of a backup's text that are restored again and again: at a stock client's pace that takes a minute."""
 
 SAMPLE = 32_000_000
 """Bytes of text that are compressed: `xz -6` takes ten seconds for them."""
 
-
-@dataclass(frozen=True)
-class Wishes:
-    """What is asked for. `size` is bytes of generated text, None: the latest backup; `threads` 0: one per core."""
-
-    size: int | None = None
-    tables: int = 5
-    rounds: int = 3
-    threads: int = 0
-    against: tuple[str, ...] = ()
-    """Other tools, of PEERS."""
-
-
-@dataclass
-class _Known:
-    """What was found out about the server that is backed up."""
-
-    facts: ServerFacts | None = None
-    sizes: Sizes | None = None
-    rows: BackupEntry | None = None
-    """Its newest full backup of rows."""
-    newest: BackupEntry | None = None
-    flavour: Flavour | None = None
-    unmeasured: list[Unmeasured] = field(default_factory=list)
-
-    def lacks(self, what: str, error: ChomError) -> None:
-        self.unmeasured.append(Unmeasured(what=what, reason=error.what))
+_ROOM = 3
+"""Times the text on the disk: two dumps and two backups, and a copy with its logs beside them."""
 
 
 def run_benchmark(inventory: Inventory, server: Server, wishes: Wishes, progress: Progress, say: Say) -> Report:
@@ -93,10 +51,11 @@ def run_benchmark(inventory: Inventory, server: Server, wishes: Wishes, progress
     repository = repository_of(inventory.repository)
     repository.create()
     keyring = keyring_of(inventory.repository, server.backup)
-    known = _known(repository, server, keyring)
-    threads = wishes.threads or cores()
-    with claimed_directory(Path(tempfile.gettempdir())) as claim:
-        with _source(known, wishes, keyring, progress) as (private, databases, origin, share):
+    known = known_of(repository, server, keyring)
+    threads = cores()
+    with claimed_directory(disk_directory()) as claim:
+        refuse_no_room(claim.path, _ROOM * (wishes.size or 0))
+        with source_of(known, wishes, keyring, progress) as (private, databases, origin, share):
             facts = private.facts
             materials = taken(private, databases, claim.path, threads, progress)
             peers = [dumped_by(name, private, materials, threads) for name in wishes.against]
@@ -160,13 +119,12 @@ def _described(materials: Materials, origin: str, share: float, sampled: int) ->
     )
 
 
-def _compared(report: Report, repository: Repository, known: _Known) -> Report:
+def _compared(report: Report, repository: Repository, known: Known) -> Report:
     kept = kept_reports(repository, report.server)
     for problem in kept.problems:
         known.lacks("the comparison with an earlier report", problem)
-    slower, count = regressions(report, kept.reports)
-    update = {"regressions": slower, "compared_with": count, "unmeasured": tuple(known.unmeasured)}
-    return report.model_copy(update=update)
+    report = report.model_copy(update={"unmeasured": tuple(known.unmeasured)})
+    return report.model_copy(update={"comparison": compared(report, kept.reports)})
 
 
 def _share(rung: Rung, limits: dict[str, Limit]) -> Share | None:
@@ -176,90 +134,18 @@ def _share(rung: Rung, limits: dict[str, Limit]) -> Share | None:
     return share_of(rung.rate, limits.get(SOCKET))
 
 
-def _known(repository: Repository, server: Server, keyring: Keyring | None) -> _Known:
-    known = _Known()
-    fulls = [
-        entry
-        for entry in repository.backups(server.name)
-        if (identity := parse_id(entry.id)) and identity.kind is Kind.FULL
-    ]
-    for entry in reversed(fulls):
-        try:
-            manifest = entry.manifest(keyring)
-        except ChomError as error:
-            known.lacks(f"the backup {entry.id}", error)
-            continue
-        known.newest = known.newest or entry
-        known.flavour = known.flavour or Flavour(manifest.source.flavour)
-        if manifest.method is Method.LOGICAL:
-            known.rows = entry
-            break
-    try:
-        with Session(server.endpoint()) as session:
-            known.facts = read_facts(session)
-            known.flavour = known.facts.flavour
-            known.sizes = read_sizes(session, known.facts, server.databases)
-    except ChomError as error:
-        known.lacks("the sizes of the server's tables", error)
-    return known
-
-
-@contextmanager
-def _source(
-    known: _Known, wishes: Wishes, keyring: Keyring | None, progress: Progress
-) -> Iterator[tuple[ScratchServer, tuple[str, ...], str, float]]:
-    """A private server with the data: it, its databases, whose data they are, and which part of those."""
-    if wishes.size is not None:
-        if known.flavour is None:
-            why = known.unmeasured[-1].reason if known.unmeasured else "it has no backup"
-            what = f"of which family the server is, is not known: {why}"
-            raise BenchmarkRefusedError(what, "start it, or back it up")
-        options = source_options(known.flavour)
-        with scratch_server(known.flavour, expected_bytes=2 * wishes.size, options=options) as private:
-            generated.fill(private.endpoint, wishes.size, wishes.tables, wishes.threads or cores(), progress)
-            yield private, (generated.DATABASE,), "generated", 1.0
-        return
-    entry = known.rows
-    if entry is None:
-        what = "there is no full backup of rows that could be restored"
-        raise BenchmarkRefusedError(what, "take one with `chom backup`, or measure generated data with --size")
-    with entry.reading("benchmark"):
-        contents = Contents.of(entry, keyring)
-        tables = contents.logical.tables
-        some = chosen(tables, MOST)
-        everything = sum(table.bytes for table in tables)
-        if not some:
-            what = f"{entry.id} has no table of {size_text(MOST)} or less"
-            raise BenchmarkRefusedError(what, "measure generated data with --size")
-        source = contents.manifest.source
-        flavour = Flavour(source.flavour)
-        with scratch_server(
-            flavour,
-            version=parse_version(source.version),
-            expected_bytes=2 * sum(table.bytes for table in some),
-            options=(*birth_options(contents.manifest), *source_options(flavour)),
-            zones=zones_of(source),
-        ) as private:
-            # what this private server cannot hold as it was, no copy of it is compared with
-            request = RestoreRequest(tables=tuple(table.label for table in some), accept_losses=True)
-            restore_contents(contents, private.endpoint, request, progress)
-            databases = tuple(sorted({table.database for table in some}))
-            share = sum(table.bytes for table in some) / everything if everything else 1.0
-            yield private, databases, entry.id, share
-
-
-def _predictions(
-    known: _Known, keyring: Keyring | None, data: Data, ladder: tuple[Rung, ...]
-) -> tuple[Prediction, ...]:
+def _predictions(known: Known, keyring: Keyring | None, data: Data, ladder: tuple[Rung, ...]) -> tuple[Prediction, ...]:
     if known.newest is None:
         return ()
+    what = f"how long a restore of {known.newest.id} takes"
     if data.text_bytes < ENOUGH and (data.origin, data.share) != (known.newest.id, 1.0):
         why = f"{size_text(data.text_bytes)} are too few to predict another amount by"
-        known.unmeasured.append(Unmeasured(what=f"how long a restore of {known.newest.id} takes", reason=why))
+        known.unmeasured.append(Unmeasured(what=what, reason=why))
         return ()
     found = opened(known.newest, keyring)
     manifest = found.manifest
     if manifest is None:
+        known.unmeasured.append(Unmeasured(what=what, reason=found.reason or "its manifest could not be read"))
         return ()
     if manifest.method is Method.PHYSICAL:
         return predictions(manifest.id, 0, manifest.raw_bytes, ladder, None)

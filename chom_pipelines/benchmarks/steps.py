@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from chom_pipelines.benchmarks.host import refuse_no_room
 from chom_pipelines.benchmarks.ladder import Restored, Step
 from chom_pipelines.benchmarks.materials import Materials, StockDump, Unavailable
 from chom_pipelines.benchmarks.programs import pipe
@@ -23,7 +24,7 @@ from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import FAST, new_server, restore_contents
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.datadir import create_datadir
-from chom_pipelines.server.directories import MEMORY, MIB, available_memory, claimed_directory
+from chom_pipelines.server.directories import MEMORY, claimed_directory
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour, ServerFacts
 from chom_pipelines.server.programs import client_program, server_program
@@ -47,7 +48,6 @@ _SHOWN = (
     "sync_binlog",
     "performance_schema",
 )
-_HEADROOM = 256 * MIB
 
 
 def ladder_steps(materials: Materials, facts: ServerFacts, threads: int) -> list[Step]:
@@ -232,14 +232,3 @@ def _unpacked(contents: FileContents | Unavailable, base: Path, threads: int) ->
 def used(endpoint: Endpoint, before: float) -> float:
     """CPU seconds of a server since it had used so many."""
     return max(round(server_cpu(endpoint) - before, 4), 0.0)
-
-
-def refuse_no_room(base: Path, needed: int) -> None:
-    """Raise NoRoomError where a directory has not so many bytes free, or only by taking half of the memory."""
-    needed += _HEADROOM
-    free = shutil.disk_usage(base).free
-    if base == MEMORY:
-        free = min(free, available_memory() // 2)
-    if needed > free:
-        what = f"it takes about {needed // MIB} MiB in {base}, and {free // MIB} MiB may be used"
-        raise NoRoomError(what, "free some, or set TMPDIR to a directory on a larger disk")

@@ -28,7 +28,7 @@ def tables(report: Report) -> Iterator[Table]:
     for table in (_ladder(report), _backups(report), _compression(report), _limits(report), _predictions(report)):
         if table.rows:
             yield table
-    if report.regressions:
+    if report.comparison.slower:
         yield _regressions(report)
     if report.sizes and report.sizes.largest:
         yield _sizes(report)
@@ -63,15 +63,15 @@ def advised(report: Report) -> Iterator[tuple[str, str, str]]:
 
 def compared(report: Report) -> str:
     """With how many earlier reports it was compared, and what came of it."""
-    count = report.compared_with
+    found = report.comparison
     if report.was_disturbed:
         return "Not compared with earlier reports: too much of the machine was taken by others meanwhile."
-    if not count:
+    if not found.reports:
         return "No earlier report is of the same kind: nothing was compared."
-    earlier = "one earlier report" if count == 1 else f"{count} earlier reports"
-    return f"Compared with {earlier}: " + (
-        f"{len(report.regressions)} slower." if report.regressions else "nothing is slower."
-    )
+    earlier = "one earlier report" if found.reports == 1 else f"{found.reports} earlier reports"
+    said = [f"{len(found.slower)} slower"] if found.slower else []
+    said += [f"of {each.what} it cannot be told: {each.reason}" for each in found.undecided]
+    return f"Compared with {earlier}: {'; '.join(said) or 'nothing is slower'}."
 
 
 def _ladder(report: Report) -> Table:
@@ -139,7 +139,8 @@ def _predictions(report: Report) -> Table:
 
 def _regressions(report: Report) -> Table:
     rows = [
-        (each.name, f"{each.slower:.2f}", f"{each.before:.2f}", f"{each.seconds:.2f}") for each in report.regressions
+        (each.name, f"{each.slower:.2f}", f"{each.before:.2f}", f"{each.seconds:.2f}")
+        for each in report.comparison.slower
     ]
     return Table("Slower than before", ("what", "times>", "s/GB before>", "s/GB now>"), tuple(rows))
 

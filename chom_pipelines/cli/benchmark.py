@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from chom_pipelines.benchmarks.peers import PEERS, parsed_peers
+from chom_pipelines.benchmarks.peers import PEERS
 from chom_pipelines.benchmarks.publishing import publish
 from chom_pipelines.benchmarks.report import Report
-from chom_pipelines.benchmarks.running import Wishes, run_benchmark
-from chom_pipelines.benchmarks.sizes_asked import parsed_size
+from chom_pipelines.benchmarks.running import run_benchmark
+from chom_pipelines.benchmarks.sources import asked
 from chom_pipelines.benchmarks.words import advised, compared, headline, tables
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
@@ -31,6 +31,10 @@ def benchmark(
         typer.Option(metavar="SIZE", help="Generate so much data, as 200MB or 5GB; else the latest backup's is used."),
     ] = None,
     tables: Annotated[int, typer.Option(min=1, max=1000, help="How many tables are generated.")] = 5,
+    rows: Annotated[
+        str | None,
+        typer.Option(metavar="ROWS", help="How many rows they have together, as 10M; else as many as a shop's."),
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="How often each thing is measured.")] = 3,
     against: Annotated[
         str, typer.Option(metavar="PEER,...", help=f"Measure other tools too: {', '.join(PEERS)}.", show_default=False)
@@ -47,8 +51,7 @@ def benchmark(
     """
     inventory = load_inventory(config)
     chosen = inventory.server(server)
-    generated = parsed_size(size) if size else None
-    wishes = Wishes(size=generated, tables=tables, rounds=rounds, against=parsed_peers(against))
+    wishes = asked(size=size or "", tables=tables, rows=rows or "", rounds=rounds, against=against)
     with output.progress() as progress:
         report = run_benchmark(inventory, chosen, wishes, progress, _log.info)
     report, _, where = publish(repository_of(inventory.repository), report)

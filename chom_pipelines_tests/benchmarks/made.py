@@ -80,10 +80,11 @@ def report(
     week: int = 0,
     text: int = TEXT,
     cpu: str = "a processor",
+    disk: str = "ext4 on /dev/vda",
     elsewhere: float = 0.02,
 ) -> Report:
     """Of some week, with these seconds of each rung."""
-    host = Host(cpu=cpu, cores=2, memory_bytes=24 << 30, kernel="Linux", disk="ext4 on /dev/vda", python="3.11.7")
+    host = Host(cpu=cpu, cores=2, memory_bytes=24 << 30, kernel="Linux", disk=disk, python="3.11.7")
     began = BEGAN + timedelta(weeks=week)
     return Report(
         tool="chom_pipelines 0",

@@ -1,8 +1,6 @@
-"""What is concluded from figures: speed-ups, regressions, predictions, advice."""
+"""What is concluded from figures: speed-ups, predictions, advice."""
 
 from __future__ import annotations
-
-import random
 
 import pytest
 from hypothesis import given
@@ -10,11 +8,8 @@ from hypothesis import strategies as st
 
 from chom_pipelines.benchmarks.judging import (
     ENOUGH,
-    TOLERANCE,
     advice,
-    is_comparable,
     predictions,
-    regressions,
     share_of,
     with_speed_ups,
 )
@@ -23,7 +18,6 @@ from chom_pipelines.repository.codecs import Codec
 from chom_pipelines_tests.benchmarks.made import backup, codec, data, limit, report, rung
 
 SECONDS = st.floats(min_value=0.01, max_value=1e4)
-RUNGS = st.dictionaries(st.sampled_from("abcdef"), SECONDS.map(lambda one: [one]), min_size=1)
 
 
 def ladder(one: float = 8.0, many: float = 4.0, files: float | None = 1.0) -> tuple[Rung, ...]:
@@ -55,53 +49,6 @@ def test_a_share_is_of_a_limit_that_was_measured() -> None:
     assert (share.limit, share.fraction) == ("a disk", 0.25)
     assert share_of(None, disk) is None
     assert share_of(1.0, None) is None
-
-
-@given(RUNGS, st.integers(1, 9))
-def test_the_same_figures_again_are_no_regression(rungs: dict[str, list[float]], weeks: int) -> None:
-    earlier = [report(rungs, week=week) for week in range(weeks)]
-    assert regressions(report(rungs, week=weeks), earlier) == ((), min(weeks, 5))
-
-
-@given(RUNGS, st.floats(min_value=1.01 * (1 + TOLERANCE), max_value=100), st.randoms())
-def test_what_is_slower_than_the_tolerance_is_found_and_nothing_else(
-    rungs: dict[str, list[float]], times: float, chance: random.Random
-) -> None:
-    slow = chance.choice(sorted(rungs))
-    now = report({**rungs, slow: [rungs[slow][0] * times]}, week=3)
-    earlier = [report(rungs, week=week) for week in range(3)]
-    chance.shuffle(earlier)
-    (found,), count = regressions(now, earlier)
-    assert (found.name, found.reports, count) == (slow, 3, 3)
-    assert found.slower == pytest.approx(times)
-
-
-@given(RUNGS, st.floats(min_value=0.01, max_value=1))
-def test_what_is_faster_is_no_regression(rungs: dict[str, list[float]], times: float) -> None:
-    now = report({name: [seconds * times for seconds in each] for name, each in rungs.items()}, week=1)
-    assert regressions(now, [report(rungs)])[0] == ()
-
-
-def test_what_has_always_varied_may_vary() -> None:
-    now = report({"a": [1.4]}, week=1)
-    assert regressions(now, [report({"a": [0.8, 1.0, 1.3]})])[0] == ()
-    assert len(regressions(now, [report({"a": [1.0, 1.0, 1.0]})])[0]) == 1
-
-
-@pytest.mark.parametrize("other", [{"cpu": "another processor"}, {"text": 400_000_000}, {"elsewhere": 0.3}])
-def test_other_machines_other_amounts_of_data_and_disturbed_times_are_not_compared(other: dict[str, object]) -> None:
-    earlier = report({"a": [1.0]}, **other)  # type: ignore[arg-type]
-    assert not is_comparable(report({"a": [9.0]}, week=1), earlier)
-    assert regressions(report({"a": [9.0]}, week=1), [earlier]) == ((), 0)
-
-
-def test_times_of_a_little_more_data_are_compared_by_byte() -> None:
-    earlier = report({"a": [1.0]}, text=100_000_000)
-    assert regressions(report({"a": [1.1]}, week=1, text=110_000_000), [earlier]) == ((), 1)
-
-
-def test_a_report_is_not_compared_with_later_ones() -> None:
-    assert regressions(report({"a": [9.0]}), [report({"a": [1.0]}, week=1), report({"a": [9.0]})]) == ((), 0)
 
 
 @given(st.integers(1, 10**13), st.integers(1, 10**13))

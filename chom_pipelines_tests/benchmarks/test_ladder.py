@@ -12,11 +12,12 @@ import pytest
 
 from chom_pipelines.benchmarks import generated
 from chom_pipelines.benchmarks.copies import TableState, differences
+from chom_pipelines.benchmarks.host import refuse_no_room
 from chom_pipelines.benchmarks.ladder import Restored, Step, climb
 from chom_pipelines.benchmarks.materials import Materials, Unavailable, chosen, sample, source_options, taken
 from chom_pipelines.benchmarks.programs import pipe
 from chom_pipelines.benchmarks.report import Means, Place, Rung
-from chom_pipelines.benchmarks.steps import default_settings, ladder_steps, refuse_no_room
+from chom_pipelines.benchmarks.steps import default_settings, ladder_steps
 from chom_pipelines.errors import NoRoomError, RestoreFailedError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
@@ -46,7 +47,7 @@ class Ground:
 def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     flavour = request.param
     with scratch_server(flavour, options=source_options(flavour)) as server:
-        generated.fill(server.endpoint, SIZE, TABLES, 2, unreported)
+        generated.fill(server.endpoint, generated.planned(SIZE, TABLES), 2, unreported)
         materials = taken(server, (generated.DATABASE,), tmp_path_factory.mktemp("work"), 2, unreported)
         yield Ground(materials, server.facts)
 

@@ -20,7 +20,7 @@ from chom_pipelines.server.scratch import scratch_server
 def dumped(directory: Path, *names: str) -> tuple[Materials, dict[str, PeerDump]]:
     """What these tools make of tiny data."""
     with scratch_server(Flavour.MARIADB) as server:
-        generated.fill(server.endpoint, 200_000, 4, 2, unreported)
+        generated.fill(server.endpoint, generated.planned(200_000, 4), 2, unreported)
         materials = taken(server, (generated.DATABASE,), directory, 2, unreported)
         return materials, {name: dumped_by(name, server, materials, 2) for name in names}
 

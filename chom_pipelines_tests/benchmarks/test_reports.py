@@ -65,6 +65,22 @@ def test_a_report_is_found_again_with_its_markdown_and_its_charts_beside_it(repo
     assert "![Restores](benchmark_20260102_020000_restores.png)" in text
 
 
+def test_a_report_that_cannot_be_drawn_is_kept_and_says_so(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Report) -> None:
+        raise RuntimeError("no font is found")
+
+    monkeypatch.setattr("chom_pipelines.benchmarks.publishing.drawn", broken)
+    publish(repository, whole())
+    (kept,) = kept_reports(repository, "chom").reports
+    assert kept.unmeasured[-1].reason == "RuntimeError: no font is found"
+    assert [each.name for each in repository.benchmarks_of("chom").below()] == [
+        "benchmark_20260102_020000.json",
+        "benchmark_20260102_020000.md",
+    ]
+
+
 def test_two_reports_of_one_second_are_both_kept(repository: Repository) -> None:
     names = [report_name(publish(repository, whole())[0]) for _ in range(2)]
     assert names == ["benchmark_20260102_020000", "benchmark_20260102_020001"]

@@ -8,7 +8,7 @@ import pytest
 
 from chom_pipelines.benchmarks.copies import read_state
 from chom_pipelines.benchmarks.programs import at_home_in
-from chom_pipelines.benchmarks.running import Wishes, _known, _source
+from chom_pipelines.benchmarks.sources import Wishes, known_of, source_of
 from chom_pipelines.errors import BenchmarkRefusedError
 from chom_pipelines.progress import unreported
 from chom_pipelines.server.connection import Session
@@ -19,17 +19,17 @@ from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
 
 
-def test_a_server_that_is_down_is_measured_by_its_backup_and_its_sizes_are_not_known(
+def test_a_server_that_is_down_is_measured_by_its_backup_and_its_sizes_are_notknown_of(
     backups: Backups, server: PrivateServer
 ) -> None:
     database = library(server)
     entry = backups.take(server, database)
     gone = backups.inventory(server, database).model_copy(update={"port": 1})
-    known = _known(backups.repository, gone, None)
+    known = known_of(backups.repository, gone, None)
     assert (known.flavour, known.rows, known.newest) == (server.flavour, entry, entry)
     assert (known.sizes, known.facts) == (None, None)
     assert [each.what for each in known.unmeasured] == ["the sizes of the server's tables"]
-    with _source(known, Wishes(), None, unreported) as (private, databases, origin, share):
+    with source_of(known, Wishes(), None, unreported) as (private, databases, origin, share):
         assert (databases, origin, share) == ((database,), entry.id, 1.0)
         with Session(private.endpoint) as session, server.connect() as source:
             original, copy = read_state(source, databases), read_state(session, databases)
@@ -44,16 +44,16 @@ def test_a_newest_backup_that_is_damaged_is_named_and_an_older_one_is_used(
     database = library(mariadb)
     older, newer = backups.take(mariadb, database), backups.take(mariadb, database)
     (path_of(newer) / "manifest.json").write_text("{}")
-    known = _known(backups.repository, backups.inventory(mariadb, database), None)
+    known = known_of(backups.repository, backups.inventory(mariadb, database), None)
     assert known.rows == older
     assert [each.what for each in known.unmeasured] == [f"the backup {newer.id}"]
 
 
 def test_without_any_backup_nothing_is_begun(backups: Backups, mariadb: PrivateServer) -> None:
     backups.repository.create()
-    known = _known(backups.repository, backups.inventory(mariadb), None)
+    known = known_of(backups.repository, backups.inventory(mariadb), None)
     assert (known.flavour, known.rows, known.unmeasured) == (Flavour.MARIADB, None, [])
-    with pytest.raises(BenchmarkRefusedError, match="no full backup"), _source(known, Wishes(), None, unreported):
+    with pytest.raises(BenchmarkRefusedError, match="no full backup"), source_of(known, Wishes(), None, unreported):
         pass
 
 

@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.benchmarks.generated import SHAPES, planned
-from chom_pipelines.benchmarks.host import _cpu, _memory, _mounted, read_host
+from chom_pipelines.benchmarks.generated import SHAPES, fill, planned
+from chom_pipelines.benchmarks.host import _cpu, _memory, _mounted, disk_directory, read_host
 from chom_pipelines.benchmarks.sizes import read_sizes
 from chom_pipelines.benchmarks.stopwatch import Machine, server_cpu
+from chom_pipelines.errors import BenchmarkRefusedError
+from chom_pipelines.progress import unreported
 from chom_pipelines.server.connection import Session
+from chom_pipelines.server.directories import MEMORY
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.servers import PrivateServer
@@ -109,3 +112,38 @@ def test_generated_tables_have_their_shares_and_parents_that_are_made_before_the
     largest = max(shape.bytes for shape in SHAPES)
     made_bytes = sum(made.rows * made.shape.bytes for made in plan)
     assert size - tables * (largest + 1) <= made_bytes <= size
+
+
+@given(st.integers(10**7, 10**12), st.integers(1, 200), st.integers(1, 10**5))
+def test_generated_tables_have_as_many_rows_as_are_asked_for_and_fill_the_size_with_them(
+    size: int, tables: int, rows: int
+) -> None:
+    longest = max(shape.bytes for shape in SHAPES)
+    if size // rows < longest:
+        with pytest.raises(BenchmarkRefusedError, match="are too many"):
+            planned(size, tables, rows)
+        return
+    plan = planned(size, tables, rows)
+    assert {made.rows for made in plan} == {max(rows // tables, 1)}
+    assert {made.bytes for made in plan} == {size // rows}
+
+
+def test_rows_that_are_asked_for_are_in_the_tables_and_as_long() -> None:
+    with scratch_server(Flavour.MARIADB) as server:
+        fill(server.endpoint, planned(2_000_000, 4, 4_000), 2, unreported)
+        with Session(server.endpoint) as session:
+            for name, columns in (("users", 184), ("events", 231)):
+                found = session.row(f"SELECT COUNT(*), MIN(LENGTH(details)), MAX(LENGTH(details)) FROM shop.{name}")
+                assert found == (1000, 500 - columns, 500 - columns)
+
+
+def test_where_tmpdir_is_in_memory_copies_on_disk_are_made_elsewhere_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert disk_directory() == tmp_path
+    monkeypatch.setattr("tempfile.tempdir", str(MEMORY))
+    assert disk_directory() == Path("/var/tmp")  # noqa: S108  (nothing is made there)
+    monkeypatch.setattr("chom_pipelines.benchmarks.host._mounted", lambda *_: "tmpfs on tmpfs")
+    with pytest.raises(BenchmarkRefusedError, match="are in memory"):
+        disk_directory()

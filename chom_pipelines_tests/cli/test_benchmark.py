@@ -10,7 +10,8 @@ import pytest
 
 from chom_pipelines.benchmarks.reports import kept_reports
 from chom_pipelines.benchmarks.running import SAMPLE
-from chom_pipelines.benchmarks.sizes_asked import parsed_size
+from chom_pipelines.benchmarks.sizes_asked import parsed_count, parsed_size
+from chom_pipelines.benchmarks.sources import asked
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines_tests.cli.setting import Setting
 
@@ -86,3 +87,19 @@ def test_what_is_no_size_is_refused_before_anything_is_done(text: str) -> None:
 def test_a_size_that_is_none_is_a_matter_of_usage(on_mariadb: Setting, capsys: pytest.CaptureFixture[str]) -> None:
     found: tuple[int, dict[str, Any]] = on_mariadb.document(capsys, "benchmark", "--size", "much")
     assert found[0] == 2
+
+
+@pytest.mark.parametrize(("text", "count"), [("500000", 500_000), ("10M", 10_000_000), ("1.5k", 1500), ("1,000", 1000)])
+def test_numbers_of_rows_are_read_as_people_write_them(text: str, count: int) -> None:
+    assert parsed_count(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "0", "many", "-5", "5GB", "0.2"])
+def test_what_is_no_number_of_rows_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no number of rows"):
+        parsed_count(text)
+
+
+def test_rows_without_a_size_are_not_silently_ignored() -> None:
+    with pytest.raises(ConfigurationError, match="no size"):
+        asked(size="", tables=5, rows="10M", rounds=1, against="")

@@ -27,6 +27,7 @@ class BenchmarkConfig(dg.Config):
 
     size: str = Field(default="", description="generate so much data, as 200MB; empty: the latest backup's are used")
     tables: int = Field(default=5, ge=1, le=1000, description="how many tables are generated")
+    rows: str = Field(default="", description="how many rows they have together, as 10M; empty: as a shop's")
     rounds: int = Field(default=3, ge=1, le=100, description="how often each thing is measured")
     against: str = Field(default="", description="other tools to measure, as mydumper,mariadb-backup")
 
@@ -40,14 +41,11 @@ def _measure(
     context: dg.AssetExecutionContext, config: BenchmarkConfig, chom: Chom
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
     """Measures compression and restores on private servers."""
-    from chom_pipelines.benchmarks.peers import parsed_peers
-    from chom_pipelines.benchmarks.running import Wishes
-    from chom_pipelines.benchmarks.sizes_asked import parsed_size
+    from chom_pipelines.benchmarks.sources import asked
     from chom_pipelines.defs.benchmarks.measuring import measured
 
     with failures(context):
-        size, against = parsed_size(config.size) if config.size else None, parsed_peers(config.against)
-    wishes = Wishes(size=size, tables=config.tables, rounds=config.rounds, against=against)
+        wishes = asked(**config.model_dump())
     yield from measured(context, chom, wishes)
 
 
@@ -60,14 +58,16 @@ def benchmark_report(server: Server) -> dg.AssetsDefinition:
         description=(
             f"What compression and restores take on this machine, measured that week (from Monday, UTC) with the data "
             f"of the latest backup of `{server.name}`, or with generated ones, on private servers. Each copy was "
-            "compared with its original before its time counted; what was not measured is named. Only this week's can "
-            "be materialised."
+            "compared with its original before its time counted; what was not measured is named. Meanwhile the data "
+            "lie unencrypted in memory and in a private directory below TMPDIR. Only this week's can be materialised."
         ),
         pool=POOL,
         freshness=freshness(server.schedules.benchmark, server.schedules.timezone, _LATE),
         checks=(
             dg.AssetCheckSpec(
-                NOTHING_SLOWER, asset=key, description="Nothing takes longer than in earlier reports of the same kind."
+                NOTHING_SLOWER,
+                asset=key,
+                description="All that earlier reports of the same kind measured takes no longer now.",
             ),
         ),
         partitions=WEEKS,

@@ -11,11 +11,12 @@ import dagster as dg
 from chom_pipelines.benchmarks.markdown import markdown
 from chom_pipelines.benchmarks.publishing import publish
 from chom_pipelines.benchmarks.report import Report
-from chom_pipelines.benchmarks.running import Wishes, run_benchmark
+from chom_pipelines.benchmarks.running import run_benchmark
+from chom_pipelines.benchmarks.sources import Wishes
 from chom_pipelines.benchmarks.weeks import refuse_other_weeks
 from chom_pipelines.benchmarks.words import compared
 from chom_pipelines.defs.benchmarks.assets import NOTHING_SLOWER
-from chom_pipelines.defs.benchmarks.metadata import data_url, ladder, numbers, words
+from chom_pipelines.defs.benchmarks.metadata import data_url, ladder, numbers, slug, words
 from chom_pipelines.defs.kinds import RESULT, server_of
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.defs.retries import failures
@@ -51,10 +52,8 @@ def measured(
 
 def _nothing_slower(key: dg.AssetKey, report: Report) -> dg.AssetCheckResult:
     """A warning at most: that a machine is slower than it was loses nobody's data."""
-    outcome = Outcome.FAILED if report.regressions else Outcome.PASSED
-    if not report.compared_with:
-        outcome = Outcome.NOT_VERIFIED
-    slower = {f"times_{each.name}": round(each.slower, 2) for each in report.regressions}
+    outcome = report.comparison.outcome
+    slower = {f"times_{slug(each.name)}": round(each.slower, 2) for each in report.comparison.slower}
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=NOTHING_SLOWER,

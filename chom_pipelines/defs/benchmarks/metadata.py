@@ -16,7 +16,7 @@ def numbers(report: Report) -> dict[str, int | float]:
         "text_mb": round(mega(report.data.text_bytes), 2),
         "tables": report.data.tables,
         "rows": report.data.rows,
-        "regressions": len(report.regressions),
+        "regressions": len(report.comparison.slower),
         "others_percent": round(100 * report.elsewhere, 1),
     }
     for rung in (*report.ladder, *report.peers):
