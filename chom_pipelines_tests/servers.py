@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ _LIKE_PRODUCTION = {
 }
 _numbers = itertools.count(1)
 _MUCH_LOGGED, _MANY_LOGS = 4 * 1024**2, 10  # bytes, and files: to archive a server's log takes seconds with more
+_DOUBTFUL_S = 3  # an uptime of fewer seconds may be of a start that is told as now
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ class PrivateServer:
     def connect(self) -> Session:
         """A new session of root's."""
         return Session(self.root, local_infile=True)
+
+    def outlast_its_start(self) -> None:
+        """Wait until a backup that is taken now is surely later than the start, which the server tells in seconds."""
+        with self.connect() as session:
+            while int(str(session.rows("SHOW GLOBAL STATUS LIKE 'Uptime'")[0][1])) < _DOUBTFUL_S:
+                time.sleep(0.1)
 
     def fresh_database(self, options: str = "", *, name: str = "") -> str:
         """Create an empty database of a new name, or of this one; it is dropped when the test, or the `scope`, ends."""

@@ -1,6 +1,6 @@
 """A shop of a Laravel application, made by the server itself: at scale 1 3.3 million rows and 420 MB of SQL."""
 
-from chom_pipelines.benchmarks.generated import SHAPES, insert, prepare_numbers
+from chom_pipelines.benchmarks.generated import SHAPES, Made, insert, prepare_numbers
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.identifiers import quote
 
@@ -18,7 +18,7 @@ def fill(session: Session, database: str, scale: float, copies: int) -> None:
     prepare_numbers(session)
     for shape in SHAPES:
         session.execute(f"CREATE TABLE {shape.name} ({shape.columns}, {', '.join(shape.keys)}) ENGINE=InnoDB")
-        for _ in insert(session, shape.name, shape, int(shape.rows * scale), {}):
+        for _ in insert(session, Made(shape, shape.name, int(shape.rows * scale), {})):
             pass
     names_of_tables = [shape.name for shape in SHAPES]
     for copy in range(1, copies + 1):

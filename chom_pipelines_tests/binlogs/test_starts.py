@@ -284,6 +284,7 @@ def test_a_log_is_replayed_onto_an_incremental_backup(tmp_path: Path, route: Rou
     with archived_server(Flavour.MARIADB) as server:
         archived = Archive(server, Backups(tmp_path))
         archived.work("CREATE TABLE shop.other (id INT PRIMARY KEY)")
+        server.outlast_its_start()
         take_files(archived.backups, server)
         archived.work(*["INSERT INTO shop.t (s) VALUES (REPEAT('a', 1000)), (UUID())"] * 50)
         archived.work("DROP TABLE shop.other")

@@ -283,7 +283,7 @@ def test_a_server_that_was_started_again_needs_a_full_backup_first(backups: Back
     with private_server(Flavour.MARIADB) as server:
         restored(backups, take_files(Backups(tmp_path), server), data)
     with private_server(Flavour.MARIADB, options, data) as server:
-        time.sleep(2.5)  # a server tells in whole seconds when it was started, and the doubtful one counts as later
+        server.outlast_its_start()
         take_files(backups, server)
         with server.connect() as session:
             session.execute("CREATE DATABASE shop")
@@ -291,6 +291,6 @@ def test_a_server_that_was_started_again_needs_a_full_backup_first(backups: Back
     with private_server(Flavour.MARIADB, options, data) as server:
         with pytest.raises(UnsupportedServerError, match=r"was started since incremental_.*may have been replaced"):
             take_files(backups, server, kind=Kind.INCREMENTAL)
-        time.sleep(2.5)
+        server.outlast_its_start()
         take_files(backups, server)
         take_files(backups, server, kind=Kind.INCREMENTAL)
