@@ -19,9 +19,10 @@ _HEADROOM = 256 * MIB
 
 def read_host(directory: Path) -> Host:
     """This machine; `directory` is where copies are made."""
+    processor, cores = cpu_and_cores()
     return Host(
-        cpu=_cpu(Path("/proc/cpuinfo").read_text()) or platform.machine(),
-        cores=len(os.sched_getaffinity(0)),
+        cpu=processor,
+        cores=cores,
         memory_bytes=_memory(Path("/proc/meminfo").read_text()),
         kernel=f"{platform.system()} {platform.release()}",
         disk=_mounted(directory.resolve(), Path("/proc/self/mountinfo").read_text()),
@@ -52,6 +53,11 @@ def disk_directory() -> Path:
             return base
     what = f"{' and '.join(map(str, bases))} are in memory, and what a disk does cannot be measured there"
     raise BenchmarkRefusedError(what, "set TMPDIR to a directory on a disk")
+
+
+def cpu_and_cores() -> tuple[str, int]:
+    """The processor's name, and how many cores this process may use."""
+    return _cpu(Path("/proc/cpuinfo").read_text()) or platform.machine(), len(os.sched_getaffinity(0))
 
 
 def _cpu(text: str) -> str:

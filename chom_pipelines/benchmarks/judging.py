@@ -1,4 +1,4 @@
-"""What follows from measured figures: speed-ups, shares of limits, predictions, advice. Pure."""
+"""What follows from measured figures: speed-ups, shares of limits, advice. Pure."""
 
 from __future__ import annotations
 
@@ -8,23 +8,19 @@ from chom_pipelines.benchmarks.comparing import TOLERANCE
 from chom_pipelines.benchmarks.figures import Item, Share
 from chom_pipelines.benchmarks.report import (
     DISTURBED,
+    ENOUGH,
     Advice,
     Backup,
     Compression,
     Data,
     Limit,
     Means,
-    Place,
-    Prediction,
     Rung,
 )
 from chom_pipelines.log_lines import size
 
 _FOR_CODEC = 0.5
 """Of the cores' time: the rest is for the server, which renders rows meanwhile."""
-
-ENOUGH = 100_000_000
-"""Bytes of text: a server's start, and the files that an empty one has, are then a small part of what is measured."""
 
 
 def with_speed_ups(ladder: Sequence[Rung]) -> tuple[Rung, ...]:
@@ -40,41 +36,6 @@ def share_of(rate: float | None, limit: Limit | None) -> Share | None:
     """The part of a limit that a rate (bytes a second) uses; None where one of them was not measured."""
     most = limit.rate if limit else None
     return Share(limit=limit.name, fraction=rate / most) if rate is not None and limit and most else None
-
-
-def predictions(
-    backup: str, text_bytes: int, file_bytes: int, ladder: Sequence[Rung], measured_seconds: float | None
-) -> tuple[Prediction, ...]:
-    """How long that backup's restore takes by each way of this project that was measured, where its bytes are known.
-
-    It is taken for granted that time grows with the bytes. `measured_seconds` is what a private server took for it.
-    """
-    found = []
-    for rung in ladder:
-        count = {Means.ROWS: text_bytes, Means.FILES: file_bytes}.get(rung.means, 0)
-        if not rung.timed or not rung.bytes or not count or rung.threads == 1 < _most_threads(ladder):
-            continue
-        kind = "of files" if rung.means is Means.FILES else "of text"
-        found.append(
-            Prediction(
-                backup=backup,
-                way=rung.name,
-                bytes=count,
-                seconds=rung.timed.median * count / rung.bytes,
-                basis=f"{size(rung.bytes)} {kind} in {rung.timed.median:.2f} s",
-                measured_seconds=measured_seconds if rung.means is Means.ROWS and _is_private(rung) else None,
-            )
-        )
-    return tuple(found)
-
-
-def _most_threads(ladder: Sequence[Rung]) -> int:
-    return max((rung.threads for rung in ladder), default=1)
-
-
-def _is_private(rung: Rung) -> bool:
-    """A verification restores so, where memory suffices."""
-    return rung.place is Place.MEMORY
 
 
 def advice(

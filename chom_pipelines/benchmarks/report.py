@@ -22,6 +22,10 @@ DISTURBED = 0.1
 """Part of all cores' time: where others take more, times are not compared, and nothing is advised."""
 
 
+ENOUGH = 100_000_000
+"""Bytes of text: a server's start, and the files that an empty one has, are then a small part of what is measured."""
+
+
 class Limit(Item):
     """What a part of the machine can do at the most: so many bytes in the time."""
 

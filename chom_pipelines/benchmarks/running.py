@@ -12,12 +12,13 @@ from chom_pipelines.benchmarks.comparing import compared
 from chom_pipelines.benchmarks.compression import measured_codecs
 from chom_pipelines.benchmarks.figures import Share
 from chom_pipelines.benchmarks.host import disk_directory, read_host, refuse_no_room
-from chom_pipelines.benchmarks.judging import ENOUGH, advice, predictions, share_of, with_speed_ups
+from chom_pipelines.benchmarks.judging import advice, share_of, with_speed_ups
 from chom_pipelines.benchmarks.ladder import Say, climb
 from chom_pipelines.benchmarks.limits import DISK, RAM, SOCKET, measured_limits
 from chom_pipelines.benchmarks.materials import Materials, cores, sample, taken
 from chom_pipelines.benchmarks.peers import dumped_by
-from chom_pipelines.benchmarks.report import Data, Limit, Means, Place, Prediction, Report, Rung, Unmeasured
+from chom_pipelines.benchmarks.predicting import bytes_of, predictions
+from chom_pipelines.benchmarks.report import ENOUGH, Data, Limit, Means, Place, Prediction, Report, Rung, Unmeasured
 from chom_pipelines.benchmarks.reports import kept_reports
 from chom_pipelines.benchmarks.sources import Known, Wishes, known_of, source_of
 from chom_pipelines.benchmarks.steps import default_settings, ladder_steps
@@ -29,7 +30,6 @@ from chom_pipelines.log_lines import size as size_text
 from chom_pipelines.progress import Report as Progress
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import opened
-from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.server.directories import claimed_directory
 
@@ -147,7 +147,4 @@ def _predictions(known: Known, keyring: Keyring | None, data: Data, ladder: tupl
     if manifest is None:
         known.unmeasured.append(Unmeasured(what=what, reason=found.reason or "its manifest could not be read"))
         return ()
-    if manifest.method is Method.PHYSICAL:
-        return predictions(manifest.id, 0, manifest.raw_bytes, ladder, None)
-    text = sum(table.bytes for table in manifest.logical.tables)
-    return predictions(manifest.id, text, 0, ladder, found.restored_in)
+    return predictions(manifest.id, *bytes_of(manifest), ladder, found.restored_in)

@@ -2,10 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import typer
 
 from chom_pipelines.backups.assessment import recent
+from chom_pipelines.benchmarks.host import cpu_and_cores
+from chom_pipelines.benchmarks.predicting import newest, restore_of
+from chom_pipelines.benchmarks.report import Prediction, Report
+from chom_pipelines.benchmarks.reports import kept_reports, report_name
 from chom_pipelines.cli import entries, output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory
@@ -34,23 +39,28 @@ def backups(config: ConfigOption = None, server: ServerOption = None, json: Json
     repository = existing_repository(inventory.repository)
     keyrings = {one.name: keyring_of(inventory.repository, one.backup) for one in servers}
     found = {name: [opened(entry, keyring) for entry in repository.backups(name)] for name, keyring in keyrings.items()}
+    rates = {one.name: newest(kept_reports(repository, one.name).reports, *cpu_and_cores()) for one in servers}
     now = datetime.now(UTC)
     verdicts = {one.name: recent(repository, one, keyrings[one.name], now) for one in servers}
     late = {name: verdict.outcome for name, verdict in verdicts.items()}
     if json:
-        everything = [entries.as_json(one) for several in found.values() for one in several]
+        everything = [
+            {**entries.as_json(one), "predicted_restore": _predicted_json(one, rates[name])}
+            for name, several in found.items()
+            for one in several
+        ]
         overdue = {name: verdict.reason for name, verdict in verdicts.items() if verdict.outcome is Outcome.FAILED}
         output.document("backups", {"repository": repository.where, "backups": everything, "overdue": overdue})
     else:
         for name, several in found.items():
-            _print_table(name, several)
+            _print_table(name, several, rates[name])
             if late[name] is Outcome.FAILED:
                 typer.secho(f"{name} is overdue: {verdicts[name].reason}", fg="red")
     overall = worst([*(one.outcome for several in found.values() for one in several), *late.values()])
     raise typer.Exit(output.EXIT_CODES[overall])
 
 
-def _print_table(server: str, found: list[OpenedEntry]) -> None:
+def _print_table(server: str, found: list[OpenedEntry], rates: Report | None) -> None:
     if not found:
         typer.echo(f"{server}: no backups")
         return
@@ -59,6 +69,11 @@ def _print_table(server: str, found: list[OpenedEntry]) -> None:
         typer.echo(_described(one.entry.id, one.manifest))
         proved = typer.style(entries.proved(one), fg=_COLOURS[one.outcome])
         typer.echo(f"    {proved}" + (f"; {entries.position(one.manifest.coordinates)}" if one.manifest else ""))
+        if prediction := _prediction(one, rates):
+            measured = f"; its last full verification took {output.duration(took)}" if (took := one.restored_in) else ""
+            typer.echo(
+                f"    a restore takes about {output.duration(prediction.seconds)} here, by '{prediction.way}'{measured}"
+            )
         for loss in entries.losses(one.manifest):
             typer.echo(f"    lost in JSON by any restore: {loss}")
         for complaint in _complaints(one):
@@ -76,6 +91,22 @@ def _described(name: str, manifest: Manifest | None) -> str:
         output.size(manifest.stored_bytes),
         f"{manifest.ratio:.1f}x",
     )
+
+
+def _prediction(found: OpenedEntry, rates: Report | None) -> Prediction | None:
+    """How long its restore takes, by this machine's last benchmark."""
+    return restore_of(found.manifest, rates, found.restored_in) if found.manifest and rates else None
+
+
+def _predicted_json(found: OpenedEntry, rates: Report | None) -> dict[str, Any] | None:
+    prediction = _prediction(found, rates)
+    if prediction is None or rates is None:
+        return None
+    return {
+        **prediction.model_dump(mode="json", include={"way", "seconds", "basis"}),
+        "report": report_name(rates),
+        "restored_in": found.restored_in,
+    }
 
 
 def _complaints(found: OpenedEntry) -> Iterator[str]:

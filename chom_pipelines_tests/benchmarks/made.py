@@ -101,3 +101,13 @@ def report(
         ladder=tuple(rung(name, *seconds, size=text) for name, seconds in rungs.items()),
         advice=UNTOLD,
     )
+
+
+def ladder(one: float = 8.0, many: float = 4.0, files: float | None = 1.0) -> tuple[Rung, ...]:
+    """The stock client, rows by one connection and by several, and files; seconds of each."""
+    return (
+        rung("piped dump", 20.0, means=Means.STOCK, threads=1),
+        rung("LOAD DATA", one, threads=1),
+        rung("parallel", many),
+        rung("data files", *([files] if files else []), means=Means.FILES),
+    )

@@ -7,26 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chom_pipelines.benchmarks.judging import (
-    ENOUGH,
     advice,
-    predictions,
     share_of,
     with_speed_ups,
 )
-from chom_pipelines.benchmarks.report import Means, Rung
+from chom_pipelines.benchmarks.report import ENOUGH, Rung
 from chom_pipelines.repository.codecs import Codec
-from chom_pipelines_tests.benchmarks.made import backup, codec, data, limit, report, rung
+from chom_pipelines_tests.benchmarks.made import backup, codec, data, ladder, limit, report, rung
 
 SECONDS = st.floats(min_value=0.01, max_value=1e4)
-
-
-def ladder(one: float = 8.0, many: float = 4.0, files: float | None = 1.0) -> tuple[Rung, ...]:
-    return (
-        rung("piped dump", 20.0, means=Means.STOCK, threads=1),
-        rung("LOAD DATA", one, threads=1),
-        rung("parallel", many),
-        rung("data files", *([files] if files else []), means=Means.FILES),
-    )
 
 
 @given(st.lists(SECONDS, min_size=1, max_size=6))
@@ -49,19 +38,6 @@ def test_a_share_is_of_a_limit_that_was_measured() -> None:
     assert (share.limit, share.fraction) == ("a disk", 0.25)
     assert share_of(None, disk) is None
     assert share_of(1.0, None) is None
-
-
-@given(st.integers(1, 10**13), st.integers(1, 10**13))
-def test_a_prediction_grows_with_the_bytes(text: int, files: int) -> None:
-    found = {each.way: each for each in predictions("full_1", text, files, ladder(), None)}
-    assert set(found) == {"parallel", "data files"}  # whoever restores has all connections, and not the stock client
-    assert found["parallel"].seconds == pytest.approx(4.0 * text / 200_000_000)
-    assert found["data files"].seconds == pytest.approx(1.0 * files / 200_000_000)
-
-
-def test_nothing_is_predicted_of_what_is_not_known_or_was_not_measured() -> None:
-    assert [each.way for each in predictions("full_1", 10**9, 0, ladder(), None)] == ["parallel"]
-    assert predictions("full_1", 0, 10**9, ladder(files=None), None) == ()
 
 
 CODECS = (

@@ -11,8 +11,8 @@ import yaml
 
 from chom_pipelines.benchmarks import history
 from chom_pipelines.benchmarks.charts import drawn
-from chom_pipelines.benchmarks.judging import predictions
 from chom_pipelines.benchmarks.markdown import markdown
+from chom_pipelines.benchmarks.predicting import predictions
 from chom_pipelines.benchmarks.publishing import publish
 from chom_pipelines.benchmarks.report import Means, Report, Sizes, TableSize
 from chom_pipelines.benchmarks.reports import kept_reports, report_name

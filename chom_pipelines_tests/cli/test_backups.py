@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import re
 import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from chom_pipelines.benchmarks.host import cpu_and_cores
+from chom_pipelines.benchmarks.publishing import publish
 from chom_pipelines.cli.entries import age, position
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Coordinates, Position
 from chom_pipelines.repository.master_keys import KeyKind
+from chom_pipelines_tests.benchmarks.made import TEXT, report
 from chom_pipelines_tests.cli.setting import Setting
 from chom_pipelines_tests.places import path_of
 
@@ -55,6 +59,33 @@ def test_the_document_has_everything_of_every_backup(taken: Setting, capsys: pyt
     assert (body["repository"], backup["location"]) == (taken.repository.where, taken.latest.where)
     assert [proof["level"] for proof in backup["proofs"]] == ["basic", "full"]
     assert (backup["outcome"], backup["disbelieved_proofs"]) == ("passed", [])
+
+
+def test_how_long_a_restore_takes_is_told_by_the_last_benchmark_of_this_machine(
+    taken: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = report({"parallel": [0.1]}, week=2, cpu="another processor")
+    cpu, cores = cpu_and_cores()
+    here = report({"parallel": [2.0]}, week=1, cpu=cpu)
+    publish(taken.repository, elsewhere)
+    _, body = taken.document(capsys, "backups")
+    assert body["backups"][0]["predicted_restore"] is None
+    publish(taken.repository, here.model_copy(update={"host": here.host.model_copy(update={"cores": cores})}))
+    _, body = taken.document(capsys, "backups")
+    text = sum(table.bytes for table in taken.latest.manifest(taken.keyring).logical.tables)
+    assert body["backups"][0]["predicted_restore"] == {
+        "way": "parallel",
+        "seconds": pytest.approx(2.0 * text / TEXT),
+        "basis": "200 MB of text in 2.00 s",
+        "report": "benchmark_20260109_020000",
+        "restored_in": None,
+    }
+    assert taken.chom("verify", "--level", "full") == 0
+    capsys.readouterr()
+    taken.chom("backups")
+    assert re.search(
+        r"a restore takes about .* here, by 'parallel'; its last full verification took ", capsys.readouterr().out
+    )
 
 
 def test_without_a_repository_nothing_is_said_to_be_empty(
