@@ -1,7 +1,6 @@
 """`chom restore`: a backup into a server, a directory, or a database beside the live one."""
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -9,26 +8,26 @@ from typing import Annotated
 import typer
 
 from chom_pipelines.binlogs.recovery.recovering import Route
-from chom_pipelines.cli import output
 from chom_pipelines.cli.further import print_archived_beyond
 from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption, refuse_unnamed
-from chom_pipelines.cli.restore_files import refuse_of_rows, restore_files
+from chom_pipelines.cli.restore_files import restore_files
 from chom_pipelines.cli.restore_options import PASSWORD, account_explained, moment_of, target_endpoint
-from chom_pipelines.cli.restore_plan import print_plan, whose
+from chom_pipelines.cli.restore_refusals import (
+    refuse_of_one_backup,
+    refuse_of_rows,
+    refuse_parts,
+    refuse_route,
+    refuse_unclear,
+)
+from chom_pipelines.cli.restore_rows import Asked, databases_of, restore_rows, restore_rows_of_files
 from chom_pipelines.cli.restore_to import PointInTimeRequest, restore_to_point_in_time
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
-from chom_pipelines.progress import Report
-from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.streams import LATEST
-from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_into_directory, restore_into_server
-from chom_pipelines.server.endpoint import Endpoint
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -125,35 +124,30 @@ def restore(
     """Restore a backup, or with --at, --gtid or --before a point in time; nothing is overwritten without --replace.
 
     A point in time is restored from the best full backup and the archived binary log, on a private server: for a
-    directory that is the result, for a server the tables are then taken from there.
+    directory that is the result, for a server the tables are then taken from there. So are those of a physical backup.
 
     Every row is counted, and a value that is not stored as it was dumped ends the restore: exit code 0 means that all
     of it is there, or that --accept-losses let through what the warnings name.
     """
-    _refuse_unclear(into_server, into_directory, as_database, user)
-    _refuse_route(route, (at, gtid, before))
+    refuse_unclear(into_server, into_directory, as_database, user)
+    refuse_route(route, (at, gtid, before))
     refuse_unnamed(backup, allow_unencrypted=allow_unencrypted)
     inventory = load_inventory(config)
     source = inventory.server(server)
     repository = existing_repository(inventory.repository)
     keyring = keyring_of(inventory.repository, source.backup, allow_plain=allow_unencrypted)
     moment = moment_of(at, gtid, before)
-    if moment is None:  # what is not believed is refused before anybody is asked for a password
-        found = repository.find(source.name, backup)
-        if found.manifest(keyring).method is Method.PHYSICAL:
-            options: dict[str, object] = {
-                "--into-server": into_server,
-                "--as-database": as_database,
-                "--tables": tables,
-            }
-            options |= {"--accounts": accounts, "--accept-losses": accept_losses, "--compare": compare}
-            refuse_of_rows(found.id, options)
-            wanted = RestoreRequest(
-                replace=overwrite, threads=source.backup.threads, despite_failed_proof=despite_failed_proof
-            )
-            directory = (into_directory or Path()).absolute()
-            restore_files(found, keyring, directory, wanted, dry_run=dry_run, json=json)
-            return
+    found = None if moment else repository.find(source.name, backup)
+    # what is not believed is refused before anybody is asked for a password
+    of_files = found is not None and found.manifest(keyring).method is Method.PHYSICAL
+    if found and of_files and into_directory:
+        options: dict[str, object] = {"--as-database": as_database, "--tables": tables, "--accounts": accounts}
+        refuse_of_rows(found.id, {**options, "--accept-losses": accept_losses, "--compare": compare})
+        wanted = RestoreRequest(
+            replace=overwrite, threads=source.backup.threads, despite_failed_proof=despite_failed_proof
+        )
+        restore_files(found, keyring, into_directory.absolute(), wanted, dry_run=dry_run, json=json)
+        return
     target = (
         into_directory.absolute()
         if into_directory
@@ -172,80 +166,22 @@ def restore(
         )
 
     if moment:
-        _refuse_of_one_backup(
-            {"--allow-unencrypted": allow_unencrypted, "--despite-failed-proof": despite_failed_proof}
-        )
-        _refuse_parts(into_directory, {"--tables": tables, "--as-database": as_database})
+        refuse_of_one_backup({"--allow-unencrypted": allow_unencrypted, "--despite-failed-proof": despite_failed_proof})
+        refuse_parts(into_directory, {"--tables": tables, "--as-database": as_database})
         by = route or Route.REPLICATION
         asked = PointInTimeRequest(source, backup, moment, by, target, request, dry_run=dry_run, json=json)
         with account_explained(user):
             restore_to_point_in_time(repository, keyring, asked)
         return
-    entry = repository.find(source.name, backup)
+    entry = found or repository.find(source.name, backup)
     if not json and not allow_unencrypted:
         print_archived_beyond(repository, entry, keyring)
-    if dry_run:
-        print_plan(entry, keyring, target, request(entry.manifest(keyring)), json=json)
-        return
-    began = time.monotonic()
-    with output.progress() as report, account_explained(user):
-        wanted = request(entry.manifest(keyring))
-        where, result = _restored(entry, keyring, target, wanted, report)
-    seconds = time.monotonic() - began
-    if json:
-        body = {**vars(result), "backup": entry.id, "server": entry.server, "target": where, "seconds": seconds}
-        output.document("restore", body)
-        return
-    done = f"{output.amount(result.tables, 'table')}, {output.amount(result.rows, 'row')}, {output.size(result.bytes)}"
-    typer.echo(f"{entry.id} is restored into {where}, as {', '.join(result.databases)}")
-    how = "read back and equal to the dump" if result.equal else "every row counted"
-    typer.echo(f"  {done} in {output.duration(seconds)}, {how}")
-    if isinstance(target, Path):
-        typer.echo(f"  {whose(target)}")
-    for warning in result.warnings:
-        typer.echo(f"  warning: {warning}", err=True)
-
-
-def _restored(
-    entry: BackupEntry, keyring: Keyring | None, target: Endpoint | Path, wanted: RestoreRequest, report: Report
-) -> tuple[str, RestoreResult]:
-    """Where to, and what."""
-    if isinstance(target, Path):
-        return str(target), restore_into_directory(entry, keyring, target, wanted, report)
-    return target.where, restore_into_server(entry, keyring, target, wanted, report)
-
-
-def _refuse_unclear(
-    into_server: str | None, into_directory: Path | None, as_database: Sequence[str] | None, user: str | None
-) -> None:
-    if into_server and into_directory:
-        raise ConfigurationError("--into-server and --into-directory are two targets", "use one of them")
-    if not (into_server or into_directory or as_database):
-        remedy = "use --into-server NAME, --into-directory DIR, or --as-database NAME for a copy beside the original"
-        raise ConfigurationError("it is not said where to restore to", remedy)
-    if user and into_directory:
-        raise ConfigurationError("--user names an account of a server; a directory has none", "leave --user out")
-
-
-def _refuse_route(route: Route | None, moments: Sequence[str | None]) -> None:
-    if route and not any(moments):
-        raise ConfigurationError("--route is for a point in time, and none is named", "leave it out, or add --at")
-
-
-def _refuse_parts(into_directory: Path | None, options: Mapping[str, object]) -> None:
-    for name, given in options.items():
-        if into_directory and given:
-            what = f"{name} is for a server: a directory gets all that there was at a point in time"
-            raise ConfigurationError(
-                what, "leave it out, or restore into a server, with --into-server or --as-database"
-            )
-
-
-def _refuse_of_one_backup(options: Mapping[str, bool]) -> None:
-    for name, given in options.items():
-        if given:
-            what = f"{name} is for a backup by itself, and not for a point in time"
-            raise ConfigurationError(what, "leave it out, or restore that backup without --at, --gtid and --before")
+    asked_of = Asked(target, request, user, dry_run=dry_run, json=json)
+    if of_files:
+        databases = databases_of(tables) or source.databases
+        restore_rows_of_files(entry, keyring, databases, asked_of)
+    else:
+        restore_rows(entry, keyring, asked_of)
 
 
 def _request(manifest: Manifest, as_database: Sequence[str], tables: str | None) -> RestoreRequest:

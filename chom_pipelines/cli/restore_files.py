@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from chom_pipelines.cli import entries, output
-from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import opened
 from chom_pipelines.restores.data_files import FilesRestored, plan_files, restore_files_into_directory
 from chom_pipelines.restores.plan import RestoreRequest
-
-
-def refuse_of_rows(backup: str, options: Mapping[str, object]) -> None:
-    """Raise ConfigurationError where an option was given that needs a backup of rows."""
-    for name, given in options.items():
-        if given:
-            what = f"{name} is not for {backup}, a physical backup: it is all of a server's data files"
-            remedy = (
-                "restore it with --into-directory DIR, start a server on that and take from there what you need; "
-                "or name a logical backup, which `chom backups` lists as such"
-            )
-            raise ConfigurationError(what, remedy)
 
 
 def restore_files(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from chom_pipelines.errors import ServerError, UnknownDatabaseError
@@ -11,6 +12,9 @@ from chom_pipelines.server.connection import Session, error_number
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.identifiers import account
 from chom_pipelines.server.scratch_place import OUR_ACCOUNT
+
+Account = tuple[str, str | None]
+"""User and host; a role of MariaDB has none."""
 
 _INTERNAL_ACCOUNTS = frozenset(
     {"mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys", "PUBLIC", "", OUR_ACCOUNT}
@@ -43,8 +47,8 @@ def account_names(session: Session, facts: ServerFacts) -> list[tuple[str, str, 
     return [(str(user), str(host), bool(is_role)) for user, host, is_role in rows]
 
 
-def read_accounts(session: Session, facts: ServerFacts) -> Accounts:
-    """Everybody but the accounts that a server makes for itself.
+def read_accounts(session: Session, facts: ServerFacts, others: Collection[Account] = ()) -> Accounts:
+    """Everybody but the accounts that a server makes for itself, and those `others` that are no one's.
 
     Raises MissingPrivilegeError where the user may not read them.
     """
@@ -58,7 +62,7 @@ def read_accounts(session: Session, facts: ServerFacts) -> Accounts:
     for user, host, is_role in account_names(session, facts):
         if user == "PUBLIC" and session.rows("SHOW GRANTS FOR PUBLIC"):
             warnings.append("what is granted to PUBLIC is not in this backup")
-        if user in _INTERNAL_ACCOUNTS:
+        if user in _INTERNAL_ACCOUNTS or (user, None if is_role else host) in others:
             continue
         name, label = account(user, None if is_role else host), account_label(user, host, is_role=is_role)
         try:

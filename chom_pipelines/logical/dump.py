@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from chom_pipelines.errors import (
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.opening import data_key_of
 from chom_pipelines.inventory.policies import BackupPolicy
-from chom_pipelines.logical.accounts import read_accounts
+from chom_pipelines.logical.accounts import Account, read_accounts
 from chom_pipelines.logical.catalog import Catalog
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition, standing
 from chom_pipelines.logical.pool import Pool, Setup, pool
@@ -66,10 +66,12 @@ def take_backup(
     report: Report,
     *,
     head_of: HeadOf | None = None,
+    others: Collection[Account] = (),
 ) -> tuple[BackupEntry, Manifest]:
     """Take a full logical backup and publish it; nothing is listed unless all of it is there.
 
     `head_of` tells what the file of the binary log is known by in which the backup is; None: that is not asked.
+    The accounts `others` are left out.
 
     Raises the errors of `chom_pipelines.errors`: of the server, of the repository, DefinitionChangedError where DDL ran
     meanwhile, LockNotObtainedError, BackupFailedError.
@@ -77,7 +79,7 @@ def take_backup(
     key, wrapped = data_key_of(policy, keyring)
     started = datetime.now(UTC)
     with Session(server.endpoint()) as session, repository.stream(server.name).begin(Kind.FULL, started) as draft:
-        run = _Run(server, policy, session, read_facts(session), draft, key, started, head_of)
+        run = _Run(server, policy, session, read_facts(session), draft, key, started, head_of, others)
         manifest = run.dump(wrapped, report)
         return draft.publish(manifest, key), manifest
 
@@ -92,6 +94,7 @@ class _Run:
     key: DataKey | None
     started: datetime
     head_of: HeadOf | None
+    others: Collection[Account]
     warnings: list[str] = field(default_factory=list)
 
     def dump(self, wrapped: WrappedKey | None, report: Report) -> Manifest:
@@ -219,7 +222,7 @@ class _Run:
 
     def _accounts(self) -> tuple[Definition, ...]:
         try:
-            accounts = read_accounts(self.session, self.facts)
+            accounts = read_accounts(self.session, self.facts, self.others)
         except MissingPrivilegeError as error:
             self.warnings.append(f"accounts and grants are not in this backup: {error.what}")
             return ()

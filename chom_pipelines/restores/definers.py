@@ -10,14 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from chom_pipelines.logical.accounts import account_names
+from chom_pipelines.logical.accounts import Account, account_names
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.identifiers import account
 from chom_pipelines.server.scratch import ScratchServer
-
-Account = tuple[str, str | None]
-"""User and host; a role of MariaDB has none."""
 
 _QUOTED = r"(?:`(?:[^`]|``)*`|\"(?:[^\"]|\"\")*\")"
 _DEFINER = re.compile(rf"CREATE [^`\"']*?\bDEFINER ?= ?({_QUOTED})(?:@({_QUOTED}))?")
@@ -49,8 +46,8 @@ def definers_of_views(server: ScratchServer) -> tuple[Account, ...]:
 
 
 @contextmanager
-def stand_ins(server: ScratchServer, accounts: Sequence[Account]) -> Iterator[None]:
-    """Have those accounts that are not there for the length of the block: locked, and with every privilege.
+def stand_ins(server: ScratchServer, accounts: Sequence[Account]) -> Iterator[Sequence[Account]]:
+    """Have those accounts that are not there for the length of the block, and tell which: locked, with every privilege.
 
     Where an exception ends the block they stay: the private server is of no use then. Raises the server's errors.
     """
@@ -62,7 +59,7 @@ def stand_ins(server: ScratchServer, accounts: Sequence[Account]) -> Iterator[No
             name = account(user, host)
             session.execute(f"CREATE ROLE {name}" if host is None else f"CREATE USER {name} ACCOUNT LOCK")
             session.execute(f"GRANT ALL PRIVILEGES ON *.* TO {name}")
-    yield
+    yield made
     with Session(server.endpoint) as session:
         for user, host in made:
             session.execute(f"DROP {'ROLE' if host is None else 'USER'} {account(user, host)}")

@@ -34,3 +34,8 @@ def at_other_moments(session: Session, plan: RestorePlan, source: SourceServer) 
     if events and zone and not stands_in(session, zone):
         why = "as this server's machine is in another time zone"
         yield f"at the source's local times, but at other moments, {why}: {', '.join(events)}"
+
+
+def any_case(source: SourceServer) -> bool:
+    """To that server names of databases and tables that differ in case only are the same."""
+    return source.variables.get("lower_case_table_names", "0") != "0"

@@ -14,12 +14,12 @@ from chom_pipelines.binlogs.recovery.preparing import Recovery, prepared
 from chom_pipelines.binlogs.recovery.recovering import Recoverer, Route
 from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.spool import Spool
-from chom_pipelines.binlogs.recovery.starts import RowsStart
 from chom_pipelines.binlogs.recovery.targets import BeforePlace, Target
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.restores.starts import RowsStart
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.scratch import scratch_server

@@ -17,7 +17,6 @@ from chom_pipelines.binlogs.recovery.point_in_time import (
     recovered_server,
 )
 from chom_pipelines.binlogs.recovery.recovering import Route
-from chom_pipelines.binlogs.recovery.starts import RowsStart
 from chom_pipelines.binlogs.recovery.targets import BeforePlace
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.outcome import Outcome
@@ -25,6 +24,7 @@ from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.drill import run_drill
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.starts import RowsStart
 from chom_pipelines.restores.targets import restore_into_directory, restore_into_server
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from chom_pipelines.cli.restore_options import PASSWORD as RESTORE_PASSWORD
+from chom_pipelines.server.connection import Session
 from chom_pipelines_tests.cli.setting import ROWS, Setting
 from chom_pipelines_tests.physical.files_data import running
 
@@ -52,14 +54,13 @@ def test_a_full_verification_says_what_it_has_compared(taken: Setting, capsys: p
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--into-server", "chom"),
-        ("--as-database", "copy"),
+        ("--into-directory", "DIR", "--as-database", "copy"),
         ("--into-directory", "DIR", "--tables", "shop.orders"),
         ("--into-directory", "DIR", "--accounts"),
         ("--into-directory", "DIR", "--accept-losses"),
         ("--into-directory", "DIR", "--compare"),
     ],
-    ids=lambda arguments: str(arguments[-2] if arguments[0] != "--into-directory" else arguments[2]),
+    ids=lambda arguments: str(arguments[2]),
 )
 def test_what_it_cannot_be_restored_as_is_refused_by_name(
     taken: Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
@@ -68,8 +69,8 @@ def test_what_it_cannot_be_restored_as_is_refused_by_name(
     assert taken.chom("restore", *given) == 2
     said = capsys.readouterr().err
     named = next(each for each in arguments if each.startswith("--") and each != "--into-directory")
-    assert f"{named} is not for {taken.latest.id}, a physical backup" in said
-    assert "--into-directory DIR" in said
+    assert f"{named} is for a server: {taken.latest.id} is a physical backup" in said
+    assert "with --into-server or --as-database" in said
     assert not (tmp_path / "data").exists()
 
 
@@ -121,6 +122,58 @@ def test_without_a_physical_backup_there_is_no_incremental_one(
 
 
 @pytest.fixture
+def boss(taken: Setting, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    """An account that may do everything, whose password is known; a session of root's."""
+    monkeypatch.setenv(RESTORE_PASSWORD, "boss password")
+    with taken.server.connect() as root:
+        root.execute("CREATE USER chom_test_boss@'%' IDENTIFIED BY 'boss password'")
+        root.execute("GRANT ALL ON *.* TO chom_test_boss@'%' WITH GRANT OPTION")
+        yield root
+        root.execute("DROP USER chom_test_boss@'%'")
+
+
+def test_single_tables_come_from_it_into_a_running_server_and_nothing_else_is_touched(
+    taken: Setting, boss: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = taken.database
+    asked = ("restore", "--into-server", "chom", "--tables", f"{name}.orders", "--user", "chom_test_boss")
+    boss.execute(f"UPDATE {name}.users SET name = 'changed since'")
+    assert taken.chom(*asked) == 1
+    assert f"{name} holds 1 object: orders; {taken.latest.id} was not restored" in capsys.readouterr().err
+    boss.execute(f"DROP TABLE {name}.orders")
+    code, body = taken.document(capsys, *asked, "--dry-run")
+    assert (code, body["backup"], body["refused"]) == (0, taken.latest.id, None)
+    tables = {each["name"] for each in body["operations"] if each["kind"] == "table"}
+    assert tables == {"orders", "_chom_restore_in_progress"}
+    assert not any(each["loses"] for each in body["operations"])
+    assert not boss.rows(f"SHOW TABLES FROM {name} LIKE 'orders'")
+    code, body = taken.document(capsys, *asked)
+    assert (code, body["backup"], body["tables"], body["rows"]) == (0, taken.latest.id, 1, ROWS)
+    assert boss.value(f"SELECT COUNT(*) FROM {name}.orders") == ROWS
+    assert boss.value(f"SELECT COUNT(*) FROM {name}.users WHERE name <> 'changed since'") == 0
+
+
+def test_a_database_comes_from_it_beside_the_live_one_and_no_account_of_ours_does(
+    taken: Setting, boss: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, copy = taken.database, f"{taken.database}_copy"
+    boss.execute(f"CREATE DEFINER=nobody_any_more@'%' VIEW {name}.orphan AS SELECT 1 AS one")
+    assert taken.chom("backup", "--method", "physical", "--verification", "none") == 0
+    accounts = "SELECT User, Host FROM mysql.user ORDER BY 1, 2"
+    before = boss.rows(accounts)
+    capsys.readouterr()
+    try:
+        code, body = taken.document(
+            capsys, "restore", "--as-database", copy, "--user", "chom_test_boss", "--accounts", "--compare"
+        )
+        assert (code, body["databases"], body["equal"]) == (0, [copy], True)
+        assert boss.value(f"SELECT COUNT(*) FROM {copy}.orders") == ROWS
+        assert boss.rows(accounts) == before
+    finally:
+        boss.execute(f"DROP DATABASE IF EXISTS {copy}")
+
+
+@pytest.fixture
 def followed(taken: Setting, capsys: pytest.CaptureFixture[str]) -> Setting:
     """A physical backup, and an archive of what came after it: five rows, and a deletion of all others."""
     with taken.server.connect() as session:
@@ -151,26 +204,21 @@ def test_a_log_is_replayed_onto_it(followed: Setting, tmp_path: Path, capsys: py
 
 
 def test_what_is_configured_comes_from_it_into_a_running_server(
-    followed: Setting, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    followed: Setting, boss: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name, copy = followed.database, f"{followed.database}_as_of_then"
-    monkeypatch.setenv(RESTORE_PASSWORD, "boss password")
     arguments = ["--before", before_the_deletion(followed, capsys), "--as-database", copy, "--user", "chom_test_boss"]
-    with followed.server.connect() as root:
-        root.execute("CREATE USER chom_test_boss@'%' IDENTIFIED BY 'boss password'")
-        root.execute("GRANT ALL ON *.* TO chom_test_boss@'%' WITH GRANT OPTION")
-        try:
-            code, body = followed.document(capsys, "restore", *arguments, "--dry-run")
-            assert (code, body["operations_by"]) == (0, "recovery")
-            assert {each["database"] for each in body["operations"]} == {copy}
-            assert not root.rows(f"SHOW DATABASES LIKE '{copy}'")
-            code, body = followed.document(capsys, "restore", *arguments)
-            assert (code, body["databases"], body["rows"]) == (0, [copy], ROWS + 7)
-            assert root.value(f"SELECT COUNT(*) FROM {copy}.orders") == ROWS
-            assert root.value(f"SELECT COUNT(*) FROM {name}.orders") == 0
-        finally:
-            root.execute("DROP USER chom_test_boss@'%'")
-            root.execute(f"DROP DATABASE IF EXISTS {copy}")
+    try:
+        code, body = followed.document(capsys, "restore", *arguments, "--dry-run")
+        assert (code, body["operations_by"]) == (0, "recovery")
+        assert {each["database"] for each in body["operations"]} == {copy}
+        assert not boss.rows(f"SHOW DATABASES LIKE '{copy}'")
+        code, body = followed.document(capsys, "restore", *arguments)
+        assert (code, body["databases"], body["rows"]) == (0, [copy], ROWS + 7)
+        assert boss.value(f"SELECT COUNT(*) FROM {copy}.orders") == ROWS
+        assert boss.value(f"SELECT COUNT(*) FROM {name}.orders") == 0
+    finally:
+        boss.execute(f"DROP DATABASE IF EXISTS {copy}")
 
 
 def test_a_damaged_one_is_refused_once_that_is_known(
@@ -179,8 +227,9 @@ def test_a_damaged_one_is_refused_once_that_is_known(
     taken.flip_a_byte(taken.data_object())
     assert taken.chom("verify") == 1
     capsys.readouterr()
-    assert taken.chom("restore", "--into-directory", str(tmp_path / "data")) == 1
-    assert "failed its basic verification" in capsys.readouterr().err
+    for target in (("--into-directory", str(tmp_path / "data")), ("--as-database", "copy")):
+        assert taken.chom("restore", *target) == 1
+        assert "failed its basic verification" in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
 
 

@@ -20,6 +20,7 @@ from chom_pipelines.binlogs.recovery.stopping import Located
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.logical.table_lines import ForeignKey
 from chom_pipelines.repository.manifest import SourceServer
+from chom_pipelines.restores.likeness import any_case
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import SYSTEM_DATABASES, Flavour
 from chom_pipelines.server.identifiers import quote
@@ -39,11 +40,6 @@ _STANDS_FOR = {
     "function": "CREATE FUNCTION {}() RETURNS INT DETERMINISTIC RETURN 1",
     "event": "CREATE EVENT {} ON SCHEDULE EVERY 1 DAY DISABLE DO DO 1",
 }
-
-
-def any_case(source: SourceServer) -> bool:
-    """To that server names of databases and tables that differ in case only are the same."""
-    return source.variables.get("lower_case_table_names", "0") != "0"
 
 
 def read_keys(session: Session) -> Iterator[ForeignKey]:

@@ -9,12 +9,10 @@ from pathlib import Path
 
 from chom_pipelines.binlogs.archive.histories import reading_histories
 from chom_pipelines.binlogs.recovery.choosing import Way, end_of, read_for, way_to, ways_to
-from chom_pipelines.binlogs.recovery.filtered import any_case
 from chom_pipelines.binlogs.recovery.preparing import PreparedBeforeError, Recovery, prepared
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
 from chom_pipelines.binlogs.recovery.spool import Spool
-from chom_pipelines.binlogs.recovery.starts import Start, start_of
 from chom_pipelines.binlogs.recovery.stopping import Stop
 from chom_pipelines.binlogs.recovery.targets import EndOfArchive, Target
 from chom_pipelines.errors import (
@@ -23,15 +21,11 @@ from chom_pipelines.errors import (
     RestoreRefusedError,
     UnsupportedBackupError,
 )
-from chom_pipelines.inventory.models import Server
-from chom_pipelines.inventory.policies import BackupPolicy, Verification
-from chom_pipelines.inventory.secrets import SecretReference
-from chom_pipelines.logical.dump import take_backup
+from chom_pipelines.logical.accounts import Account
 from chom_pipelines.progress import Report, counted
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import opened
-from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import LATEST
@@ -39,8 +33,10 @@ from chom_pipelines.restores.definers import definers_of_views, stand_ins
 from chom_pipelines.restores.directories import refuse_directory
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.rows_of_files import dumped
+from chom_pipelines.restores.starts import Start, start_of
 from chom_pipelines.restores.targets import filled_directory, restore_into_server, without_accounts
-from chom_pipelines.server.connection import Endpoint, Session
+from chom_pipelines.server.connection import Endpoint
 from chom_pipelines.server.directories import claimed_directory, roomy_base
 from chom_pipelines.server.scratch import ScratchServer
 
@@ -253,10 +249,19 @@ def backup_to_plan_by(
 @contextmanager
 def recovered_server(ready: PointInTime, recoverer: Recoverer) -> Iterator[tuple[ScratchServer, Recovered]]:
     """A private server that stands at the target, for the length of the block; raises as starting and filling it do."""
+    with _with_stand_ins(ready, recoverer) as (server, recovered, _):
+        yield server, recovered
+
+
+@contextmanager
+def _with_stand_ins(
+    ready: PointInTime, recoverer: Recoverer
+) -> Iterator[tuple[ScratchServer, Recovered, Sequence[Account]]]:
+    """The same, and the accounts on it that stand in for the definers of its views."""
     with ready.start.server(recoverer.options) as server, recoverer.stand_ins(server):
         recovered = recoverer.fill(server)
-        with stand_ins(server, definers_of_views(server)):  # also of those that the log has made
-            yield server, recovered
+        with stand_ins(server, definers_of_views(server)) as others:  # also of those that the log has made
+            yield server, recovered, others
 
 
 @contextmanager
@@ -265,18 +270,10 @@ def recovered_backup(ready: PointInTime, recoverer: Recoverer, threads: int) -> 
 
     It is taken of a private server that was recovered; raises what starting that, recovering and taking it raise.
     """
-    with ExitStack() as stack:
-        server, recovered = stack.enter_context(recovered_server(ready, recoverer))
-        store = stack.enter_context(claimed_directory(roomy_base(ready.start.bytes, 0, None)))
-        repository = Repository(LocalStore(store.path / "repository"))
-        repository.create()
-        entry, _ = take_backup(
-            _as_server(ready.start, server, store.path),
-            BackupPolicy(level=1, threads=threads, verification=Verification.NONE),
-            repository,
-            None,
-            recoverer.report,
-        )
+    with (
+        _with_stand_ins(ready, recoverer) as (server, recovered, others),
+        dumped(ready.start, server, threads, recoverer.report, others) as entry,
+    ):
         yield entry, recovered
 
 
@@ -301,23 +298,3 @@ def _expected(entry: BackupEntry, recovery: Recovery, found: Recoverable, keyrin
     if restored is None or (recovery.files and rate is None):
         return None
     return restored + (recovery.stop.transactions / rate if rate else 0)
-
-
-def _as_server(start: Start, server: ScratchServer, private: Path) -> Server:
-    """What there is of the databases that are wanted; its password is written into a private directory."""
-    endpoint, password, wanted = server.endpoint, private / "password", start.dumped
-    password.touch(0o600)
-    password.write_text(endpoint.password)
-    if wanted is not None:
-        same = str.lower if any_case(start.manifest.source) else str
-        names = set(map(same, wanted))
-        with Session(endpoint) as session:
-            there = [str(name) for (name,) in session.rows("SHOW DATABASES")]
-        wanted = tuple(name for name in there if same(name) in names)
-    return Server(
-        name=start.manifest.server,
-        socket=Path(endpoint.socket or ""),
-        user=endpoint.user,
-        password=SecretReference(file=password),
-        databases=wanted,
-    )

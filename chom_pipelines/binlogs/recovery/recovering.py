@@ -14,11 +14,10 @@ from chom_pipelines.binlogs.format.gtids import parse_gtids
 from chom_pipelines.binlogs.format.query_tables import Name
 from chom_pipelines.binlogs.recovery.archive_server import replay_by_replication, taking
 from chom_pipelines.binlogs.recovery.client_replay import replay_by_client
-from chom_pipelines.binlogs.recovery.filtered import Filtered, any_case, read_keys
+from chom_pipelines.binlogs.recovery.filtered import Filtered, read_keys
 from chom_pipelines.binlogs.recovery.preparing import Recovery
 from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.scheduled import put_back, read_statuses, statuses
-from chom_pipelines.binlogs.recovery.starts import Start
 from chom_pipelines.binlogs.recovery.surroundings import refuse_unknown_zone, take_settings
 from chom_pipelines.binlogs.recovery.zone_loading import ZoneLoading
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
@@ -27,6 +26,8 @@ from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
 from chom_pipelines.restores.definers import stand_ins
 from chom_pipelines.restores.execution import RestoreResult
+from chom_pipelines.restores.likeness import any_case
+from chom_pipelines.restores.starts import Start
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import literal, qualified
@@ -137,7 +138,7 @@ class Recoverer:
         by_replication = self.route is Route.REPLICATION
         return ZoneLoading(notes, source, self.start.of_files, by_replication, self.filtered.has)
 
-    def stand_ins(self, server: ScratchServer) -> AbstractContextManager[None]:
+    def stand_ins(self, server: ScratchServer) -> AbstractContextManager[object]:
         """Have the backup's definers there, unless accounts are restored: for as long as the block lasts."""
         return stand_ins(server, self.start.definers if self.lacks_accounts else ())
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from chom_pipelines.errors import RestoreRefusedError
+from chom_pipelines.logical.accounts import Account
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.logical.table_lines import ForeignKey, foreign_keys
 from chom_pipelines.phases import timed
@@ -21,7 +22,7 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Method
-from chom_pipelines.restores.definers import Account, definers
+from chom_pipelines.restores.definers import definers
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.likeness import birth_options, zones_of
 from chom_pipelines.restores.plan import RestoreRequest
