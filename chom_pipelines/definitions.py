@@ -13,6 +13,12 @@ import dagster as dg
 
 from chom_pipelines.defs.backups.assets import full_backup
 from chom_pipelines.defs.backups.checks import full_backup_checks
+from chom_pipelines.defs.backups.incremental import (
+    incremental_backup,
+    incremental_backup_job,
+    incremental_backup_schedules,
+    with_chains,
+)
 from chom_pipelines.defs.backups.jobs import full_backup_job
 from chom_pipelines.defs.backups.schedules import full_backup_schedules
 from chom_pipelines.defs.backups.sensors import overdue_sensor
@@ -46,6 +52,7 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
     servers = inventory.servers
     return dg.Definitions.merge(
         full_backup_job(servers),
+        incremental_backup_job(servers),
         binlog_archive_job(servers),
         verification_job(servers),
         pitr_drill_job(servers),
@@ -62,11 +69,13 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
                     benchmark_report,
                 )
                 for server in servers
-            ],
+            ]
+            + [incremental_backup(server) for server in with_chains(servers)],
             asset_checks=[full_backup_checks(server) for server in servers],
             sensors=[overdue_sensor(status), gap_sensor(status)] if servers else [],
             schedules=[
                 *full_backup_schedules(servers, status),
+                *incremental_backup_schedules(servers, status),
                 *binlog_archive_schedules(servers, status),
                 *verification_schedules(servers, status),
                 *pitr_drill_schedules(servers, status),

@@ -22,6 +22,14 @@ def refuse_other_days(day: str, start: datetime, end: datetime, now: datetime) -
     raise BackupFailedError(what, f"materialise {now:%Y-%m-%d}; the day {day} stays without")
 
 
+def refuse_other_hours(hour: str, start: datetime, end: datetime, now: datetime) -> None:
+    """The same of an hour, whose run may wait as long."""
+    if start <= now < end + GRACE:
+        return
+    what = f"{hour} is not this hour (now: {now:%Y-%m-%d %H:%M}, UTC): a backup is a snapshot of now"
+    raise BackupFailedError(what, f"materialise {now:%Y-%m-%d-%H}:00; the hour {hour} stays without")
+
+
 def newest_of_day(entries: Iterable[BackupEntry], day: str, start: datetime, end: datetime) -> BackupEntry:
     """The last backup that was begun in start <= time < end.
 

@@ -18,6 +18,9 @@ DAYS = dg.DailyPartitionsDefinition(start_date="2026-01-01", end_offset=1)
 HOURS = dg.HourlyPartitionsDefinition(start_date="2026-01-01-00:00", timezone="UTC")
 """The hours of all servers, up to the last one that is over: what was written in one can be archived afterwards."""
 
+HOURS_TO_NOW = dg.HourlyPartitionsDefinition(start_date="2026-01-01-00:00", timezone="UTC", end_offset=1)
+"""The same with the present one, for what is a snapshot of now."""
+
 WEEKS = dg.WeeklyPartitionsDefinition(start_date="2026-01-05", day_offset=1, end_offset=1)
 """The weeks of all servers, from Monday, in UTC; with this one."""
 

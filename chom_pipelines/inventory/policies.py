@@ -73,6 +73,7 @@ class Schedules(ConfigModel):
     """When Dagster starts what; null: never."""
 
     full: Cron | None = "0 2 * * *"
+    incremental: Cron | None = Field(default=None, description="of the pages of data files, where method is physical")
     binlogs: Cron | None = "0 * * * *"
     verification: Cron | None = "0 3 * * 0"
     drill: Cron | None = "0 4 * * 1"

@@ -79,8 +79,8 @@ def test_a_backup_that_was_not_to_be_verified_is_shown_as_not_verified(deployed:
 @pytest.mark.parametrize(
     ("config", "complaint"),
     [
-        ({"type": "incremental"}, "incremental is an archive of the binary log"),
-        ({"type": "binlog"}, "binlog is an archive of the binary log"),
+        ({"type": "incremental"}, "full_backup is of full backups, and not of incremental"),
+        ({"type": "binlog"}, "full_backup is of full backups, and not of binlog"),
         ({"method": "snapshot"}, "method in the run configuration"),
         ({"compression": "lzma"}, "compression in the run configuration"),
         ({"level": 23}, "level in the run configuration: zstd has levels 1 to 22"),
