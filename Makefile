@@ -47,7 +47,7 @@ imports: venv ## which folder may import which
 test-only: venv ## pytest; T="path -k name" narrows it, and N=0 runs it in one process
 	$(BIN)/pytest -n $(N) --dist loadfile --no-loadscope-reorder -m "not long" $(T)
 
-test-long: venv packages mysql ## what takes minutes: the oracle, the stream through restarts, kills and cuts, more variants
+test-long: venv packages mysql ## what takes minutes: the oracle, the stream through restarts, kills and cuts, more variants, files with many servers on MySQL
 	$(BIN)/pytest -n $(N) --dist loadfile --no-loadscope-reorder -m long
 
 demo: venv packages ## private MariaDB with sample data, the main job, then the UI

@@ -31,11 +31,29 @@ _FIRST = (
 """Files that take a minute or so: at the end they would keep one process at work, and the others idle."""
 
 
+_LONG_ON_MYSQL = (
+    *("binlogs/test_filtered", "binlogs/test_surroundings", "binlogs/test_named_zones", "binlogs/test_unlogged"),
+    *("binlogs/test_starts", "binlogs/test_server_options", "binlogs/test_long_statements", "binlogs/test_heard"),
+    *("binlogs/test_session_clocks", "binlogs/test_prepared", "binlogs/test_no_false_alarm", "proofs/test_drill"),
+    *("proofs/test_definers", "proofs/test_distant_store", "cli/test_point_in_time", "cli/test_blocked"),
+    *("cli/test_rescue", "cli/test_unlogged", "restores/test_permissions", "server/test_system_zone"),
+    *("benchmarks/test_ladder", "defs/binlogs/test_binlog_archive"),
+)
+"""Files whose tests start a dozen servers each, which takes MySQL's a second: on MySQL `make test-long` runs them.
+
+What reads, writes and replays either family's log and rows is tested on both by `make test` in the other files.
+"""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files come first; the others keep their order."""
+    """The longest files come first; the others keep their order. What takes too long for every run is marked."""
     here = Path(__file__).parent
     places = {here / f"{name}.py": place for place, name in enumerate(_FIRST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+    long_on_mysql = {here / f"{name}.py" for name in _LONG_ON_MYSQL}
+    for item in items:
+        if item.path in long_on_mysql and "mysql" in item.name.partition("[")[2]:
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="session")
