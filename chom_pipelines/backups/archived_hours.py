@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from chom_pipelines.backups.archiving import archive_binary_log
 from chom_pipelines.backups.exposure import SKEW
-from chom_pipelines.backups.taking import archive_binary_log
 from chom_pipelines.binlogs.archive.archiving import Blocked
 from chom_pipelines.binlogs.archive.chain import Chain
 from chom_pipelines.binlogs.archive.coverage import Span, covering

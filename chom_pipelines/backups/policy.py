@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.environment import overridden, possible
-from chom_pipelines.inventory.models import RepositoryConfig
+from chom_pipelines.inventory.models import RepositoryConfig, Server
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.inventory.unbuilt import refusals
 from chom_pipelines.repository.layout import Kind
@@ -31,3 +31,14 @@ def refuse_unbuilt(kind: Kind, policy: BackupPolicy) -> None:
         raise ConfigurationError(what, "use type: full here, and for the other binlog_archive, or chom backup --type")
     for refusal in refusals(policy):
         raise ConfigurationError(refusal.message, refusal.remedy)
+
+
+def refuse_plain(server: Server, policy: BackupPolicy, one: str) -> None:
+    """Raise ConfigurationError where no restore or verification would believe what would be taken."""
+    if server.backup.encrypt and not policy.encrypt:
+        what = f"{server.name} is encrypted by chom.yaml: nobody would believe {one} that is not"
+        remedy = (
+            "leave --no-encrypt, ENCRYPT_BACKUP and encrypt: false in a run out; or set encrypt: false for the server "
+            "in chom.yaml"
+        )
+        raise ConfigurationError(what, remedy)

@@ -8,16 +8,21 @@ from typing import Any
 
 import typer
 
+from chom_pipelines.backups.archiving import archive_binary_log
 from chom_pipelines.backups.exposure import unbroken
 from chom_pipelines.binlogs.archive.archiving import Archived, warnings_of
 from chom_pipelines.binlogs.archive.chain import Gap
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.archive.unlogged import Unlogged
 from chom_pipelines.binlogs.archive.unlogged import unlogged as unlogged_of_segments
-from chom_pipelines.binlogs.recovery.recoverable import Recoverable
+from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.cli import output
-from chom_pipelines.inventory.models import Server
+from chom_pipelines.errors import KeyUnavailableError
+from chom_pipelines.inventory.models import Inventory, Server
+from chom_pipelines.inventory.opening import existing_repository, keyring_of
+from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.outcome import Outcome
+from chom_pipelines.repository.layout import Kind, parse_id
 
 _LEADS_NOWHERE = (
     "there is no full backup, so that nothing can be restored with this archive; take one: "
@@ -161,3 +166,27 @@ def _segment_json(segment: Segment) -> dict[str, Any]:
         "transactions": segment.transactions,
         "stored_bytes": segment.stored_bytes,
     }
+
+
+def archive_log(inventory: Inventory, server: Server, policy: BackupPolicy, *, close: bool, json: bool) -> int:
+    """Archive a server's binary log, print what came of it, and return the exit code; raises what archiving raises."""
+    with output.progress() as report:
+        archived = archive_binary_log(inventory, server, policy, report, close=close)
+    after = Aftermath(server, archived, _recoverable(inventory, server), _leads_nowhere(inventory, server))
+    after.print(json=json)
+    return output.EXIT_CODES[after.outcome]
+
+
+def _recoverable(inventory: Inventory, server: Server) -> Recoverable | None:
+    """What can be recovered now; None where the key that reads it is not on this machine."""
+    try:
+        keyring = keyring_of(inventory.repository, server.backup)
+        return recoverable(existing_repository(inventory.repository), server.name, keyring)
+    except KeyUnavailableError:
+        return None
+
+
+def _leads_nowhere(inventory: Inventory, server: Server) -> bool:
+    """No full backup is there, so that nothing can be restored with the archive."""
+    found = (parse_id(entry.id) for entry in existing_repository(inventory.repository).backups(server.name))
+    return not any(identity and identity.kind is Kind.FULL for identity in found)

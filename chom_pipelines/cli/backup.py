@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
-from chom_pipelines.backups.taking import Taken, archive_binary_log, take_and_prove
-from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
+from chom_pipelines.backups.taking import Taken, take_and_prove
 from chom_pipelines.cli import entries, output
-from chom_pipelines.cli.archived import Aftermath
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
-from chom_pipelines.errors import ConfigurationError, KeyUnavailableError
+from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.environment import (
     RETENTION,
     backup_policy,
@@ -20,13 +18,12 @@ from chom_pipelines.inventory.environment import (
     type_from_environment,
 )
 from chom_pipelines.inventory.loading import load_inventory
-from chom_pipelines.inventory.models import Inventory, Server
-from chom_pipelines.inventory.opening import existing_repository, keyring_of
+from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import Verification
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.layout import Kind, parse_id
+from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Method
 
@@ -83,11 +80,9 @@ def backup(
         _refuse_of_full({"--verification": verification, "--threads": threads}, kind)
     _say_what_has_no_effect(chosen, os.environ)
     if is_of_log:
-        with output.progress() as report:
-            archived = archive_binary_log(inventory, chosen, policy, report, close=kind is Kind.INCREMENTAL)
-        after = Aftermath(chosen, archived, _recoverable(inventory, chosen), _leads_nowhere(inventory, chosen))
-        after.print(json=json)
-        raise typer.Exit(output.EXIT_CODES[after.outcome])
+        from chom_pipelines.cli.archived import archive_log  # a dump starts sooner without
+
+        raise typer.Exit(archive_log(inventory, chosen, policy, close=kind is Kind.INCREMENTAL, json=json))
     with output.progress() as report:
         taken = take_and_prove(inventory, chosen, kind, policy, report, announce=_silent if json else _print_backup)
     if json:
@@ -104,21 +99,6 @@ def _refuse_of_full(options: Mapping[str, object], kind: Kind) -> None:
         if given is not None:
             what = f"{name} is for full backups, and the type is {kind.value}"
             raise ConfigurationError(what, "leave it out; `chom verify --binlogs` proves archived binary logs")
-
-
-def _recoverable(inventory: Inventory, server: Server) -> Recoverable | None:
-    """What can be recovered now; None where the key that reads it is not on this machine."""
-    try:
-        keyring = keyring_of(inventory.repository, server.backup)
-        return recoverable(existing_repository(inventory.repository), server.name, keyring)
-    except KeyUnavailableError:
-        return None
-
-
-def _leads_nowhere(inventory: Inventory, server: Server) -> bool:
-    """No full backup is there, so that nothing can be restored with the archive."""
-    found = (parse_id(entry.id) for entry in existing_repository(inventory.repository).backups(server.name))
-    return not any(identity and identity.kind is Kind.FULL for identity in found)
 
 
 def _verdict(taken: Taken) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from chom_pipelines.backups.taking import archive_binary_log
+from chom_pipelines.backups.archiving import archive_binary_log
 from chom_pipelines.binlogs.archive.archiving import Archived
 from chom_pipelines.binlogs.archive.histories import histories
 from chom_pipelines.binlogs.recovery.point_in_time import point_in_time, recover_into_server

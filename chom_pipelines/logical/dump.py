@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.logical.accounts import Account, read_accounts
 from chom_pipelines.logical.catalog import Catalog
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition, standing
+from chom_pipelines.logical.heads import HeadOf, head_meanwhile
 from chom_pipelines.logical.pool import Pool, Setup, pool
 from chom_pipelines.logical.ranges import Range, cut
 from chom_pipelines.logical.restore_guide import restore_guide
@@ -44,13 +45,9 @@ from chom_pipelines.repository.payloads import LogicalPayload, SchemaObject, Tab
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import Draft
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import ServerFacts, read_facts
 from chom_pipelines.server.privileges import missing_privileges
 from chom_pipelines.server.time_zones import read_zones
-
-HeadOf = Callable[[Endpoint, ServerFacts, str], str | None]
-"""head_of(server, facts, file): the SHA-256 of the first event of a file of the binary log; None: it cannot be had."""
 
 
 def threads_of(policy: BackupPolicy) -> int:
@@ -114,7 +111,7 @@ class _Run:
             workers.connected()  # before the lock, not under it
             moment = frozen(self.session, self.facts, lambda seconds: workers.ask(BEGIN, POSITION, seconds))
             end = moment.coordinates.end
-            head = self.head_of(self.session.endpoint, self.facts, end.file) if self.head_of and end else None
+            head = stack.enter_context(head_meanwhile(self.head_of, self.session.endpoint, self.facts, end))
             counters = shown.counters(definitions)
             definitions = standing(definitions, counters)
             self._read(workers, work, report)
@@ -135,7 +132,7 @@ class _Run:
             as_of=moment.as_of,
             finished=datetime.now(UTC),
             source=source_of(self.facts, read_zones(self.session)),
-            coordinates=moment.coordinates.model_copy(update={"head": head}),
+            coordinates=moment.coordinates.model_copy(update={"head": head()}),
             sources=moment.replication.sources,
             key=wrapped,
             payload=LogicalPayload(

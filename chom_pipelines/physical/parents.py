@@ -13,7 +13,7 @@ import time
 from datetime import UTC, datetime
 
 from chom_pipelines.errors import BackupNotFoundError, RepositoryError, UnsupportedServerError
-from chom_pipelines.logical.dump import HeadOf
+from chom_pipelines.logical.heads import HeadOf
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.physical.contents import FileContents
 from chom_pipelines.repository.entry import BackupEntry

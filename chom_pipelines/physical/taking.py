@@ -11,7 +11,8 @@ from chom_pipelines.errors import UnsupportedServerError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.opening import data_key_of
 from chom_pipelines.inventory.policies import BackupPolicy
-from chom_pipelines.logical.dump import HeadOf, threads_of
+from chom_pipelines.logical.dump import threads_of
+from chom_pipelines.logical.heads import HeadOf
 from chom_pipelines.logical.source import source_of
 from chom_pipelines.physical.cloning import clone_files
 from chom_pipelines.physical.fitness import refuse_unfit

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.backups.archived_hours import ArchivedHour, archive_hour
-from chom_pipelines.backups.taking import archive_binary_log
+from chom_pipelines.backups.archiving import archive_binary_log
 from chom_pipelines.errors import ArchiveBehindError, NotArchivedError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.progress import unreported

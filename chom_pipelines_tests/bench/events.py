@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from chom_pipelines.backups.taking import archive_binary_log
+from chom_pipelines.backups.archiving import archive_binary_log
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.keys import Keyring

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.binlogs.archive.writing import head_if_known
+from chom_pipelines.binlogs.archive.heads import head_if_known
 from chom_pipelines.binlogs.recovery.choosing import way_to
 from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace
 from chom_pipelines.errors import RestoreRefusedError

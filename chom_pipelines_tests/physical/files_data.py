@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chom_pipelines.binlogs.archive.writing import head_if_known
+from chom_pipelines.binlogs.archive.heads import head_if_known
 from chom_pipelines.cache import cache_directory
 from chom_pipelines.physical.chunks import Chunk
 from chom_pipelines.physical.contents import FileContents

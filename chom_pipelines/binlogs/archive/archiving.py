@@ -9,11 +9,12 @@ from functools import partial
 
 from chom_pipelines.binlogs.archive.chain import Chain, Gap, anew
 from chom_pipelines.binlogs.archive.continuing import free_name, why_anew
+from chom_pipelines.binlogs.archive.heads import head_of
 from chom_pipelines.binlogs.archive.histories import History, histories_to_continue
 from chom_pipelines.binlogs.archive.segments import FIRST, Identity, Segment
 from chom_pipelines.binlogs.archive.server_logs import ServerLog, rotated, server_logs
 from chom_pipelines.binlogs.archive.unlogged import Unlogged
-from chom_pipelines.binlogs.archive.writing import SegmentWriter, head_of
+from chom_pipelines.binlogs.archive.writing import SegmentWriter
 from chom_pipelines.errors import BinlogDamagedError, BinlogWithheldError, ConfigurationError, UnknownFormatError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy

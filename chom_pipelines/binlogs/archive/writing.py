@@ -19,10 +19,8 @@ from chom_pipelines.binlogs.archive.segment_guide import segment_guide
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
 from chom_pipelines.binlogs.archive.server_logs import ServerLog
 from chom_pipelines.binlogs.archive.times import believed
-from chom_pipelines.binlogs.format.events import FormatDescription
-from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.format.transactions import FileEnding, Summary
-from chom_pipelines.errors import BinlogDamagedError, ChomError
+from chom_pipelines.errors import BinlogDamagedError
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.logical.source import source_of
 from chom_pipelines.repository.data_keys import StreamKey, read_stream_key
@@ -39,33 +37,6 @@ from chom_pipelines.server.facts import Flavour, ServerFacts
 _log = logging.getLogger(__name__)
 
 INDEX = "index.json"
-_HEAD_BYTES = 1024
-"""More than any file's first event has."""
-
-
-def head_of(endpoint: Endpoint, facts: ServerFacts, file: str) -> FormatDescription:
-    """The first event of one of the server's files, which tells it from all others.
-
-    Raises what `read_log` raises, BinlogDamagedError.
-    """
-    begin = b""
-    with closing(read_log(endpoint, facts.flavour, file)) as pieces:
-        for piece in pieces:
-            begin += piece
-            if len(begin) >= _HEAD_BYTES:
-                break
-    scanner = Scanner(f"{endpoint.where}: {file}")
-    scanner.feed(begin[:_HEAD_BYTES])
-    return scanner.finish().format
-
-
-def head_if_known(endpoint: Endpoint, facts: ServerFacts, file: str) -> str | None:
-    """Its fingerprint, for a backup, which is as good without it; None: it cannot be had, and the log tells why."""
-    try:
-        return head_of(endpoint, facts, file).fingerprint
-    except ChomError as error:
-        _log.info("by what %s is known cannot be noted: %s", file, error.what)
-        return None
 
 
 @dataclass(frozen=True)

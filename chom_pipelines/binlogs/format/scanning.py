@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from chom_pipelines.binlogs.format.building import Builder
-from chom_pipelines.binlogs.format.events import ENCRYPTED_MAGIC, HEADER, HEADER_SIZE, MAGIC, FormatDescription, Kind
+from chom_pipelines.binlogs.format.events import MAGIC, FormatDescription
 from chom_pipelines.binlogs.format.gtids import Gtids
-from chom_pipelines.binlogs.format.stream import HELD, UNREADABLE, EventStream
+from chom_pipelines.binlogs.format.head import description, head_size
+from chom_pipelines.binlogs.format.stream import HELD, EventStream
 from chom_pipelines.binlogs.format.transactions import Summary, Transaction, moment
-from chom_pipelines.errors import BinlogDamagedError, ChomError, UnknownFormatError
+from chom_pipelines.errors import BinlogDamagedError, ChomError
 
-_MOST_FORMAT_BYTES = 1024  # of a format description; MySQL's has 123 bytes, MariaDB's 252
 _SECOND = 1_000_000
 
 
@@ -102,7 +102,7 @@ class Scanner:
     def _take(self, data: bytes) -> None:
         if self._stream is None:
             self._head += data
-            size = self._head_size()
+            size = head_size(self._file, self._head, begins_behind_it=self._start == len(MAGIC))
             if size is None:
                 return
             event, data = self._head[len(MAGIC) : size], self._head[size:]
@@ -113,29 +113,8 @@ class Scanner:
         assert self._stream is not None  # noqa: S101  (_begin made it)
         self._stream.feed(data)
 
-    def _head_size(self) -> int | None:
-        """How long magic number and format description are, once they are there as a whole."""
-        head = self._head
-        if not MAGIC.startswith(head[: len(MAGIC)]):
-            if ENCRYPTED_MAGIC.startswith(head[: len(MAGIC)]):
-                what = f"{self._file} is encrypted by its server"
-                raise UnknownFormatError(what, "read it through the server, which decrypts it")
-            raise BinlogDamagedError(f"{self._file} is no binary log: it begins with {head[: len(MAGIC)].hex()}")
-        if len(head) < len(MAGIC) + HEADER_SIZE:
-            return None
-        _, kind, _, size, noted, _ = HEADER.unpack_from(head, len(MAGIC))
-        if kind != Kind.FORMAT_DESCRIPTION or not HEADER_SIZE < size <= _MOST_FORMAT_BYTES:
-            raise self._no_format(f"the first event is of kind {kind} and has {size} bytes")
-        expected = len(MAGIC) + size if self._start == len(MAGIC) else 0
-        if noted != expected:
-            raise self._no_format(f"it says that the next event is at {noted}, not at {expected}")
-        return len(MAGIC) + size if len(head) >= len(MAGIC) + size else None
-
     def _begin(self, event: bytes, position: int) -> None:
-        try:
-            self._format = FormatDescription.parse(event)
-        except UNREADABLE as error:
-            raise self._no_format(str(error)) from error
+        self._format = description(self._file, event)
         self._stream = EventStream(
             self._file,
             self._builder.handlers(self._format.flavour),
@@ -143,6 +122,3 @@ class Scanner:
             checksum=self._format.checksum,
             held=self._held,
         )
-
-    def _no_format(self, what: str) -> BinlogDamagedError:
-        return BinlogDamagedError(f"{self._file}, position {len(MAGIC)}: there is no format description: {what}")

@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from chom_pipelines.backups.taking import archive_binary_log
+from chom_pipelines.backups.archiving import archive_binary_log
 from chom_pipelines.binlogs.archive import archiving
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.inventory.loading import load_inventory
