@@ -87,9 +87,9 @@ class Place:
         (found,) = (self.newest / "proofs").iterdir()
         return found
 
-    def table(self, name: str) -> Path:
-        """The object that has a table's rows."""
-        (found,) = (self.newest / "data").glob(f"*{name}*")
+    def table(self, name: str, backup: Path | None = None) -> Path:
+        """The object that has a table's rows, by default the newest backup's."""
+        (found,) = ((backup or self.newest) / "data").glob(f"*{name}*")
         return found
 
     def put(self, name: str, keyring: Keyring | None) -> None:
@@ -181,7 +181,7 @@ def swapped_between_definitions(place: Place) -> str:
 
 def swapped_between_backups(place: Place) -> str:
     found = place.table("debts")
-    (before,) = (place.older / "data").glob("*debts*")
+    before = place.table("debts", place.older)
     assert found.read_bytes() != before.read_bytes()
     shutil.copy(before, found)
     return found.name
