@@ -13,6 +13,7 @@ from pathlib import Path
 from chom_pipelines.binlogs.recovery.point_in_time import point_in_time, recovered_server
 from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.progress import unreported
+from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
@@ -79,10 +80,7 @@ def watched(
         workload, oracle = Workload(server, seed), Oracle(server)
         with workload.running(FIRST):
             time.sleep(0.3)  # so that the backup is taken while they write
-            if method is Method.PHYSICAL:
-                take_files(archive.backups, server)
-            else:
-                archive.backups.take(server)
+            _take(archive.backups, server, method)
         noted = []
         with workload.running(THEN), ExitStack() as stack:
             for number in range(moments):
@@ -96,6 +94,17 @@ def watched(
         time.sleep(_PAST_SECONDS)  # a log is sure up to a second before its end
         archive.archive()
         yield Watched(archive, tuple(noted), directory)
+
+
+def _take(backups: Backups, server: PrivateServer, method: Method) -> None:
+    """A full backup; a physical one of MariaDB is followed by two of what was changed since."""
+    if method is Method.LOGICAL:
+        backups.take(server)
+        return
+    server.outlast_its_start()
+    kinds = [Kind.INCREMENTAL] * 2 if server.flavour is Flavour.MARIADB else []
+    for kind in (Kind.FULL, *kinds):
+        take_files(backups, server, kind=kind)
 
 
 def _noted(oracle: Oracle, workload: Workload, number: int) -> Moment:
