@@ -24,6 +24,9 @@ _BIRTH = ("innodb_data_file_path", "innodb_page_size", "innodb_undo_tablespaces"
 
 _REDO_SIZE = "--innodb-log-file-size="
 
+POOL_LEFT = ("--innodb-buffer-pool-load-at-startup=OFF", "--innodb-buffer-pool-dump-at-shutdown=OFF")
+"""The files list what production had in memory, for the server that will run on them: ours would replace the list."""
+
 _ITS_ACCOUNTS_ARE_NOT_OURS = "--skip-grant-tables"
 """The files have production's accounts; the server is reached by a socket in a private directory alone."""
 
@@ -123,7 +126,7 @@ def started(flavour: Flavour, version: Version, directory: Path, options: Sequen
         flavour,
         version=version,
         directory=directory.parent,
-        options=(_ITS_ACCOUNTS_ARE_NOT_OURS, "--skip-slave-start", *options),
+        options=(_ITS_ACCOUNTS_ARE_NOT_OURS, "--skip-slave-start", *POOL_LEFT, *options),
         data_directory=directory,
     ) as server:
         yield server

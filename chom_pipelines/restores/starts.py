@@ -16,7 +16,7 @@ from chom_pipelines.logical.contents import Contents
 from chom_pipelines.logical.table_lines import ForeignKey, foreign_keys
 from chom_pipelines.phases import timed
 from chom_pipelines.physical.contents import FileContents
-from chom_pipelines.physical.serving import flavour_of, prepared, refuse_other_series
+from chom_pipelines.physical.serving import POOL_LEFT, flavour_of, prepared, refuse_other_series
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
@@ -223,7 +223,7 @@ class FilesStart:
                         version=parse_version(self.manifest.source.version),
                         directory=directory.parent,
                         expected_bytes=self.bytes,
-                        options=(*files.without_redo, *FAST, *options),
+                        options=(*files.without_redo, *FAST, *POOL_LEFT, *options),
                         data_directory=ProductionFiles(directory, kept=data is not None),
                         zones=zones_of(self.manifest.source),
                     )
