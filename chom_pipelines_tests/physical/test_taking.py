@@ -22,6 +22,7 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.physical import lock_watch
 from chom_pipelines.physical.chunks import chunks, end_chunk, payload_chunk
 from chom_pipelines.physical.reading import Streamed
+from chom_pipelines.physical.serving import started
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.codecs import Codec
@@ -108,6 +109,19 @@ def test_what_was_backed_up_comes_back(
     with running(tmp_path / "data") as copy:
         assert copy.rows(asked) == wanted
         assert copy.rows(f"SELECT COUNT(*) FROM {database}.seen") == [(1000,)]
+
+
+def test_a_private_server_leaves_the_list_of_what_the_source_had_in_memory(
+    mariadb: PrivateServer, backups: Backups, tmp_path: Path
+) -> None:
+    entry = take_files(backups, mariadb)
+    restored(backups, entry, tmp_path / "data")
+    listed = tmp_path / "data" / "ib_buffer_pool"
+    listed.write_text("0,1\n0,2\n")
+    options = ("--innodb-page-size=16384",)
+    with started(Flavour.MARIADB, mariadb.facts.version, tmp_path / "data", options):
+        pass  # it shuts down in order, and would write its own list then
+    assert listed.read_text() == "0,1\n0,2\n"
 
 
 def sequence(gtids: object) -> int:
