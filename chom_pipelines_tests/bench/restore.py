@@ -1,18 +1,21 @@
-"""`make bench-restore`: the same data back under another name: chom, the piped dump, myloader; alternating.
+"""`make bench-restore`: the same data back: chom, the piped dump, myloader; alternating, and under another name.
 
+On MariaDB also as data files, which make a directory that a server has run on; they hold the whole server.
 MySQL has no myloader here: Debian's is built for dumps of its own mydumper, which is measured on MariaDB.
 """
 
+import shutil
 from pathlib import Path
 
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import client_program
-from chom_pipelines_tests.bench.arena import DATABASE, Arena, arena, arguments, described
+from chom_pipelines_tests.bench.arena import DATABASE, REPOSITORY, Arena, arena, arguments, described
 from chom_pipelines_tests.bench.measure import Contestant, compete, measured
 
 _COPY = "copy"
 _BACKUP = "backup --verification none --no-encrypt --no-upload --json"
+_FILES = f"{_BACKUP} --method physical"
 
 
 def main() -> None:
@@ -25,7 +28,7 @@ def main() -> None:
             contestants = _contestants(ground, flavour, options.threads, options.before)
             sums = _checksums(ground, DATABASE)
             compete(contestants, options.rounds, ground)
-            for contestant in contestants:
+            for contestant in contestants[: None if options.before or flavour is Flavour.MYSQL else -1]:
                 contestant.prepare()
                 measured(contestant.command, ground)
                 same = _checksums(ground, _COPY) == sums
@@ -59,9 +62,19 @@ def _contestants(ground: Arena, flavour: Flavour, threads: int, before: Path | N
         dumps.append(f"mydumper -S {ground.socket} -u root -B {DATABASE} -t {threads} -F 64 -c -o {files}")
         loader = f"myloader -S {ground.socket} -u root -s {DATABASE} -B {_COPY} -t {threads} -d {files}"
         contestants.append(Contestant("myloader", loader, prepare))
+        measured(ground.chom(_FILES), ground)
+        contestants.append(_of_files(ground))
     for command in dumps:
         measured(command, ground)
     return contestants
+
+
+def _of_files(ground: Arena) -> Contestant:
+    """The restore of the only backup that there is yet."""
+    (backup,) = (ground.directory / REPOSITORY / "bench" / "backups").glob("full_*")
+    made = ground.directory / "made"
+    restore = ground.chom(f"restore {backup.name} --into-directory {made} --json")
+    return Contestant("chom restore, data files", restore, lambda: shutil.rmtree(made, ignore_errors=True))
 
 
 def _checksums(ground: Arena, database: str) -> list[tuple[str, int]]:
