@@ -69,9 +69,13 @@ def take_and_prove(
     repository = repository_of(inventory.repository)
     repository.create()
     if policy.method is Method.PHYSICAL:
-        from chom_pipelines.physical.taking import take_backup as take_files  # a dump starts sooner without
+        # a dump starts sooner without
+        from chom_pipelines.binlogs.archive.imports import imported_tables
+        from chom_pipelines.physical.taking import take_backup as take_files
 
-        entry, manifest = take_files(server, policy, repository, keyring, report, head_of=head_if_known, kind=kind)
+        entry, manifest = take_files(
+            *(server, policy, repository, keyring, report), head_of=head_if_known, imports=imported_tables, kind=kind
+        )
     else:
         entry, manifest = take_backup(server, policy, repository, keyring, report, head_of=head_if_known)
     announce(entry, manifest)

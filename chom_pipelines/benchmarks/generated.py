@@ -19,6 +19,9 @@ _WORDS = "amber basil cedar delta ember fjord grove hazel ivory jolly karma lemo
 _SHORTEST_PIECE = 20
 """Bytes of three words and a number, with spaces."""
 
+_LONGEST_ROW = 50_000
+"""Bytes: `CONCAT` of more pieces than that has takes the server longer than the restores that are measured."""
+
 _CHUNK = 100_000
 """Rows of one INSERT: they are all in the server's undo log at once."""
 
@@ -120,6 +123,13 @@ def planned(size: int, tables: int, rows: int | None = None) -> list[Made]:
     if rows is not None and size // max(rows, 1) < longest:
         what = f"{rows:,} rows are too many for {size:,} bytes: a row has {longest} bytes or more"
         raise BenchmarkRefusedError(what, "ask for fewer rows, or more data")
+    if rows is not None and not tables <= rows:
+        raise BenchmarkRefusedError(
+            f"{rows:,} rows are too few for {tables:,} tables", "ask for more rows, or fewer tables"
+        )
+    if rows is not None and size // rows > _LONGEST_ROW:
+        what = f"{rows:,} rows of {size // rows:,} bytes each are longer than {_LONGEST_ROW:,}"
+        raise BenchmarkRefusedError(what, "ask for more rows, or less data")
     made: list[Made] = []
     family: dict[str, tuple[str, int]] = {}
     for number in range(tables):
@@ -166,7 +176,7 @@ def _make(endpoint: Endpoint, made: Made, progress: Callable[[int], None]) -> No
     with Session(endpoint) as session:
         session.execute(f"USE {quote(DATABASE)}")
         prepare_numbers(session)
-        more = ", details TEXT NOT NULL" if made.filler else ""
+        more = ", details MEDIUMTEXT NOT NULL" if made.filler else ""
         session.execute(f"CREATE TABLE {quote(made.name)} ({made.shape.columns}{more}) ENGINE=InnoDB")
         for rows in insert(session, made):
             progress(rows * made.bytes)

@@ -124,7 +124,9 @@ def source_of(
     entry = known.rows
     if entry is None:
         what = "there is no full backup of rows that could be restored"
-        raise BenchmarkRefusedError(what, "take one with `chom backup`, or measure generated data with --size")
+        raise BenchmarkRefusedError(
+            what, "take one with `chom backup --method logical`, or measure generated data (--size)"
+        )
     with entry.reading("benchmark"):
         contents = Contents.of(entry, keyring)
         tables = contents.logical.tables

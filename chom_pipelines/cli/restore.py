@@ -197,9 +197,12 @@ def _request(manifest: Manifest, as_database: Sequence[str], tables: str | None)
     databases = manifest.logical.databases if chosen is None else tuple(dict.fromkeys(labels[name] for name in chosen))
     rename = {}
     for name in as_database:
-        old, given, new = name.partition("=")
-        if given and old in manifest.logical.databases:
-            rename[old] = new
+        old = max((each for each in manifest.logical.databases if name.startswith(f"{each}=")), key=len, default="")
+        if old:
+            rename[old] = name.removeprefix(f"{old}=")
+        elif "=" in name:
+            what = f"--as-database {name}: the backup has no database {name.partition('=')[0]}, but "
+            raise ConfigurationError(f"{what}{', '.join(manifest.logical.databases)}", "--as-database OLD=NEW")
         elif len(databases) == 1 and not rename:
             rename[databases[0]] = name
         else:

@@ -12,6 +12,7 @@ import typer
 from chom_pipelines.cli import output
 from chom_pipelines.cli.restore_options import account_explained
 from chom_pipelines.cli.restore_plan import Planned, print_plan, whose
+from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
@@ -22,6 +23,7 @@ from chom_pipelines.restores.rows_of_files import rows_of_files
 from chom_pipelines.restores.targets import refuse_failed, restore_into_directory, restore_into_server
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
+from chom_pipelines.server.facts import SYSTEM_DATABASES
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,18 @@ class Asked:
 
 
 def databases_of(tables: str | None) -> tuple[str, ...] | None:
-    """Of the tables that are named; None: of all of them, or of some whose names do not tell."""
+    """Of the tables that are named; None: of all of them, or of some whose names do not tell.
+
+    Raises ConfigurationError for tables of the server's own databases.
+    """
     names = [name.strip() for name in (tables or "").split(",") if name.strip()]
     if not names or any(name.count(".") != 1 for name in names):
         return None
-    return tuple(dict.fromkeys(name.partition(".")[0] for name in names))
+    found = tuple(dict.fromkeys(name.partition(".")[0] for name in names))
+    if own := [name for name in found if name.lower() in SYSTEM_DATABASES]:
+        what = f"{', '.join(own)} is the server's own: no table of it is restored as rows"
+        raise ConfigurationError(what, "restore with --into-directory, where all of the server is")
+    return found
 
 
 def restore_rows(entry: BackupEntry, keyring: Keyring | None, asked: Asked) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from chom_pipelines.errors import BackupNotFoundError, RepositoryError, UnsupportedServerError
@@ -19,7 +20,7 @@ from chom_pipelines.physical.contents import FileContents
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import opened
-from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.manifest import Manifest, Position
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.streams import Stream
 from chom_pipelines.server.connection import Session
@@ -30,6 +31,10 @@ from chom_pipelines.server.identifiers import literal
 _FULL = "take a full backup: chom backup --method physical"
 
 _log = logging.getLogger(__name__)
+
+
+Imports = Callable[[Endpoint, ServerFacts, Position, Position], Sequence[str]]
+"""imports(server, facts, since, until): tables that got their files by IMPORT TABLESPACE between two places."""
 
 
 def parent_in(stream: Stream, keyring: Keyring | None, now: datetime) -> Manifest:
@@ -103,3 +108,18 @@ def _started(session: Session) -> datetime:
 
 def _status(session: Session, name: str) -> str:
     return str(session.rows(f"SHOW GLOBAL STATUS LIKE '{name}'")[0][1])
+
+
+def refuse_imports(parent: Manifest, end: Position | None, endpoint: Endpoint, facts: ServerFacts, of: Imports) -> None:
+    """Raise UnsupportedServerError where files were put in place of a table's by IMPORT TABLESPACE since `parent`.
+
+    Their pages have the log sequence numbers that they had where they came from: mariadb-backup takes the earlier ones
+    for unchanged, and the restored table would be a mixture.
+    """
+    begin = parent.coordinates.end
+    if begin is None or end is None:
+        raise UnsupportedServerError(f"{endpoint.where}: nothing tells what was done since {parent.id}", _FULL)
+    tables = of(endpoint, facts, begin, end)
+    if tables:
+        what = f"{endpoint.where}: {', '.join(tables)} got other files by IMPORT TABLESPACE since {parent.id}, whose "
+        raise UnsupportedServerError(f"{what}pages an incremental backup would leave out", _FULL)

@@ -25,7 +25,7 @@ def stream_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink, since: int 
     """
     program, streamed = backup_program(), Streamed()
     with Session(endpoint) as session:
-        earliest = _log_sequence_number(session)
+        earliest, before = _log_sequence_number(session), _tablespaces(session)
     with file_stream(program, endpoint, sink.threads, since) as stream:
         try:
             sink.stored(chunks(stream.pipe.read), streamed, stream.refuse_failure)
@@ -48,6 +48,7 @@ def stream_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink, since: int 
         raise BackupFailedError(f"{sink.server}: the binary log's position is not in the stream", REPORT)
     with Session(endpoint) as session:
         _refuse_others_files(session, earliest, last_lsn)
+        _refuse_lacking(session, before, streamed.files.paths)
         end = _with_gtid(session, position) if position and facts.logs_binary else None
     return FilesRead(
         objects=streamed.objects,
@@ -72,6 +73,30 @@ def _refuse_others_files(session: Session, earliest: int, last: int) -> None:
         what = f"{where}: the files that were read are not this server's: their log ends at {last}, "
         what += f"and the server's went from {earliest} to {latest} meanwhile"
         raise BackupFailedError(what, "run chom where this server's data directory is; nothing was published")
+
+
+_FILES = (".ibd", ".ibd.delta", ".new")
+"""Endings of a table's file in the stream: whole, its changed pages, and whole where it was made a moment ago."""
+
+
+def _tablespaces(session: Session) -> frozenset[tuple[int, str]]:
+    """Number and name of the file of each table or partition that has its own, but of what ALTER TABLE makes."""
+    rows = session.rows("SELECT SPACE, NAME FROM information_schema.INNODB_SYS_TABLESPACES WHERE NAME LIKE '%/%'")
+    return frozenset((int(space), str(name)) for space, name in rows if "/#sql" not in str(name))
+
+
+def _refuse_lacking(session: Session, before: frozenset[tuple[int, str]], paths: frozenset[str]) -> None:
+    """Raise BackupFailedError where a file is not in the stream that the server had all the time.
+
+    mariadb-backup passes by, with no word, what IMPORT TABLESPACE has put there since the server's last checkpoint.
+    """
+    known = before & _tablespaces(session)
+    lacking = sorted(name for _, name in known if not paths & {name + ending for ending in _FILES})
+    if lacking:
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        what = f"{session.endpoint.where}: mariadb-backup has left out the file of {lacking[0]}{more}"
+        remedy = "run again in a minute, when the server has written a checkpoint; nothing was published"
+        raise BackupFailedError(what, remedy)
 
 
 def _log_sequence_number(session: Session) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy, Verification
 from chom_pipelines.inventory.secrets import SecretReference
@@ -73,6 +74,9 @@ def _as_server(start: Start, server: ScratchServer, private: Path) -> Server:
         with Session(endpoint) as session:
             there = [str(name) for (name,) in session.rows("SHOW DATABASES")]
         wanted = tuple(name for name in there if same(name) in names)
+        if not wanted:
+            what = f"{start.manifest.id} has no database {', '.join(start.dumped or ())}"
+            raise RestoreRefusedError(what, "name databases and tables as they were called then")
     return Server(
         name=start.manifest.server,
         socket=Path(endpoint.socket or ""),

@@ -223,7 +223,7 @@ class FilesStart:
                         version=parse_version(self.manifest.source.version),
                         directory=directory.parent,
                         expected_bytes=self.bytes,
-                        options=(*files.without_redo, *FAST, *POOL_LEFT, *options),
+                        options=("--skip-slave-start", *files.without_redo, *FAST, *POOL_LEFT, *options),
                         data_directory=ProductionFiles(directory, kept=data is not None),
                         zones=zones_of(self.manifest.source),
                     )

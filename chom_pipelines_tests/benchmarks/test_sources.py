@@ -119,12 +119,12 @@ def test_generated_tables_have_as_many_rows_as_are_asked_for_and_fill_the_size_w
     size: int, tables: int, rows: int
 ) -> None:
     longest = max(shape.bytes for shape in SHAPES)
-    if size // rows < longest:
-        with pytest.raises(BenchmarkRefusedError, match="are too many"):
+    if size // rows < longest or rows < tables or size // rows > 50_000:
+        with pytest.raises(BenchmarkRefusedError, match=r"are too (many|few)|are longer than"):
             planned(size, tables, rows)
         return
     plan = planned(size, tables, rows)
-    assert {made.rows for made in plan} == {max(rows // tables, 1)}
+    assert {made.rows for made in plan} == {rows // tables}
     assert {made.bytes for made in plan} == {size // rows}
 
 

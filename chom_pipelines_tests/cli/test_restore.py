@@ -168,6 +168,7 @@ def test_into_a_directory_a_server_can_be_started_on_it(taken: Setting, tmp_path
         (["--into-directory", "there", "--user", "root"], "--user"),
         (["--as-database", "copy", "--tables", " , "], "--tables"),
         (["--as-database", "copy", "--as-database", "other"], "OLD=NEW"),
+        (["--as-database", "nosuch=copy"], "the backup has no database nosuch"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(

@@ -24,6 +24,8 @@ from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.proof import Level, Means, Subject
+from chom_pipelines.restores.starts import start_of
+from chom_pipelines.server.connection import Session
 from chom_pipelines.server.directories import claimed_directory
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import account
@@ -98,6 +100,12 @@ def test_the_position_is_that_of_the_rows(cloning: PrivateServer, kept: Backups,
     restored(kept, entry, tmp_path / "data")
     with running(tmp_path / "data", Flavour.MYSQL) as copy:
         assert copy.value("SELECT COUNT(*) FROM shop.moving") == int(last or first) - int(first) + 1 > 1
+
+
+def test_a_private_server_on_a_clone_does_not_begin_to_replicate(cloning: PrivateServer, kept: Backups) -> None:
+    start = start_of(take_files(kept, cloning), kept.keyring, None, unreported)
+    with start.server(()) as server, Session(server.endpoint) as session:
+        assert session.value("SELECT @@global.skip_replica_start") == 1
 
 
 @pytest.mark.parametrize("engine", ["MyISAM", "CSV", "ARCHIVE"])

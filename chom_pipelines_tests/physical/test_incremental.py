@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.errors import (
+    BackupFailedError,
     BackupNotFoundError,
     DamagedError,
     KeyUnavailableError,
@@ -18,6 +19,7 @@ from chom_pipelines.errors import (
     UnsupportedServerError,
 )
 from chom_pipelines.outcome import Outcome
+from chom_pipelines.physical import streaming
 from chom_pipelines.physical.contents import FileContents
 from chom_pipelines.physical.files import PART
 from chom_pipelines.progress import unreported
@@ -294,3 +296,62 @@ def test_a_server_that_was_started_again_needs_a_full_backup_first(backups: Back
         server.outlast_its_start()
         take_files(backups, server)
         take_files(backups, server, kind=Kind.INCREMENTAL)
+
+
+def imported(server: PrivateServer, directory: Path) -> None:
+    """Put the file of `shop.a` in place of that of `shop.b`."""
+    with server.connect() as session:
+        session.execute("USE shop")
+        base = Path(str(session.value("SELECT @@datadir"))) / "shop"
+        session.execute("FLUSH TABLES a FOR EXPORT")
+        for ending in (".ibd", ".cfg"):
+            shutil.copy(base / f"a{ending}", directory / f"b{ending}")
+        session.execute("UNLOCK TABLES")
+        session.execute("ALTER TABLE b DISCARD TABLESPACE")
+        for ending in (".ibd", ".cfg"):
+            shutil.copy(directory / f"b{ending}", base / f"b{ending}")
+        session.execute("ALTER TABLE b IMPORT TABLESPACE")
+
+
+@pytest.fixture
+def importing(backups: Backups) -> Iterator[PrivateServer]:
+    """A server with two tables of the same definition and other rows, and a full backup."""
+    with private_server(Flavour.MARIADB) as server:
+        with server.connect() as session:
+            session.execute("CREATE DATABASE shop")
+            for name in "ab":
+                session.execute(f"CREATE TABLE shop.{name} (id INT PRIMARY KEY, s VARCHAR(100))")
+                filled(session, f"shop.{name}", 2000, f"n, REPEAT('{name}', 90)")
+        server.outlast_its_start()
+        take_files(backups, server)
+        yield server
+
+
+def test_after_an_import_of_a_tablespace_a_full_backup_is_asked_for_and_has_its_rows(
+    importing: PrivateServer, backups: Backups, tmp_path: Path
+) -> None:
+    imported(importing, tmp_path)
+    with importing.connect() as session:
+        session.execute("SET GLOBAL innodb_max_dirty_pages_pct = 0")
+        session.execute("SET GLOBAL innodb_max_dirty_pages_pct_lwm = 0")
+        deadline = time.monotonic() + 60
+        while int(session.rows("SHOW GLOBAL STATUS LIKE 'Innodb_checkpoint_age'")[0][1]) > 1000:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    with pytest.raises(UnsupportedServerError, match=r"shop\.b got other files by IMPORT TABLESPACE since full_"):
+        take_files(backups, importing, kind=Kind.INCREMENTAL)
+    assert len(backups.entries()) == 1
+    entry = take_files(backups, importing)
+    restored(backups, entry, tmp_path / "data")
+    with running(tmp_path / "data") as copy:
+        assert copy.rows("SELECT LEFT(s, 1), COUNT(*) FROM shop.b GROUP BY 1") == [("a", 2000)]
+
+
+def test_a_file_that_the_program_leaves_out_is_named_and_nothing_is_published(
+    importing: PrivateServer, backups: Backups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tablespaces = streaming._tablespaces
+    monkeypatch.setattr(streaming, "_tablespaces", lambda session: tablespaces(session) | {(9, "shop/left_out")})
+    with pytest.raises(BackupFailedError, match="has left out the file of shop/left_out"):
+        take_files(backups, importing)
+    assert len(backups.entries()) == 1
