@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from chom_pipelines.binlogs.archive.imports import imported_tables
 from chom_pipelines.errors import (
     BackupFailedError,
     BackupNotFoundError,
+    BinlogMissingError,
     DamagedError,
     KeyUnavailableError,
     RepositoryError,
@@ -28,7 +30,7 @@ from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import Kind
-from chom_pipelines.repository.manifest import seal
+from chom_pipelines.repository.manifest import Position, seal
 from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.proof import Level, Subject
 from chom_pipelines.server.connection import Session
@@ -355,3 +357,13 @@ def test_a_file_that_the_program_leaves_out_is_named_and_nothing_is_published(
     with pytest.raises(BackupFailedError, match="has left out the file of shop/left_out"):
         take_files(backups, importing)
     assert len(backups.entries()) == 1
+
+
+def test_what_was_imported_is_not_known_of_a_log_that_was_purged(mariadb: PrivateServer) -> None:
+    with mariadb.connect() as session:
+        (file, position, *_) = session.rows("SHOW MASTER STATUS")[0]
+    now = Position(file=str(file), position=int(position))
+    assert imported_tables(mariadb.backup, mariadb.facts, now, now) == ()
+    purged = now.model_copy(update={"file": "mysql-bin.999999"})
+    with pytest.raises(BinlogMissingError, match="999999 was purged"):
+        imported_tables(mariadb.backup, mariadb.facts, purged, now)

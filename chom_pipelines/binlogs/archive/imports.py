@@ -9,6 +9,7 @@ from chom_pipelines.binlogs.archive.server_logs import server_logs
 from chom_pipelines.binlogs.format.lexemes import Dialect, Reader
 from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.format.statements import Does, Statement
+from chom_pipelines.errors import BinlogMissingError
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
@@ -18,10 +19,14 @@ from chom_pipelines.server.facts import Flavour, ServerFacts
 def imported_tables(endpoint: Endpoint, facts: ServerFacts, since: Position, until: Position) -> tuple[str, ...]:
     """Their names as statements have them, in the order of the log; it is read through the server.
 
-    Raises what `read_log` raises, BinlogDamagedError.
+    Raises BinlogMissingError where a file in between was purged; what `read_log` raises, BinlogDamagedError.
     """
     with Session(endpoint) as session:
         files = [log.file for log in server_logs(session, facts)]
+    gone = {since.file, until.file} - set(files)
+    if gone:
+        what = f"{endpoint.where}: {', '.join(sorted(gone))} was purged, so that what was imported is not known"
+        raise BinlogMissingError(what, "take a full backup")
     wanted = files[files.index(since.file) : files.index(until.file) + 1]
     found = (
         label
