@@ -1,6 +1,6 @@
 """What the repository itself says about a server's newest backup: its manifest, its proofs, and those before it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from chom_pipelines.backups import verdicts
@@ -12,8 +12,9 @@ from chom_pipelines.inventory.opening import keyring_of, repository_of
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report
 from chom_pipelines.proofs.verification import verify
-from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.entry import BackupEntry, ProofRecord
 from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.listing import proofs_of
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.proof import Level, Proof
 from chom_pipelines.repository.repository import Repository
@@ -46,7 +47,7 @@ def answers(inventory: Inventory, server: Server, now: datetime) -> Mapping[str,
     try:
         manifest = entry.manifest(keyring)
         expected = manifest.tables
-        proofs = list(_believed(entry, keyring))
+        proofs = list(_believed(proofs_of(entry, manifest, keyring)))
     except ChomError as error:
         unknown = Verdict(Outcome.NOT_VERIFIED, f"not everything in the backup can be believed: {error.what}")
         failed = Verdict(error.outcome, error.what)
@@ -95,8 +96,8 @@ def _oldest_proof(server: Server) -> timedelta:
     return (longest_gap(cron, server.schedules.timezone) if cron else _UNSCHEDULED) + _GRACE
 
 
-def _believed(entry: BackupEntry, keyring: Keyring | None) -> Iterator[Proof]:
-    for record in entry.proofs(keyring):
+def _believed(records: Iterable[ProofRecord]) -> Iterator[Proof]:
+    for record in records:
         if record.problem:
             raise record.problem
         if record.proof:

@@ -69,6 +69,8 @@ def _print_table(server: str, found: list[OpenedEntry], rates: Report | None) ->
         typer.echo(_described(one.entry.id, one.manifest))
         proved = typer.style(entries.proved(one), fg=_COLOURS[one.outcome])
         typer.echo(f"    {proved}" + (f"; {entries.position(one.manifest.coordinates)}" if one.manifest else ""))
+        if one.manifest and one.manifest.parent:
+            typer.echo(f"    the changes since {one.manifest.parent}, without which it cannot be restored")
         if prediction := _prediction(one, rates):
             measured = f"; its last full verification took {output.duration(took)}" if (took := one.restored_in) else ""
             typer.echo(

@@ -21,7 +21,9 @@ _SHORT = 24
 def as_json(found: OpenedEntry) -> dict[str, Any]:
     """Everything about a backup but its tables and objects."""
     body, problem = _entry_json(found.entry, found.manifest), found.problem
-    body["proofs"] = [proof_json(record.proof) for record in found.proofs if record.proof]
+    body["proofs"] = [
+        {"backup": record.proof.backup, **proof_json(record.proof)} for record in found.proofs if record.proof
+    ]
     body["disbelieved_proofs"] = [record.problem.what for record in found.proofs if record.problem]
     body["outcome"] = found.outcome.value
     body["problem"] = _problem_json(problem)
@@ -32,7 +34,7 @@ def taken_json(taken: Taken) -> dict[str, Any]:
     """The same of one that was taken just now."""
     return {
         **_entry_json(taken.entry, taken.manifest),
-        "proofs": [proof_json(taken.proof)] if taken.proof else [],
+        "proofs": [{"backup": taken.entry.id, **proof_json(taken.proof)}] if taken.proof else [],
         "disbelieved_proofs": [],
         "outcome": taken.outcome.value,
         "problem": _problem_json(taken.unproved),
@@ -156,6 +158,10 @@ def proved(found: OpenedEntry) -> str:
     if found.problem:
         return "damaged" if found.outcome is Outcome.FAILED else "not verified: it cannot be read"
     newest = sorted(found.latest.values(), key=lambda proof: proof.started, reverse=True)
-    said = [f"{proof.level.value} {_WORDS[proof.outcome]} {age(proof.started)}" for proof in newest]
+    said = [
+        f"{proof.level.value} {_WORDS[proof.outcome]} {age(proof.started)}"
+        + (f" of {proof.backup}" if proof.backup != found.entry.id else "")
+        for proof in newest
+    ]
     disbelieved = "; not every proof is believed" if any(record.problem for record in found.proofs) else ""
     return (", ".join(said) or "never proved") + disbelieved

@@ -58,13 +58,11 @@ class FileContents:
         Raises DamagedError, also where a backup that it builds on is missing or another one; UnknownFormatError,
         KeyUnavailableError; UnsupportedBackupError where it is another one.
         """
-        links: list[FileContents] = []
-        above: tuple[BackupEntry, Manifest] | None = (entry, entry.manifest(keyring))
-        while above:
-            one, manifest = above
-            links.append(cls(one.folder, manifest, manifest.physical, one.data_key(keyring)))
-            above = one.parent(manifest, keyring)
-        itself, *others = links
+        own = entry.manifest(keyring)
+        itself, *others = [
+            cls(one.folder, manifest, manifest.physical, one.data_key(keyring))
+            for one, manifest in ((entry, own), *entry.above(own, keyring))
+        ]
         return replace(itself, before=tuple(reversed(others)))
 
     @property

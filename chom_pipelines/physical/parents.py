@@ -51,10 +51,9 @@ def parent_in(stream: Stream, keyring: Keyring | None, now: datetime) -> Manifes
             what = f"{entry.id} was begun later than now: the clock was set back"
             raise UnsupportedServerError(what, f"set the clock, or {_FULL}")
         contents.refuse_incomplete()
-        for link in contents.chain:
-            found = opened(BackupEntry(entry.server, entry.stream, link.manifest.id), keyring)
-            if found.outcome is Outcome.FAILED:
-                raise UnsupportedServerError(f"nothing is taken after {found.entry.id}: {found.reason}", _FULL)
+        found = opened(entry, keyring)
+        if found.outcome is Outcome.FAILED:
+            raise UnsupportedServerError(f"nothing is taken after {entry.id}, which failed: {found.reason}", _FULL)
         return contents.manifest
     what = f"{stream.folder.where()} has no physical backup, after which an incremental one could be taken"
     raise BackupNotFoundError(what, _FULL)

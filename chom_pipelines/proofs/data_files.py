@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -46,10 +47,18 @@ _HEADROOM = 512 * MIB
 """For the redo log, undo and temporary files of the server that is started on the files."""
 
 
+@dataclass(frozen=True)
+class DamagedLink:
+    """What is wrong with a backup that the one which was read builds on."""
+
+    contents: FileContents
+    failures: tuple[str, ...]
+
+
 def read_files(
     entry: BackupEntry, contents: FileContents, keyring: Keyring | None, threads: int, report: Report
-) -> ReadingResult:
-    """Read all of it, and all that it builds on.
+) -> tuple[ReadingResult, tuple[DamagedLink, ...]]:
+    """Read all of it, and all that it builds on; say which of those is damaged.
 
     Damage is listed in the result, by object; what cannot be read otherwise raises.
     """
@@ -59,16 +68,15 @@ def read_files(
         with lock:
             counted_bytes(size)
 
-    failures, counts = [*disbelieved(entry, keyring)], dict.fromkeys(_AGAINST, 0)
-    for link in contents.chain:
-        failures += _read(link, counts, threads, progress)
-    return ReadingResult(
-        tuple(
-            Comparison(subject=subject, means=Means.READ, against=_AGAINST[subject], count=count)
-            for subject, count in counts.items()
-        ),
-        tuple(dict.fromkeys(failures)),
+    counts = dict.fromkeys(_AGAINST, 0)
+    links = [DamagedLink(link, tuple(_read(link, counts, threads, progress))) for link in contents.chain]
+    failures = [*disbelieved(entry, keyring), *(failure for link in links for failure in link.failures)]
+    comparisons = tuple(
+        Comparison(subject=subject, means=Means.READ, against=_AGAINST[subject], count=count)
+        for subject, count in counts.items()
     )
+    above = tuple(link for link in links[:-1] if link.failures)
+    return ReadingResult(comparisons, tuple(dict.fromkeys(failures))), above
 
 
 def _read(

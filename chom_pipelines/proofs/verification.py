@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from chom_pipelines.errors import ChomError
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.physical.contents import FileContents
 from chom_pipelines.progress import Report
-from chom_pipelines.proofs.data_files import read_files, restore_and_check
+from chom_pipelines.proofs.data_files import DamagedLink, read_files, restore_and_check
 from chom_pipelines.proofs.findings import Findings, keep
 from chom_pipelines.proofs.reading import read_everything
 from chom_pipelines.proofs.restoring import restore_and_compare
@@ -30,6 +31,8 @@ def verify(
 ) -> Proof:
     """Prove a backup and keep the record beside it; `threads` 0 means one per core.
 
+    What is found damaged of what it builds on has the record beside it, too: a failed basic verification.
+
     Damage does not raise: the proof has failed and names each object and table. What keeps the question open (no key,
     no server program, a full disk) makes it not verified, with the reason. Where even the key for the record's seal is
     missing, the proof is returned and not kept.
@@ -48,13 +51,21 @@ def _verified(entry: BackupEntry, level: Level, keyring: Keyring | None, report:
     except ChomError as error:
         findings.say(error)
         return findings.proof(entry, None)
+    above: tuple[DamagedLink, ...] = ()
     try:
-        _prove(entry, contents, findings, keyring=keyring, threads=threads, report=report)
+        above = _prove(entry, contents, findings, keyring=keyring, threads=threads, report=report)
     except ChomError as error:
         findings.say(error)
     proof = findings.proof(entry, contents.manifest)
     keep(entry, proof, contents.key)
+    for link in above:
+        _keep_damage(replace(entry, id=link.contents.manifest.id), link, findings.started)
     return proof
+
+
+def _keep_damage(entry: BackupEntry, link: DamagedLink, started: datetime) -> None:
+    findings = Findings(Level.BASIC, started, failures=list(link.failures))
+    keep(entry, findings.proof(entry, link.contents.manifest), link.contents.key)
 
 
 def _opened(entry: BackupEntry, keyring: Keyring | None) -> Contents | FileContents:
@@ -70,17 +81,19 @@ def _prove(
     keyring: Keyring | None,
     threads: int,
     report: Report,
-) -> None:
+) -> tuple[DamagedLink, ...]:
+    """Say what is found; of what it builds on, what is damaged."""
+    above: tuple[DamagedLink, ...] = ()
     began = time.monotonic()
     if isinstance(contents, FileContents):
-        read = read_files(entry, contents, keyring, threads, report)
+        read, above = read_files(entry, contents, keyring, threads, report)
     else:
         read = read_everything(entry, contents, keyring, threads, report)
     findings.phases["read"] = time.monotonic() - began
     findings.comparisons += read.comparisons
     findings.failures += read.failures
     if findings.level is Level.BASIC or findings.failures:
-        return
+        return above
     if isinstance(contents, FileContents):
         restored = restore_and_check(contents, threads, report)
     else:
@@ -89,3 +102,4 @@ def _prove(
     findings.phases |= restored.phases
     findings.comparisons += restored.comparisons
     findings.failures += restored.failures
+    return above

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -101,15 +102,20 @@ class BackupEntry:
         found = above.manifest(keyring) if above.folder.exists(MANIFEST) else None
         return above, linked(manifest, found)
 
+    def above(self, manifest: Manifest, keyring: Keyring | None) -> Iterator[tuple[BackupEntry, Manifest]]:
+        """All that this one, with its authentic manifest, builds on: its parent first, a full one last; as `parent`."""
+        found = self.parent(manifest, keyring)
+        while found:
+            yield found
+            found = found[0].parent(found[1], keyring)
+
     def problem(self, keyring: Keyring | None) -> RepositoryError | None:
         """Why it cannot be listed as it should be; None where its manifest, and each that it builds on, is authentic.
 
         Objects are not looked at.
         """
         try:
-            above: tuple[BackupEntry, Manifest] | None = (self, self.manifest(keyring))
-            while above:
-                above = above[0].parent(above[1], keyring)
+            list(self.above(self.manifest(keyring), keyring))
         except RepositoryError as error:
             return error
         return None

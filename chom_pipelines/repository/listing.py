@@ -1,7 +1,8 @@
 """Backups as they are found in the repository: opened, with their proofs, and what is known about each."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
@@ -12,10 +13,15 @@ from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest, unauthenticated
 from chom_pipelines.repository.proof import Level, Proof
 
+_EVER = datetime.min.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True)
 class OpenedEntry:
-    """A backup as it was found. Without its key the manifest is shown all the same, and the problem says so."""
+    """A backup as it was found. Without its key the manifest is shown all the same, and the problem says so.
+
+    Among its `proofs` is what is known against any that it builds on.
+    """
 
     entry: BackupEntry
     manifest: Manifest | None
@@ -35,11 +41,7 @@ class OpenedEntry:
     @property
     def latest(self) -> Mapping[Level, Proof]:
         """The last proof that came to an answer, of each level; else the last."""
-        found: dict[Level, Proof] = {}
-        for proof in (record.proof for record in self.proofs if record.proof):
-            if proof.outcome is not Outcome.NOT_VERIFIED or proof.level not in found:
-                found[proof.level] = proof
-        return found
+        return _latest(self.proofs)
 
     @property
     def reason(self) -> str:
@@ -61,14 +63,33 @@ def opened(entry: BackupEntry, keyring: Keyring | None) -> OpenedEntry:
     """Read a backup's manifest, those of all that it builds on, and its proofs; what is wrong becomes its problem."""
     try:
         manifest = entry.manifest(keyring)
-        above = entry.parent(manifest, keyring)
-        while above:
-            above = above[0].parent(above[1], keyring)
-        return OpenedEntry(entry, manifest, tuple(entry.proofs(keyring)), None)
+        return OpenedEntry(entry, manifest, proofs_of(entry, manifest, keyring), None)
     except KeyUnavailableError as error:
         return OpenedEntry(entry, _unauthenticated(entry), (), error)
     except RepositoryError as error:
         return OpenedEntry(entry, None, (), error)
+
+
+def proofs_of(entry: BackupEntry, manifest: Manifest, keyring: Keyring | None) -> tuple[ProofRecord, ...]:
+    """Its proofs, oldest first, with what is known against each that it builds on: it is as damaged as that is.
+
+    Of those the last answers that are failures, and what cannot be believed. Raises what `BackupEntry.above` and
+    `BackupEntry.proofs` raise.
+    """
+    found = entry.proofs(keyring)
+    for one, _ in entry.above(manifest, keyring):
+        records = one.proofs(keyring)
+        failed = [proof for proof in _latest(records).values() if proof.outcome is Outcome.FAILED]
+        found += [record for record in records if record.problem or record.proof in failed]
+    return tuple(sorted(found, key=lambda record: record.proof.started if record.proof else _EVER))
+
+
+def _latest(records: Iterable[ProofRecord]) -> dict[Level, Proof]:
+    found: dict[Level, Proof] = {}
+    for proof in (record.proof for record in records if record.proof):
+        if proof.outcome is not Outcome.NOT_VERIFIED or proof.level not in found:
+            found[proof.level] = proof
+    return found
 
 
 def _unauthenticated(entry: BackupEntry) -> Manifest | None:

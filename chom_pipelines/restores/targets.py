@@ -19,7 +19,9 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.listing import proofs_of
 from chom_pipelines.repository.manifest import Manifest, SourceServer
+from chom_pipelines.repository.payloads import Method
 from chom_pipelines.restores.allowance import not_allowed
 from chom_pipelines.restores.authority import read_authority
 from chom_pipelines.restores.decisions import decided, refusal
@@ -243,7 +245,8 @@ def failed_proof(entry: BackupEntry, keyring: Keyring | None, request: RestoreRe
     """Why it is not restored: its last proof that came to an answer is that it failed, or one was forged."""
     if request.despite_failed_proof:
         return None
-    records = entry.proofs(keyring)
+    manifest = entry.manifest(keyring)
+    records = proofs_of(entry, manifest, keyring)
     forged = next((record.problem for record in records if record.problem), None)
     if forged:
         what = f"{entry.id} has a proof that cannot be believed, which may have said that it failed: {forged.what}"
@@ -254,11 +257,11 @@ def failed_proof(entry: BackupEntry, keyring: Keyring | None, request: RestoreRe
     last = max(answered, key=lambda proof: proof.started, default=None)
     if last and last.outcome is Outcome.FAILED:
         when = f"{last.started:%Y-%m-%d %H:%M} UTC"
-        what = f"{entry.id} failed its {last.level.value} verification of {when}: {last.reason}"
-        remedy = (
-            "restore another backup; to get what can be got out of this one, use --despite-failed-proof, "
-            "with --tables for those that are whole"
-        )
+        which = entry.id if last.backup == entry.id else f"{last.backup}, on which {entry.id} builds,"
+        what = f"{which} failed its {last.level.value} verification of {when}: {last.reason}"
+        remedy = "restore another backup; to get what can be got out of this one, use --despite-failed-proof"
+        if manifest.method is Method.LOGICAL:
+            remedy += ", with --tables for those that are whole"
         return RestoreRefusedError(what, remedy)
     return None
 

@@ -18,6 +18,7 @@ from chom_pipelines.errors import (
     DamagedError,
     KeyUnavailableError,
     RepositoryError,
+    RestoreRefusedError,
     UnsupportedServerError,
 )
 from chom_pipelines.outcome import Outcome
@@ -30,6 +31,7 @@ from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import Kind
+from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.manifest import Position, seal
 from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.proof import Level, Subject
@@ -240,6 +242,42 @@ def test_a_link_that_is_missing_or_altered_is_named(
         assert said in str(copied.links[2].entry.problem(KEYS))
     with pytest.raises((DamagedError, UnsupportedServerError)):
         take_files(copied.backups, copied.archive.server, kind=Kind.INCREMENTAL)
+
+
+def test_damage_of_one_link_is_known_of_it_and_of_all_that_build_on_it(copied: Scene, tmp_path: Path) -> None:
+    full, first, last = (each.entry for each in copied.links)
+    for each in (full, first, last):
+        assert verify(each, Level.BASIC, KEYS, unreported, threads=2).outcome is Outcome.PASSED
+    flip(copied)
+    assert verify(last, Level.BASIC, KEYS, unreported, threads=2).outcome is Outcome.FAILED
+    found = [opened(each, KEYS) for each in (full, first, last)]
+    assert [each.outcome for each in found] == [Outcome.PASSED, Outcome.FAILED, Outcome.FAILED]
+    assert f"{first.id}/data/part.00000" in found[1].reason
+    with pytest.raises(RestoreRefusedError, match=f"{first.id} failed its basic verification"):
+        restored(copied.backups, first, tmp_path / "restored" / "data")
+    with pytest.raises(UnsupportedServerError, match=f"{last.id}, which failed: .*{first.id}/data/part.00000"):
+        take_files(copied.backups, copied.archive.server, kind=Kind.INCREMENTAL)
+
+
+def test_what_fails_is_known_of_backups_above_that_passed_before(copied: Scene, tmp_path: Path) -> None:
+    full, first, last = (each.entry for each in copied.links)
+    kept = path_of(first)
+    saved = tmp_path / "saved"
+    shutil.copytree(kept / "data", saved)
+    assert verify(last, Level.BASIC, KEYS, unreported, threads=2).outcome is Outcome.PASSED
+    flip(copied)
+    assert verify(first, Level.BASIC, KEYS, unreported, threads=2).outcome is Outcome.FAILED
+    assert opened(full, KEYS).outcome is Outcome.NOT_VERIFIED
+    assert opened(last, KEYS).outcome is Outcome.FAILED
+    with pytest.raises(RestoreRefusedError, match=f"{first.id}, on which {last.id} builds, failed"):
+        restored(copied.backups, last, tmp_path / "restored" / "data")
+    shutil.rmtree(kept / "data")
+    shutil.copytree(saved, kept / "data")
+    assert verify(last, Level.BASIC, KEYS, unreported, threads=2).outcome is Outcome.PASSED
+    assert opened(last, KEYS).outcome is Outcome.PASSED
+    assert opened(first, KEYS).outcome is Outcome.FAILED  # until it is verified itself
+    assert verify(first, Level.BASIC, KEYS, unreported, threads=2).outcome is Outcome.PASSED
+    assert opened(first, KEYS).outcome is Outcome.PASSED
 
 
 def test_without_its_key_nothing_is_taken_after_it(copied: Scene) -> None:

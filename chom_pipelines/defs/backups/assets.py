@@ -9,7 +9,7 @@ from pydantic import Field
 from chom_pipelines.backups.days import refuse_other_days
 from chom_pipelines.backups.policy import Knob
 from chom_pipelines.backups.verdicts import LATE
-from chom_pipelines.defs.backups.taking import taken
+from chom_pipelines.defs.backups.taking import PolicyConfig, taken
 from chom_pipelines.defs.kinds import asset_of
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.defs.retries import failures
@@ -23,16 +23,11 @@ _WARN_AFTER = timedelta(hours=2)
 """Beyond thresholds.backup_age_hours."""
 
 
-class FullBackupConfig(dg.Config):
-    """Left out: as chom.yaml says for this server. Secrets are never here: Dagster stores it as it is."""
+class FullBackupConfig(PolicyConfig):
+    """The same, and what only a full backup has."""
 
     type: str = Field(default="full", description="full; the binary log is the asset binlog_archive's")
     method: str | None = Field(default=None, description="logical: rows; physical: the data files of a server here")
-    compression: str | None = Field(default=None, description="zstd, gzip, bzip2, xz or none")
-    level: int | None = Field(default=None, description="of compression: zstd 1-22, gzip and bzip2 1-9, xz 0-9")
-    threads: int | None = Field(default=None, description="parallel connections; 0: one per core")
-    verification: str | None = Field(default=None, description="none, basic (read back) or full (restored, compared)")
-    encrypt: bool | None = Field(default=None, description="with the active key of repository.encryption")
     upload: bool | None = Field(default=None, description="false; off-site copies are not built yet")
 
     def knobs(self) -> dict[str, Knob]:

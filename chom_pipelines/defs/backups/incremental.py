@@ -5,14 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
 
 from chom_pipelines.backups.days import refuse_other_hours
-from chom_pipelines.backups.policy import Knob
 from chom_pipelines.defs.backups.assets import FULL_BACKUP
-from chom_pipelines.defs.backups.taking import taken
+from chom_pipelines.defs.backups.checks import report_checks
+from chom_pipelines.defs.backups.taking import PolicyConfig, taken
 from chom_pipelines.defs.jobs import asset_job
-from chom_pipelines.defs.kinds import HOURS_TO_NOW, asset_of
+from chom_pipelines.defs.kinds import HOURS_TO_NOW, asset_of, server_of
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.defs.retries import failures
 from chom_pipelines.defs.schedules import freshness, schedule
@@ -26,29 +25,17 @@ INCREMENTAL_BACKUP_JOB = "incremental_backup_job"
 _LATE = timedelta(hours=1)
 
 
-class IncrementalBackupConfig(dg.Config):
-    """Left out: as chom.yaml says for this server."""
-
-    compression: str | None = Field(default=None, description="zstd, gzip, bzip2, xz or none")
-    level: int | None = Field(default=None, description="of compression: zstd 1-22, gzip and bzip2 1-9, xz 0-9")
-    threads: int | None = Field(default=None, description="parts compressed at the same time; 0: one per core")
-    verification: str | None = Field(default=None, description="none, basic (chain read back) or full (restored)")
-    encrypt: bool | None = Field(default=None, description="with the active key of repository.encryption")
-
-    def knobs(self) -> dict[str, Knob]:
-        """What the run says of the policy; None where it says nothing."""
-        return self.model_dump()
-
-
 @dg.op(name=INCREMENTAL_BACKUP, ins={FULL_BACKUP: dg.In(dg.Nothing)})
-def _back_up(
-    context: dg.AssetExecutionContext, config: IncrementalBackupConfig, chom: Chom
-) -> dg.MaterializeResult[Any]:
+def _back_up(context: dg.AssetExecutionContext, config: PolicyConfig, chom: Chom) -> dg.MaterializeResult[Any]:
     """Takes the pages that were changed since the newest physical backup, and proves the chain."""
     window = context.partition_time_window
     with failures(context):
         refuse_other_hours(context.partition_key, window.start, window.end, datetime.now(UTC))
-    return taken(context, chom, Kind.INCREMENTAL, config.knobs())
+    result = taken(context, chom, Kind.INCREMENTAL, config.knobs())
+    with failures(context):  # it is the newest backup now, of which the checks of full_backup ask
+        inventory = chom.inventory()
+        report_checks(context.instance, inventory.server(server_of(context.asset_key)), inventory)
+    return result
 
 
 def with_chains(servers: Iterable[Server]) -> list[Server]:

@@ -35,7 +35,9 @@ def words(manifest: Manifest) -> dict[str, str]:
     end = manifest.coordinates.end
     position = f"{end.file}:{end.position}" if end else "the server writes no binary log"
     codecs = sorted({stored.codec.value for stored in manifest.objects})
+    parent = {"builds_on": manifest.parent} if manifest.parent else {}
     return {
+        **parent,
         "server": f"{manifest.source.flavour} {manifest.source.version} on {manifest.source.hostname}",
         "snapshot": f"{manifest.as_of:%Y-%m-%d %H:%M:%S} UTC",
         "binlog_position": position + (f", GTID {end.gtid}" if end and end.gtid else ""),

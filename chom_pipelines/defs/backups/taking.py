@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from chom_pipelines.backups.policy import Knob, run_policy
 from chom_pipelines.backups.taking import Taken, take_and_prove
@@ -29,6 +30,20 @@ _TABLE = dg.TableSchema(
         dg.TableColumn("percent", "float", description="of all tables"),
     ],
 )
+
+
+class PolicyConfig(dg.Config):
+    """Left out: as chom.yaml says for this server. Secrets are never here: Dagster stores it as it is."""
+
+    compression: str | None = Field(default=None, description="zstd, gzip, bzip2, xz or none")
+    level: int | None = Field(default=None, description="of compression: zstd 1-22, gzip and bzip2 1-9, xz 0-9")
+    threads: int | None = Field(default=None, description="connections, or files' parts at a time; 0: one per core")
+    verification: str | None = Field(default=None, description="none, basic (read back) or full (restored, compared)")
+    encrypt: bool | None = Field(default=None, description="with the active key of repository.encryption")
+
+    def knobs(self) -> dict[str, Knob]:
+        """What the run says of the policy; None where it says nothing."""
+        return self.model_dump()
 
 
 def taken(

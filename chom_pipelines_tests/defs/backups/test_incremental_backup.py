@@ -16,6 +16,7 @@ from chom_pipelines_tests.defs.backups.test_schedules import deployed as in_flee
 from chom_pipelines_tests.defs.backups.test_schedules import requests, schedules
 from chom_pipelines_tests.deployments import Deployment, back_up, failure, metadata
 from chom_pipelines_tests.logical.samples import library
+from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
 
 
@@ -38,7 +39,31 @@ def test_a_materialisation_is_proved_with_all_that_it_builds_on(deployed: Deploy
     assert (incremental.kind, incremental.parent) == (Kind.INCREMENTAL, full.id)
     shown = metadata(result)
     assert (shown["backup"], shown["verification"]) == (incremental.id, "full: passed")
+    assert shown["builds_on"] == full.id
     assert incremental.stored_bytes < full.stored_bytes
+
+
+def test_damage_below_it_fails_the_checks_of_the_servers_backups(
+    deployed: Deployment, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    key = dg.AssetCheckKey(dg.AssetKey([deployed.name, "full_backup"]), "archive_integrity")
+    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("home"))) as instance:
+
+        def status() -> str:
+            return instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key].status.value
+
+        deployed.run("full_backup_job", "full_backup", instance=instance, verification="basic")
+        assert status() == "SUCCEEDED"
+        (full,) = deployed.entries()
+        part = min((path_of(full) / "data").iterdir())
+        data = bytearray(part.read_bytes())
+        data[len(data) // 2] ^= 1
+        part.write_bytes(data)
+        hour = f"{datetime.now(UTC):%Y-%m-%d-%H}:00"
+        job, asset = "incremental_backup_job", "incremental_backup"
+        result = deployed.run(job, asset, day=hour, instance=instance, verification="basic")
+        assert metadata(result)["verification"].startswith("basic: failed")
+        assert status() == "FAILED"
 
 
 def test_without_a_physical_full_backup_it_fails_and_says_what_to_do(deployed: Deployment) -> None:
