@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shlex
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,63 +11,11 @@ import pytest
 
 from chom_pipelines.binlogs.recovery.targets import parse_time
 from chom_pipelines.cli.main import main
-from chom_pipelines.cli.restore_options import PASSWORD as RESTORE_PASSWORD
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.scratch import scratch_server
-from chom_pipelines_tests.cli.setting import PASSWORD, ROWS, Setting, setting
-from chom_pipelines_tests.places import path_of
+from chom_pipelines_tests.cli.accidents import BOSS, counts, place_of
+from chom_pipelines_tests.cli.setting import ROWS, Setting
 from chom_pipelines_tests.servers import PrivateServer
-
-BOSS = "chom_test_boss"
-
-
-@pytest.fixture(scope="module")
-def emptied(any_server: PrivateServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
-    """A full backup, more rows, then an accident, and an archive of all of it; for who adds nothing to that."""
-    with any_server.scope() as server, pytest.MonkeyPatch.context() as patched:
-        patched.setenv(PASSWORD, server.backup.password)
-        yield with_accident(setting(tmp_path_factory.mktemp("emptied"), server))
-
-
-@pytest.fixture
-def emptied_anew(on_both: Setting, capsys: pytest.CaptureFixture[str]) -> Setting:
-    """The same, for who does."""
-    made = with_accident(on_both)
-    capsys.readouterr()
-    return made
-
-
-def with_accident(made: Setting) -> Setting:
-    assert made.chom("backup", "--verification", "none") == 0
-    name = made.database
-    with made.server.connect() as session:
-        for number in range(5):
-            session.execute(f"INSERT INTO {name}.users VALUES ({100 + number}, 'after the backup')")
-        session.execute(f"DELETE FROM {name}.orders")
-        session.execute(f"INSERT INTO {name}.users VALUES (200, 'after the accident')")
-    assert made.chom("backup", "--type", "incremental") == 0
-    return made
-
-
-@pytest.fixture
-def boss(server: PrivateServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    with server.connect() as root:
-        root.execute(f"CREATE USER {BOSS}@'%' IDENTIFIED BY 'boss password'")
-        root.execute(f"GRANT ALL ON *.* TO {BOSS}@'%' WITH GRANT OPTION")
-        monkeypatch.setenv(RESTORE_PASSWORD, "boss password")
-        yield BOSS
-        root.execute(f"DROP USER {BOSS}@'%'")
-
-
-def counts(session: Session, database: str) -> tuple[int, int]:
-    """Rows of orders and of users."""
-    return tuple(session.value(f"SELECT COUNT(*) FROM {database}.{table}") for table in ("orders", "users"))
-
-
-def place_of(output: str) -> str:
-    found = re.search(r"chom restore --before (\S+)", output)
-    assert found
-    return found[1]
 
 
 def test_the_accident_is_found_and_all_that_was_before_it_comes_back_in_a_directory(
@@ -376,46 +321,6 @@ def test_a_plan_that_had_to_be_recovered_names_the_real_backup_and_what_it_is_of
     assert (body["backup"], body["proved"].startswith("basic passed")) == (emptied_anew.latest.id, True)
 
 
-def test_of_a_database_that_is_not_backed_up_no_command_is_printed(
-    on_both: Setting, capsys: pytest.CaptureFixture[str]
-) -> None:
-    other = on_both.server.fresh_database()
-    assert on_both.chom("backup", "--verification", "none") == 0
-    with on_both.server.connect() as session:
-        session.execute(f"CREATE TABLE {other}.leads (id INT PRIMARY KEY)")
-        session.execute(f"DROP TABLE {other}.leads")
-    assert on_both.chom("backup", "--type", "incremental") == 0
-    capsys.readouterr()
-    search = ("events", "--table", f"{other}.leads", "--kind", "drop")
-    assert on_both.chom(*search) == 0
-    told = capsys.readouterr().out
-    assert f"nothing of it can be restored: {other} is not backed up" in told
-    assert "chom restore" not in told
-    _, body = on_both.document(capsys, *search)
-    assert [each["restorable"] for each in body["events"]] == [False]
-
-
-def test_what_was_before_the_oldest_full_backup_is_found_and_said_not_to_come_back(
-    on_both: Setting, capsys: pytest.CaptureFixture[str]
-) -> None:
-    name = on_both.database
-    with on_both.server.connect() as session:
-        session.execute(f"CREATE TABLE {name}.first (id INT PRIMARY KEY)")
-        session.execute(f"DROP TABLE {name}.first")
-        assert on_both.chom("backup", "--verification", "none") == 0
-        session.execute(f"CREATE TABLE {name}.second (id INT PRIMARY KEY)")
-        session.execute(f"DROP TABLE {name}.second")
-    assert on_both.chom("backup", "--type", "incremental") == 0
-    for table, restorable in (("first", False), ("second", True)):
-        capsys.readouterr()
-        assert on_both.chom("events", "--table", f"{name}.{table}", "--kind", "drop") == 0
-        told = capsys.readouterr().out
-        assert ("chom restore --before" in told) is restorable
-        assert ("what was before it cannot be restored: no full backup" in told) is not restorable
-        _, body = on_both.document(capsys, "events", "--table", f"{name}.{table}", "--kind", "drop")
-        assert {each["restorable"] for each in body["events"]} == {restorable}
-
-
 def test_a_route_without_a_point_in_time_is_refused(emptied: Setting, capsys: pytest.CaptureFixture[str]) -> None:
     assert emptied.chom("restore", "--route", "client", "--into-directory", "restored") == 2
     assert "--route is for a point in time" in capsys.readouterr().err
@@ -434,16 +339,6 @@ def test_a_day_alone_is_its_midnight() -> None:
     for text in ("2026-11-26Z", "2026-11-26 UTC", "2026-11-26T00:00Z", "2026-11-26 01:00+01:00"):
         assert parse_time(text) == datetime(2026, 11, 26, tzinfo=UTC)
     assert parse_time("2026-11-26+01:00") == datetime(2026, 11, 25, 23, tzinfo=UTC)
-
-
-def test_a_server_whose_log_is_not_to_be_archived_is_no_alarm(
-    on_mariadb: Setting, capsys: pytest.CaptureFixture[str]
-) -> None:
-    on_mariadb.write(schedules={"binlogs": None})
-    assert on_mariadb.chom("backup", "--verification", "none") == 0
-    capsys.readouterr()
-    assert on_mariadb.chom("windows") == 0
-    assert "no binary log is archived, as chom.yaml says with schedules.binlogs" in capsys.readouterr().out
 
 
 def test_what_a_log_lacks_of_some_databases_alone_is_refused_until_it_is_accepted(
@@ -474,165 +369,6 @@ def test_what_a_log_lacks_of_some_databases_alone_is_refused_until_it_is_accepte
         Session(server.endpoint) as session,
     ):
         assert counts(session, name) == (ROWS, 2)
-
-
-def test_windows_tell_what_is_at_stake(emptied: Setting, capsys: pytest.CaptureFixture[str]) -> None:
-    assert emptied.chom("windows") == 0
-    told = capsys.readouterr().out
-    assert "at stake now" in told
-    assert "passed: no gap" in told
-    assert f"{datetime.now(UTC):%Y-%m-%d}" in told
-
-
-def test_the_archive_alone_is_no_window(on_mariadb: Setting, capsys: pytest.CaptureFixture[str]) -> None:
-    assert on_mariadb.chom("backup", "--type", "incremental") == 0
-    assert on_mariadb.chom("windows") == 1
-    said = capsys.readouterr().out
-    assert re.search(
-        r"leads nowhere: \S+/mysql-bin\.\d{6}( to mysql-bin\.\d{6})?, from .* there is no full backup", said
-    )
-    _, body = on_mariadb.document(capsys, "windows")
-    unreachable = body["servers"][0]["unreachable"]
-    assert unreachable
-    assert all(each["from"] <= each["to"] for each in unreachable)
-
-
-def test_an_archive_without_a_full_backup_is_said_to_lead_nowhere(
-    on_mariadb: Setting, capsys: pytest.CaptureFixture[str]
-) -> None:
-    nowhere = "there is no full backup, so that nothing can be restored"
-    assert on_mariadb.chom("backup", "--type", "incremental") == 0
-    assert nowhere in capsys.readouterr().err
-    _, body = on_mariadb.document(capsys, "backup", "--type", "binlog")
-    assert sum(nowhere in warning for warning in body["archive"]["warnings"]) == 1
-    assert on_mariadb.chom("backup", "--verification", "none") == 0
-    capsys.readouterr()
-    assert on_mariadb.chom("backup", "--type", "incremental") == 0
-    assert nowhere not in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("option", [("--verification", "full"), ("--threads", "2")])
-def test_what_is_of_full_backups_is_refused_of_archives(
-    on_mariadb: Setting, capsys: pytest.CaptureFixture[str], option: tuple[str, str]
-) -> None:
-    for kind in ("incremental", "binlog"):
-        assert on_mariadb.chom("backup", "--type", kind, *option) == 2
-        assert f"{option[0]} is for full backups, and the type is {kind}" in capsys.readouterr().err
-    assert not (on_mariadb.folder / "repository").exists()
-
-
-def test_what_is_closed_is_archived_without_closing_anything(
-    on_mariadb: Setting, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert on_mariadb.chom("backup", "--type", "incremental") == 0
-    code, body = on_mariadb.document(capsys, "backup", "--type", "binlog")
-    assert code == 0
-    assert body["archive"]["segments"] == []
-
-
-@pytest.mark.usefixtures("boss")
-@pytest.mark.parametrize(
-    "statements",
-    [
-        ["CREATE TABLE {}.made (id INT PRIMARY KEY)"],
-        ["CREATE PROCEDURE {}.doing() SELECT 1"],
-        ["DROP DATABASE {}", "CREATE DATABASE {}"],
-    ],
-    ids=lambda statements: statements[-1].format("db"),
-)
-def test_the_command_that_is_printed_can_be_run(
-    emptied_anew: Setting, capsys: pytest.CaptureFixture[str], statements: list[str]
-) -> None:
-    with emptied_anew.server.connect() as session:
-        for statement in statements:
-            session.execute(statement.format(emptied_anew.database))
-    emptied_anew.chom("backup", "--type", "incremental")
-    capsys.readouterr()
-    assert emptied_anew.chom("events", "--kind", "ddl") == 0
-    commands = re.findall(r"chom restore (.*)", capsys.readouterr().out)
-    arguments = shlex.split(commands[-len(statements)].replace("DIR", str(emptied_anew.folder / "restored")))
-    arguments = [BOSS if each == "root" else each for each in arguments]
-    assert emptied_anew.chom("restore", *arguments, "--dry-run") == 0
-
-
-def test_nothing_found_is_said_and_is_exit_code_1(emptied: Setting, capsys: pytest.CaptureFixture[str]) -> None:
-    assert emptied.chom("events", "--table", "nobody.knows") == 1
-    assert "nothing is found" in capsys.readouterr().out
-    assert emptied.chom("events", "--kind", "explosion") == 2
-    assert emptied.chom("events", "--from", "2026-01-02 03:04:05Z", "--to", "2026-01-01 03:04:05Z") == 2
-    assert "is before --from" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("kind", ["full", "incremental"])
-def test_what_would_not_be_believed_is_not_taken(
-    on_mariadb: Setting, capsys: pytest.CaptureFixture[str], kind: str
-) -> None:
-    assert on_mariadb.chom("backup", "--type", kind, "--no-encrypt") == 2
-    said = capsys.readouterr().err
-    assert "nobody would believe" in said
-    assert "set encrypt: false for the server" in said
-    assert not (on_mariadb.folder / "repository").exists()
-    on_mariadb.write(backup={"encrypt": False})
-    assert on_mariadb.chom("backup", "--type", kind) == 0
-
-
-def test_a_printed_command_names_the_server_that_was_named(
-    emptied: Setting, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert emptied.chom("events", "--kind", "delete", "--server", "chom") == 0
-    assert f"--user root --server chom --config {emptied.config}\n" in capsys.readouterr().out
-
-
-def test_names_and_texts_of_others_cannot_control_the_terminal(
-    on_both: Setting, capsys: pytest.CaptureFixture[str]
-) -> None:
-    name, table = on_both.database, "evil\x1b[2Jtable"
-    assert on_both.chom("backup", "--verification", "none") == 0
-    with on_both.server.connect() as session:
-        session.execute(f"CREATE TABLE {name}.`{table}` (id INT PRIMARY KEY)")
-        session.execute(f"DROP TABLE {name}.`{table}` /* \x1b]0;title\x07 \u202e */")
-        session.execute(f"CREATE TABLE {name}.`a b; c` (id INT PRIMARY KEY)")
-        session.execute(f"DROP TABLE {name}.`a b; c`")
-    on_both.chom("backup", "--type", "incremental")
-    capsys.readouterr()
-    assert on_both.chom("events", "--table", name, "--kind", "drop") == 0
-    told = capsys.readouterr().out
-    assert set(told) & {"\x1b", "\x07", "\u202e"} == set()
-    assert "evil\\x1b[2Jtable" in told
-    assert shlex.quote(f"{name}.a b; c") in told
-    assert on_both.chom("events", "--table", name, "--kind", "drop", "--json") == 0
-    printed = capsys.readouterr().out
-    assert "\x1b" not in printed
-    tables = [each["statements"][0]["tables"] for each in json.loads(printed)["events"]]
-    assert [[name, table]] in tables
-
-
-def test_what_was_not_searched_is_named(emptied_anew: Setting, capsys: pytest.CaptureFixture[str]) -> None:
-    emptied_anew.chom("events", "--kind", "delete", "--to", "2126-01-02 03:04:05Z")
-    assert "not searched: what came after " in capsys.readouterr().out
-    emptied_anew.chom("events", "--kind", "delete", "--to", "2020-01-02 03:04:05Z")
-    assert "not searched" not in capsys.readouterr().out
-    with emptied_anew.server.connect() as session:
-        for _ in range(2):
-            session.execute("FLUSH BINARY LOGS")
-        lost, last = [row[0] for row in session.rows("SHOW BINARY LOGS")][-2:]
-        while lost in [row[0] for row in session.rows("SHOW BINARY LOGS")]:
-            session.execute(f"PURGE BINARY LOGS TO '{last}'")
-            time.sleep(0.05)  # MariaDB keeps a file that a checkpoint still needs
-    emptied_anew.chom("backup", "--type", "incremental")
-    _, body = emptied_anew.document(capsys, "events", "--kind", "delete")
-    assert any(lost in each for each in body["not_searched"])
-    history = next(iter(emptied_anew.repository.histories("chom")))
-    spoiled = emptied_anew.repository.binlogs("chom", history).entries()[0]
-    (path_of(spoiled) / "manifest.json").write_text("{}")
-    _, body = emptied_anew.document(capsys, "events", "--kind", "delete")
-    assert any(each.startswith(f"{history}/{spoiled.id}: ") for each in body["not_searched"])
-
-
-def test_an_empty_archive_is_not_searched(on_mariadb: Setting, capsys: pytest.CaptureFixture[str]) -> None:
-    on_mariadb.repository.create()
-    assert on_mariadb.chom("events") == 1
-    assert "not searched: anything: no binary log is archived" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("boss")
