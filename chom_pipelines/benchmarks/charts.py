@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chom_pipelines.benchmarks.figures import mega
-from chom_pipelines.benchmarks.report import Means, Report, Rung
+from chom_pipelines.benchmarks.report import ENOUGH, Means, Report, Rung
+from chom_pipelines.log_lines import utc_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +52,7 @@ def _ladder(report: Report) -> bytes | None:
         range(len(rungs)),
         medians,
         color=[_COLOURS[rung.means] for rung in rungs],
-        xerr=_spread(rungs),
+        xerr=_spread(rungs) if report.rounds > 1 else None,
         error_kw={"ecolor": "#333333", "capsize": 3, "elinewidth": 1},
     )
     _named(axes, [rung.name for rung in rungs])
@@ -60,13 +61,13 @@ def _ladder(report: Report) -> bytes | None:
             times = f"   {rung.speed_up:.1f}x" if rung.speed_up else ""
             axes.text(rung.timed.highest, number, f"  {rung.timed.median:.2f} s{times}", va="center", fontsize=10)
     axes.set_xlim(0, 1.28 * max(rung.timed.highest for rung in rungs if rung.timed))
-    axes.set_xlabel(f"seconds, median of {_rounds(report)} (whiskers: lowest and highest); shorter is better")
+    axes.set_xlabel(f"seconds, {_rounds(report)}; shorter is better")
     data = report.data
     size = f"{data.tables} tables, {mega(data.text_bytes):,.0f} MB of text"
     axes.set_title(f"Restoring {size}, {report.measured_on}", loc="left", fontsize=12)
     used = dict.fromkeys(rung.means for rung in rungs)
     _legend(axes, [(_COLOURS[means], _MEANT[means]) for means in used])
-    return _png(axes)
+    return _png(axes, report)
 
 
 def _compression(report: Report) -> bytes | None:
@@ -96,7 +97,7 @@ def _compression(report: Report) -> bytes | None:
     sizes.invert_yaxis()
     sizes.set_xlim(0, 1.25 * max(percents))
     sizes.set_xlabel("size, % of the text; shorter is better")
-    return _png(rates)
+    return _png(rates, report)
 
 
 def _spread(rungs: Iterable[Rung]) -> list[list[float]]:
@@ -105,7 +106,9 @@ def _spread(rungs: Iterable[Rung]) -> list[list[float]]:
 
 
 def _rounds(report: Report) -> str:
-    return "one run" if report.rounds == 1 else f"{report.rounds} runs"
+    if report.rounds == 1:
+        return "one run"
+    return f"median of {report.rounds} runs (whiskers: lowest and highest)"
 
 
 def _axes(bars: int, columns: int) -> Sequence[Axes]:
@@ -135,12 +138,24 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str]]) -> None:
     axes.figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), fontsize=10, frameon=False)
 
 
-def _png(axes: Axes) -> bytes:
+def _where_and_when(report: Report) -> str:
+    """What a picture has to say of itself, as it is looked at without its report."""
+    host = report.host
+    said = f"{report.server}, {utc_text(report.started.replace(microsecond=0))}; {host.cpu}, {host.cores} cores"
+    if report.data.text_bytes < ENOUGH:
+        return f"{said}; too little data to tell"
+    if report.was_disturbed:
+        return f"{said}; other processes took {report.elsewhere:.0%} of the cores"
+    return said
+
+
+def _png(axes: Axes, report: Report) -> bytes:
     from matplotlib.figure import Figure
 
     figure = axes.figure
     if not isinstance(figure, Figure):
         raise TypeError("a chart is drawn on a figure of its own")
+    figure.supxlabel(_where_and_when(report), x=0.01, ha="left", fontsize=8, color="#555555")
     written = io.BytesIO()
     figure.savefig(written, format="png", dpi=_DPI)
     return written.getvalue()

@@ -14,6 +14,7 @@ from chom_pipelines.benchmarks.report import Compression, Limit
 from chom_pipelines.benchmarks.stopwatch import Stopwatch
 from chom_pipelines.errors import DamagedError
 from chom_pipelines.outcome import Outcome
+from chom_pipelines.progress import Report
 from chom_pipelines.repository.codecs import Codec, compressor, decompressed
 
 CODECS = (
@@ -35,14 +36,15 @@ def label(codec: Codec, level: int) -> str:
     return codec.value if codec is Codec.NONE else f"{codec.value} -{level}"
 
 
-def measured_codecs(sample: bytes, rounds: int, write: Limit | None) -> Iterator[Compression]:
+def measured_codecs(sample: bytes, rounds: int, write: Limit | None, report: Report) -> Iterator[Compression]:
     """Each codec as it is measured; its share is of `write`, the disk's limit, by what is stored in a second."""
     pieces = [sample[start : start + _PIECE] for start in range(0, len(sample), _PIECE)]
     digest = hashlib.sha256(sample).digest()
     for codec, level in CODECS:
         packed: list[bytes] = []
         packing, unpacking, reason = [], [], ""
-        for _ in range(rounds):
+        for turn in range(rounds):
+            report(turn * len(sample), rounds * len(sample), f"compress with {label(codec, level)}")
             packed, run = _packed(codec, level, pieces)
             packing.append(run)
             found, run = _unpacked(codec, packed)

@@ -51,7 +51,10 @@ def advice(
     """
     why = ""
     if data.text_bytes < ENOUGH:
-        why = f"{size(data.text_bytes)} are too few to tell: a server's start takes as long as they do"
+        why = (
+            f"{size(data.text_bytes)} are too little to tell, as a server's start takes as long as they do: "
+            f"measure {size(ENOUGH)} or more"
+        )
     elif elsewhere > DISTURBED:
         why = f"other processes took {elsewhere:.0%} of the cores meanwhile, and times tell of them, too"
     if why:

@@ -62,13 +62,15 @@ def run_benchmark(inventory: Inventory, server: Server, wishes: Wishes, progress
         text = sample(materials.rows, SAMPLE)
         data = _described(materials, origin, share, len(text))
         say(f"{data.tables} tables, {data.rows:,} rows, {size_text(data.text_bytes)} of text on {facts.label}")
+        if data.text_bytes < ENOUGH:
+            say(f"less than {size_text(ENOUGH)}: what is measured recommends and predicts nothing")
         limits = []
         for limit in measured_limits(claim.path, text, wishes.rounds):
             limits.append(limit)
             say(f"{limit.name}: {size_text(limit.rate)}/s" if limit.rate else f"{limit.name}: {limit.reason}")
         by_name = {limit.name: limit for limit in limits}
         compression = []
-        for codec in measured_codecs(text, wishes.rounds, by_name.get(DISK)):
+        for codec in measured_codecs(text, wishes.rounds, by_name.get(DISK), progress):
             compression.append(codec)
             say(f"{codec.name}: {codec.ratio:.2f} times smaller" if codec.timed else f"{codec.name}: {codec.reason}")
         defaults: dict[str, str] = {}
@@ -139,7 +141,7 @@ def _predictions(known: Known, keyring: Keyring | None, data: Data, ladder: tupl
         return ()
     what = f"how long a restore of {known.newest.id} takes"
     if data.text_bytes < ENOUGH and (data.origin, data.share) != (known.newest.id, 1.0):
-        why = f"{size_text(data.text_bytes)} are too few to predict another amount by"
+        why = f"{size_text(data.text_bytes)} are too little to predict another amount by"
         known.unmeasured.append(Unmeasured(what=what, reason=why))
         return ()
     found = opened(known.newest, keyring)

@@ -49,7 +49,10 @@ class Wishes:
 def asked(*, size: str, tables: int, rows: str, rounds: int, against: str) -> Wishes:
     """What people have written, an empty string where nothing; raises ConfigurationError."""
     if rows and not size:
-        raise ConfigurationError("rows are asked for, and no size: they would not be generated", "say --size, as 5GB")
+        raise ConfigurationError(
+            "rows need a size: without one the latest backup's data are measured",
+            "add --size, as --size 5GB (in Dagster: size)",
+        )
     return Wishes(
         size=parsed_size(size) if size else None,
         tables=tables,

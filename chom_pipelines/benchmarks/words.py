@@ -11,6 +11,7 @@ from chom_pipelines.log_lines import duration, size
 from chom_pipelines.outcome import Outcome
 
 _MANY = 100
+_FEW = 0.1
 _TEN = 10
 
 
@@ -53,6 +54,9 @@ def headline(report: Report) -> str:
 def advised(report: Report) -> Iterator[tuple[str, str, str]]:
     """What the figures speak for: about what, what, and why."""
     advice = report.advice
+    if advice.compression_reason == advice.threads_reason == advice.method_reason:
+        yield "compression, threads and method", "not known", advice.method_reason
+        return
     for what, found, why in (
         ("compression", advice.compression, advice.compression_reason),
         ("threads", advice.threads and str(advice.threads), advice.threads_reason),
@@ -191,4 +195,6 @@ def _cpu(timed: Timed | None) -> str:
 
 
 def _of(share: Share | None) -> str:
-    return "-" if share is None else f"{share.fraction:.0%}"
+    if share is None:
+        return "-"
+    return f"{share.fraction:.0%}" if share.fraction >= _FEW else f"{share.fraction:.1%}"

@@ -77,7 +77,8 @@ def backup(
     # by the option alone: what archives the log must not cease to because chom.yaml names another method
     is_of_log = kind is Kind.BINLOG or (kind is Kind.INCREMENTAL and method != Method.PHYSICAL.value)
     if is_of_log:
-        _refuse_of_full({"--verification": verification, "--threads": threads}, kind)
+        of_full = {"--verification": verification, "--threads": threads}
+        _refuse_of_full(of_full | ({"--method": method} if kind is Kind.BINLOG else {}), kind)
     _say_what_has_no_effect(chosen, os.environ)
     if is_of_log:
         from chom_pipelines.cli.archived import archive_log  # a dump starts sooner without

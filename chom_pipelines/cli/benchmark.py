@@ -28,7 +28,7 @@ def benchmark(
     *,
     size: Annotated[
         str | None,
-        typer.Option(metavar="SIZE", help="Generate so much data, as 200MB or 5GB; else the latest backup's is used."),
+        typer.Option(metavar="SIZE", help="Generate so much data, as 200MB or 5GB; else the latest backup's are used."),
     ] = None,
     tables: Annotated[int, typer.Option(min=1, max=1000, help="How many tables are generated.")] = 5,
     rows: Annotated[
@@ -47,7 +47,8 @@ def benchmark(
 
     The server itself is only asked for its facts and the sizes of its tables. Each copy is compared with its original
     before its time counts. Meanwhile the data lie unencrypted in memory and in a private directory below TMPDIR. Exit
-    code 1 where one differs or cannot be restored, 3 where something was not measured.
+    code 1 where one differs or cannot be restored, 3 where something was not measured. Less than 100 MB of data take as
+    long as a server's start, so that nothing is recommended and predicted by them.
     """
     inventory = load_inventory(config)
     chosen = inventory.server(server)

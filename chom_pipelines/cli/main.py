@@ -104,3 +104,7 @@ def _terminated(number: int, frame: object) -> NoReturn:
     """So that what is half-done is cleaned up, and children are ended."""
     del number, frame
     sys.exit(_TERMINATED)
+
+
+if __name__ == "__main__":  # `python -m chom_pipelines.cli.main`, too
+    main()

@@ -20,10 +20,11 @@ from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.rows_of_files import rows_of_files
+from chom_pipelines.restores.standing import refuse_unfit
 from chom_pipelines.restores.targets import refuse_failed, restore_into_directory, restore_into_server
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
-from chom_pipelines.server.facts import SYSTEM_DATABASES
+from chom_pipelines.server.facts import SYSTEM_DATABASES, read_facts
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ def restore_rows_of_files(
     wanted, target = asked.request(entry.manifest(keyring)), asked.target
     refuse_failed(entry, keyring, wanted)
     if isinstance(target, Endpoint):  # a private server takes its time, and is for nothing if that cannot be reached
-        with account_explained(asked.user):
-            Session(target).close()
+        with account_explained(asked.user), Session(target) as session:
+            refuse_unfit(entry.manifest(keyring), read_facts(session), target)
     began = time.monotonic()
     if asked.dry_run:
         typer.echo(

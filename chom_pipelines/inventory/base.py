@@ -1,10 +1,12 @@
 """What every part of the configuration has in common: frozen, no unknown keys, errors that know their key."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+from pydantic_core import ErrorDetails
 
 
 class ConfigModel(BaseModel):
@@ -19,6 +21,15 @@ class AtKeyError(ValueError):
     def __init__(self, key: tuple[str | int, ...], message: str) -> None:
         super().__init__(message)
         self.key = key
+
+
+_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
+
+
+def said_of(detail: ErrorDetails) -> str:
+    """What pydantic says of a value, in the words of chom.yaml: what is possible is told by values alone."""
+    raised = detail.get("ctx", {}).get("error")
+    return str(raised) if raised is not None else _MEMBER.sub(r"\1", detail["msg"])
 
 
 def _resolved(path: Path, info: ValidationInfo) -> Path:

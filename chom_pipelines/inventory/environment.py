@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from chom_pipelines.errors import ConfigurationError
-from chom_pipelines.inventory.base import AtKeyError, ConfigModel
+from chom_pipelines.inventory.base import AtKeyError, ConfigModel, said_of
 from chom_pipelines.inventory.models import RepositoryConfig, impossible
 from chom_pipelines.inventory.policies import BackupPolicy, Retention
 from chom_pipelines.repository.layout import Kind
@@ -112,6 +112,5 @@ def _complaints(error: ValidationError, sources: Mapping[str, str]) -> list[str]
     for detail in error.errors(include_url=False, include_input=False):
         raised = detail.get("ctx", {}).get("error")
         key = str((tuple(detail["loc"]) + (raised.key if isinstance(raised, AtKeyError) else ()))[0])
-        message = str(raised) if raised is not None else detail["msg"]
-        lines.append(f"{sources.get(key, f'{key} in chom.yaml')}: {message}")
+        lines.append(f"{sources.get(key, f'{key} in chom.yaml')}: {said_of(detail)}")
     return lines

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from chom_pipelines.errors import ConfigurationError
-from chom_pipelines.inventory.base import AtKeyError
+from chom_pipelines.inventory.base import AtKeyError, said_of
 from chom_pipelines.inventory.models import Inventory
 
 DEFAULT = Path("chom.yaml")
@@ -85,7 +85,7 @@ def _composed(text: str) -> yaml.Node | None:
 def _problem(detail: ErrorDetails, node: yaml.Node) -> _Problem:
     raised = detail.get("ctx", {}).get("error")
     key: Key = tuple(detail["loc"]) + (raised.key if isinstance(raised, AtKeyError) else ())
-    message = str(raised) if raised is not None else detail["msg"]
+    message = said_of(detail)
     if detail["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(key[-1]), _known_keys(Inventory), n=1)
         message = "unknown key" + (f"; did you mean {near[0]}?" if near else "")

@@ -13,7 +13,7 @@ from chom_pipelines.repository.payloads import Method
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.data_directory import readable_data_directory
 from chom_pipelines.server.facts import Flavour, ServerFacts, read_facts
-from chom_pipelines.server.findings import Finding, failed, passed
+from chom_pipelines.server.findings import Finding, failed, passed, warning
 from chom_pipelines.server.privileges import missing_of_files
 from chom_pipelines.server.programs import backup_program, server_program
 
@@ -34,7 +34,19 @@ def check_fitness(server: Server) -> list[Finding]:
             found = list(_reasons(session, facts))
     except ChomError:
         return []
-    return found or [passed(_METHOD, f"physical: {facts.variables['datadir']} can be read")]
+    found = found or [passed(_METHOD, f"physical: {facts.variables['datadir']} can be read")]
+    return [*found, *_vain_schedules(server, facts)]
+
+
+def _vain_schedules(server: Server, facts: ServerFacts) -> Iterator[Finding]:
+    """Of what this method does not have."""
+    if server.schedules.incremental and not facts.is_mariadb:
+        what = "CLONE always copies all of a MySQL server: each incremental_backup would fail"
+        yield failed("schedules.incremental", what, "remove it, and archive the binary log instead")
+    if server.schedules.benchmark:
+        what = "it measures with the newest full backup of rows, and this server's schedule takes physical ones alone"
+        remedy = f"take one now and then: chom backup --server {server.name} --method logical"
+        yield warning("schedules.benchmark", what, remedy)
 
 
 def refuse_unfit(session: Session, facts: ServerFacts) -> None:

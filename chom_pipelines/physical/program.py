@@ -31,6 +31,7 @@ _LOG_MILLISECONDS = 100
 """Between two looks at the redo log; at the end commits wait for the last one: 0.96 s where it is 1000, the default."""
 _DONE = "completed OK!"
 _ADVICE = "see the last lines of the program above; nothing was published"
+_ANEW = "where that is so each time, begin a new chain: chom backup --method physical"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class FileStream:
     _log: Path
     _where: str
     _watch: LockWatch
+    _since: int
 
     @property
     def ended(self) -> bool:
@@ -59,7 +61,7 @@ class FileStream:
             raise self._watch.error
         if code or not _is_done(self._log):
             what = f"{self._where}: mariadb-backup did not complete (exit {code}):\n{tail(self._log)}"
-            raise BackupFailedError(what, _ADVICE)
+            raise BackupFailedError(what, f"{_ADVICE}; {_ANEW}" if self._since else _ADVICE)
 
 
 @contextmanager
@@ -89,7 +91,7 @@ def file_stream(program: Program, endpoint: Endpoint, threads: int, since: int) 
             finally:
                 os.close(writer)  # the program has its own, and with that the stream ends
             watch = stack.enter_context(watched(endpoint, log, others, partial(_end, process)))
-            yield FileStream(pipe, process, log, endpoint.where, watch)
+            yield FileStream(pipe, process, log, endpoint.where, watch, since)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

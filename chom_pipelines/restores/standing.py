@@ -10,6 +10,7 @@ from chom_pipelines.errors import MissingPrivilegeError, RestoreRefusedError, Un
 from chom_pipelines.logical.accounts import account_label, account_names
 from chom_pipelines.logical.tables import RESTORE_MARKER
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.payloads import Method
 from chom_pipelines.restores.authority import WHO_ELSE
 from chom_pipelines.restores.plan import RestorePlan
 from chom_pipelines.server.connection import Endpoint, Session
@@ -49,7 +50,7 @@ class Standing:
 
 
 def refuse_unfit(manifest: Manifest, facts: ServerFacts, target: Endpoint) -> None:
-    """Raise UnsupportedServerError or RestoreRefusedError where this server cannot take the backup."""
+    """Raise UnsupportedServerError or RestoreRefusedError where this server cannot take the rows of the backup."""
     if facts.flavour.value != manifest.source.flavour:
         message = f"{target.where} is {facts.label}; the backup is of {manifest.source.flavour}"
         raise UnsupportedServerError(message, "restore into a server of the same family")
@@ -63,6 +64,9 @@ def refuse_unfit(manifest: Manifest, facts: ServerFacts, target: Endpoint) -> No
 
 
 def _names(manifest: Manifest) -> list[str]:
+    """Of databases and tables; those in a physical backup are known once a server has run on it."""
+    if manifest.method is Method.PHYSICAL:
+        return []
     return sorted({*manifest.logical.databases, *(table.name for table in manifest.logical.tables)})
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from chom_pipelines.cache import cache_directory
 from chom_pipelines.errors import ProgramMissingError
 from chom_pipelines.server.facts import Flavour, Version, parse_version
+from chom_pipelines.server.process import harmless_environment
 
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")  # PATH often lacks the sbin ones
 _ANSWER_SECONDS = 30
@@ -167,7 +168,9 @@ def _asked(path: Path) -> Program | None:
 def _said_by(path: Path) -> Program | None:
     command = [str(path), "--no-defaults", "--version"]  # a broken my.cnf must not hide a program
     try:
-        answer = subprocess.run(command, check=False, capture_output=True, timeout=_ANSWER_SECONDS)
+        answer = subprocess.run(
+            command, check=False, capture_output=True, timeout=_ANSWER_SECONDS, env=harmless_environment()
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     said = _VERSION.search((answer.stdout + answer.stderr).decode(errors="replace"))

@@ -101,8 +101,9 @@ def test_sigterm_unwinds_and_exits_with_143() -> None:
     assert (done.returncode, done.stdout) == (128 + signal.SIGTERM, "cleaned up\n")
 
 
-def test_the_installed_command_runs(tmp_path: Path) -> None:
-    command = [CHOM, "check", "--config", str(tmp_path / "none.yaml")]
+@pytest.mark.parametrize("chom", [[CHOM], [sys.executable, "-m", "chom_pipelines.cli.main"]])
+def test_the_installed_command_runs(tmp_path: Path, chom: list[str]) -> None:
+    command = [*chom, "check", "--config", str(tmp_path / "none.yaml")]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

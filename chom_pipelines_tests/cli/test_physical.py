@@ -25,7 +25,9 @@ def test_a_physical_backup_is_taken_proved_listed_and_restored(
 ) -> None:
     on_mariadb.write(backup={"method": "physical", "verification": "basic"})
     assert on_mariadb.chom("check") in {0, 3}
-    assert "physical: " in capsys.readouterr().out
+    found = capsys.readouterr().out
+    assert "physical: " in found
+    assert "schedules.benchmark" not in found
     assert on_mariadb.chom("backup") == 0
     said = capsys.readouterr()
     assert "passed (basic)" in said.out
@@ -41,6 +43,17 @@ def test_a_physical_backup_is_taken_proved_listed_and_restored(
     assert on_mariadb.database in body["databases"]
     with running(tmp_path / "data") as copy:
         assert copy.value(f"SELECT COUNT(*) FROM {on_mariadb.database}.orders") == ROWS
+
+
+def test_a_check_tells_that_a_scheduled_benchmark_would_have_no_backup_of_rows(
+    on_mariadb: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_mariadb.write(backup={"method": "physical"}, schedules={"benchmark": "0 3 * * 1"})
+    assert on_mariadb.chom("check") in {0, 3}
+    said = capsys.readouterr().out
+    assert "warning" in said
+    assert "schedules.benchmark" in said
+    assert "--method logical" in said
 
 
 def test_a_full_verification_says_what_it_has_compared(taken: Setting, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,13 +107,22 @@ def test_what_was_changed_since_is_taken_after_it_and_restored_with_it(
     code, body = taken.document(capsys, "backup", "--type", "incremental", "--method", "physical")
     assert (code, body["backup"]["kind"], body["backup"]["parent"]) == (0, "incremental", full)
     assert taken.chom("backups") == 3  # the full one was never proved by itself
-    assert body["backup"]["id"] in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert body["backup"]["id"] in listed
+    assert f"the changes since {full}, without which it cannot be restored" in listed
     code, body = taken.document(capsys, "verify", "--level", "full")
     assert (code, body["outcome"]) == (0, "passed")
     code, body = taken.document(capsys, "restore", "--into-directory", str(tmp_path / "data"))
     assert code == 0
     with running(tmp_path / "data") as copy:
         assert copy.value(f"SELECT COUNT(*) FROM {taken.database}.orders") == ROWS - 1
+
+
+def test_a_method_that_there_is_not_is_refused_with_those_that_there_are(
+    on_mariadb: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert on_mariadb.chom("backup", "--method", "quick") == 2
+    assert "--method: Input should be 'logical' or 'physical'" in capsys.readouterr().err
 
 
 def test_an_incremental_backup_is_of_the_log_where_its_method_is_not_named(

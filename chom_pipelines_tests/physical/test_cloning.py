@@ -16,18 +16,22 @@ import pytest
 import yaml
 
 from chom_pipelines.errors import BackupFailedError, UnsupportedServerError
+from chom_pipelines.inventory.policies import BackupPolicy, Schedules
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.physical.cloning import writable_by
+from chom_pipelines.physical.fitness import check_fitness
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.master_keys import KeyKind
+from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.proof import Level, Means, Subject
+from chom_pipelines.restores.standing import refuse_unfit
 from chom_pipelines.restores.starts import start_of
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.directories import claimed_directory
-from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.facts import Flavour, read_facts
 from chom_pipelines.server.identifiers import account
 from chom_pipelines.server.privileges import grants_for_backup
 from chom_pipelines_tests.logical.taking import Backups, filled
@@ -72,6 +76,24 @@ def test_what_was_cloned_comes_back(cloning: PrivateServer, kept: Backups, tmp_p
         assert copy.value("SELECT COUNT(*) FROM shop.seen") == ROWS
         copy.execute("CREATE TABLE empty_one.more (id INT PRIMARY KEY)")
         copy.execute("DROP DATABASE empty_one")
+
+
+def test_a_clone_goes_into_no_server_of_another_family(
+    cloning: PrivateServer, mariadb: PrivateServer, kept: Backups
+) -> None:
+    manifest = kept.manifest(take_files(kept, cloning))
+    with mariadb.connect() as session, pytest.raises(UnsupportedServerError, match="the backup is of mysql"):
+        refuse_unfit(manifest, read_facts(session), session.endpoint)
+
+
+def test_a_schedule_of_incremental_clones_which_there_are_not_fails_the_check(
+    cloning: PrivateServer, kept: Backups
+) -> None:
+    server = kept.inventory(cloning).model_copy(
+        update={"backup": BackupPolicy(method=Method.PHYSICAL), "schedules": Schedules(incremental="0 * * * *")}
+    )
+    (found,) = [each for each in check_fitness(server) if each.subject == "schedules.incremental"]
+    assert (found.outcome, found.is_warning) == (Outcome.FAILED, False)
 
 
 def test_the_position_is_that_of_the_rows(cloning: PrivateServer, kept: Backups, tmp_path: Path) -> None:

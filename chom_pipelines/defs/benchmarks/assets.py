@@ -25,7 +25,7 @@ _LATE = timedelta(days=1)
 class BenchmarkConfig(dg.Config):
     """What is measured with."""
 
-    size: str = Field(default="", description="generate so much data, as 200MB; empty: the latest backup's are used")
+    size: str = Field(default="", description="how much data to generate, as 200MB; empty: use the latest backup's")
     tables: int = Field(default=5, ge=1, le=1000, description="how many tables are generated")
     rows: str = Field(default="", description="how many rows they have together, as 10M; empty: as a shop's")
     rounds: int = Field(default=3, ge=1, le=100, description="how often each thing is measured")
@@ -67,7 +67,7 @@ def benchmark_report(server: Server) -> dg.AssetsDefinition:
             dg.AssetCheckSpec(
                 NOTHING_SLOWER,
                 asset=key,
-                description="All that earlier reports of the same kind measured takes no longer now.",
+                description="Nothing takes longer than in earlier reports of the same kind.",
             ),
         ),
         partitions=WEEKS,
