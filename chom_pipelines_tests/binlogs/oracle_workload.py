@@ -424,7 +424,8 @@ class Workload:
             self.server.connect(),
         )
         try:
-            w.session.execute("SET SESSION innodb_lock_wait_timeout = 1")  # who waits keeps the oracle waiting
+            # who waits keeps the oracle waiting: also for the lock of a table that a stopped writer has
+            w.session.execute("SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 1")
             while not ended.is_set():
                 try:
                     step(w)
