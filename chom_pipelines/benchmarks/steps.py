@@ -21,6 +21,7 @@ from chom_pipelines.progress import unreported
 from chom_pipelines.restores.likeness import birth_options, zones_of
 from chom_pipelines.restores.loading import settings
 from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.redo_log import has_switch
 from chom_pipelines.restores.targets import FAST, new_server, restore_contents
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.datadir import create_datadir
@@ -94,12 +95,13 @@ def _stock_steps(materials: Materials) -> Iterator[Step]:
 def _row_steps(materials: Materials, facts: ServerFacts, threads: int) -> Iterator[Step]:
     session = tuple(settings(facts))
     many = f"{threads} connections"
+    log = ("no redo log",) if has_switch(facts) else ()
     at_once, one = RestoreRequest(threads=threads), RestoreRequest(threads=1, defer_keys=False)
     rungs: tuple[tuple[str, Place, tuple[str, ...], RestoreRequest], ...] = (
         ("LOAD DATA", Place.DEFAULTS, ("LOAD DATA LOCAL of tab-separated rows", "one connection", *session), one),
         ("parallel", Place.DEFAULTS, (many,), RestoreRequest(threads=threads, defer_keys=False)),
         ("keys afterwards", Place.DEFAULTS, ("secondary and foreign keys once a table's rows are in",), at_once),
-        ("durability off", Place.RELAXED, (*FAST, "no binary log"), at_once),
+        ("durability off", Place.RELAXED, (*FAST, *log, "no binary log"), at_once),
         (
             "RAM disk",
             Place.MEMORY,

@@ -32,6 +32,7 @@ from chom_pipelines.restores.likeness import at_other_moments, birth_options, zo
 from chom_pipelines.restores.loading import settings
 from chom_pipelines.restores.operations import Action, Operation, Operations
 from chom_pipelines.restores.plan import RestorePlan, RestoreRequest, planned
+from chom_pipelines.restores.redo_log import redo_log_off
 from chom_pipelines.restores.standing import Standing, read_standing, refuse_unfit
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.datadir import create_datadir
@@ -217,6 +218,8 @@ def filled_directory(
 def new_server(manifest: Manifest, data: Path, options: Sequence[str] = ()) -> Iterator[ScratchServer]:
     """A private server on a new data directory, which can hold this backup, and is shut down in order.
 
+    Until then it is fast, and not durable.
+
     Raises what starting it and shutting it down raise.
     """
     flavour, birth = Flavour(manifest.source.flavour), birth_options(manifest)
@@ -232,7 +235,8 @@ def new_server(manifest: Manifest, data: Path, options: Sequence[str] = ()) -> I
     ) as server:
         with Session(server.endpoint) as session:
             forget_others(session, zones.named)
-        yield server
+        with redo_log_off(server):
+            yield server
 
 
 def refuse_failed(entry: BackupEntry, keyring: Keyring | None, request: RestoreRequest) -> None:

@@ -1,0 +1,50 @@
+"""Directories are filled without MySQL's redo log, and handed over with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chom_pipelines.restores.redo_log import has_switch, redo_log_off
+from chom_pipelines.restores.targets import new_server
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.endpoint import Endpoint
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.scratch import scratch_server
+from chom_pipelines_tests.logical.taking import Backups
+from chom_pipelines_tests.servers import PrivateServer
+
+
+def redo_log(endpoint: Endpoint) -> object:
+    with Session(endpoint) as session:
+        ((_, value),) = session.rows("SHOW GLOBAL STATUS LIKE 'Innodb_redo_log_enabled'")
+    return value
+
+
+def test_a_directory_is_handed_over_with_the_redo_log_that_it_was_filled_without(
+    mysql: PrivateServer, backups: Backups, tmp_path: Path
+) -> None:
+    manifest = backups.manifest(backups.take(mysql, mysql.fresh_database()))
+    data = tmp_path / "data"
+    with new_server(manifest, data) as server:
+        assert redo_log(server.endpoint) == "OFF"
+        with Session(server.endpoint) as session:
+            session.execute("CREATE DATABASE made")
+            session.execute("CREATE TABLE made.t (id INT PRIMARY KEY)")
+            session.execute("INSERT INTO made.t VALUES (7)")
+    with scratch_server(Flavour.MYSQL, data_directory=data) as server:
+        assert redo_log(server.endpoint) == "ON"
+        with Session(server.endpoint) as session:
+            assert session.value("SELECT id FROM made.t") == 7
+
+
+def test_where_filling_fails_nothing_is_waited_for() -> None:
+    with scratch_server(Flavour.MYSQL) as server:
+        with pytest.raises(ZeroDivisionError), redo_log_off(server):
+            raise ZeroDivisionError
+        assert redo_log(server.endpoint) == "OFF"
+
+
+def test_mariadb_has_no_such_switch(mariadb: PrivateServer) -> None:
+    assert not has_switch(mariadb.facts)
