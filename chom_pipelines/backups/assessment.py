@@ -47,7 +47,7 @@ def answers(inventory: Inventory, server: Server, now: datetime) -> Mapping[str,
     try:
         manifest = entry.manifest(keyring)
         expected = manifest.tables
-        proofs = list(_believed(proofs_of(entry, manifest, keyring)))
+        proofs = list(_believed(proofs_of(entry, keyring)))
     except ChomError as error:
         unknown = Verdict(Outcome.NOT_VERIFIED, f"not everything in the backup can be believed: {error.what}")
         failed = Verdict(error.outcome, error.what)

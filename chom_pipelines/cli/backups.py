@@ -16,7 +16,7 @@ from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.outcome import Outcome, worst
-from chom_pipelines.repository.listing import OpenedEntry, opened
+from chom_pipelines.repository.listing import OpenedEntry, opened_all
 from chom_pipelines.repository.manifest import Manifest
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -38,7 +38,7 @@ def backups(config: ConfigOption = None, server: ServerOption = None, json: Json
     servers = inventory.servers if server is None else (inventory.server(server),)
     repository = existing_repository(inventory.repository)
     keyrings = {one.name: keyring_of(inventory.repository, one.backup) for one in servers}
-    found = {name: [opened(entry, keyring) for entry in repository.backups(name)] for name, keyring in keyrings.items()}
+    found = {name: opened_all(repository.backups(name), keyring) for name, keyring in keyrings.items()}
     rates = {one.name: newest(kept_reports(repository, one.name).reports, *cpu_and_cores()) for one in servers}
     now = datetime.now(UTC)
     verdicts = {one.name: recent(repository, one, keyrings[one.name], now) for one in servers}
@@ -115,5 +115,8 @@ def _complaints(found: OpenedEntry) -> Iterator[str]:
     """What is wrong with it."""
     if found.problem:
         yield str(found.problem)
-    yield from (entries.verdict(proof) for proof in found.latest.values() if proof.outcome is Outcome.FAILED)
+    for proof in found.latest.values():
+        if proof.outcome is Outcome.FAILED:
+            which = f"{proof.backup}, on which it builds, " if proof.backup != found.entry.id else ""
+            yield f"{which}{entries.verdict(proof)}"
     yield from (str(record.problem) for record in found.proofs if record.problem)

@@ -12,13 +12,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
-from chom_pipelines.errors import DamagedError, DiskFullError, RestoreFailedError, ScratchServerError
+from chom_pipelines.errors import ChomError, DamagedError, DiskFullError, RestoreFailedError, ScratchServerError
 from chom_pipelines.phases import timed
 from chom_pipelines.physical.chunks import Extent
 from chom_pipelines.physical.contents import FileContents
@@ -49,18 +50,28 @@ _HEADROOM = 512 * MIB
 
 @dataclass(frozen=True)
 class DamagedLink:
-    """What is wrong with a backup that the one which was read builds on."""
+    """What was found wrong, and when, with a backup that the one which was read builds on."""
 
     contents: FileContents
     failures: tuple[str, ...]
+    found: datetime
+
+
+@dataclass(frozen=True)
+class ChainRead:
+    """What came of reading a chain; `stopped` is why not all of it could be read."""
+
+    result: ReadingResult
+    above: tuple[DamagedLink, ...]
+    stopped: ChomError | None
 
 
 def read_files(
     entry: BackupEntry, contents: FileContents, keyring: Keyring | None, threads: int, report: Report
-) -> tuple[ReadingResult, tuple[DamagedLink, ...]]:
-    """Read all of it, and all that it builds on; say which of those is damaged.
+) -> ChainRead:
+    """Read all of it, and all that it builds on, as far as that can be read; say which of those is damaged.
 
-    Damage is listed in the result, by object; what cannot be read otherwise raises.
+    Damage is listed in the result, by object.
     """
     lock, counted_bytes = Lock(), counted(report, contents.raw_bytes, f"read {contents.manifest.id}")
 
@@ -69,21 +80,36 @@ def read_files(
             counted_bytes(size)
 
     counts = dict.fromkeys(_AGAINST, 0)
-    links = [DamagedLink(link, tuple(_read(link, counts, threads, progress))) for link in contents.chain]
-    failures = [*disbelieved(entry, keyring), *(failure for link in links for failure in link.failures)]
+    links: list[DamagedLink] = []
+    stops: list[ChomError] = []
+    for link in contents.chain:
+        failures: list[str] = []
+        try:
+            failures += disbelieved(replace(entry, id=link.manifest.id), keyring)
+            failures += changed_guide(link.folder, link.manifest)
+            _read(link, counts, threads, progress, failures)
+        except ChomError as error:
+            stops.append(error)
+        links.append(DamagedLink(link, tuple(dict.fromkeys(failures)), datetime.now(UTC)))
     comparisons = tuple(
         Comparison(subject=subject, means=Means.READ, against=_AGAINST[subject], count=count)
         for subject, count in counts.items()
     )
-    above = tuple(link for link in links[:-1] if link.failures)
-    return ReadingResult(comparisons, tuple(dict.fromkeys(failures))), above
+    return ChainRead(
+        ReadingResult(comparisons, tuple(dict.fromkeys(failure for link in links for failure in link.failures))),
+        tuple(link for link in links[:-1] if link.failures),
+        next(iter(stops), None),
+    )
 
 
 def _read(
-    contents: FileContents, counts: dict[Subject, int], threads: int, progress: Callable[[int], None]
-) -> Iterator[str]:
-    """What is wrong with one link of a chain; what is right is counted."""
-    failures = [*changed_guide(contents.folder, contents.manifest)]
+    contents: FileContents,
+    counts: dict[Subject, int],
+    threads: int,
+    progress: Callable[[int], None],
+    failures: list[str],
+) -> None:
+    """Add what is wrong with one link of a chain; what is right is counted. Raises where it cannot be read."""
     if Counter(contents.physical.parts) != Counter(contents.stored.keys()):
         failures.append(f"{contents.folder.where()}: its objects are not the parts of its stream")
     files = Files()
@@ -103,7 +129,6 @@ def _read(
                 failures.append(f"{len(files.paths)} files are in the stream, and {contents.physical.files} were")
     except DamagedError as error:
         failures.append(f"{contents.folder.where()}: {error.what}")
-    yield from failures
 
 
 _AGAINST = {

@@ -45,7 +45,8 @@ class Findings:
         if self.failures:
             self.outcome = Outcome.FAILED
             first, others = self.failures[0], len(self.failures) - 1
-            self.reason = self.reason or first + (f" (and {others} more)" if others else "")
+            said = first + (f" (and {others} more)" if others else "")
+            self.reason = f"{said}; {self.reason}" if self.reason else said
         elif self.outcome is Outcome.PASSED and self.level is Level.FULL and not self._compared_on_a_server():
             self.outcome, self.reason = Outcome.NOT_VERIFIED, "there is nothing in it that a restore could show"
         return Proof(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from chom_pipelines.errors import ChomError
+from chom_pipelines.errors import ChomError, RepositoryError
 from chom_pipelines.logical.contents import Contents
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.physical.contents import FileContents
 from chom_pipelines.progress import Report
 from chom_pipelines.proofs.data_files import DamagedLink, read_files, restore_and_check
@@ -17,6 +19,7 @@ from chom_pipelines.proofs.reading import read_everything
 from chom_pipelines.proofs.restoring import restore_and_compare
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.listing import last_answers
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.proof import Level, Proof
 
@@ -58,14 +61,24 @@ def _verified(entry: BackupEntry, level: Level, keyring: Keyring | None, report:
         findings.say(error)
     proof = findings.proof(entry, contents.manifest)
     keep(entry, proof, contents.key)
-    for link in above:
-        _keep_damage(replace(entry, id=link.contents.manifest.id), link, findings.started)
+    _keep_damage(entry, above, keyring)
     return proof
 
 
-def _keep_damage(entry: BackupEntry, link: DamagedLink, started: datetime) -> None:
-    findings = Findings(Level.BASIC, started, failures=list(link.failures))
-    keep(entry, findings.proof(entry, link.contents.manifest), link.contents.key)
+def _keep_damage(entry: BackupEntry, links: Sequence[DamagedLink], keyring: Keyring | None) -> None:
+    """Keep beside each link what is wrong with it, once; raises RepositoryError where that is not possible of some."""
+    problems = []
+    for link in links:
+        below, manifest = replace(entry, id=link.contents.manifest.id), link.contents.manifest
+        try:
+            known = last_answers(below.proofs(keyring)).get(Level.BASIC)
+            if known is None or known.outcome is not Outcome.FAILED or known.failures != link.failures:
+                findings = Findings(Level.BASIC, link.found, failures=list(link.failures))
+                keep(below, findings.proof(below, manifest), link.contents.key)
+        except RepositoryError as error:
+            problems.append(error)
+    if problems:
+        raise problems[0]
 
 
 def _opened(entry: BackupEntry, keyring: Keyring | None) -> Contents | FileContents:
@@ -86,13 +99,16 @@ def _prove(
     above: tuple[DamagedLink, ...] = ()
     began = time.monotonic()
     if isinstance(contents, FileContents):
-        read, above = read_files(entry, contents, keyring, threads, report)
+        chain = read_files(entry, contents, keyring, threads, report)
+        read, above = chain.result, chain.above
+        if chain.stopped:
+            findings.say(chain.stopped)
     else:
         read = read_everything(entry, contents, keyring, threads, report)
     findings.phases["read"] = time.monotonic() - began
     findings.comparisons += read.comparisons
     findings.failures += read.failures
-    if findings.level is Level.BASIC or findings.failures:
+    if findings.level is Level.BASIC or findings.failures or findings.outcome is not Outcome.PASSED:
         return above
     if isinstance(contents, FileContents):
         restored = restore_and_check(contents, threads, report)

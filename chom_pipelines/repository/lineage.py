@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chom_pipelines.errors import DamagedError
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.payloads import Method
 
 _REMEDY = "restore another backup: what is above a missing or foreign one in the chain cannot be restored"
 
@@ -15,6 +16,8 @@ def linked(child: Manifest, parent: Manifest | None) -> Manifest:
     """
     if parent is None:
         raise DamagedError(f"{child.id}: its parent {child.parent} is not there", _REMEDY)
+    if {child.method, parent.method} != {Method.PHYSICAL}:
+        raise DamagedError(f"{child.id}: it builds on {parent.id}, which only physical backups do", _REMEDY)
     if parent.id != child.parent or parent.fingerprint != child.physical.base:
         raise DamagedError(f"{child.id}: {parent.id} is not the backup after which it was taken", _REMEDY)
     if parent.physical.to_lsn != child.physical.from_lsn:

@@ -19,7 +19,7 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.listing import proofs_of
+from chom_pipelines.repository.listing import last_answers, proofs_of
 from chom_pipelines.repository.manifest import Manifest, SourceServer
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.restores.allowance import not_allowed
@@ -240,31 +240,31 @@ def new_server(manifest: Manifest, data: Path, options: Sequence[str] = ()) -> I
 
 
 def refuse_failed(entry: BackupEntry, keyring: Keyring | None, request: RestoreRequest) -> None:
-    """Raise RestoreRefusedError where its last proof that came to an answer is that it failed, or one was forged."""
+    """Raise RestoreRefusedError where it, or what it builds on, failed its last proof, or one was forged."""
     if damaged := failed_proof(entry, keyring, request):
         raise damaged
 
 
 def failed_proof(entry: BackupEntry, keyring: Keyring | None, request: RestoreRequest) -> RestoreRefusedError | None:
-    """Why it is not restored: its last proof that came to an answer is that it failed, or one was forged."""
+    """Why it is not restored: by the last proof of a level it, or what it builds on, failed, or one was forged."""
     if request.despite_failed_proof:
         return None
-    manifest = entry.manifest(keyring)
-    records = proofs_of(entry, manifest, keyring)
-    forged = next((record.problem for record in records if record.problem), None)
-    if forged:
-        what = f"{entry.id} has a proof that cannot be believed, which may have said that it failed: {forged.what}"
+    records = proofs_of(entry, keyring)
+    forged = next((record for record in records if record.problem), None)
+    if forged and forged.problem:
+        own = forged.where.startswith(entry.where)
+        which = entry.id if own else f"a backup on which {entry.id} builds"
+        what = f"{which} has a proof that cannot be believed, which may have said that it failed: {forged.problem.what}"
         remedy = "find out who writes there; to restore it all the same, --despite-failed-proof"
         return RestoreRefusedError(what, remedy)
-    proofs = [record.proof for record in records if record.proof]
-    answered = [proof for proof in proofs if proof.outcome is not Outcome.NOT_VERIFIED]
-    last = max(answered, key=lambda proof: proof.started, default=None)
-    if last and last.outcome is Outcome.FAILED:
+    failed = [proof for proof in last_answers(records).values() if proof.outcome is Outcome.FAILED]
+    last = max(failed, key=lambda proof: proof.started, default=None)
+    if last:
         when = f"{last.started:%Y-%m-%d %H:%M} UTC"
         which = entry.id if last.backup == entry.id else f"{last.backup}, on which {entry.id} builds,"
         what = f"{which} failed its {last.level.value} verification of {when}: {last.reason}"
         remedy = "restore another backup; to get what can be got out of this one, use --despite-failed-proof"
-        if manifest.method is Method.LOGICAL:
+        if entry.manifest(keyring).method is Method.LOGICAL:
             remedy += ", with --tables for those that are whole"
         return RestoreRefusedError(what, remedy)
     return None

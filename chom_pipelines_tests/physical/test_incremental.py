@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,11 @@ from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import Kind
-from chom_pipelines.repository.listing import opened
-from chom_pipelines.repository.manifest import Position, seal
+from chom_pipelines.repository.lineage import linked
+from chom_pipelines.repository.listing import opened, opened_all
+from chom_pipelines.repository.manifest import Manifest, Position, seal
 from chom_pipelines.repository.master_keys import KeyKind
-from chom_pipelines.repository.proof import Level, Subject
+from chom_pipelines.repository.proof import Comparison, Level, Means, Proof, Subject
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
@@ -42,6 +44,7 @@ from chom_pipelines_tests.logical.taking import Backups, filled
 from chom_pipelines_tests.logical.test_restore_guide import followed
 from chom_pipelines_tests.physical.files_data import copying_options, restored, running, take_files
 from chom_pipelines_tests.places import path_of
+from chom_pipelines_tests.repository.samples import a_manifest
 from chom_pipelines_tests.servers import PrivateServer, private_server
 
 KEYS = Keyring("", ()).generate("escrow", KeyKind.AES_256)
@@ -278,6 +281,92 @@ def test_what_fails_is_known_of_backups_above_that_passed_before(copied: Scene, 
     assert opened(first, KEYS).outcome is Outcome.FAILED  # until it is verified itself
     assert verify(first, Level.BASIC, KEYS, unreported, threads=2).outcome is Outcome.PASSED
     assert opened(first, KEYS).outcome is Outcome.PASSED
+
+
+def test_damage_that_was_read_counts_though_another_link_cannot_be_read(copied: Scene) -> None:
+    full, first, last = (each.entry for each in copied.links)
+    flip(copied)
+    part = min((path_of(last) / "data").iterdir())
+    part.unlink()
+    part.mkdir()
+    proof = verify(last, Level.BASIC, KEYS, unreported, threads=2)
+    assert proof.outcome is Outcome.FAILED
+    assert f"{first.id}/data/part.00000" in proof.reason
+    assert [opened(each, KEYS).outcome for each in (full, first)] == [Outcome.NOT_VERIFIED, Outcome.FAILED]
+
+
+def test_damage_is_noted_once_for_each_verification_that_finds_it(copied: Scene) -> None:
+    first, last = (each.entry for each in copied.links[1:])
+    before = len(last.proofs(KEYS)), len(first.proofs(KEYS))
+    flip(copied)
+    for _ in range(3):
+        verify(last, Level.BASIC, KEYS, unreported, threads=2)
+    assert (len(last.proofs(KEYS)), len(first.proofs(KEYS))) == (before[0] + 3, before[1] + 1)
+
+
+def noted(entry: BackupEntry, level: Level, outcome: Outcome, proof: Proof) -> None:
+    """Keep what a verification might have found a moment after `proof`."""
+    key = FileContents.of(entry, KEYS).key
+    failed = {"reason": "CHECK TABLE: error: Corrupt", "failures": ("CHECK TABLE: error: Corrupt",)}
+    update: dict[str, object] = {"outcome": outcome, "level": level, "started": datetime.now(UTC), "backup": entry.id}
+    if level is Level.FULL:
+        tables = Comparison(subject=Subject.TABLES, means=Means.RESTORED, against="CHECK TABLE", count=1)
+        update |= {"scratch": "MariaDB", "comparisons": (*proof.comparisons, tables)}
+    entry.add_proof(proof.model_copy(update=update | (failed if outcome is Outcome.FAILED else {})), key)
+
+
+def test_what_a_restore_has_shown_of_a_link_is_not_refuted_by_reading(copied: Scene, tmp_path: Path) -> None:
+    full, _, last = (each.entry for each in copied.links)
+    passed = verify(full, Level.BASIC, KEYS, unreported, threads=2)
+    noted(full, Level.FULL, Outcome.FAILED, passed)
+    assert verify(last, Level.BASIC, KEYS, unreported, threads=2).outcome is Outcome.PASSED
+    assert opened(last, KEYS).outcome is Outcome.FAILED
+    with pytest.raises(RestoreRefusedError, match=f"{full.id}, on which {last.id} builds, failed its full"):
+        restored(copied.backups, last, tmp_path / "restored" / "data")
+    noted(full, Level.FULL, Outcome.PASSED, passed)
+    assert opened(last, KEYS).outcome is Outcome.PASSED
+
+
+def test_a_restore_refutes_that_a_link_could_not_be_read(copied: Scene) -> None:
+    first, last = (each.entry for each in copied.links[1:])
+    passed = verify(last, Level.BASIC, KEYS, unreported, threads=2)
+    for each in (first, last):
+        noted(each, Level.BASIC, Outcome.FAILED, passed)
+    assert opened(last, KEYS).outcome is Outcome.FAILED
+    for each in (first, last):
+        noted(each, Level.FULL, Outcome.PASSED, passed)
+    assert [opened(each, KEYS).outcome for each in (first, last)] == [Outcome.PASSED, Outcome.PASSED]
+
+
+def test_a_forged_proof_beside_a_link_fails_all_above_it(copied: Scene, tmp_path: Path) -> None:
+    full, _, last = (each.entry for each in copied.links)
+    verify(full, Level.BASIC, KEYS, unreported, threads=2)
+    (proof,) = (path_of(full) / "proofs").iterdir()
+    proof.write_bytes(proof.read_bytes().replace(b"passed", b"failed"))
+    assert verify(last, Level.BASIC, KEYS, unreported, threads=2).outcome is Outcome.FAILED
+    with pytest.raises(RestoreRefusedError, match=f"a backup on which {last.id} builds has a proof that cannot be bel"):
+        restored(copied.backups, last, tmp_path / "restored" / "data")
+
+
+def test_a_chain_upon_rows_is_damaged(copied: Scene) -> None:
+    full, first = (copied.backups.manifest(each.entry) for each in copied.links[:2])
+    rows = a_manifest().payload
+    with pytest.raises(DamagedError, match="which only physical backups do"):
+        linked(first, full.model_copy(update={"payload": rows}))
+
+
+def test_listing_a_chain_reads_each_manifest_once(copied: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    whole = BackupEntry.manifest
+
+    def counted(entry: BackupEntry, keyring: Keyring | None) -> Manifest:
+        read.append(entry.id)
+        return whole(entry, keyring)
+
+    monkeypatch.setattr(BackupEntry, "manifest", counted)
+    entries = [each.entry for each in copied.links]
+    assert [each.problem for each in opened_all(entries, KEYS)] == [None, None, None]
+    assert read == [entry.id for entry in entries]
 
 
 def test_without_its_key_nothing_is_taken_after_it(copied: Scene) -> None:

@@ -1,7 +1,7 @@
 """Replay by replication: a private server has the archived files as its own binary log, and the target replicates them.
 
-That is how servers apply a log themselves, ten times as fast as its text, and with a condition of their own for the
-end. The files are copies: the private server appends to the last one.
+That is how servers apply a log themselves, five to ten times as fast as its text, and with a condition of their own for
+the end. The files are copies: the private server appends to the last one.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.drill import Drill, drills_of
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import Kind, parse_id
-from chom_pipelines.repository.listing import OpenedEntry, opened
+from chom_pipelines.repository.listing import OpenedEntry, opened_all
 from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.repository import Repository
@@ -147,7 +147,7 @@ def recoverable(repository: Repository, server: str, keyring: Keyring | None) ->
     Raises RepositoryError where it cannot be listed, KeyUnavailableError where the key of a segment is not at hand.
     """
     failed: dict[str, str] = {}
-    fulls = tuple(_fulls([opened(entry, keyring) for entry in repository.backups(server)], keyring, failed))
+    fulls = tuple(_fulls(opened_all(repository.backups(server), keyring), keyring, failed))
     heard = dict(_heard(repository, server, keyring, failed))  # first: what it names is there then
     archived = tuple(extended(each, heard.get(each.name)) for each in histories(repository, server, keyring))
     damaged = {f"{one.name}/{name}": reason for one in archived for name, reason in one.unreadable.items()}
