@@ -138,7 +138,7 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str]]) -> None:
     axes.figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), fontsize=10, frameon=False)
 
 
-def _where_and_when(report: Report) -> str:
+def where_and_when(report: Report) -> str:
     """What a picture has to say of itself, as it is looked at without its report."""
     host = report.host
     said = f"{report.server}, {utc_text(report.started.replace(microsecond=0))}; {host.cpu}, {host.cores} cores"
@@ -155,7 +155,7 @@ def _png(axes: Axes, report: Report) -> bytes:
     figure = axes.figure
     if not isinstance(figure, Figure):
         raise TypeError("a chart is drawn on a figure of its own")
-    figure.supxlabel(_where_and_when(report), x=0.01, ha="left", fontsize=8, color="#555555")
+    figure.supxlabel(where_and_when(report), x=0.01, ha="left", fontsize=8, color="#555555")
     written = io.BytesIO()
     figure.savefig(written, format="png", dpi=_DPI)
     return written.getvalue()

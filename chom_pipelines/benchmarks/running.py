@@ -63,7 +63,8 @@ def run_benchmark(inventory: Inventory, server: Server, wishes: Wishes, progress
         data = _described(materials, origin, share, len(text))
         say(f"{data.tables} tables, {data.rows:,} rows, {size_text(data.text_bytes)} of text on {facts.label}")
         if data.text_bytes < ENOUGH:
-            say(f"less than {size_text(ENOUGH)}: what is measured recommends and predicts nothing")
+            few = f"less than {size_text(ENOUGH)}"
+            say(f"{few}: too little to recommend anything, or to predict a restore of other data")
         limits = []
         for limit in measured_limits(claim.path, text, wishes.rounds):
             limits.append(limit)

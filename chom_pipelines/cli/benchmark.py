@@ -47,8 +47,9 @@ def benchmark(
 
     The server itself is only asked for its facts and the sizes of its tables. Each copy is compared with its original
     before its time counts. Meanwhile the data lie unencrypted in memory and in a private directory below TMPDIR. Exit
-    code 1 where one differs or cannot be restored, 3 where something was not measured. Less than 100 MB of data take as
-    long as a server's start, so that nothing is recommended and predicted by them.
+    code 1 where one differs or cannot be restored, 3 where something was not measured. With less than
+    100 MB of data nothing is recommended, and no restore of other data is predicted: starting a server takes as long as
+    restoring them.
     """
     inventory = load_inventory(config)
     chosen = inventory.server(server)

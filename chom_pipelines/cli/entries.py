@@ -159,8 +159,9 @@ def proved(found: OpenedEntry) -> str:
         return "damaged" if found.outcome is Outcome.FAILED else "not verified: it cannot be read"
     newest = sorted(found.latest.values(), key=lambda proof: proof.started, reverse=True)
     said = [
-        f"{proof.level.value} {_WORDS[proof.outcome]} {age(proof.started)}"
+        proof.level.value
         + (f" of {proof.backup}" if proof.backup != found.entry.id else "")
+        + f" {_WORDS[proof.outcome]} {age(proof.started)}"
         for proof in newest
     ]
     disbelieved = "; not every proof is believed" if any(record.problem for record in found.proofs) else ""

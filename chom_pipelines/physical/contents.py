@@ -48,7 +48,7 @@ class FileContents:
     manifest: Manifest
     physical: PhysicalPayload
     key: DataKey | None
-    before: tuple[FileContents, ...] = ()
+    ancestors: tuple[FileContents, ...] = ()
     """Of an incremental backup: those that it builds on, the full one first."""
 
     @classmethod
@@ -56,19 +56,19 @@ class FileContents:
         """Open a physical backup.
 
         Raises DamagedError, also where a backup that it builds on is missing or another one; UnknownFormatError,
-        KeyUnavailableError; UnsupportedBackupError where it is another one.
+        KeyUnavailableError; UnsupportedBackupError where it is a logical one.
         """
         own = entry.manifest(keyring)
         itself, *others = [
             cls(one.folder, manifest, manifest.physical, one.data_key(keyring))
-            for one, manifest in ((entry, own), *entry.above(own, keyring))
+            for one, manifest in ((entry, own), *entry.ancestors(own, keyring))
         ]
-        return replace(itself, before=tuple(reversed(others)))
+        return replace(itself, ancestors=tuple(reversed(others)))
 
     @property
     def chain(self) -> tuple[FileContents, ...]:
         """All that a restore of it reads: the full backup, and each incremental one up to this."""
-        return (*self.before, self)
+        return (*self.ancestors, self)
 
     @property
     def raw_bytes(self) -> int:
@@ -82,7 +82,7 @@ class FileContents:
 
     def refuse_incomplete(self) -> None:
         """Raise DamagedError where a part of the chain is not there, or of another size; nothing is read."""
-        for each in self.before:
+        for each in self.ancestors:
             each.refuse_incomplete()
         there = {each.name: each.bytes for each in self.folder.below()}
         for path in self.physical.parts:

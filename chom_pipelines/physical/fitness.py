@@ -24,6 +24,8 @@ _LOGICAL = "use method: logical"
 def check_fitness(server: Server) -> list[Finding]:
     """Where its backups are physical: every reason why not, each with what to do about it; or that it can be.
 
+    So with its schedules that this method does not serve.
+
     What keeps it from being asked is found by who asks the server all else.
     """
     if server.backup.method is not Method.PHYSICAL:
@@ -39,7 +41,7 @@ def check_fitness(server: Server) -> list[Finding]:
 
 
 def _vain_schedules(server: Server, facts: ServerFacts) -> Iterator[Finding]:
-    """Of what this method does not have."""
+    """Schedules that physical backups alone do not serve."""
     if server.schedules.incremental and not facts.is_mariadb:
         what = "CLONE always copies all of a MySQL server: each incremental_backup would fail"
         yield failed("schedules.incremental", what, "remove it, and archive the binary log instead")

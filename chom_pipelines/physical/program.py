@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,7 +16,7 @@ from functools import partial
 from io import BufferedReader, FileIO
 from pathlib import Path
 
-from chom_pipelines.errors import BackupFailedError, RestoreFailedError
+from chom_pipelines.errors import BackupFailedError, DiskFullError, RestoreFailedError
 from chom_pipelines.physical.lock_watch import LockWatch, sessions_of, watched
 from chom_pipelines.physical.notes import SETTINGS
 from chom_pipelines.server.datadir import tail
@@ -30,6 +31,9 @@ _PIPE = 1 << 20
 _LOG_MILLISECONDS = 100
 """Between two looks at the redo log; at the end commits wait for the last one: 0.96 s where it is 1000, the default."""
 _DONE = "completed OK!"
+LITTLE = 16 * MIB
+"""Free bytes with which no server or program gets far."""
+ROOM = "free some, or set TMPDIR to a directory on a larger disk"
 _ADVICE = "see the last lines of the program above; nothing was published"
 _ANEW = "where that is so each time, begin a new chain: chom backup --method physical"
 
@@ -104,7 +108,7 @@ def prepare(program: Program, directory: Path, log: Path, changes: Path | None =
     """Bring unpacked files to one moment, as a server's recovery would.
 
     With `changes`, files of one moment that no server has run on are brought to that of the incremental backup which
-    is unpacked there. Raises RestoreFailedError with the program's last lines.
+    is unpacked there. Raises RestoreFailedError with the program's last lines, DiskFullError.
     """
     memory = max(128 * MIB, min(1024 * MIB, available_memory() // 4)) // MIB
     settings = directory / SETTINGS
@@ -116,6 +120,8 @@ def prepare(program: Program, directory: Path, log: Path, changes: Path | None =
     with supervised(command, log=log, environment=harmless_environment()) as process:
         code = process.wait()
     if code or not _is_done(log):
+        if shutil.disk_usage(directory).free < LITTLE:
+            raise DiskFullError(f"{directory}: no space is left", ROOM)
         what = f"{directory}: mariadb-backup could not prepare the files (exit {code}):\n{tail(log)}"
         raise RestoreFailedError(what, "see the last lines of the program above; restore another backup")
 

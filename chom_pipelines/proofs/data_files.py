@@ -24,6 +24,7 @@ from chom_pipelines.phases import timed
 from chom_pipelines.physical.chunks import Extent
 from chom_pipelines.physical.contents import FileContents
 from chom_pipelines.physical.files import Files
+from chom_pipelines.physical.program import LITTLE, ROOM
 from chom_pipelines.physical.serving import Prepared, flavour_of, prepared, refuse_other_series, served
 from chom_pipelines.progress import Report, counted
 from chom_pipelines.proofs.reading import ReadingResult, changed_guide, disbelieved
@@ -40,9 +41,6 @@ from chom_pipelines.server.programs import page_checker
 from chom_pipelines.server.scratch import scratch_server
 
 _T = TypeVar("_T")
-
-_LITTLE = 16 * MIB
-"""Free bytes with which a server does not get far."""
 
 _HEADROOM = 512 * MIB
 """For the redo log, undo and temporary files of the server that is started on the files."""
@@ -62,7 +60,7 @@ class ChainRead:
     """What came of reading a chain; `stopped` is why not all of it could be read."""
 
     result: ReadingResult
-    above: tuple[DamagedLink, ...]
+    damaged: tuple[DamagedLink, ...]
     stopped: ChomError | None
 
 
@@ -182,8 +180,8 @@ def _check_on_a_server(contents: FileContents, files: Prepared, threads: int, re
 
 def _refuse_blaming_the_backup(contents: FileContents, place: Path) -> None:
     """Raise DiskFullError or ScratchServerError where it is this machine that has failed, and not the files."""
-    if shutil.disk_usage(place).free < _LITTLE:
-        raise DiskFullError(f"{place}: no space is left", "free some, or set TMPDIR to a directory on a larger disk")
+    if shutil.disk_usage(place).free < LITTLE:
+        raise DiskFullError(f"{place}: no space is left", ROOM)
     with scratch_server(flavour_of(contents)):  # which starts on files of its own
         pass
 

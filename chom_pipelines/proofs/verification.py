@@ -54,14 +54,14 @@ def _verified(entry: BackupEntry, level: Level, keyring: Keyring | None, report:
     except ChomError as error:
         findings.say(error)
         return findings.proof(entry, None)
-    above: tuple[DamagedLink, ...] = ()
+    damaged: tuple[DamagedLink, ...] = ()
     try:
-        above = _prove(entry, contents, findings, keyring=keyring, threads=threads, report=report)
+        damaged = _prove(entry, contents, findings, keyring=keyring, threads=threads, report=report)
     except ChomError as error:
         findings.say(error)
     proof = findings.proof(entry, contents.manifest)
     keep(entry, proof, contents.key)
-    _keep_damage(entry, above, keyring)
+    _keep_damage(entry, damaged, keyring)
     return proof
 
 
@@ -69,12 +69,12 @@ def _keep_damage(entry: BackupEntry, links: Sequence[DamagedLink], keyring: Keyr
     """Keep beside each link what is wrong with it, once; raises RepositoryError where that is not possible of some."""
     problems = []
     for link in links:
-        below, manifest = replace(entry, id=link.contents.manifest.id), link.contents.manifest
+        link_entry, manifest = replace(entry, id=link.contents.manifest.id), link.contents.manifest
         try:
-            known = last_answers(below.proofs(keyring)).get(Level.BASIC)
+            known = last_answers(link_entry.proofs(keyring)).get(Level.BASIC)
             if known is None or known.outcome is not Outcome.FAILED or known.failures != link.failures:
                 findings = Findings(Level.BASIC, link.found, failures=list(link.failures))
-                keep(below, findings.proof(below, manifest), link.contents.key)
+                keep(link_entry, findings.proof(link_entry, manifest), link.contents.key)
         except RepositoryError as error:
             problems.append(error)
     if problems:
@@ -96,11 +96,11 @@ def _prove(
     report: Report,
 ) -> tuple[DamagedLink, ...]:
     """Say what is found; of what it builds on, what is damaged."""
-    above: tuple[DamagedLink, ...] = ()
+    damaged: tuple[DamagedLink, ...] = ()
     began = time.monotonic()
     if isinstance(contents, FileContents):
         chain = read_files(entry, contents, keyring, threads, report)
-        read, above = chain.result, chain.above
+        read, damaged = chain.result, chain.damaged
         if chain.stopped:
             findings.say(chain.stopped)
     else:
@@ -109,7 +109,7 @@ def _prove(
     findings.comparisons += read.comparisons
     findings.failures += read.failures
     if findings.level is Level.BASIC or findings.failures or findings.outcome is not Outcome.PASSED:
-        return above
+        return damaged
     if isinstance(contents, FileContents):
         restored = restore_and_check(contents, threads, report)
     else:
@@ -118,4 +118,4 @@ def _prove(
     findings.phases |= restored.phases
     findings.comparisons += restored.comparisons
     findings.failures += restored.failures
-    return above
+    return damaged

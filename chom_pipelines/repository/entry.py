@@ -27,6 +27,7 @@ PATIENCE = 30.0
 class ProofRecord:
     """A proof as it was found: either the proof, or the problem for which it is not believed."""
 
+    backup: str
     where: str
     proof: Proof | None
     problem: RepositoryError | None
@@ -98,11 +99,11 @@ class BackupEntry:
         """
         if manifest.parent is None:
             return None
-        above = BackupEntry(self.server, self.stream, manifest.parent)
-        found = above.manifest(keyring) if above.folder.exists(MANIFEST) else None
-        return above, linked(manifest, found)
+        parent = BackupEntry(self.server, self.stream, manifest.parent)
+        found = parent.manifest(keyring) if parent.folder.exists(MANIFEST) else None
+        return parent, linked(manifest, found)
 
-    def above(self, manifest: Manifest, keyring: Keyring | None) -> Iterator[tuple[BackupEntry, Manifest]]:
+    def ancestors(self, manifest: Manifest, keyring: Keyring | None) -> Iterator[tuple[BackupEntry, Manifest]]:
         """All that this one, with its authentic manifest, builds on: its parent first, a full one last; as `parent`."""
         found = self.parent(manifest, keyring)
         while found:
@@ -115,7 +116,7 @@ class BackupEntry:
         Objects are not looked at.
         """
         try:
-            list(self.above(self.manifest(keyring), keyring))
+            list(self.ancestors(self.manifest(keyring), keyring))
         except RepositoryError as error:
             return error
         return None
@@ -166,14 +167,14 @@ class BackupEntry:
         try:
             proof = proofs.DOCUMENT.unseal(_read(self.folder, name), key.mac if key else None, where)
         except RepositoryError as error:
-            return ProofRecord(where, None, error)
+            return ProofRecord(self.id, where, None, error)
         if (proof.server, proof.backup) != (self.server, self.id):
             what = f"{where} is the proof of the backup {proof.backup} of the server {proof.server!r}"
-            return ProofRecord(where, None, DamagedError(what, "remove it, and verify this backup"))
+            return ProofRecord(self.id, where, None, DamagedError(what, "remove it, and verify this backup"))
         if proof_name(proof.started) != name:
             what = f"{where} is the proof of {proof.started:%Y-%m-%d %H:%M:%S} UTC under another name"
-            return ProofRecord(where, None, DamagedError(what, "remove it, and verify this backup"))
-        return ProofRecord(where, proof, None)
+            return ProofRecord(self.id, where, None, DamagedError(what, "remove it, and verify this backup"))
+        return ProofRecord(self.id, where, proof, None)
 
     def _manifest_bytes(self) -> bytes:
         try:

@@ -6,7 +6,7 @@ from chom_pipelines.errors import DamagedError
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Method
 
-_REMEDY = "restore another backup: what is above a missing or foreign one in the chain cannot be restored"
+_REMEDY = "restore another backup: what builds on a missing or foreign one cannot be restored"
 
 
 def linked(child: Manifest, parent: Manifest | None) -> Manifest:

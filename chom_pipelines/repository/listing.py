@@ -86,7 +86,7 @@ def _opened(entry: BackupEntry, known: _Known) -> OpenedEntry:
 def proofs_of(entry: BackupEntry, keyring: Keyring | None) -> tuple[ProofRecord, ...]:
     """Its proofs, oldest first, with what is known against each that it builds on: it is as damaged as that is.
 
-    Of those the last answers that are failures, and what cannot be believed. Raises what `BackupEntry.above` and
+    Of those the last answers that are failures, and what cannot be believed. Raises what `BackupEntry.ancestors` and
     `BackupEntry.proofs` raise.
     """
     return _Known(keyring).of(entry).proofs
@@ -129,14 +129,14 @@ class _Link:
 
 
 class _Known:
-    """Backups that were read, each once: a chain's last one needs all of it, and so does each below it."""
+    """Backups that were read, each once: a chain's last one needs all of it, and so does each that it builds on."""
 
     def __init__(self, keyring: Keyring | None) -> None:
         self._keyring = keyring
         self._links: dict[str, _Link] = {}
 
     def of(self, entry: BackupEntry) -> _Link:
-        """Raises what `BackupEntry.above` and `BackupEntry.proofs` raise."""
+        """Raises what `BackupEntry.ancestors` and `BackupEntry.proofs` raise."""
         if entry.where in self._links:
             return self._links[entry.where]
         against: tuple[ProofRecord, ...] = ()

@@ -38,7 +38,7 @@ def rows_of_files(
     run on the files; ScratchServerError where there is no room, and what taking a backup of rows raises.
     """
     with entry.reading("restore"):
-        start = start_of(entry, keyring, databases, report)
+        start = start_of(entry, keyring, databases, report, threads)
         with (
             start.server(()) as server,
             stand_ins(server, definers_of_views(server)) as others,

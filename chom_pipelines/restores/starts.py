@@ -86,8 +86,16 @@ class Start(Protocol):
         """Why a restore of the backup into a running server would be refused, as far as it tells; raises its errors."""
 
 
-def start_of(entry: BackupEntry, keyring: Keyring | None, databases: Sequence[str] | None, report: Report) -> Start:
+def start_of(
+    entry: BackupEntry,
+    keyring: Keyring | None,
+    databases: Sequence[str] | None,
+    report: Report,
+    threads: int = 0,
+) -> Start:
     """Open a full backup; of one of a whole server, a dump is to have only these databases (None: all).
+
+    Files are unpacked by so many threads; 0: one per core.
 
     Raises DamagedError, KeyUnavailableError; UnsupportedBackupError or ProgramMissingError where no program here can
     run on its files.
@@ -97,7 +105,7 @@ def start_of(entry: BackupEntry, keyring: Keyring | None, databases: Sequence[st
     contents = FileContents.of(entry, keyring)
     contents.refuse_incomplete()
     refuse_other_series(contents)
-    return FilesStart(contents, databases, report)
+    return FilesStart(contents, databases, report, threads or len(os.sched_getaffinity(0)))
 
 
 @dataclass(frozen=True)
@@ -173,6 +181,7 @@ class FilesStart:
     contents: FileContents
     dumped: Sequence[str] | None
     report: Report
+    threads: int
     of_files = True
     _made: RestoreResult | None = field(default=None, init=False)
     """What the last server was started on."""
@@ -215,7 +224,7 @@ class FilesStart:
                 directory = stack.enter_context(claimed_directory(base)).path / "data"
             else:
                 directory = data
-            files = prepared(self.contents, directory, len(os.sched_getaffinity(0)), self.report, phases)
+            files = prepared(self.contents, directory, self.threads, self.report, phases)
             with timed(phases, "start"):
                 server = stack.enter_context(
                     scratch_server(

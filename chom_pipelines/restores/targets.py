@@ -252,8 +252,7 @@ def failed_proof(entry: BackupEntry, keyring: Keyring | None, request: RestoreRe
     records = proofs_of(entry, keyring)
     forged = next((record for record in records if record.problem), None)
     if forged and forged.problem:
-        own = forged.where.startswith(entry.where)
-        which = entry.id if own else f"a backup on which {entry.id} builds"
+        which = entry.id if forged.backup == entry.id else f"{forged.backup}, on which {entry.id} builds,"
         what = f"{which} has a proof that cannot be believed, which may have said that it failed: {forged.problem.what}"
         remedy = "find out who writes there; to restore it all the same, --despite-failed-proof"
         return RestoreRefusedError(what, remedy)

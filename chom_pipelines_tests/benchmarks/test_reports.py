@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from chom_pipelines.benchmarks import history
-from chom_pipelines.benchmarks.charts import drawn
+from chom_pipelines.benchmarks.charts import drawn, where_and_when
 from chom_pipelines.benchmarks.markdown import markdown
 from chom_pipelines.benchmarks.predicting import predictions
 from chom_pipelines.benchmarks.publishing import publish
@@ -126,6 +126,15 @@ def test_charts_are_images_that_the_ui_shows_without_scaling(repository: Reposit
         width, height = struct.unpack(">II", image[16:24])
         assert width == 900
         assert 150 < height < 1200
+
+
+def test_a_chart_says_of_which_server_and_day_it_is_and_what_keeps_it_from_telling() -> None:
+    one = whole()
+    said = where_and_when(one)
+    assert said.startswith(f"{one.server}, 2026-01-02 02:00:00 UTC; ")
+    few = one.model_copy(update={"data": one.data.model_copy(update={"text_bytes": 1})})
+    assert where_and_when(few).endswith("too little data to tell")
+    assert "other processes took 50%" in where_and_when(one.model_copy(update={"elsewhere": 0.5}))
 
 
 def test_nothing_is_drawn_of_what_was_not_measured() -> None:

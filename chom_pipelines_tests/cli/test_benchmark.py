@@ -17,15 +17,17 @@ from chom_pipelines_tests.cli.setting import Setting
 
 
 def test_generated_data_are_measured_on_private_servers_and_production_is_only_read(
-    on_mariadb: Setting, capsys: pytest.CaptureFixture[str]
+    on_mariadb: Setting, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     here = on_mariadb
+    caplog.set_level("INFO")
     with here.server.connect() as session:
         before = session.rows("SHOW MASTER STATUS")
     code, body = here.document(capsys, "benchmark", "--size", "1MB", "--tables", "2", "--rounds", "1")
     with here.server.connect() as session:
         assert session.rows("SHOW MASTER STATUS") == before
     assert (code, [each["reason"] for each in body["ladder"]]) == (0, [""] * 10)
+    assert "less than 100 MB: too little to recommend anything" in caplog.text
     assert body["sizes"]["tables"] == 2
     tables = {table["table"] for table in body["sizes"]["largest"]}
     assert tables == {f"{here.database}.{name}" for name in ("orders", "users")}

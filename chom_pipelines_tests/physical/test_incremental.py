@@ -262,7 +262,7 @@ def test_damage_of_one_link_is_known_of_it_and_of_all_that_build_on_it(copied: S
         take_files(copied.backups, copied.archive.server, kind=Kind.INCREMENTAL)
 
 
-def test_what_fails_is_known_of_backups_above_that_passed_before(copied: Scene, tmp_path: Path) -> None:
+def test_what_fails_is_known_of_backups_that_build_on_it_and_passed_before(copied: Scene, tmp_path: Path) -> None:
     full, first, last = (each.entry for each in copied.links)
     kept = path_of(first)
     saved = tmp_path / "saved"
@@ -338,13 +338,13 @@ def test_a_restore_refutes_that_a_link_could_not_be_read(copied: Scene) -> None:
     assert [opened(each, KEYS).outcome for each in (first, last)] == [Outcome.PASSED, Outcome.PASSED]
 
 
-def test_a_forged_proof_beside_a_link_fails_all_above_it(copied: Scene, tmp_path: Path) -> None:
+def test_a_forged_proof_beside_a_link_fails_all_that_build_on_it(copied: Scene, tmp_path: Path) -> None:
     full, _, last = (each.entry for each in copied.links)
     verify(full, Level.BASIC, KEYS, unreported, threads=2)
     (proof,) = (path_of(full) / "proofs").iterdir()
     proof.write_bytes(proof.read_bytes().replace(b"passed", b"failed"))
     assert verify(last, Level.BASIC, KEYS, unreported, threads=2).outcome is Outcome.FAILED
-    with pytest.raises(RestoreRefusedError, match=f"a backup on which {last.id} builds has a proof that cannot be bel"):
+    with pytest.raises(RestoreRefusedError, match=f"{full.id}, on which {last.id} builds, has a proof that cannot"):
         restored(copied.backups, last, tmp_path / "restored" / "data")
 
 

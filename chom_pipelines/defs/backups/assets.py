@@ -24,7 +24,7 @@ _WARN_AFTER = timedelta(hours=2)
 
 
 class FullBackupConfig(PolicyConfig):
-    """The same, and what only a full backup has."""
+    """Of a full backup. What is left out is as chom.yaml says for this server."""
 
     type: str = Field(default="full", description="full; the binary log is the asset binlog_archive's")
     method: str | None = Field(default=None, description="logical: rows; physical: the data files of a server here")

@@ -38,7 +38,7 @@ class PolicyConfig(dg.Config):
     compression: str | None = Field(default=None, description="zstd, gzip, bzip2, xz or none")
     level: int | None = Field(default=None, description="of compression: zstd 1-22, gzip and bzip2 1-9, xz 0-9")
     threads: int | None = Field(default=None, description="connections, or files' parts at a time; 0: one per core")
-    verification: str | None = Field(default=None, description="none, basic (read back) or full (restored, compared)")
+    verification: str | None = Field(default=None, description="none, basic (read back) or full (restored)")
     encrypt: bool | None = Field(default=None, description="with the active key of repository.encryption")
 
     def knobs(self) -> dict[str, Knob]:

@@ -43,7 +43,7 @@ def test_a_materialisation_is_proved_with_all_that_it_builds_on(deployed: Deploy
     assert incremental.stored_bytes < full.stored_bytes
 
 
-def test_damage_below_it_fails_the_checks_of_the_servers_backups(
+def test_damage_of_what_it_builds_on_fails_the_checks_of_the_servers_backups(
     deployed: Deployment, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     key = dg.AssetCheckKey(dg.AssetKey([deployed.name, "full_backup"]), "archive_integrity")
