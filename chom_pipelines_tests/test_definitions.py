@@ -117,10 +117,10 @@ def test_the_longest_name_that_chom_yaml_takes_loads(tmp_path: Path, loaded: Loa
     dg.Definitions.validate_loadable(loaded(chom_yaml(tmp_path, "a" * 63)))
 
 
-def test_hundreds_of_servers_load(tmp_path: Path, loaded: Load) -> None:
-    definitions = loaded(chom_yaml(tmp_path, *(f"db-{number:03d}" for number in range(500))))
+def test_a_hundred_servers_load(tmp_path: Path, loaded: Load) -> None:
+    definitions = loaded(chom_yaml(tmp_path, *(f"db-{number:03d}" for number in range(100))))
     dg.Definitions.validate_loadable(definitions)
-    assert len(keys(definitions)) == 3000
+    assert len(keys(definitions)) == 600
 
 
 def test_nothing_of_dagster_is_imported_that_it_does_not_export() -> None:
