@@ -19,7 +19,7 @@ def markdown(report: Report, ladder: str | None, compression: str | None) -> str
 def _lines(report: Report, charts: dict[str, str | None]) -> Iterator[str]:
     yield f"# Benchmark of {report.server}, {utc_text(report.started.replace(microsecond=0))}"
     yield ""
-    yield f"{report.outcome.words.capitalize()}. {_escaped(headline(report))}. {_median(report)}"
+    yield f"{report.outcome.words.capitalize()}: {_escaped(headline(report))}. {_median(report)}"
     yield ""
     yield "| | recommended | because |"
     yield "|---|---|---|"
