@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from chom_pipelines import errors
 from chom_pipelines.errors import BackupFailedError, ChomError, SnapshotTooSlowError
@@ -23,6 +26,7 @@ from chom_pipelines.server.connection import Endpoint
 
 Message = dict[str, Any]
 _LAST_WORDS = 2_000
+_END_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -49,65 +53,56 @@ class Setup:
         }
 
 
-class _Process:
-    """One worker and its pipes."""
+class _Worker:
+    """What one worker is told and answers; `last_words` are of all of them."""
 
-    def __init__(self, setup: Setup) -> None:
-        self.last_words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `end`)
-        self.process = subprocess.Popen(
-            # -P: nothing is imported from the directory that this happens to run in
-            [sys.executable, "-P", "-m", "chom_pipelines.logical.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.last_words,
-            start_new_session=True,  # the terminal's interrupt is for the owner, who ends the workers
-            text=True,
-        )
-        self.input, self.output = cast("IO[str]", self.process.stdin), cast("IO[str]", self.process.stdout)
-        self.send(setup.to_json())
+    def __init__(self, side: socket.socket, last_words: IO[bytes]) -> None:
+        self._input, self._output = side.makefile("w"), side.makefile("r")
+        self._last_words = last_words
 
     def send(self, message: Message) -> None:
         try:
-            self.input.write(json.dumps(message) + "\n")
-            self.input.flush()
-        except BrokenPipeError:
+            self._input.write(json.dumps(message) + "\n")
+            self._input.flush()
+        except ConnectionError:
             return  # why it ended is read next
 
     def receive(self) -> Message:
         """The next message. Raises what the worker raised, or BackupFailedError where it died."""
-        line = self.output.readline()
-        if not line:
-            self.process.wait()
-            self.last_words.seek(0)
-            words = self.last_words.read()[-_LAST_WORDS:].decode(errors="replace").strip()
-            message = f"a dump worker ended with code {self.process.returncode}: {words or 'without a word'}"
-            raise BackupFailedError(message, "run again; report it if it happens again")
-        message = json.loads(line)
+        try:
+            message = json.loads(self._output.readline())
+        except (json.JSONDecodeError, ConnectionResetError):  # nothing more comes, or it ended within a message
+            message = {"ended": None}
         if "error" in message:
             kind, what, remedy = message["error"]
             raise getattr(errors, kind)(what, remedy)
+        if "ended" in message:
+            self._last_words.seek(0)
+            words = self._last_words.read()[-_LAST_WORDS:].decode(errors="replace").strip()
+            code = "" if message["ended"] is None else f" with code {message['ended']}"
+            what = f"a dump worker ended{code}: {words or 'without a word'}"
+            raise BackupFailedError(what, "run again; report it if it happens again")
         return dict(message)
 
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        for pipe in (self.input, self.output, self.last_words):
-            with suppress(BrokenPipeError):
-                pipe.close()
+    def close(self) -> None:
+        """It ends, unless the server keeps it busy."""
+        for each in (self._input, self._output):
+            with suppress(ConnectionError):
+                each.close()
 
 
 class Pool:
     """Running workers, each with its own connection."""
 
-    def __init__(self, processes: list[_Process]) -> None:
-        self._processes = processes
+    def __init__(self, workers: list[_Worker]) -> None:
+        self._workers = workers
         self._connected = False
 
     def connected(self) -> None:
         """Wait until every worker is; they start while the owner does other things."""
         if not self._connected:
-            for process in self._processes:
-                process.receive()
+            for worker in self._workers:
+                worker.receive()
             self._connected = True
 
     def ask(self, execute: str, query: str, seconds: float) -> list[list[list[str]]]:
@@ -117,15 +112,15 @@ class Pool:
         """
         self.connected()
         answers: queue.SimpleQueue[Message | ChomError] = queue.SimpleQueue()
-        for process in self._processes:
-            process.send({"execute": execute, "query": query})
-            threading.Thread(target=_receive, args=(process, answers), daemon=True).start()
+        for worker in self._workers:
+            worker.send({"execute": execute, "query": query})
+            threading.Thread(target=_receive, args=(worker, answers), daemon=True).start()
         until, rows = time.monotonic() + seconds, []
-        for missing in range(len(self._processes), 0, -1):
+        for missing in range(len(self._workers), 0, -1):
             try:
                 answer = answers.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
-                what = f"{missing} of {len(self._processes)} dump workers did not begin their snapshot in {seconds:g} s"
+                what = f"{missing} of {len(self._workers)} dump workers did not begin their snapshot in {seconds:g} s"
                 raise SnapshotTooSlowError(what, "look at what holds them up (memory, CPU), and run again") from None
             if isinstance(answer, ChomError):
                 raise answer
@@ -142,9 +137,9 @@ class Pool:
         for task in tasks:
             waiting.put(task)
         events: queue.SimpleQueue[tuple[Message | None, Message | ChomError | None]] = queue.SimpleQueue()
-        for process in self._processes:
-            threading.Thread(target=_serve, args=(process, waiting, events), daemon=True).start()
-        running = len(self._processes)
+        for worker in self._workers:
+            threading.Thread(target=_serve, args=(worker, waiting, events), daemon=True).start()
+        running = len(self._workers)
         while running:
             task_done, event = events.get()
             if isinstance(event, ChomError):
@@ -157,9 +152,9 @@ class Pool:
                 yield task_done, event["result"]
 
 
-def _receive(process: _Process, answers: queue.SimpleQueue[Message | ChomError]) -> None:
+def _receive(worker: _Worker, answers: queue.SimpleQueue[Message | ChomError]) -> None:
     try:
-        answers.put(process.receive())
+        answers.put(worker.receive())
     except ChomError as error:
         answers.put(error)
     except (OSError, ValueError):  # the pool was closed meanwhile
@@ -167,7 +162,7 @@ def _receive(process: _Process, answers: queue.SimpleQueue[Message | ChomError])
 
 
 def _serve(
-    process: _Process,
+    worker: _Worker,
     waiting: queue.SimpleQueue[Message],
     events: queue.SimpleQueue[tuple[Message | None, Message | ChomError | None]],
 ) -> None:
@@ -178,8 +173,8 @@ def _serve(
             except queue.Empty:
                 events.put((None, None))
                 return
-            process.send({"task": task})
-            while "result" not in (event := process.receive()):
+            worker.send({"task": task})
+            while "result" not in (event := worker.receive()):
                 events.put((None, event))
             events.put((task, event))
     except ChomError as error:
@@ -191,11 +186,34 @@ def _serve(
 @contextmanager
 def pool(size: int, setup: Setup) -> Iterator[Pool]:
     """Start workers; kill them at the end, whatever happened."""
-    processes: list[_Process] = []
+    with ExitStack() as stack:
+        last_words = stack.enter_context(tempfile.TemporaryFile())
+        pairs = [socket.socketpair() for _ in range(size)]
+        workers = [_Worker(ours, last_words) for ours, _ in pairs]
+        process = subprocess.Popen(
+            # -P: nothing is imported from the directory that this happens to run in
+            [sys.executable, "-P", "-m", "chom_pipelines.logical.worker", *(str(side.fileno()) for _, side in pairs)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=last_words,
+            pass_fds=[side.fileno() for _, side in pairs],
+            start_new_session=True,  # the terminal's interrupt is for the owner, who ends the workers
+        )
+        stack.callback(_end, process, workers)
+        for ours, side in pairs:
+            ours.close()  # what is made of it stays
+            side.close()
+        for worker in workers:
+            worker.send(setup.to_json())
+        yield Pool(workers)
+
+
+def _end(process: subprocess.Popen[bytes], workers: list[_Worker]) -> None:
+    process.terminate()  # it kills the workers, and waits for them
     try:
-        for _ in range(size):
-            processes.append(_Process(setup))  # noqa: PERF401  (one that cannot start must not lose the others)
-        yield Pool(processes)
-    finally:
-        for process in processes:
-            process.end()
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:  # something has stopped it
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for worker in workers:
+        worker.close()

@@ -1,7 +1,8 @@
 """A dump's worker process: one connection with the snapshot, ranges in, stored objects out.
 
-Run as `python -m chom_pipelines.logical.worker`. It talks JSON lines on its standard input and output; what is secret
-comes through that pipe and nowhere else. It ends when its input does, so that it cannot outlive its owner.
+`python -m chom_pipelines.logical.worker SOCKET...` forks a worker for each of these descriptors, so that what they
+import is imported once. A worker talks JSON lines through its socket; what is secret comes that way and no other. It
+ends when the other side is closed, so that it cannot outlive its owner.
 
 A process and not a thread: parsing holds the interpreter's lock while another connection's data waits.
 """
@@ -11,11 +12,15 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
+import socket
 import sys
 import tarfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -225,7 +230,7 @@ def _listen(messages: queue.Queue[Message]) -> None:
     os._exit(0)  # the owner closed the pipe, or is gone: nothing here is worth finishing
 
 
-def main() -> None:
+def work() -> None:
     """Answer messages until the input ends."""
     messages: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_listen, args=(messages,), daemon=True).start()
@@ -240,5 +245,39 @@ def main() -> None:
         os._exit(0)
 
 
+def main(sockets: list[int]) -> None:
+    """Have a worker at each, tell there with which code it ended, and end when all have; SIGTERM kills them."""
+    workers = {_forked(each, sockets): each for each in sockets}
+
+    def kill(*_: object) -> None:
+        for worker in workers:
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+
+    signal.signal(signal.SIGTERM, kill)
+    while workers:
+        worker, status = os.wait()
+        with socket.socket(fileno=workers.pop(worker)) as side, suppress(OSError):  # the owner may be gone
+            side.sendall(b'{"ended": %d}\n' % os.waitstatus_to_exitcode(status))
+
+
+def _forked(side: int, sockets: list[int]) -> int:
+    """The process of a worker that has this one of the sockets as its input and output."""
+    if process := os.fork():
+        return process
+    code = 1
+    try:
+        os.dup2(side, sys.stdin.fileno())
+        os.dup2(side, sys.stdout.fileno())
+        for each in sockets:
+            os.close(each)
+        work()
+        code = 0
+    except Exception:  # noqa: BLE001  (the owner is told its last words)
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
 if __name__ == "__main__":
-    main()
+    main([int(each) for each in sys.argv[1:]])

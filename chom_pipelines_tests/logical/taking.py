@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.inventory.secrets import SecretReference
@@ -98,3 +100,9 @@ def filled(session: Session, table: str, rows: int, expressions: str) -> None:
         f"INSERT INTO {table} SELECT {expressions} FROM (SELECT 1 + {number} AS n FROM {joined}) numbers "
         f"WHERE n <= {rows} ORDER BY n",
     )
+
+
+def workers_of(owner: psutil.Process) -> list[psutil.Process]:
+    """The processes that dump for this one: children of the one that it started, which has made them."""
+    started = [each for each in owner.children() if "chom_pipelines.logical.worker" in " ".join(each.cmdline())]
+    return [worker for each in started for worker in each.children()]

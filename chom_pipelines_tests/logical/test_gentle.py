@@ -24,7 +24,7 @@ from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.logical.samples import library
-from chom_pipelines_tests.logical.taking import TOGETHER, Backups, filled
+from chom_pipelines_tests.logical.taking import TOGETHER, Backups, filled, workers_of
 from chom_pipelines_tests.servers import PrivateServer
 
 _LOG = logging.getLogger(__name__)
@@ -109,10 +109,7 @@ def test_a_stopped_worker_holds_up_writers_for_a_moment_and_fails_the_dump_by_na
     frozen = snapshot.frozen
 
     def with_one_stopped(session: Session, facts: ServerFacts, begin: snapshot.Begin) -> snapshot.Frozen:
-        workers = [
-            each for each in psutil.Process().children() if "chom_pipelines.logical.worker" in " ".join(each.cmdline())
-        ]
-        workers[0].send_signal(signal.SIGSTOP)
+        workers_of(psutil.Process())[0].send_signal(signal.SIGSTOP)
         return frozen(session, facts, begin)
 
     monkeypatch.setattr(dump, "frozen", with_one_stopped)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -16,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from chom_pipelines.errors import (
@@ -42,7 +45,7 @@ from chom_pipelines.repository.objects import StoredObject, read_object
 from chom_pipelines.repository.store import Folder
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.identifiers import quote
-from chom_pipelines_tests.logical.taking import filled
+from chom_pipelines_tests.logical.taking import filled, workers_of
 from chom_pipelines_tests.logical.textfile import rows_of
 from chom_pipelines_tests.repository.samples import files_limited_to
 from chom_pipelines_tests.servers import PrivateServer
@@ -329,7 +332,7 @@ def test_a_deadlock_is_named_and_may_be_tried_again(server: PrivateServer, datab
             assert until(lambda: bool(other.rows(waits, (session.id,))))
         with pytest.raises(LockNotObtainedError, match=rf"table {database}\.little .* deadlock .* 1213") as caught:
             list(workers.run([task], lambda *_: None))
-        workers._processes[0].end()
+        workers._workers[0].close()
         dropped.result(30)
     assert caught.value.retryable
 
@@ -343,7 +346,8 @@ def test_a_wrong_password_is_an_access_error(server: PrivateServer) -> None:
 def test_a_worker_that_is_killed_fails_the_dump(server: PrivateServer, database: str) -> None:
     with pool(1, pooled(server)) as workers:
         workers.connected()
-        workers._processes[0].process.kill()
+        (worker,) = workers_of(psutil.Process())
+        worker.kill()
         with pytest.raises(BackupFailedError, match="worker ended with code -9"):
             list(workers.run([{**a_task(table(server, database, "plain")), "key": [0, 0]}], lambda *_: None))
 
@@ -359,24 +363,18 @@ def test_a_worker_whose_connection_is_killed_fails_the_dump(server: PrivateServe
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
 def test_a_worker_ends_when_its_owner_does(mariadb: PrivateServer, busy: bool) -> None:  # noqa: FBT001
     setup = pooled(mariadb).to_json()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "chom_pipelines.logical.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin
-    assert process.stdout
-    with process:
-        process.stdin.write(json.dumps(setup) + "\n")
-        process.stdin.flush()
-        identity = json.loads(process.stdout.readline())["ready"]
+    ours, side = socket.socketpair()
+    command = [sys.executable, "-m", "chom_pipelines.logical.worker", str(side.fileno())]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[side.fileno()]) as process:
+        side.close()
+        ours.sendall(json.dumps(setup).encode() + b"\n")
+        with ours.makefile("r") as told:
+            identity = json.loads(told.readline())["ready"]
         if busy:
-            process.stdin.write(json.dumps({"execute": "DO SLEEP(60)", "query": "SELECT 1"}) + "\n")
-            process.stdin.flush()
+            ours.sendall(json.dumps({"execute": "DO SLEEP(60)", "query": "SELECT 1"}).encode() + b"\n")
         with mariadb.connect() as session:
             assert until(lambda: busy == running(session, identity))
-        process.stdin.close()
+        ours.close()
         assert process.wait(20) == 0
     with mariadb.connect() as session, suppress(ServerError):  # the statement that it left behind, or has ended
         session.execute(f"KILL {identity}")
@@ -399,7 +397,23 @@ def running(session: Session, identity: int) -> bool:
 def test_no_secret_is_in_a_workers_arguments_or_environment(mariadb: PrivateServer) -> None:
     with pool(1, pooled(mariadb)) as workers:
         workers.connected()
-        seen = Path(f"/proc/{workers._processes[0].process.pid}")
+        (worker,) = workers_of(psutil.Process())
+        seen = Path(f"/proc/{worker.pid}")
         told = (seen / "cmdline").read_bytes() + (seen / "environ").read_bytes()
         assert mariadb.backup.password.encode() not in told
     assert not seen.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_worker_outlives_its_pool_whatever_became_of_the_process_that_made_it(
+    mariadb: PrivateServer, number: signal.Signals
+) -> None:
+    with pool(2, pooled(mariadb)) as workers:
+        workers.connected()
+        made = workers_of(psutil.Process())
+        assert len(made) == 2
+        parent = made[0].parent()
+        assert parent
+        parent.send_signal(number)
+        parent.wait(20)
+    assert psutil.wait_procs(made, timeout=20)[1] == []
