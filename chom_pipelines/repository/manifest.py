@@ -125,6 +125,9 @@ class Manifest(BaseModel):
             raise ValueError(f"there are no {self.kind.value} backups of the method {self.method.value}")
         if (self.parent is None) == (self.kind is Kind.INCREMENTAL):
             raise ValueError("an incremental backup has a parent, and no other has one")
+        parent = parse_id(self.parent) if self.parent else None
+        if self.parent and not (parent and parent.time and identity.time and parent.time < identity.time):
+            raise ValueError(f"{self.parent!r} is no id of an earlier backup, on which it could build")
         base = self.payload.base if isinstance(self.payload, PhysicalPayload) else None
         if (base is None) == (self.kind is Kind.INCREMENTAL):
             raise ValueError("an incremental backup has its parent's fingerprint, and no other has one")
@@ -153,10 +156,11 @@ class Manifest(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """What tells it from all other backups, whichever key wraps its own: SHA-256 of its place and its objects."""
-        base = self.payload.base if isinstance(self.payload, PhysicalPayload) else None
-        lines = [self.server, self.id, base or "", *(f"{each.path} {each.sha256}" for each in self.objects)]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        """What tells it from all other backups, whichever key wraps its own: SHA-256 of all else that it says.
+
+        Without defaults, so that it stays the same where a later version has more to say.
+        """
+        return hashlib.sha256(self.model_dump_json(exclude={"key"}, exclude_defaults=True).encode()).hexdigest()
 
     @property
     def tables(self) -> int:

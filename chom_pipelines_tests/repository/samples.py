@@ -3,7 +3,7 @@
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -155,7 +155,8 @@ _incremental = _physical.flatmap(lambda payload: _digests.map(lambda base: paylo
 
 
 def _manifests(kind: Kind, payload: st.SearchStrategy[Payload]) -> st.SearchStrategy[Manifest]:
-    ids = _segments if kind is Kind.BINLOG else moments.map(lambda moment: timed_id(kind, moment))
+    after = NOON + timedelta(seconds=1) if kind is Kind.INCREMENTAL else datetime.min.replace(tzinfo=UTC)
+    ids = _segments if kind is Kind.BINLOG else moments.map(lambda moment: timed_id(kind, max(moment, after)))
     return st.builds(
         Manifest,
         tool=_texts,
