@@ -1,22 +1,22 @@
 """What the repository itself says about a server's newest backup: its manifest, its proofs, and those before it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from chom_pipelines.backups import verdicts
 from chom_pipelines.backups.verdicts import CONTENT, HISTORY, INTEGRITY, QUESTIONS, RECENT, SIZE, TABLES, Verdict
-from chom_pipelines.errors import BackupNotFoundError, ChomError, RepositoryError
+from chom_pipelines.errors import BackupNotFoundError, RepositoryError
 from chom_pipelines.inventory.cadence import longest_gap
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report
 from chom_pipelines.proofs.verification import verify
-from chom_pipelines.repository.entry import BackupEntry, ProofRecord
+from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.listing import proofs_of
+from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.repository.proof import Level, Proof
+from chom_pipelines.repository.proof import Level
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import LATEST
 
@@ -44,18 +44,16 @@ def answers(inventory: Inventory, server: Server, now: datetime) -> Mapping[str,
         entry = repository.find(server.name, LATEST)
     except BackupNotFoundError as error:
         return {**dict.fromkeys(QUESTIONS, Verdict(Outcome.NOT_VERIFIED, error.what)), RECENT: late}
-    try:
-        manifest = entry.manifest(keyring)
-        expected = manifest.tables
-        proofs = list(_believed(proofs_of(entry, keyring)))
-    except ChomError as error:
-        unknown = Verdict(Outcome.NOT_VERIFIED, f"not everything in the backup can be believed: {error.what}")
-        failed = Verdict(error.outcome, error.what)
-        return {**dict.fromkeys(QUESTIONS, unknown), INTEGRITY: failed, RECENT: late}
+    found = opened(entry, keyring)
+    manifest, proofs = found.manifest, [record.proof for record in found.proofs if record.proof]
+    if manifest is None or found.problem or len(proofs) < len(found.proofs):
+        unknown = Verdict(Outcome.NOT_VERIFIED, f"not everything in the backup can be believed: {found.reason}")
+        known = Verdict(found.outcome, found.reason)
+        return {**dict.fromkeys(QUESTIONS, unknown), INTEGRITY: known, RECENT: late}
     last, full, limit = verdicts.newest(proofs), verdicts.newest(proofs, Level.FULL), _oldest_proof(server)
     return {
         INTEGRITY: verdicts.repeated(verdicts.integrity(last), last, now, limit),
-        TABLES: verdicts.repeated(verdicts.tables(last, expected), last, now, limit),
+        TABLES: verdicts.repeated(verdicts.tables(last, manifest.tables), last, now, limit),
         CONTENT: verdicts.repeated(verdicts.content_now(full, last), full, now, limit),
         SIZE: verdicts.size(manifest, _before(repository, entry, keyring)),
         RECENT: late,
@@ -94,14 +92,6 @@ def _oldest_proof(server: Server) -> timedelta:
     """How old a proof may be by the policy."""
     cron = server.schedules.verification
     return (longest_gap(cron, server.schedules.timezone) if cron else _UNSCHEDULED) + _GRACE
-
-
-def _believed(records: Iterable[ProofRecord]) -> Iterator[Proof]:
-    for record in records:
-        if record.problem:
-            raise record.problem
-        if record.proof:
-            yield record.proof
 
 
 def _before(repository: Repository, entry: BackupEntry, keyring: Keyring | None) -> list[Manifest | None]:

@@ -100,8 +100,9 @@ def content(proof: Proof | None) -> Verdict:
 
 
 def content_now(proof: Proof | None, last: Proof | None) -> Verdict:
-    """Of the newest full proof, and the last of any level: what is damaged now is not what was restored then."""
-    if proof and last and last.outcome is Outcome.FAILED and last.started > proof.started:
+    """Of the newest full proof, and of any level: what is damaged now is not what was restored then."""
+    answered = proof and proof.outcome is not Outcome.NOT_VERIFIED
+    if answered and last and last is not proof and last.outcome is Outcome.FAILED:
         return _open(f"it was restored, and failed its {last.level.value} verification since: {last.reason}", _of(last))
     return content(proof)
 
@@ -149,16 +150,15 @@ def repeated(verdict: Verdict, proof: Proof | None, now: datetime, limit: timede
 
 
 def newest(proofs: Sequence[Proof], level: Level = Level.BASIC) -> Proof | None:
-    """The last proof of that level or more; one that failed is not forgotten for a later one without an answer.
+    """The last of these of that level or more; one that failed is not forgotten for a later one without an answer.
 
     One that passed is: whoever has just tried to read a backup and could not is not told that it is sound.
     """
     enough = [proof for proof in proofs if level is Level.BASIC or proof.level is Level.FULL]
     answered = [proof for proof in enough if proof.outcome is not Outcome.NOT_VERIFIED]
-    last = max(answered, key=lambda proof: proof.started, default=None)
-    if last and last.outcome is Outcome.FAILED:
-        return last
-    return max(enough, key=lambda proof: proof.started, default=None)
+    if answered and answered[-1].outcome is Outcome.FAILED:
+        return answered[-1]
+    return enough[-1] if enough else None
 
 
 def _age(time: timedelta) -> str:

@@ -146,17 +146,21 @@ def compared(proof: Proof) -> str:
     return f"{amount(tables or 0, 'table')} and {amount(rows, 'row')} equal"
 
 
+def _problem(problem: ChomError) -> str:
+    if isinstance(problem, KeyUnavailableError):
+        return "not verified: no key"
+    if isinstance(problem, UnencryptedError):
+        return "not encrypted, and not believed"
+    return "damaged" if problem.outcome is Outcome.FAILED else "not verified: it cannot be read"
+
+
 _WORDS = {Outcome.PASSED: "passed", Outcome.FAILED: "FAILED", Outcome.NOT_VERIFIED: "not verified"}
 
 
 def proved(found: OpenedEntry) -> str:
     """The last proof of each level and its age, newest first."""
-    if isinstance(found.problem, KeyUnavailableError):
-        return "not verified: no key"
-    if isinstance(found.problem, UnencryptedError):
-        return "not encrypted, and not believed"
-    if found.problem:
-        return "damaged" if found.outcome is Outcome.FAILED else "not verified: it cannot be read"
+    if found.problem and found.problem.outcome is found.outcome:
+        return _problem(found.problem)
     newest = sorted(found.latest.values(), key=lambda proof: proof.started, reverse=True)
     said = [
         proof.level.value

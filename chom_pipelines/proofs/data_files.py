@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -47,57 +47,56 @@ _HEADROOM = 512 * MIB
 
 
 @dataclass(frozen=True)
-class DamagedLink:
-    """What was found wrong, and when, with a backup that the one which was read builds on."""
+class LinkRead:
+    """What came of reading one backup of a chain, and when; `stopped` is why not all of it could be read."""
 
     contents: FileContents
+    counts: Mapping[Subject, int]
     failures: tuple[str, ...]
-    found: datetime
+    stopped: ChomError | None
+    ended: datetime
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """What was compared in it."""
+        return _compared(self.counts)
 
 
 @dataclass(frozen=True)
 class ChainRead:
-    """What came of reading a chain; `stopped` is why not all of it could be read."""
+    """The same of all of a chain; `ancestors` are those that the last one builds on."""
 
     result: ReadingResult
-    damaged: tuple[DamagedLink, ...]
+    ancestors: tuple[LinkRead, ...]
     stopped: ChomError | None
 
 
 def read_files(
     entry: BackupEntry, contents: FileContents, keyring: Keyring | None, threads: int, report: Report
 ) -> ChainRead:
-    """Read all of it, and all that it builds on, as far as that can be read; say which of those is damaged.
-
-    Damage is listed in the result, by object.
-    """
+    """Read all of it, and all that it builds on, as far as that can be read. Damage is listed, by object."""
     lock, counted_bytes = Lock(), counted(report, contents.raw_bytes, f"read {contents.manifest.id}")
 
     def progress(size: int) -> None:
         with lock:
             counted_bytes(size)
 
-    counts = dict.fromkeys(_AGAINST, 0)
-    links: list[DamagedLink] = []
-    stops: list[ChomError] = []
+    links: list[LinkRead] = []
     for link in contents.chain:
+        counts = dict.fromkeys(_AGAINST, 0)
         failures: list[str] = []
+        stopped: ChomError | None = None
         try:
             failures += disbelieved(replace(entry, id=link.manifest.id), keyring)
             failures += changed_guide(link.folder, link.manifest)
             _read(link, counts, threads, progress, failures)
         except ChomError as error:
-            stops.append(error)
-        links.append(DamagedLink(link, tuple(dict.fromkeys(failures)), datetime.now(UTC)))
-    comparisons = tuple(
-        Comparison(subject=subject, means=Means.READ, against=_AGAINST[subject], count=count)
-        for subject, count in counts.items()
-    )
-    return ChainRead(
-        ReadingResult(comparisons, tuple(dict.fromkeys(failure for link in links for failure in link.failures))),
-        tuple(link for link in links[:-1] if link.failures),
-        next(iter(stops), None),
-    )
+            stopped = error
+        links.append(LinkRead(link, counts, tuple(dict.fromkeys(failures)), stopped, datetime.now(UTC)))
+    total = {subject: sum(link.counts[subject] for link in links) for subject in _AGAINST}
+    damage = tuple(dict.fromkeys(failure for link in links for failure in link.failures))
+    stopped = next((link.stopped for link in links if link.stopped), None)
+    return ChainRead(ReadingResult(_compared(total), damage), tuple(links[:-1]), stopped)
 
 
 def _read(
@@ -133,6 +132,13 @@ _AGAINST = {
     Subject.OBJECTS: "the sizes, SHA-256 and MACs in the manifest",
     Subject.FILES: "the CRC of each chunk, and the end of each file, in the stream",
 }
+
+
+def _compared(counts: Mapping[Subject, int]) -> tuple[Comparison, ...]:
+    return tuple(
+        Comparison(subject=subject, means=Means.READ, against=_AGAINST[subject], count=count)
+        for subject, count in counts.items()
+    )
 
 
 def _part(contents: FileContents, path: str, progress: Callable[[int], None]) -> list[Extent] | str:

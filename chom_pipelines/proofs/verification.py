@@ -13,7 +13,7 @@ from chom_pipelines.logical.contents import Contents
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.physical.contents import FileContents
 from chom_pipelines.progress import Report
-from chom_pipelines.proofs.data_files import DamagedLink, read_files, restore_and_check
+from chom_pipelines.proofs.data_files import LinkRead, read_files, restore_and_check
 from chom_pipelines.proofs.findings import Findings, keep
 from chom_pipelines.proofs.reading import read_everything
 from chom_pipelines.proofs.restoring import restore_and_compare
@@ -34,7 +34,7 @@ def verify(
 ) -> Proof:
     """Prove a backup and keep the record beside it; `threads` 0 means one per core.
 
-    What is found damaged of what it builds on has the record beside it, too: a failed basic verification.
+    What is found of what it builds on, and was not known, has a record beside that: damage, or that it is mended.
 
     Damage does not raise: the proof has failed and names each object and table. What keeps the question open (no key,
     no server program, a full disk) makes it not verified, with the reason. Where even the key for the record's seal is
@@ -54,26 +54,34 @@ def _verified(entry: BackupEntry, level: Level, keyring: Keyring | None, report:
     except ChomError as error:
         findings.say(error)
         return findings.proof(entry, None)
-    damaged: tuple[DamagedLink, ...] = ()
+    links: tuple[LinkRead, ...] = ()
     try:
-        damaged = _prove(entry, contents, findings, keyring=keyring, threads=threads, report=report)
+        links = _prove(entry, contents, findings, keyring=keyring, threads=threads, report=report)
     except ChomError as error:
         findings.say(error)
     proof = findings.proof(entry, contents.manifest)
     keep(entry, proof, contents.key)
-    _keep_damage(entry, damaged, keyring)
+    _keep_of_links(entry, links, keyring)
     return proof
 
 
-def _keep_damage(entry: BackupEntry, links: Sequence[DamagedLink], keyring: Keyring | None) -> None:
-    """Keep beside each link what is wrong with it, once; raises RepositoryError where that is not possible of some."""
+def _keep_of_links(entry: BackupEntry, links: Sequence[LinkRead], keyring: Keyring | None) -> None:
+    """Keep beside each link what was found of it, unless its last basic proof says of it what this would.
+
+    Raises RepositoryError where that is not possible of some.
+    """
     problems = []
     for link in links:
+        if link.stopped and not link.failures:
+            continue
         link_entry, manifest = replace(entry, id=link.contents.manifest.id), link.contents.manifest
         try:
             known = last_answers(link_entry.proofs(keyring)).get(Level.BASIC)
-            if known is None or known.outcome is not Outcome.FAILED or known.failures != link.failures:
-                findings = Findings(Level.BASIC, link.found, failures=list(link.failures))
+            failures = known.failures if known and known.outcome is Outcome.FAILED else ()
+            if failures != link.failures:
+                findings = Findings(Level.BASIC, link.ended)
+                findings.comparisons += link.comparisons
+                findings.failures += link.failures
                 keep(link_entry, findings.proof(link_entry, manifest), link.contents.key)
         except RepositoryError as error:
             problems.append(error)
@@ -94,13 +102,13 @@ def _prove(
     keyring: Keyring | None,
     threads: int,
     report: Report,
-) -> tuple[DamagedLink, ...]:
-    """Say what is found; of what it builds on, what is damaged."""
-    damaged: tuple[DamagedLink, ...] = ()
+) -> tuple[LinkRead, ...]:
+    """Say what is found; return what is, of what it builds on."""
+    links: tuple[LinkRead, ...] = ()
     began = time.monotonic()
     if isinstance(contents, FileContents):
         chain = read_files(entry, contents, keyring, threads, report)
-        read, damaged = chain.result, chain.damaged
+        read, links = chain.result, chain.ancestors
         if chain.stopped:
             findings.say(chain.stopped)
     else:
@@ -109,7 +117,7 @@ def _prove(
     findings.comparisons += read.comparisons
     findings.failures += read.failures
     if findings.level is Level.BASIC or findings.failures or findings.outcome is not Outcome.PASSED:
-        return damaged
+        return links
     if isinstance(contents, FileContents):
         restored = restore_and_check(contents, threads, report)
     else:
@@ -118,4 +126,4 @@ def _prove(
     findings.phases |= restored.phases
     findings.comparisons += restored.comparisons
     findings.failures += restored.failures
-    return damaged
+    return links

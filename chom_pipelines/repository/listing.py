@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
@@ -16,14 +15,13 @@ from chom_pipelines.repository.lineage import linked
 from chom_pipelines.repository.manifest import Manifest, unauthenticated
 from chom_pipelines.repository.proof import Level, Proof
 
-_EVER = datetime.min.replace(tzinfo=UTC)
-
 
 @dataclass(frozen=True)
 class OpenedEntry:
     """A backup as it was found. Without its key the manifest is shown all the same, and the problem says so.
 
-    Among its `proofs` is what is known against any that it builds on.
+    Its `proofs` are as they were kept, and then what is known against any that it builds on: it is as damaged as that
+    is, whatever it was proved itself. Of those the last answers that are failures, and what cannot be believed.
     """
 
     entry: BackupEntry
@@ -33,12 +31,15 @@ class OpenedEntry:
 
     @property
     def outcome(self) -> Outcome:
-        """What is known about it, without looking at its objects: what was never proved is not verified."""
-        if self.problem:
-            return self.problem.outcome
+        """What is known about it, without looking at its objects: what was never proved is not verified.
+
+        What has failed stays so, whatever cannot be opened besides.
+        """
         proved = {proof.outcome for proof in self.latest.values()}
         if Outcome.FAILED in proved or any(record.problem for record in self.proofs):
             return Outcome.FAILED
+        if self.problem:
+            return self.problem.outcome
         return Outcome.PASSED if Outcome.PASSED in proved else Outcome.NOT_VERIFIED
 
     @property
@@ -48,12 +49,11 @@ class OpenedEntry:
 
     @property
     def reason(self) -> str:
-        """Why it has failed, or what its problem is; "" where there is neither."""
-        if self.problem:
-            return self.problem.what
-        failed = next((proof.reason for proof in self.latest.values() if proof.outcome is Outcome.FAILED), "")
-        disbelieved = next((record.problem.what for record in self.proofs if record.problem), "")
-        return failed or disbelieved
+        """Why it has not passed; "" where it has, and where it was never proved."""
+        said = [(self.problem.outcome, self.problem.what)] if self.problem else []
+        said += [(Outcome.FAILED, record.problem.what) for record in self.proofs if record.problem]
+        said += [(proof.outcome, proof.reason) for proof in self.latest.values()]
+        return next((reason for outcome, reason in said if outcome is self.outcome), "")
 
     @property
     def restored_in(self) -> float | None:
@@ -64,32 +64,13 @@ class OpenedEntry:
 
 def opened(entry: BackupEntry, keyring: Keyring | None) -> OpenedEntry:
     """Read a backup's manifest, those of all that it builds on, and its proofs; what is wrong becomes its problem."""
-    return _opened(entry, _Known(keyring))
+    return _Known(keyring).of(entry)
 
 
 def opened_all(entries: Iterable[BackupEntry], keyring: Keyring | None) -> list[OpenedEntry]:
     """The same of several; what others build on is read once."""
     known = _Known(keyring)
-    return [_opened(entry, known) for entry in entries]
-
-
-def _opened(entry: BackupEntry, known: _Known) -> OpenedEntry:
-    try:
-        found = known.of(entry)
-    except KeyUnavailableError as error:
-        return OpenedEntry(entry, _unauthenticated(entry), (), error)
-    except RepositoryError as error:
-        return OpenedEntry(entry, None, (), error)
-    return OpenedEntry(entry, found.manifest, found.proofs, None)
-
-
-def proofs_of(entry: BackupEntry, keyring: Keyring | None) -> tuple[ProofRecord, ...]:
-    """Its proofs, oldest first, with what is known against each that it builds on: it is as damaged as that is.
-
-    Of those the last answers that are failures, and what cannot be believed. Raises what `BackupEntry.ancestors` and
-    `BackupEntry.proofs` raise.
-    """
-    return _Known(keyring).of(entry).proofs
+    return [known.of(entry) for entry in entries]
 
 
 def last_answers(records: Iterable[ProofRecord]) -> dict[Level, Proof]:
@@ -108,58 +89,51 @@ def last_answers(records: Iterable[ProofRecord]) -> dict[Level, Proof]:
     return found
 
 
-@dataclass(frozen=True)
-class _Link:
-    """A backup's manifest and proofs, and what is known against those that it builds on."""
-
-    manifest: Manifest
-    own: tuple[ProofRecord, ...]
-    against: tuple[ProofRecord, ...]
-
-    @property
-    def proofs(self) -> tuple[ProofRecord, ...]:
-        found = (*self.own, *self.against)
-        return tuple(sorted(found, key=lambda record: record.proof.started if record.proof else _EVER))
-
-    @property
-    def passed_on(self) -> tuple[ProofRecord, ...]:
-        """What is known against all that build on it."""
-        failed = [proof for proof in last_answers(self.own).values() if proof.outcome is Outcome.FAILED]
-        return (*self.against, *(record for record in self.own if record.problem or record.proof in failed))
-
-
 class _Known:
-    """Backups that were read, each once: a chain's last one needs all of it, and so does each that it builds on."""
+    """Backups that were opened, each once: a chain's last one needs all of it, and so does each that it builds on."""
 
     def __init__(self, keyring: Keyring | None) -> None:
         self._keyring = keyring
-        self._links: dict[str, _Link] = {}
+        self._found: dict[str, OpenedEntry] = {}
 
-    def of(self, entry: BackupEntry) -> _Link:
-        """Raises what `BackupEntry.ancestors` and `BackupEntry.proofs` raise."""
-        if entry.where in self._links:
-            return self._links[entry.where]
-        against: tuple[ProofRecord, ...] = ()
-        chain = [(entry, entry.manifest(self._keyring))]
-        while found := self._above(*chain[-1]):
-            if isinstance(found, _Link):
-                against = found.passed_on
-                break
-            chain.append(found)
-        for one, manifest in reversed(chain):
-            link = _Link(manifest, tuple(one.proofs(self._keyring)), against)
-            self._links[one.where] = link
-            against = link.passed_on
-        return self._links[entry.where]
+    def of(self, entry: BackupEntry) -> OpenedEntry:
+        chain: list[OpenedEntry] = []
+        below: BackupEntry | None = entry
+        while below and below.where not in self._found:
+            chain.append(self._alone(below))
+            below = _parent(chain[-1])
+        for one in reversed(chain):
+            parent = _parent(one)
+            self._found[one.entry.where] = _upon(one, self._found[parent.where]) if parent else one
+        return self._found[entry.where]
 
-    def _above(self, entry: BackupEntry, manifest: Manifest) -> _Link | tuple[BackupEntry, Manifest] | None:
-        """What a backup builds on, known already or read; None: it is a full one."""
-        if manifest.parent:
-            known = self._links.get(replace(entry, id=manifest.parent).where)
-            if known:
-                linked(manifest, known.manifest)
-                return known
-        return entry.parent(manifest, self._keyring)
+    def _alone(self, entry: BackupEntry) -> OpenedEntry:
+        """Without what it builds on."""
+        try:
+            return OpenedEntry(entry, entry.manifest(self._keyring), tuple(entry.proofs(self._keyring)), None)
+        except KeyUnavailableError as error:
+            return OpenedEntry(entry, _unauthenticated(entry), (), error)
+        except RepositoryError as error:
+            return OpenedEntry(entry, None, (), error)
+
+
+def _parent(alone: OpenedEntry) -> BackupEntry | None:
+    """What it says that it builds on, where that can be believed."""
+    parent = alone.manifest.parent if alone.manifest and not alone.problem else None
+    return replace(alone.entry, id=parent) if parent else None
+
+
+def _upon(child: OpenedEntry, parent: OpenedEntry) -> OpenedEntry:
+    """With what is wrong with its parent, and known against it. Whether it is the right one is seen without its key."""
+    try:
+        if child.manifest and parent.manifest:
+            linked(child.manifest, parent.manifest)
+    except RepositoryError as error:
+        return replace(child, problem=error)
+    own = [record for record in parent.proofs if record.backup == parent.entry.id]
+    failed = [proof for proof in last_answers(own).values() if proof.outcome is Outcome.FAILED]
+    against = [record for record in parent.proofs if record not in own or record.problem or record.proof in failed]
+    return replace(child, proofs=(*child.proofs, *against), problem=parent.problem)
 
 
 def _unauthenticated(entry: BackupEntry) -> Manifest | None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from chom_pipelines.backups.verdicts import content, integrity, newest, recent, repeated, size, tables
+from chom_pipelines.backups.verdicts import content, content_now, integrity, newest, recent, repeated, size, tables
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.proof import Comparison, Level, Means, Proof, Subject
@@ -173,3 +173,10 @@ def test_a_failure_stays_one_however_old_it_is() -> None:
 def test_a_server_is_overdue_when_its_newest_backup_is_too_old_or_is_none(hours: int | None, outcome: Outcome) -> None:
     taken = None if hours is None else NOON - timedelta(hours=hours)
     assert recent(taken, NOON, 24).outcome is outcome
+
+
+def test_what_fails_after_a_restore_leaves_its_contents_open_and_what_failed_before_does_not() -> None:
+    for restored in (RESTORED_WELL, ROWS_DIFFER):
+        assert content_now(restored, newest([restored, DAMAGED])).outcome is OPEN
+        found = [DAMAGED, restored]
+        assert content_now(newest(found, Level.FULL), newest(found)).outcome is restored.outcome

@@ -1,0 +1,86 @@
+"""What is known of backups without reading them: where clocks were wrong, and where not all can be opened."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from chom_pipelines.backups.assessment import answers
+from chom_pipelines.backups.verdicts import INTEGRITY
+from chom_pipelines.cli.entries import proved
+from chom_pipelines.errors import KeyUnavailableError
+from chom_pipelines.inventory.models import Encryption, Inventory, RepositoryConfig, Server
+from chom_pipelines.inventory.secrets import SecretReference
+from chom_pipelines.outcome import Outcome
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.listing import opened, opened_all
+from chom_pipelines.repository.manifest import seal
+from chom_pipelines.repository.proof import Level
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.targets import failed_proof
+from chom_pipelines_tests.places import path_of
+from chom_pipelines_tests.repository.chains import OTHERS, published
+from chom_pipelines_tests.repository.samples import AES, KEY, NOON, a_proof
+
+DAY = timedelta(days=1)
+PASSED, FAILED, OPEN = Outcome.PASSED, Outcome.FAILED, Outcome.NOT_VERIFIED
+
+
+def prove(entry: BackupEntry, outcome: Outcome, started: datetime) -> None:
+    """Keep a basic proof beside it."""
+    update: dict[str, object] = {"level": Level.BASIC, "scratch": None, "outcome": outcome}
+    if outcome is FAILED:
+        update |= {"reason": "data/a is not what it was", "failures": ("data/a is not what it was",)}
+    entry.add_proof(a_proof(backup=entry.id, started=started).model_copy(update=update), KEY)
+
+
+def everywhere(entry: BackupEntry, root: Path) -> set[Outcome]:
+    """What is known of the newest backup to the listing, to a restore, and to the check in Dagster."""
+    AES.save(root.with_name("keys.json"))
+    encryption = Encryption(keys=SecretReference(file=root.with_name("keys.json")))
+    server = Server(name="chom", socket=Path("/nowhere"), user="nobody")
+    inventory = Inventory(repository=RepositoryConfig(path=root, encryption=encryption), servers=(server,))
+    checked = answers(inventory, server, datetime.now(UTC))[INTEGRITY].outcome
+    listed = opened(entry, AES).outcome
+    assert (failed_proof(entry, AES, RestoreRequest()) is not None) is (listed is FAILED)
+    return {checked, listed}
+
+
+def test_a_failure_stands_though_what_it_builds_on_cannot_be_opened(repository: Repository) -> None:
+    full = published(repository, ring=OTHERS)
+    first = published(repository, full, of_parent=OTHERS)
+    last = published(repository, first)
+    prove(first, PASSED, NOON)
+    chain = (full, first, last)
+    found = opened_all(chain, AES)
+    assert [each.outcome for each in found] == [OPEN, OPEN, OPEN]
+    assert proved(found[1]) == "not verified: no key"
+    prove(first, FAILED, NOON)
+    for found in (opened_all(chain, AES), [opened(each, AES) for each in chain]):
+        assert [each.outcome for each in found] == [OPEN, FAILED, FAILED]
+        assert all(isinstance(each.problem, KeyUnavailableError) for each in found)
+        assert {each.reason for each in found[1:]} == {"data/a is not what it was"}
+        assert "basic FAILED" in proved(found[1])
+        assert f"basic of {first.id} FAILED" in proved(found[2])
+        refused = failed_proof(last, AES, RestoreRequest())
+        assert refused
+        assert f"{first.id}, on which {last.id} builds, failed its basic verification" in refused.what
+
+
+def test_a_parent_that_is_another_one_is_damage_though_its_key_is_not_there(repository: Repository) -> None:
+    full = published(repository)
+    last = published(repository, full)
+    manifest = full.manifest(AES).model_copy(update={"key": OTHERS.wrap(KEY), "warnings": ()})
+    (path_of(full) / "manifest.json").write_bytes(seal(manifest, KEY.mac))
+    assert [each.outcome for each in opened_all((full, last), AES)] == [OPEN, FAILED]
+
+
+def test_what_fails_of_a_chain_is_not_hidden_by_the_date_of_what_builds_on_it(
+    repository: Repository, root: Path
+) -> None:
+    full = published(repository)
+    last = published(repository, full)
+    prove(last, PASSED, NOON + DAY)
+    prove(full, FAILED, NOON)
+    assert everywhere(last, root) == {FAILED}
