@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chom_pipelines.backups.archiving import archive_binary_log
-from chom_pipelines.backups.exposure import SKEW
 from chom_pipelines.binlogs.archive.archiving import Blocked
 from chom_pipelines.binlogs.archive.chain import Chain
 from chom_pipelines.binlogs.archive.coverage import Span, covering
@@ -19,6 +18,7 @@ from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.progress import Report
+from chom_pipelines.repository.proof import SKEW
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,9 @@ from chom_pipelines.binlogs.archive.unlogged import Unlogged
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.outcome import Outcome
+from chom_pipelines.repository.proof import SKEW
 
 EXPOSURE, UNBROKEN = "exposure", "unbroken_archive"
-
-SKEW = timedelta(minutes=5)
-"""By which clocks may differ."""
 
 QUESTIONS = {
     EXPOSURE: "The newest moment that can be restored is not longer ago than `exposure_minutes`.",

@@ -116,7 +116,7 @@ def _complaints(found: OpenedEntry) -> Iterator[str]:
     if found.problem:
         yield str(found.problem)
     for proof in found.latest.values():
-        if proof.outcome is Outcome.FAILED:
+        if proof.outcome is not Outcome.PASSED:
             which = f"{proof.backup}, on which it builds, " if proof.backup != found.entry.id else ""
             yield f"{which}{entries.verdict(proof)}"
     yield from (str(record.problem) for record in found.proofs if record.problem)

@@ -12,7 +12,7 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.listing import OpenedEntry
 from chom_pipelines.repository.manifest import Coordinates, Manifest
 from chom_pipelines.repository.payloads import LogicalPayload, PhysicalPayload
-from chom_pipelines.repository.proof import Level, Means, Proof, Subject
+from chom_pipelines.repository.proof import SKEW, Level, Means, Proof, Subject
 
 _SECONDS = {"d": 86_400, "h": 3_600, "min": 60}
 _SHORT = 24
@@ -90,7 +90,7 @@ def losses(manifest: Manifest | None) -> tuple[str, ...]:
 
 def proof_json(proof: Proof) -> dict[str, Any]:
     """All of a proof."""
-    return {**proof.model_dump(mode="json", exclude={"format", "server", "backup"}), "seconds": proof.seconds}
+    return {**proof.model_dump(mode="json", exclude={"format", "server", "backup", "number"}), "seconds": proof.seconds}
 
 
 def summary(manifest: Manifest) -> str:
@@ -117,8 +117,10 @@ def position(coordinates: Coordinates) -> str:
 
 
 def age(moment: datetime) -> str:
-    """`just now`, `5 min ago`, `3 h ago`, `12 d ago`."""
+    """`just now`, `5 min ago`, `3 h ago`, `12 d ago`; `in the future`."""
     seconds = (datetime.now(UTC) - moment).total_seconds()
+    if seconds < -SKEW.total_seconds():
+        return "in the future"
     for unit, length in _SECONDS.items():
         if seconds >= length:
             return f"{seconds // length:.0f} {unit} ago"

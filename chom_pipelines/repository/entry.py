@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chom_pipelines.errors import DamagedError, ObjectExistsError, ObjectMissingError, RepositoryError, UnencryptedError
@@ -131,6 +131,8 @@ class BackupEntry:
             raise RepositoryError(what, "report this as a bug")
         if not self.folder.exists(MANIFEST):  # or the proof would be all that there is of it
             raise DamagedError(f"{self.folder.where(MANIFEST)}: No such file or directory")
+        known = [record.proof for record in self._records(self._proof_names(), key) if record.proof]
+        proof = proof.following(known, datetime.now(UTC))
         while True:
             name = proof_name(proof.started)
             try:
@@ -143,11 +145,10 @@ class BackupEntry:
     def proofs(self, keyring: Keyring | None) -> list[ProofRecord]:
         """What was kept by `add_proof`, oldest first; one that cannot be believed is there with its problem.
 
-        Raises what `data_key` raises.
+        No failure is before what was kept when it was found, whatever their dates say. Raises what `data_key` raises.
         """
-        names = [each.name for each in (self.folder / PROOFS).below() if each.name.endswith(".json")]
-        key = self.data_key(keyring) if names else None
-        return [self._record(f"{PROOFS}/{name}", key) for name in names]
+        names = self._proof_names()
+        return self._records(names, self.data_key(keyring) if names else None)
 
     def _opened_key(self, peeked: dict[str, Any], keyring: Keyring | None) -> DataKey | None:
         key = parsed_key(peeked.get("key"), self.where)
@@ -162,6 +163,13 @@ class BackupEntry:
             raise UnencryptedError(what, remedy)
         return None
 
+    def _proof_names(self) -> list[str]:
+        return [f"{PROOFS}/{each.name}" for each in (self.folder / PROOFS).below() if each.name.endswith(".json")]
+
+    def _records(self, names: Iterable[str], key: DataKey | None) -> list[ProofRecord]:
+        found = [self._record(name, key) for name in names]  # names sort by date
+        return sorted(found, key=lambda record: record.proof.number if record.proof else -1)
+
     def _record(self, name: str, key: DataKey | None) -> ProofRecord:
         where = self.folder.where(name)
         try:
@@ -174,7 +182,7 @@ class BackupEntry:
         if proof_name(proof.started) != name:
             what = f"{where} is the proof of {proof.started:%Y-%m-%d %H:%M:%S} UTC under another name"
             return ProofRecord(self.id, where, None, DamagedError(what, "remove it, and verify this backup"))
-        return ProofRecord(self.id, where, proof, None)
+        return ProofRecord(self.id, where, proof.told(datetime.now(UTC)), None)
 
     def _manifest_bytes(self) -> bytes:
         try:

@@ -5,6 +5,8 @@ It is sealed as the backup's manifest is, so that an edited or copied record is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -14,6 +16,9 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.sealing import SealedDocument
 
 FORMAT = 2
+
+SKEW = timedelta(minutes=5)
+"""By which clocks may differ."""
 
 _RESTORES = (("start", "schema", "data", "programs"), ("unpack", "prepare", "start"))
 """The phases of a restore on a private server, among those of a verification: of rows, of data files."""
@@ -70,6 +75,9 @@ class Proof(BaseModel):
     format: int = FORMAT
     server: str = Field(description="its name in the inventory")
     backup: str = Field(description="the id")
+    number: NonNegativeInt = Field(
+        default=0, description="what orders those of a backup, before their dates: a clock may be wrong"
+    )
     level: Level
     outcome: Outcome
     reason: str = Field(default="", description="why it is not passed; empty where it is")
@@ -95,6 +103,25 @@ class Proof(BaseModel):
         if self.level is Level.FULL and not self.on_a_server:
             raise ValueError("a full verification passes only by what was compared on a scratch server")
         return self
+
+    def following(self, known: Sequence[Proof], now: datetime) -> Proof:
+        """The same, to be kept after these of its backup, and numbered so; `now` is aware.
+
+        One that has not failed comes before those that were begun after it, and ended first. What is dated in the
+        future was not.
+        """
+        overtaking = [proof.number for proof in known if self.started < proof.started <= now]
+        last = max((proof.number for proof in known), default=-1) + 1
+        number = last if self.outcome is Outcome.FAILED else min(overtaking, default=last)
+        return self.model_copy(update={"number": number})
+
+    def told(self, now: datetime) -> Proof:
+        """What it tells now (aware): to have passed at a time that is still to come tells nothing."""
+        if self.outcome is not Outcome.PASSED or self.started <= now + SKEW:
+            return self
+        when = f"{self.started:%Y-%m-%d %H:%M} UTC, which is still to come"
+        reason = f"it passed at {when}: a clock is wrong, set it right and verify the backup again"
+        return self.model_copy(update={"outcome": Outcome.NOT_VERIFIED, "reason": reason, "comparisons": ()})
 
     @property
     def on_a_server(self) -> bool:

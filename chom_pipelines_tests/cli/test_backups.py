@@ -147,8 +147,8 @@ def test_without_its_key_a_backup_is_shown_and_not_verified(taken: Setting, caps
 
 def test_ages_are_for_people() -> None:
     now = datetime.now(UTC)
-    ages = [age(now - timedelta(seconds=seconds)) for seconds in (1, 61, 7_300, 200_000)]
-    assert ages == ["just now", "1 min ago", "2 h ago", "2 d ago"]
+    ages = [age(now - timedelta(seconds=seconds)) for seconds in (-600, -1, 61, 7_300, 200_000)]
+    assert ages == ["in the future", "just now", "1 min ago", "2 h ago", "2 d ago"]
 
 
 def test_a_long_gtid_set_does_not_break_the_table() -> None:

@@ -86,7 +86,7 @@ def test_an_encrypted_backup_is_read_where_plain_ones_are_believed_too(encrypted
 def test_a_proof_of_an_earlier_time_under_a_later_name_is_not_believed(encrypted: BackupEntry) -> None:
     earlier = Path(encrypted.add_proof(a_proof(), KEY))
     shutil.copy(earlier, earlier.with_name("20990101T000000.000000Z.json"))
-    first, replayed = encrypted.proofs(AES)
+    replayed, first = encrypted.proofs(AES)
     assert (first.proof, first.problem) == (a_proof(), None)
     assert replayed.proof is None
     assert "is the proof of 2026-01-02 12:00:00 UTC under another name" in str(replayed.problem)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from chom_pipelines.backups.assessment import answers
 from chom_pipelines.backups.verdicts import INTEGRITY
 from chom_pipelines.cli.entries import proved
@@ -84,3 +86,44 @@ def test_what_fails_of_a_chain_is_not_hidden_by_the_date_of_what_builds_on_it(
     prove(last, PASSED, NOON + DAY)
     prove(full, FAILED, NOON)
     assert everywhere(last, root) == {FAILED}
+
+
+@pytest.mark.parametrize("date", [NOON + DAY, datetime.now(UTC) + DAY], ids=["was ahead", "is ahead"])
+def test_a_failure_is_not_hidden_by_an_earlier_pass_of_a_later_date(
+    repository: Repository, root: Path, date: datetime
+) -> None:
+    entry = published(repository)
+    prove(entry, PASSED, date)
+    prove(entry, FAILED, NOON)
+    assert everywhere(entry, root) == {FAILED}
+    prove(entry, PASSED, datetime.now(UTC) - timedelta(minutes=1))
+    assert everywhere(entry, root) == {PASSED}
+
+
+def test_a_pass_whose_time_is_still_to_come_proves_nothing(repository: Repository, root: Path) -> None:
+    entry = published(repository)
+    prove(entry, PASSED, datetime.now(UTC) + DAY)
+    assert everywhere(entry, root) == {OPEN}
+    found = opened(entry, AES)
+    assert "still to come" in found.reason
+    assert proved(found) == "basic not verified in the future"
+    prove(entry, PASSED, datetime.now(UTC) + timedelta(minutes=1))  # as far as clocks may differ
+    assert everywhere(entry, root) == {PASSED}
+
+
+def test_a_failure_that_is_still_to_come_stands_until_a_later_pass(repository: Repository, root: Path) -> None:
+    entry = published(repository)
+    prove(entry, FAILED, datetime.now(UTC) + DAY)
+    assert everywhere(entry, root) == {FAILED}
+    prove(entry, PASSED, datetime.now(UTC))
+    assert everywhere(entry, root) == {PASSED}
+
+
+def test_a_pass_that_took_long_does_not_hide_a_failure_that_was_found_meanwhile(
+    repository: Repository, root: Path
+) -> None:
+    entry, now = published(repository), datetime.now(UTC)
+    prove(entry, PASSED, now - timedelta(hours=3))
+    prove(entry, FAILED, now - timedelta(hours=1))
+    prove(entry, PASSED, now - timedelta(hours=2))
+    assert everywhere(entry, root) == {FAILED}
