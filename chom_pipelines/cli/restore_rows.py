@@ -20,7 +20,7 @@ from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.rows_of_files import rows_of_files
-from chom_pipelines.restores.standing import refuse_unfit
+from chom_pipelines.restores.standing import refuse_unfit_target
 from chom_pipelines.restores.targets import refuse_failed, restore_into_directory, restore_into_server
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
@@ -76,7 +76,7 @@ def restore_rows_of_files(
     refuse_failed(entry, keyring, wanted)
     if isinstance(target, Endpoint):  # a private server takes its time, and is for nothing if that cannot be reached
         with account_explained(asked.user), Session(target) as session:
-            refuse_unfit(entry.manifest(keyring), read_facts(session), target)
+            refuse_unfit_target(entry.manifest(keyring), read_facts(session), target)
     began = time.monotonic()
     if asked.dry_run:
         typer.echo(

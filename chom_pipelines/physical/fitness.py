@@ -51,7 +51,7 @@ def _vain_schedules(server: Server, facts: ServerFacts) -> Iterator[Finding]:
         yield warning("schedules.benchmark", what, remedy)
 
 
-def refuse_unfit(session: Session, facts: ServerFacts) -> None:
+def refuse_unfit_source(session: Session, facts: ServerFacts) -> None:
     """Raise UnsupportedServerError with the first reason why not."""
     for reason in _reasons(session, facts):
         raise UnsupportedServerError(reason.message, reason.remedy)

@@ -15,7 +15,7 @@ from chom_pipelines.logical.dump import threads_of
 from chom_pipelines.logical.heads import HeadOf
 from chom_pipelines.logical.source import source_of
 from chom_pipelines.physical.cloning import clone_files
-from chom_pipelines.physical.fitness import refuse_unfit
+from chom_pipelines.physical.fitness import refuse_unfit_source
 from chom_pipelines.physical.parents import Imports, parent_in, refuse_imports, refuse_other_files
 from chom_pipelines.physical.part_writer import Storing
 from chom_pipelines.physical.reading import Sink
@@ -58,7 +58,7 @@ def take_backup(
     endpoint = server.endpoint()
     with Session(endpoint) as session:
         facts = read_facts(session)
-        refuse_unfit(session, facts)
+        refuse_unfit_source(session, facts)
     if kind is Kind.INCREMENTAL and not facts.is_mariadb:
         raise UnsupportedServerError(f"{endpoint.where}: MySQL's CLONE has no incremental backups", _ARCHIVE)
     stream = repository.stream(server.name)

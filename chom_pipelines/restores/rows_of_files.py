@@ -65,7 +65,7 @@ def dumped(
 
 def _as_server(start: Start, server: ScratchServer, private: Path) -> Server:
     """What there is of the databases that are wanted; its password is written into a private directory."""
-    endpoint, password, wanted = server.endpoint, private / "password", start.dumped
+    endpoint, password, wanted = server.endpoint, private / "password", start.wanted
     password.touch(0o600)
     password.write_text(endpoint.password)
     if wanted is not None:
@@ -75,7 +75,7 @@ def _as_server(start: Start, server: ScratchServer, private: Path) -> Server:
             there = [str(name) for (name,) in session.rows("SHOW DATABASES")]
         wanted = tuple(name for name in there if same(name) in names)
         if not wanted:
-            what = f"{start.manifest.id} has no database {', '.join(start.dumped or ())}"
+            what = f"{start.manifest.id} has no database {', '.join(start.wanted or ())}"
             raise RestoreRefusedError(what, "name databases and tables as they were called then")
     return Server(
         name=start.manifest.server,

@@ -49,7 +49,7 @@ class Standing:
     accounts: frozenset[str] = frozenset()
 
 
-def refuse_unfit(manifest: Manifest, facts: ServerFacts, target: Endpoint) -> None:
+def refuse_unfit_target(manifest: Manifest, facts: ServerFacts, target: Endpoint) -> None:
     """Raise UnsupportedServerError or RestoreRefusedError where this server cannot take the rows of the backup."""
     if facts.flavour.value != manifest.source.flavour:
         message = f"{target.where} is {facts.label}; the backup is of {manifest.source.flavour}"

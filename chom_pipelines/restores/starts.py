@@ -49,8 +49,8 @@ class Start(Protocol):
         """Those that it has alone; None: it has all that there were."""
 
     @property
-    def dumped(self) -> Sequence[str] | None:
-        """The databases that are wanted of what it has, for a dump of them; None: all."""
+    def wanted(self) -> Sequence[str] | None:
+        """The databases of it that a dump is to have; None: all."""
 
     @property
     def tables(self) -> frozenset[str] | None:
@@ -127,7 +127,7 @@ class RowsStart:
         return None if logical.everything else logical.databases
 
     @property
-    def dumped(self) -> None:
+    def wanted(self) -> None:
         """All that it has."""
 
     @property
@@ -179,7 +179,7 @@ class FilesStart:
     """A physical backup: its files are unpacked, and a server is started on them; no more is to be filled then."""
 
     contents: FileContents
-    dumped: Sequence[str] | None
+    wanted: Sequence[str] | None
     report: Report
     threads: int
     of_files = True

@@ -33,7 +33,7 @@ from chom_pipelines.restores.loading import settings
 from chom_pipelines.restores.operations import Action, Operation, Operations
 from chom_pipelines.restores.plan import RestorePlan, RestoreRequest, planned
 from chom_pipelines.restores.redo_log import redo_log_off
-from chom_pipelines.restores.standing import Standing, read_standing, refuse_unfit
+from chom_pipelines.restores.standing import Standing, read_standing, refuse_unfit_target
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.datadir import create_datadir
 from chom_pipelines.server.directories import claimed_directory
@@ -76,7 +76,7 @@ def plan_restore(
         return replace(found, after=(*found.after, replaced)) if gone else found, damaged
     with Session(target) as session:
         facts = read_facts(session)
-        refuse_unfit(contents.manifest, facts, target)
+        refuse_unfit_target(contents.manifest, facts, target)
         found, refused = _listed(session, facts, plan, contents.manifest.source)
         return found, damaged or refused
 
@@ -90,7 +90,7 @@ def refusal_of(contents: Contents, target: Endpoint, request: RestoreRequest) ->
     plan = planned(contents.manifest, contents.definitions(), request)
     with Session(target) as session:
         facts = read_facts(session)
-        refuse_unfit(contents.manifest, facts, target)
+        refuse_unfit_target(contents.manifest, facts, target)
         found, refused = _listed(session, facts, plan, contents.manifest.source)
         authority = read_authority(session, facts)
         if refused or has_single_tables(authority.grants):
@@ -122,7 +122,7 @@ def restore_contents(contents: Contents, target: Endpoint, request: RestoreReque
     _refuse_incomplete(contents, plan)
     with Session(target) as session:
         facts = read_facts(session)
-        refuse_unfit(contents.manifest, facts, target)
+        refuse_unfit_target(contents.manifest, facts, target)
         found, refused = _listed(session, facts, plan, source)
         if refused:
             raise refused

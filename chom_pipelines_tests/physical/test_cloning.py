@@ -27,7 +27,7 @@ from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.proof import Level, Means, Subject
-from chom_pipelines.restores.standing import refuse_unfit
+from chom_pipelines.restores.standing import refuse_unfit_target
 from chom_pipelines.restores.starts import start_of
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.directories import claimed_directory
@@ -83,7 +83,7 @@ def test_a_clone_goes_into_no_server_of_another_family(
 ) -> None:
     manifest = kept.manifest(take_files(kept, cloning))
     with mariadb.connect() as session, pytest.raises(UnsupportedServerError, match="the backup is of mysql"):
-        refuse_unfit(manifest, read_facts(session), session.endpoint)
+        refuse_unfit_target(manifest, read_facts(session), session.endpoint)
 
 
 def test_a_schedule_of_incremental_clones_which_there_are_not_fails_the_check(
