@@ -189,6 +189,12 @@ class SnapshotTooSlowError(BackupFailedError):
     retryable = True
 
 
+class ChainEndedError(ChomError):
+    """No incremental backup can follow those that are there: a full one has to come first."""
+
+    usual_remedy = "take a full backup: chom backup --method physical"
+
+
 class NotArchivedError(ChomError):
     """Not everything that a server wrote in some time is in the archive of its binary log; the message says why."""
 

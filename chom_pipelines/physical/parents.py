@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from chom_pipelines.errors import BackupNotFoundError, RepositoryError, UnsupportedServerError
+from chom_pipelines.errors import BinlogMissingError, ChainEndedError, RepositoryError
 from chom_pipelines.logical.heads import HeadOf
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.physical.contents import FileContents
@@ -28,10 +28,9 @@ from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import ServerFacts, parse_version
 from chom_pipelines.server.identifiers import literal
 
-_FULL = "take a full backup: chom backup --method physical"
-
 _log = logging.getLogger(__name__)
-
+_OR_CLOCK = f"set the clock, or {ChainEndedError.usual_remedy}"
+_AND_LOG = f"write a binary log, and {ChainEndedError.usual_remedy}"
 
 Imports = Callable[[Endpoint, ServerFacts, Position, Position], Sequence[str]]
 """imports(server, facts, since, until): tables that got their files by IMPORT TABLESPACE between two places."""
@@ -40,8 +39,8 @@ Imports = Callable[[Endpoint, ServerFacts, Position, Position], Sequence[str]]
 def parent_in(stream: Stream, keyring: Keyring | None, now: datetime) -> Manifest:
     """The newest physical backup, which has to be whole, with all that it builds on.
 
-    Raises BackupNotFoundError where there is none; UnsupportedServerError where it is known to be damaged, or of later
-    than now; DamagedError, KeyUnavailableError.
+    Raises ChainEndedError where there is none, or it is known to be damaged, or of later than now; DamagedError,
+    KeyUnavailableError.
     """
     for entry in reversed(stream.entries()):
         if not _is_physical(entry):
@@ -49,14 +48,14 @@ def parent_in(stream: Stream, keyring: Keyring | None, now: datetime) -> Manifes
         contents = FileContents.of(entry, keyring)
         if contents.manifest.started >= now:
             what = f"{entry.id} was begun later than now: the clock was set back"
-            raise UnsupportedServerError(what, f"set the clock, or {_FULL}")
+            raise ChainEndedError(what, _OR_CLOCK)
         contents.refuse_incomplete()
         found = opened(entry, keyring)
         if found.outcome is Outcome.FAILED:
-            raise UnsupportedServerError(f"nothing is taken after {entry.id}, which failed: {found.reason}", _FULL)
+            raise ChainEndedError(f"nothing is taken after {entry.id}, which failed: {found.reason}")
         return contents.manifest
     what = f"{stream.folder.where()} has no physical backup, after which an incremental one could be taken"
-    raise BackupNotFoundError(what, _FULL)
+    raise ChainEndedError(what)
 
 
 def _is_physical(entry: BackupEntry) -> bool:
@@ -69,29 +68,28 @@ def _is_physical(entry: BackupEntry) -> bool:
 
 
 def refuse_other_files(parent: Manifest, endpoint: Endpoint, facts: ServerFacts, head_of: HeadOf | None) -> None:
-    """Raise UnsupportedServerError unless the server's files are those of which `parent` was taken, and went on."""
+    """Raise ChainEndedError unless the server's files are those of which `parent` was taken, and went on."""
     where, source = endpoint.where, parent.source
     if (source.flavour, parse_version(source.version)[:2]) != (facts.flavour.value, facts.version[:2]):
-        what = f"{where} is {facts.label}, and {parent.id} is of {source.flavour} {source.version}"
-        raise UnsupportedServerError(what, _FULL)
+        raise ChainEndedError(f"{where} is {facts.label}, and {parent.id} is of {source.flavour} {source.version}")
     if parent.physical.page_size != int(facts.variables["innodb_page_size"]):
-        raise UnsupportedServerError(f"{where} has pages of another size than {parent.id}", _FULL)
+        raise ChainEndedError(f"{where} has pages of another size than {parent.id}")
     end, head = parent.coordinates.end, parent.coordinates.head
     if end is None or head is None or head_of is None:
         what = f"{parent.id} does not know in which file of the binary log it is, so that nothing tells whether "
-        raise UnsupportedServerError(f"{what}{where} is still the same server", f"write a binary log, and {_FULL}")
+        raise ChainEndedError(f"{what}{where} is still the same server", _AND_LOG)
     with Session(endpoint) as session:
         if head_of(endpoint, facts, end.file) != head or _gtid_at(session, end.file, end.position) != (end.gtid or ""):
             what = f"{where} is not known to be the server of {parent.id}: its binary log has no {end.file} of then, "
-            raise UnsupportedServerError(f"{what}or no longer", _FULL)
+            raise ChainEndedError(f"{what}or no longer")
         began, lsn = _started(session), int(_status(session, "Innodb_lsn_current"))
     if lsn < parent.physical.to_lsn:
         what = f"{where} stands at the log sequence number {lsn}, before that of {parent.id}: its files were replaced"
-        raise UnsupportedServerError(what, _FULL)
+        raise ChainEndedError(what)
     if began < parent.as_of:
         return
     what = f"{where} was started since {parent.id}: its files may have been replaced while it was down"
-    raise UnsupportedServerError(what, _FULL)
+    raise ChainEndedError(what)
 
 
 def _gtid_at(session: Session, file: str, position: int) -> str | None:
@@ -110,15 +108,18 @@ def _status(session: Session, name: str) -> str:
 
 
 def refuse_imports(parent: Manifest, end: Position | None, endpoint: Endpoint, facts: ServerFacts, of: Imports) -> None:
-    """Raise UnsupportedServerError where files were put in place of a table's by IMPORT TABLESPACE since `parent`.
+    """Raise ChainEndedError where files were put in place of a table's by IMPORT TABLESPACE since `parent`.
 
     Their pages have the log sequence numbers that they had where they came from: mariadb-backup takes the earlier ones
     for unchanged, and the restored table would be a mixture.
     """
     begin = parent.coordinates.end
     if begin is None or end is None:
-        raise UnsupportedServerError(f"{endpoint.where}: nothing tells what was done since {parent.id}", _FULL)
-    tables = of(endpoint, facts, begin, end)
+        raise ChainEndedError(f"{endpoint.where}: nothing tells what was done since {parent.id}")
+    try:
+        tables = of(endpoint, facts, begin, end)
+    except BinlogMissingError as error:
+        raise ChainEndedError(error.what) from error
     if tables:
         what = f"{endpoint.where}: {', '.join(tables)} got other files by IMPORT TABLESPACE since {parent.id}, whose "
-        raise UnsupportedServerError(f"{what}pages an incremental backup would leave out", _FULL)
+        raise ChainEndedError(f"{what}pages an incremental backup would leave out")

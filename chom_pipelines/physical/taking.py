@@ -49,9 +49,9 @@ def take_backup(
     `head_of` tells what the file of the binary log is known by in which the backup is, and `imports` which tables got
     other files; None: that is not asked, which is refused of an incremental one.
 
-    Raises UnsupportedServerError where this server cannot be backed up so, or is not its parent's, and
-    BackupNotFoundError where there is no parent, with nothing begun; ProgramMissingError, BackupFailedError, and the
-    errors of the server and of the repository.
+    Raises UnsupportedServerError where this server cannot be backed up so, with nothing begun; ChainEndedError where
+    no incremental one can follow; ProgramMissingError, BackupFailedError, and the errors of the server and of the
+    repository.
     """
     key, wrapped = data_key_of(policy, keyring)
     started = datetime.now(UTC)

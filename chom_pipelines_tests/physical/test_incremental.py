@@ -14,8 +14,7 @@ import pytest
 from chom_pipelines.binlogs.archive.imports import imported_tables
 from chom_pipelines.errors import (
     BackupFailedError,
-    BackupNotFoundError,
-    BinlogMissingError,
+    ChainEndedError,
     DamagedError,
     KeyUnavailableError,
     RepositoryError,
@@ -26,6 +25,7 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.physical import streaming
 from chom_pipelines.physical.contents import FileContents
 from chom_pipelines.physical.files import PART
+from chom_pipelines.physical.parents import refuse_imports
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.codecs import Codec
@@ -34,7 +34,7 @@ from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.lineage import linked
 from chom_pipelines.repository.listing import opened, opened_all
-from chom_pipelines.repository.manifest import Manifest, Position, seal
+from chom_pipelines.repository.manifest import Coordinates, Manifest, Position, seal
 from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.proof import Comparison, Level, Means, Proof, Subject
 from chom_pipelines.server.connection import Session
@@ -243,7 +243,7 @@ def test_a_link_that_is_missing_or_altered_is_named(
     assert copied.links[2].entry.id not in {full.id for full in copied.archive.recoverable().fulls}
     if damage not in {lose_a_part, flip}:  # objects are looked at by who reads them
         assert said in str(copied.links[2].entry.problem(KEYS))
-    with pytest.raises((DamagedError, UnsupportedServerError)):
+    with pytest.raises((DamagedError, ChainEndedError)):
         take_files(copied.backups, copied.archive.server, kind=Kind.INCREMENTAL)
 
 
@@ -258,7 +258,7 @@ def test_damage_of_one_link_is_known_of_it_and_of_all_that_build_on_it(copied: S
     assert f"{first.id}/data/part.00000" in found[1].reason
     with pytest.raises(RestoreRefusedError, match=f"{first.id} failed its basic verification"):
         restored(copied.backups, first, tmp_path / "restored" / "data")
-    with pytest.raises(UnsupportedServerError, match=f"{last.id}, which failed: .*{first.id}/data/part.00000"):
+    with pytest.raises(ChainEndedError, match=f"{last.id}, which failed: .*{first.id}/data/part.00000"):
         take_files(copied.backups, copied.archive.server, kind=Kind.INCREMENTAL)
 
 
@@ -384,14 +384,14 @@ def test_what_others_build_on_is_not_deleted(copied: Scene) -> None:
 
 def test_a_chain_does_not_go_on_with_another_server(copied: Scene, mariadb: PrivateServer) -> None:
     mariadb.fresh_database()
-    with pytest.raises(UnsupportedServerError, match="is not known to be the server of incremental_"):
+    with pytest.raises(ChainEndedError, match="is not known to be the server of incremental_"):
         take_files(copied.backups, mariadb, kind=Kind.INCREMENTAL)
     assert len(copied.backups.entries()) == len(copied.links)
 
 
 def test_without_a_physical_backup_there_is_no_incremental_one(mariadb: PrivateServer, backups: Backups) -> None:
     backups.take(mariadb, mariadb.fresh_database())
-    with pytest.raises(BackupNotFoundError, match="has no physical backup"):
+    with pytest.raises(ChainEndedError, match="has no physical backup"):
         take_files(backups, mariadb, kind=Kind.INCREMENTAL)
 
 
@@ -417,7 +417,7 @@ def test_a_server_that_was_started_again_needs_a_full_backup_first(backups: Back
             session.execute("CREATE DATABASE shop")
         take_files(backups, server, kind=Kind.INCREMENTAL)
     with private_server(Flavour.MARIADB, options, data) as server:
-        with pytest.raises(UnsupportedServerError, match=r"was started since incremental_.*may have been replaced"):
+        with pytest.raises(ChainEndedError, match=r"was started since incremental_.*may have been replaced"):
             take_files(backups, server, kind=Kind.INCREMENTAL)
         server.outlast_its_start()
         take_files(backups, server)
@@ -464,7 +464,7 @@ def test_after_an_import_of_a_tablespace_a_full_backup_is_asked_for_and_has_its_
         while int(session.rows("SHOW GLOBAL STATUS LIKE 'Innodb_checkpoint_age'")[0][1]) > 1000:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-    with pytest.raises(UnsupportedServerError, match=r"shop\.b got other files by IMPORT TABLESPACE since full_"):
+    with pytest.raises(ChainEndedError, match=r"shop\.b got other files by IMPORT TABLESPACE since full_"):
         take_files(backups, importing, kind=Kind.INCREMENTAL)
     assert len(backups.entries()) == 1
     entry = take_files(backups, importing)
@@ -489,5 +489,6 @@ def test_what_was_imported_is_not_known_of_a_log_that_was_purged(mariadb: Privat
     now = Position(file=str(file), position=int(position))
     assert imported_tables(mariadb.backup, mariadb.facts, now, now) == ()
     purged = now.model_copy(update={"file": "mysql-bin.999999"})
-    with pytest.raises(BinlogMissingError, match="999999 was purged"):
-        imported_tables(mariadb.backup, mariadb.facts, purged, now)
+    parent = a_manifest().model_copy(update={"coordinates": Coordinates(end=purged)})
+    with pytest.raises(ChainEndedError, match="999999 was purged"):
+        refuse_imports(parent, now, mariadb.backup, mariadb.facts, imported_tables)
