@@ -70,12 +70,10 @@ def take_and_prove(
     repository.create()
     if policy.method is Method.PHYSICAL:
         # a dump starts sooner without
-        from chom_pipelines.binlogs.archive.imports import imported_tables
+        from chom_pipelines.binlogs.archive.imports import LOG
         from chom_pipelines.physical.taking import take_backup as take_files
 
-        entry, manifest = take_files(
-            *(server, policy, repository, keyring, report), head_of=head_if_known, imports=imported_tables, kind=kind
-        )
+        entry, manifest = take_files(server, policy, repository, keyring, report, log=LOG, kind=kind)
     else:
         entry, manifest = take_backup(server, policy, repository, keyring, report, head_of=head_if_known)
     announce(entry, manifest)

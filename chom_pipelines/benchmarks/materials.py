@@ -19,6 +19,7 @@ from chom_pipelines.benchmarks.host import refuse_no_room
 from chom_pipelines.benchmarks.programs import at_home_in, mortal
 from chom_pipelines.benchmarks.report import Backup
 from chom_pipelines.benchmarks.stopwatch import Stopwatch, server_cpu
+from chom_pipelines.binlogs.archive.imports import LOG
 from chom_pipelines.errors import BackupFailedError, BenchmarkRefusedError, ChomError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import BackupPolicy, Verification
@@ -174,7 +175,8 @@ def _files(server: Server, policy: BackupPolicy, repository: Repository, report:
     with Session(server.endpoint()) as session:
         if not read_facts(session).is_mariadb:
             session.execute(f"INSTALL PLUGIN clone SONAME '{_CLONE}'")
-    entry, _ = take_files(server, policy.model_copy(update={"method": Method.PHYSICAL}), repository, None, report)
+    policy = policy.model_copy(update={"method": Method.PHYSICAL})
+    entry, _ = take_files(server, policy, repository, None, report, log=LOG)
     return FileContents.of(entry, None)
 
 

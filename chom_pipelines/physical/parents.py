@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from chom_pipelines.errors import BinlogMissingError, ChainEndedError, RepositoryError
@@ -32,8 +33,14 @@ _log = logging.getLogger(__name__)
 _OR_CLOCK = f"set the clock, or {ChainEndedError.usual_remedy}"
 _AND_LOG = f"write a binary log, and {ChainEndedError.usual_remedy}"
 
-Imports = Callable[[Endpoint, ServerFacts, Position, Position], Sequence[str]]
-"""imports(server, facts, since, until): tables that got their files by IMPORT TABLESPACE between two places."""
+
+@dataclass(frozen=True)
+class Log:
+    """What a server's binary log is asked for; who reads logs stands above this folder."""
+
+    head_of: HeadOf
+    imports: Callable[[Endpoint, ServerFacts, Position, Position], Sequence[str]]
+    """imports(server, facts, since, until): tables that got their files by IMPORT TABLESPACE between two places."""
 
 
 def parent_in(stream: Stream, keyring: Keyring | None, now: datetime) -> Manifest:
@@ -67,7 +74,7 @@ def _is_physical(entry: BackupEntry) -> bool:
     return isinstance(payload, dict) and payload.get("method") == Method.PHYSICAL.value
 
 
-def refuse_other_files(parent: Manifest, endpoint: Endpoint, facts: ServerFacts, head_of: HeadOf | None) -> None:
+def refuse_other_files(parent: Manifest, endpoint: Endpoint, facts: ServerFacts, log: Log) -> None:
     """Raise ChainEndedError unless the server's files are those of which `parent` was taken, and went on."""
     where, source = endpoint.where, parent.source
     if (source.flavour, parse_version(source.version)[:2]) != (facts.flavour.value, facts.version[:2]):
@@ -75,11 +82,12 @@ def refuse_other_files(parent: Manifest, endpoint: Endpoint, facts: ServerFacts,
     if parent.physical.page_size != int(facts.variables["innodb_page_size"]):
         raise ChainEndedError(f"{where} has pages of another size than {parent.id}")
     end, head = parent.coordinates.end, parent.coordinates.head
-    if end is None or head is None or head_of is None:
+    if end is None or head is None:
         what = f"{parent.id} does not know in which file of the binary log it is, so that nothing tells whether "
         raise ChainEndedError(f"{what}{where} is still the same server", _AND_LOG)
     with Session(endpoint) as session:
-        if head_of(endpoint, facts, end.file) != head or _gtid_at(session, end.file, end.position) != (end.gtid or ""):
+        known = log.head_of(endpoint, facts, end.file), _gtid_at(session, end.file, end.position)
+        if known != (head, end.gtid or ""):
             what = f"{where} is not known to be the server of {parent.id}: its binary log has no {end.file} of then, "
             raise ChainEndedError(f"{what}or no longer")
         began, lsn = _started(session), int(_status(session, "Innodb_lsn_current"))
@@ -107,7 +115,7 @@ def _status(session: Session, name: str) -> str:
     return str(session.rows(f"SHOW GLOBAL STATUS LIKE '{name}'")[0][1])
 
 
-def refuse_imports(parent: Manifest, end: Position | None, endpoint: Endpoint, facts: ServerFacts, of: Imports) -> None:
+def refuse_imports(parent: Manifest, end: Position | None, endpoint: Endpoint, facts: ServerFacts, log: Log) -> None:
     """Raise ChainEndedError where files were put in place of a table's by IMPORT TABLESPACE since `parent`.
 
     Their pages have the log sequence numbers that they had where they came from: mariadb-backup takes the earlier ones
@@ -117,7 +125,7 @@ def refuse_imports(parent: Manifest, end: Position | None, endpoint: Endpoint, f
     if begin is None or end is None:
         raise ChainEndedError(f"{endpoint.where}: nothing tells what was done since {parent.id}")
     try:
-        tables = of(endpoint, facts, begin, end)
+        tables = log.imports(endpoint, facts, begin, end)
     except BinlogMissingError as error:
         raise ChainEndedError(error.what) from error
     if tables:

@@ -12,11 +12,10 @@ from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.opening import data_key_of
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.logical.dump import threads_of
-from chom_pipelines.logical.heads import HeadOf
 from chom_pipelines.logical.source import source_of
 from chom_pipelines.physical.cloning import clone_files
 from chom_pipelines.physical.fitness import refuse_unfit_source
-from chom_pipelines.physical.parents import Imports, parent_in, refuse_imports, refuse_other_files
+from chom_pipelines.physical.parents import Log, parent_in, refuse_imports, refuse_other_files
 from chom_pipelines.physical.part_writer import Storing
 from chom_pipelines.physical.reading import Sink
 from chom_pipelines.physical.restore_guide import restore_guide
@@ -39,15 +38,12 @@ def take_backup(
     keyring: Keyring | None,
     report: Report,
     *,
-    head_of: HeadOf | None = None,
-    imports: Imports | None = None,
+    log: Log,
     kind: Kind = Kind.FULL,
 ) -> tuple[BackupEntry, Manifest]:
     """Take a backup of all data files and publish it; nothing is listed unless all of it is there.
 
     An incremental one has of InnoDB's files the pages that were changed since the newest physical backup, its parent.
-    `head_of` tells what the file of the binary log is known by in which the backup is, and `imports` which tables got
-    other files; None: that is not asked, which is refused of an incremental one.
 
     Raises UnsupportedServerError where this server cannot be backed up so, with nothing begun; ChainEndedError where
     no incremental one can follow; ProgramMissingError, BackupFailedError, and the errors of the server and of the
@@ -65,16 +61,14 @@ def take_backup(
     with stream.begin(kind, started) as draft:
         parent = parent_in(stream, keyring, started) if kind is Kind.INCREMENTAL else None
         if parent:
-            refuse_other_files(parent, endpoint, facts, head_of)
-            if imports is None:
-                raise ValueError("an incremental backup needs to know what was imported")
+            refuse_other_files(parent, endpoint, facts, log)
         since = parent.physical.to_lsn if parent else 0
         storing = Storing(draft.folder, policy.compression, policy.level, key)
         sink = Sink(storing, threads_of(policy), server.name, report)
         read = stream_files(endpoint, facts, sink, since) if facts.is_mariadb else clone_files(endpoint, facts, sink)
-        if parent and imports:
-            refuse_imports(parent, read.end, endpoint, facts, imports)
-        head = head_of(endpoint, facts, read.end.file) if head_of and read.end else None
+        if parent:
+            refuse_imports(parent, read.end, endpoint, facts, log)
+        head = log.head_of(endpoint, facts, read.end.file) if read.end else None
         manifest = Manifest(
             tool=f"chom_pipelines {__version__}",
             id=draft.id,

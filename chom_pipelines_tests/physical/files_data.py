@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chom_pipelines.binlogs.archive.heads import head_if_known
-from chom_pipelines.binlogs.archive.imports import imported_tables
+from chom_pipelines.binlogs.archive.imports import LOG
 from chom_pipelines.cache import cache_directory
 from chom_pipelines.physical.chunks import Chunk
 from chom_pipelines.physical.contents import FileContents
@@ -41,9 +40,7 @@ def take_files(
     policy = backups.policy.model_copy(update={"encrypt": backups.keyring is not None})
     inventory = backups.inventory(server, *databases)
     keyring, repository = backups.keyring, backups.repository
-    entry, _ = take_backup(
-        *(inventory, policy, repository, keyring, report), head_of=head_if_known, imports=imported_tables, kind=kind
-    )
+    entry, _ = take_backup(inventory, policy, repository, keyring, report, log=LOG, kind=kind)
     return entry
 
 

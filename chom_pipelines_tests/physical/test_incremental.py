@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.binlogs.archive.imports import imported_tables
+from chom_pipelines.binlogs.archive.imports import LOG, imported_tables
 from chom_pipelines.errors import (
     BackupFailedError,
     ChainEndedError,
@@ -491,4 +491,4 @@ def test_what_was_imported_is_not_known_of_a_log_that_was_purged(mariadb: Privat
     purged = now.model_copy(update={"file": "mysql-bin.999999"})
     parent = a_manifest().model_copy(update={"coordinates": Coordinates(end=purged)})
     with pytest.raises(ChainEndedError, match="999999 was purged"):
-        refuse_imports(parent, now, mariadb.backup, mariadb.facts, imported_tables)
+        refuse_imports(parent, now, mariadb.backup, mariadb.facts, LOG)

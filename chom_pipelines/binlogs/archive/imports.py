@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chom_pipelines.binlogs.archive.client import read_log
+from chom_pipelines.binlogs.archive.heads import head_if_known
 from chom_pipelines.binlogs.archive.server_logs import server_logs
 from chom_pipelines.binlogs.format.lexemes import Dialect, Reader
 from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.format.statements import Does, Statement
 from chom_pipelines.errors import BinlogMissingError
+from chom_pipelines.physical.parents import Log
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
@@ -53,3 +55,7 @@ def imports(statement: Statement, flavour: Flavour) -> bool:
         return False
     words = {each.word for each in Reader.of(statement.text, Dialect(flavour, 0)).rest()}
     return {"IMPORT", "TABLESPACE"} <= words
+
+
+LOG = Log(head_if_known, imported_tables)
+"""For physical backups."""
