@@ -38,7 +38,7 @@ def drill(
     chosen, repository, keyring = backups_of(config, server)
     moment = moment_at(at) if at else None
     with output.progress() as report:
-        _, found = run_drill(repository, chosen.name, keyring, report, moment=moment)
+        _, found = run_drill(repository, chosen.name, keyring, report, threads=chosen.backup.threads, moment=moment)
     if json:
         output.document("drill", {**found.model_dump(mode="json", exclude={"format"}), "seconds": found.seconds})
     else:

@@ -66,7 +66,7 @@ def rescue(
     endpoint = target_endpoint(chosen, user)
     with account_explained(user):
         refuse_incomparable(endpoint, (database, name), (copy, name))
-    request = RestoreRequest(tables=(table,), rename={database: copy})
+    request = RestoreRequest(tables=(table,), rename={database: copy}, threads=chosen.backup.threads)
     with _new_file(file) as opened:  # before hours are spent on what cannot be written
         with (
             output.progress() as report,
@@ -78,14 +78,14 @@ def rescue(
                 backup=LATEST,
                 keyring=keyring,
                 report=report,
+                threads=chosen.backup.threads,
                 databases=(database,),
             ) as ready,
         ):
             for warning in ready.warnings:
                 typer.echo(f"warning: {warning}", err=True)
             recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=report, tables=request.tables)
-            threads = chosen.backup.threads
-            recovered, result = recover_into_server(ready, endpoint, recoverer, lambda _: request, threads=threads)
+            recovered, result = recover_into_server(ready, endpoint, recoverer, lambda _: request)
         moment = ready.recovery.target
         found = compared(endpoint, (database, name), (copy, name), str(moment))
         opened.write(found.sql)

@@ -64,6 +64,7 @@ def restore_to_point_in_time(repository: Repository, keyring: Keyring | None, as
             backup=asked.backup,
             keyring=keyring,
             report=report,
+            threads=asked.source.backup.threads,
             databases=asked.source.databases,
         ) as ready,
     ):
@@ -86,8 +87,7 @@ def restore_to_point_in_time(repository: Repository, keyring: Keyring | None, as
             recovered = recover_into_directory(ready, asked.target, recoverer, replace_it=wanted.replace)
             result = recovered.restored
         else:
-            threads = asked.source.backup.threads
-            recovered, result = recover_into_server(ready, asked.target, recoverer, asked.request, threads=threads)
+            recovered, result = recover_into_server(ready, asked.target, recoverer, asked.request)
     _print_result(asked, ready, recovered, result, time.monotonic() - began)
 
 
@@ -110,7 +110,7 @@ def _print_plan(
     elif ready.recovery.files and not asked.json:
         typer.echo("  the log in between changes rows alone; their numbers below are those of the backup")
     full = ready.start.manifest.id
-    with backup_to_plan_by(ready, recoverer, repository, keyring, asked.source.backup.threads) as (entry, opening):
+    with backup_to_plan_by(ready, recoverer, repository, keyring) as (entry, opening):
         print_plan(
             entry,
             opening,

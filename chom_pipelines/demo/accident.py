@@ -24,7 +24,6 @@ from chom_pipelines.inventory.models import Inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.streams import LATEST
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.server.connection import Endpoint, Row, Session
 from chom_pipelines.server.identifiers import qualified, quote
@@ -91,10 +90,10 @@ def undone(inventory: Inventory, event: Event, accident: Accident, root: Endpoin
     began = time.monotonic()
     repository, keyring = existing_repository(inventory.repository), _keyring(inventory)
     place = parse_place(event.before)
-    with point_in_time(repository, SERVER, place, backup=LATEST, keyring=keyring, report=unreported) as ready:
+    with point_in_time(repository, SERVER, place, keyring=keyring, report=unreported, threads=0) as ready:
         recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=unreported)
         request = RestoreRequest(rename={DATABASE: BEFORE})
-        recovered, _ = recover_into_server(ready, root, recoverer, lambda _: request, threads=0)
+        recovered, _ = recover_into_server(ready, root, recoverer, lambda _: request)
     seconds = time.monotonic() - began
     with Session(root) as session:
         now = _sums(session, BEFORE)

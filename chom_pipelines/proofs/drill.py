@@ -9,10 +9,11 @@ onto two backups; where there is one alone, MariaDB's text is tried.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from chom_pipelines.binlogs.recovery.choosing import whole_ways
 from chom_pipelines.binlogs.recovery.point_in_time import PointInTime, point_in_time, recovered_backup, recovered_server
@@ -42,6 +43,9 @@ from chom_pipelines.repository.repository import Repository
 
 _TRIES = 5
 """Each reads the log between a full backup and a second."""
+
+_To = Callable[..., AbstractContextManager[PointInTime]]
+"""`point_in_time`, of the server whose drill it is."""
 
 
 @dataclass
@@ -90,27 +94,31 @@ def run_drill(
     keyring: Keyring | None,
     report: Report,
     *,
+    threads: int,
     moment: datetime | EndOfArchive | None = None,
     within: tuple[datetime, datetime] = ALWAYS,
 ) -> tuple[BackupEntry, Drill]:
     """Restore that moment, or a random second `within`, by two ways and compare; keep the record beside the backup.
 
-    Of all that is archived, the record's moment is the last one of which certainly nothing lacks.
+    Of all that is archived, the record's moment is the last one of which certainly nothing lacks. Backups are restored
+    by so many threads; 0: one per core.
 
     What differs or cannot be replayed makes it failed, what keeps the question open not verified; that there is nothing
     to replay does, too. Raises RestoreRefusedError where there is no such moment, RepositoryError where the record
     cannot be kept, and KeyUnavailableError.
     """
     findings = _Findings(datetime.now(UTC))
+    to = partial(point_in_time, repository, server, keyring=keyring, report=report, threads=threads)
     with ExitStack() as stack:
         if moment is None:
-            chosen, ready = stack.enter_context(_begun(repository, server, keyring, report, within))
+            found = recoverable(repository, server, keyring)
+            chosen, ready = stack.enter_context(_begun(to, server, found, within))
         else:
             wanted = moment if isinstance(moment, EndOfArchive) else AtTime(moment)
-            ready = stack.enter_context(point_in_time(repository, server, wanted, keyring=keyring, report=report))
+            ready = stack.enter_context(to(wanted))
             chosen = _moment(ready) if isinstance(moment, EndOfArchive) else moment
         try:
-            _compared(repository, ready, keyring, findings, report)
+            _compared(to, ready, findings, report)
         except (RestoreFailedError, RestoreRefusedError, ServerError) as error:
             if isinstance(error, (NoRoomError, ConnectionFailedError, RestoreRefusedError)):  # which say nothing of it
                 findings.unanswered = error.what
@@ -134,13 +142,12 @@ def _moment(ready: PointInTime) -> datetime:
 
 @contextmanager
 def _begun(
-    repository: Repository, server: str, keyring: Keyring | None, report: Report, within: tuple[datetime, datetime]
+    to: _To, server: str, found: Recoverable, within: tuple[datetime, datetime]
 ) -> Iterator[tuple[datetime, PointInTime]]:
     """A random second with something to replay, and its recovery; without, where no try has found one.
 
     What a try has read of the log tells how long nothing is to be replayed onto that backup, and narrows the choice.
     """
-    found = recoverable(repository, server, keyring)
     ways = whole_ways(found)
     quiet: dict[str, datetime] = {}
     for _ in range(_TRIES):
@@ -149,7 +156,7 @@ def _begun(
             when = "" if within == ALWAYS else f" from {utc_text(within[0])} to {utc_text(within[1])}"
             what = f"nothing of {server}{when} can be drilled: no binary log that follows a full backup is archived"
             raise RestoreRefusedError(what, _what_mends(found, within))
-        with point_in_time(repository, server, AtTime(chosen), keyring=keyring, report=report) as ready:
+        with to(AtTime(chosen)) as ready:
             stop, full = ready.recovery.stop, ready.recovery.way.full.id
             if stop.transactions or full in quiet or len(quiet) == _TRIES - 1:
                 yield chosen, ready
@@ -170,9 +177,7 @@ def _what_mends(found: Recoverable, within: tuple[datetime, datetime]) -> str:
     return "`chom backup --type incremental` archives what the server still has of it"
 
 
-def _compared(
-    repository: Repository, ready: PointInTime, keyring: Keyring | None, findings: _Findings, report: Report
-) -> None:
+def _compared(to: _To, ready: PointInTime, findings: _Findings, report: Report) -> None:
     if not ready.recovery.stop.transactions:
         full = ready.recovery.way.full.id
         findings.unanswered = f"no transaction is between {full} and then, so that it would prove nothing of the log"
@@ -184,13 +189,13 @@ def _compared(
     findings.ways.append(_said(ready, Route.REPLICATION))
     with ExitStack() as stack:
         with timed(findings.phases, "first way"):
-            entry, recovered = stack.enter_context(recovered_backup(ready, first, threads=0))
+            entry, recovered = stack.enter_context(recovered_backup(ready, first))
         findings.phases[REPLAY] = recovered.restored.phases[REPLAY]
         findings.replayed.append(recovered.transactions)
         if recovered.doubts:
             findings.unanswered = f"{recovered.doubts[0]}, and is so by every way"
         with timed(findings.phases, "read the log again"):
-            second = stack.enter_context(_second(repository, ready, keyring, report))
+            second = stack.enter_context(_second(to, ready))
         if second is None:
             findings.unanswered = "a single way leads there: take full backups more often, or of all databases"
             return
@@ -202,20 +207,18 @@ def _compared(
         findings.replayed.append(recovered.transactions)
         findings.result.scratch = server.facts.label
         with timed(findings.phases, "compare"):
-            compare(Contents.of(entry, None), server, len(os.sched_getaffinity(0)), report, findings.result)
+            threads = ready.start.threads or len(os.sched_getaffinity(0))
+            compare(Contents.of(entry, None), server, threads, report, findings.result)
 
 
 @contextmanager
-def _second(
-    repository: Repository, ready: PointInTime, keyring: Keyring | None, report: Report
-) -> Iterator[tuple[PointInTime, Route] | None]:
+def _second(to: _To, ready: PointInTime) -> Iterator[tuple[PointInTime, Route] | None]:
     """Another way to the same target, and its route; None where there is none."""
     second = second_way((ready.recovery.way, *ready.others))
     if second is None or second.way is ready.recovery.way:
         yield (ready, second.route) if second else None
         return
-    server, target, backup = ready.start.manifest.server, ready.recovery.target, second.way.full.id
-    with point_in_time(repository, server, target, backup=backup, keyring=keyring, report=report) as again:
+    with to(ready.recovery.target, backup=second.way.full.id) as again:
         yield again, second.route
 
 

@@ -42,15 +42,13 @@ def rows_of_files(
         with (
             start.server(()) as server,
             stand_ins(server, definers_of_views(server)) as others,
-            dumped(start, server, threads, report, others) as rows,
+            dumped(start, server, report, others) as rows,
         ):
             yield rows
 
 
 @contextmanager
-def dumped(
-    start: Start, server: ScratchServer, threads: int, report: Report, others: Collection[Account]
-) -> Iterator[BackupEntry]:
+def dumped(start: Start, server: ScratchServer, report: Report, others: Collection[Account]) -> Iterator[BackupEntry]:
     """A backup of what a private server has that began with `start`, without the accounts `others` that are stand-ins.
 
     Raises what taking it raises.
@@ -58,7 +56,7 @@ def dumped(
     with claimed_directory(roomy_base(start.bytes, 0, None)) as store:
         repository = Repository(LocalStore(store.path / "repository"))
         repository.create()
-        policy = BackupPolicy(level=1, threads=threads, verification=Verification.NONE)
+        policy = BackupPolicy(level=1, threads=start.threads, verification=Verification.NONE)
         entry, _ = take_backup(_as_server(start, server, store.path), policy, repository, None, report, others=others)
         yield entry
 

@@ -61,6 +61,10 @@ class Start(Protocol):
         """Of its data, about."""
 
     @property
+    def threads(self) -> int:
+        """How many a restore or a dump of it may have; 0: one per core."""
+
+    @property
     def of_files(self) -> bool:
         """It is a whole server: accounts come with it, and its definitions are known once a server runs on it."""
 
@@ -91,21 +95,21 @@ def start_of(
     keyring: Keyring | None,
     databases: Sequence[str] | None,
     report: Report,
-    threads: int = 0,
+    threads: int,
 ) -> Start:
     """Open a full backup; of one of a whole server, a dump is to have only these databases (None: all).
 
-    Files are unpacked by so many threads; 0: one per core.
+    It is restored, and dumped again, by so many threads; 0: one per core.
 
     Raises DamagedError, KeyUnavailableError; UnsupportedBackupError or ProgramMissingError where no program here can
     run on its files.
     """
     if entry.manifest(keyring).method is Method.LOGICAL:
-        return RowsStart(Contents.of(entry, keyring))
+        return RowsStart(Contents.of(entry, keyring), threads)
     contents = FileContents.of(entry, keyring)
     contents.refuse_incomplete()
     refuse_other_series(contents)
-    return FilesStart(contents, databases, report, threads or len(os.sched_getaffinity(0)))
+    return FilesStart(contents, databases, report, threads)
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ class RowsStart:
     """A logical backup: it is restored into an empty server."""
 
     contents: Contents
+    threads: int
     of_files = False
 
     @property
@@ -164,7 +169,8 @@ class RowsStart:
 
     def fill(self, server: ScratchServer, *, accounts: bool, report: Report) -> RestoreResult:
         """Restore into it, and compare the rows."""
-        return restore_contents(self.contents, server.endpoint, RestoreRequest(accounts=accounts, compare=True), report)
+        request = RestoreRequest(accounts=accounts, compare=True, threads=self.threads)
+        return restore_contents(self.contents, server.endpoint, request, report)
 
     def refusal(self, target: Endpoint, request: RestoreRequest) -> RestoreRefusedError | None:
         """Of a table that the backup does not have nothing is known: it may have been made since."""
@@ -224,7 +230,8 @@ class FilesStart:
                 directory = stack.enter_context(claimed_directory(base)).path / "data"
             else:
                 directory = data
-            files = prepared(self.contents, directory, self.threads, self.report, phases)
+            threads = self.threads or len(os.sched_getaffinity(0))
+            files = prepared(self.contents, directory, threads, self.report, phases)
             with timed(phases, "start"):
                 server = stack.enter_context(
                     scratch_server(

@@ -179,7 +179,7 @@ def _size(files: tuple[LogFile, ...]) -> int:
 def _ready(archive: Archive, place: BeforePlace) -> Iterator[PointInTime]:
     """Files of the log of one's own: a server that serves them writes into the last one."""
     repository = archive.backups.repository
-    with point_in_time(repository, NAME, place, backup="latest", keyring=None, report=unreported) as ready:
+    with point_in_time(repository, NAME, place, backup="latest", keyring=None, report=unreported, threads=0) as ready:
         yield ready
 
 

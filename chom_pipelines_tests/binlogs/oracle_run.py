@@ -59,6 +59,7 @@ class Watched:
                     backup="latest",
                     keyring=self.archive.keyring,
                     report=unreported,
+                    threads=1,
                 )
             )
             recoverer = ready.recoverer(route, accounts=True, report=unreported)

@@ -133,7 +133,7 @@ def test_room_is_asked_for_what_is_read_and_not_for_the_log_up_to_today(
         first, last = segments[0], segments[-1]
         for target in (BeforePlace(first.file, first.end), BeforePlace(last.file, last.end)):
             with point_in_time.point_in_time(
-                archived.backups.repository, NAME, target, keyring=None, report=unreported
+                archived.backups.repository, NAME, target, keyring=None, report=unreported, threads=1
             ) as ready:
                 written = sum(each.stat().st_size for each in ready.private.glob("mysql-bin.*"))
             assert written <= asked[-1] + 4 * len(segments)  # the four bytes with which each file begins

@@ -108,9 +108,9 @@ def test_a_file_that_a_server_wrote_an_hour_late_is_doubted(mariadb: PrivateServ
         repository, last = archived.backups.repository, archived.history.segments[-1]
         with (
             pytest.raises(RestoreRefusedError, match="the server's clock was wrong"),
-            point_in_time(repository, NAME, AtTime(doubt.end), keyring=None, report=unreported),
+            point_in_time(repository, NAME, AtTime(doubt.end), keyring=None, report=unreported, threads=1),
         ):
             pass
         place = BeforePlace(last.file, last.end)
-        with point_in_time(repository, NAME, place, keyring=None, report=unreported) as ready:
+        with point_in_time(repository, NAME, place, keyring=None, report=unreported, threads=1) as ready:
             assert ready.recovery.stop.transactions == 4

@@ -51,7 +51,7 @@ def flavour(request: pytest.FixtureRequest) -> Flavour:
 @contextmanager
 def ready_for(archived: Archive, target: BeforePlace | AtTime) -> Iterator[PointInTime]:
     repository, keyring = archived.backups.repository, archived.keyring
-    with point_in_time(repository, NAME, target, keyring=keyring, report=unreported) as ready:
+    with point_in_time(repository, NAME, target, keyring=keyring, report=unreported, threads=1) as ready:
         yield ready
 
 
@@ -217,7 +217,7 @@ def test_text_of_other_databases_is_not_left_out_unsaid(
         assert verdict.outcome is Outcome.NOT_VERIFIED
         assert "triggers, functions or views" in verdict.reason
         latest = archived.recoverable().windows.latest
-        _, drill = run_drill(archived.backups.repository, NAME, archived.keyring, unreported, moment=latest)
+        _, drill = run_drill(archived.backups.repository, NAME, archived.keyring, unreported, threads=1, moment=latest)
         assert drill.outcome is Outcome.NOT_VERIFIED
         assert "logged as text" in drill.reason
 

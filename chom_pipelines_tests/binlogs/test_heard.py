@@ -73,7 +73,7 @@ def test_of_a_server_that_writes_nothing_seconds_are_at_stake(
             assert latest
             assert latest > last.as_of + SECOND
             with point_in_time(
-                archive.backups.repository, NAME, AtTime(latest), keyring=None, report=unreported
+                archive.backups.repository, NAME, AtTime(latest), keyring=None, report=unreported, threads=1
             ) as ready:
                 assert ready.recovery.stop.following is None
                 assert ready.recovery.stop.transactions == 1

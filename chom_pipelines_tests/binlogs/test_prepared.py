@@ -49,7 +49,7 @@ def restored(archived: Archive, target: BeforePlace, backup: str = LATEST, route
     """How many rows are there after that."""
     with (
         point_in_time(
-            archived.backups.repository, NAME, target, keyring=None, report=unreported, backup=backup
+            archived.backups.repository, NAME, target, keyring=None, report=unreported, threads=1, backup=backup
         ) as ready,
         recovered_server(ready, ready.recoverer(route, accounts=False, report=unreported)) as (server, _),
         Session(server.endpoint) as session,

@@ -97,7 +97,7 @@ def recovered(
     entry = BackupEntry(NAME, archived.backups.repository.stream(NAME).folder, way.full.id)
     contents = Contents.of(entry, archived.keyring)
     recoverer = Recoverer(
-        RowsStart(contents), recovery, directory, route, accounts=True, databases=None, report=unreported
+        RowsStart(contents, 1), recovery, directory, route, accounts=True, databases=None, report=unreported
     )
     with scratch_server(archived.server.flavour, options=recoverer.options) as server:
         done = recoverer.fill(server)

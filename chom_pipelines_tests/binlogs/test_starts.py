@@ -101,7 +101,7 @@ def test_every_noted_place_is_reached_exactly(
 ) -> None:
     with (
         point_in_time(
-            archived.backups.repository, NAME, moments[which].place, keyring=None, report=unreported
+            archived.backups.repository, NAME, moments[which].place, keyring=None, report=unreported, threads=1
         ) as ready,
         recovered_server(ready, ready.recoverer(route, accounts=False, report=unreported)) as (server, recovered),
         Session(server.endpoint) as session,
@@ -116,7 +116,9 @@ def test_a_directory_has_the_files_as_of_then_and_the_accounts_of_production_alo
     archived: Archive, moments: list[Moment], tmp_path: Path
 ) -> None:
     target = tmp_path / "data"
-    with point_in_time(archived.backups.repository, NAME, moments[7].place, keyring=None, report=unreported) as ready:
+    with point_in_time(
+        archived.backups.repository, NAME, moments[7].place, keyring=None, report=unreported, threads=1
+    ) as ready:
         recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=unreported)
         recovered = recover_into_directory(ready, target, recoverer, replace_it=False)
     assert any("passwords are those of source" in warning for warning in recovered.restored.warnings)
@@ -139,10 +141,16 @@ def test_a_database_is_wanted_by_its_name_in_any_case_where_its_server_took_it_s
         moment = _noted(archived)
         archived.archive()
     with point_in_time(
-        archived.backups.repository, NAME, moment.place, keyring=None, report=unreported, databases=("Shop", "not_yet")
+        archived.backups.repository,
+        NAME,
+        moment.place,
+        keyring=None,
+        report=unreported,
+        threads=1,
+        databases=("Shop", "not_yet"),
     ) as ready:
         recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=unreported)
-        with recovered_backup(ready, recoverer, threads=1) as (entry, _):
+        with recovered_backup(ready, recoverer) as (entry, _):
             assert entry.manifest(None).logical.databases == ("shop",)
 
 
@@ -153,13 +161,19 @@ def test_a_running_server_gets_what_is_wanted_of_it_and_no_account_of_ours(
     with (
         scratch_server(flavour) as target,
         point_in_time(
-            repository, NAME, moments[7].place, keyring=None, report=unreported, databases=("shop", "not_yet")
+            repository,
+            NAME,
+            moments[7].place,
+            keyring=None,
+            report=unreported,
+            threads=1,
+            databases=("shop", "not_yet"),
         ) as ready,
     ):
         assert ready.undefined.endswith("whose definitions a server on them tells")
         recoverer = ready.recoverer(Route.REPLICATION, accounts=True, report=unreported)
         request = RestoreRequest(accounts=True)
-        _, result = recover_into_server(ready, target.endpoint, recoverer, lambda _: request, threads=2)
+        _, result = recover_into_server(ready, target.endpoint, recoverer, lambda _: request)
         assert result.databases == ("shop",)
         with Session(target.endpoint) as session:
             assert sums(session) == moments[7].sums
@@ -187,7 +201,7 @@ def test_a_drill_compares_files_with_rows(archived: Archive) -> None:
     archived.archive()
     target = archived.recoverable().windows.latest
     assert target
-    _, drill = run_drill(archived.backups.repository, NAME, None, unreported, moment=target)
+    _, drill = run_drill(archived.backups.repository, NAME, None, unreported, threads=1, moment=target)
     assert (drill.outcome, drill.reason) == (Outcome.PASSED, "")
     assert len({way.rpartition(" ")[2] for way in drill.ways}) == 2
 
@@ -209,7 +223,7 @@ def test_files_have_xa_transactions_that_are_prepared_and_the_log_ends_them(anew
     assert last
     place = BeforePlace(last.file, last.end)
     with (
-        point_in_time(anew.backups.repository, NAME, place, keyring=None, report=unreported) as ready,
+        point_in_time(anew.backups.repository, NAME, place, keyring=None, report=unreported, threads=1) as ready,
         recovered_server(ready, ready.recoverer(Route.REPLICATION, accounts=False, report=unreported)) as (server, _),
         Session(server.endpoint) as session,
     ):
@@ -228,7 +242,9 @@ def test_the_replication_of_production_does_not_go_on_in_a_copy(tmp_path: Path) 
         last = archived.history.last
         assert last
         place = BeforePlace(last.file, last.end)
-        with point_in_time(archived.backups.repository, NAME, place, keyring=None, report=unreported) as ready:
+        with point_in_time(
+            archived.backups.repository, NAME, place, keyring=None, report=unreported, threads=1
+        ) as ready:
             recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=unreported)
             with recovered_server(ready, recoverer) as (copy, _), Session(copy.endpoint) as session:
                 assert session.rows("SHOW REPLICA STATUS") == []
@@ -261,7 +277,7 @@ def test_without_a_program_for_the_files_an_older_backup_is_used_and_said(
         monkeypatch.setenv("CHOM_MARIADB_BACKUP", str(program))
         repository = archived.backups.repository
         with (
-            point_in_time(repository, NAME, moment.place, keyring=None, report=unreported) as ready,
+            point_in_time(repository, NAME, moment.place, keyring=None, report=unreported, threads=1) as ready,
             recovered_server(ready, ready.recoverer(Route.REPLICATION, accounts=False, report=unreported)) as (copy, _),
             Session(copy.endpoint) as session,
         ):
@@ -274,7 +290,7 @@ def test_without_a_program_for_the_files_an_older_backup_is_used_and_said(
         for backup, place in ((files.id, moment.place), ("latest", before)):  # no other one is meant, or leads there
             with (
                 pytest.raises((ProgramMissingError, UnsupportedBackupError), match=why),
-                point_in_time(repository, NAME, place, backup=backup, keyring=None, report=unreported),
+                point_in_time(repository, NAME, place, backup=backup, keyring=None, report=unreported, threads=1),
             ):
                 pass
 
@@ -295,7 +311,7 @@ def test_a_log_is_replayed_onto_an_incremental_backup(tmp_path: Path, route: Rou
         archived.archive()
         repository = archived.backups.repository
         with (
-            point_in_time(repository, NAME, moment.place, keyring=None, report=unreported) as ready,
+            point_in_time(repository, NAME, moment.place, keyring=None, report=unreported, threads=1) as ready,
             recovered_server(ready, ready.recoverer(route, accounts=False, report=unreported)) as (copy, recovered),
             Session(copy.endpoint) as session,
         ):

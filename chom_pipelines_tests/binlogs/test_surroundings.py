@@ -113,7 +113,7 @@ def prepared(archived: Archive) -> Iterator[PointInTime]:
     """All that the server has done is archived, and a recovery up to there is ready."""
     target = now(archived)
     archived.archive()
-    with point_in_time(archived.backups.repository, NAME, target, keyring=None, report=unreported) as ready:
+    with point_in_time(archived.backups.repository, NAME, target, keyring=None, report=unreported, threads=1) as ready:
         yield ready
 
 
@@ -218,7 +218,7 @@ def test_a_drill_of_such_statements_passes_in_any_zone(
     with abroad(flavour, tmp_path, monkeypatch, zones=True) as archived:
         archived.work(*IN_ITS_ZONE, "SELECT SLEEP(3)")
         archived.archive()
-        _, drill = run_drill(archived.backups.repository, NAME, None, unreported)
+        _, drill = run_drill(archived.backups.repository, NAME, None, unreported, threads=1)
         assert drill.outcome is Outcome.PASSED, drill
 
 

@@ -64,7 +64,7 @@ def here(archived: Archive) -> BeforePlace:
 def warned(archived: Archive, target: BeforePlace) -> tuple[str, ...]:
     """What is said of a restore to there before it begins."""
     repository, keyring = archived.backups.repository, archived.keyring
-    with point_in_time(repository, NAME, target, keyring=keyring, report=unreported) as ready:
+    with point_in_time(repository, NAME, target, keyring=keyring, report=unreported, threads=1) as ready:
         return ready.warnings
 
 

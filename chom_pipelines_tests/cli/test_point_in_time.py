@@ -6,6 +6,7 @@ import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -32,6 +33,16 @@ def test_the_accident_is_found_and_all_that_was_before_it_comes_back_in_a_direct
     assert "5 transactions replayed by replication" in said
     with scratch_server(emptied.server.flavour, data_directory=target) as server, Session(server.endpoint) as session:
         assert counts(session, name) == (ROWS, 7)
+
+
+def test_it_takes_as_many_connections_as_are_configured(
+    emptied: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loader = Mock(side_effect=RecoveringError)
+    monkeypatch.setattr("chom_pipelines.restores.execution.Loader", loader)
+    with pytest.raises(RecoveringError):
+        restored(emptied, "--at", "latest", "--into-directory", str(tmp_path / "restored"))
+    assert loader.call_args.args[3] == 1
 
 
 @pytest.mark.usefixtures("boss")

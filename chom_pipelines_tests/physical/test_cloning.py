@@ -125,7 +125,7 @@ def test_the_position_is_that_of_the_rows(cloning: PrivateServer, kept: Backups,
 
 
 def test_a_private_server_on_a_clone_does_not_begin_to_replicate(cloning: PrivateServer, kept: Backups) -> None:
-    start = start_of(take_files(kept, cloning), kept.keyring, None, unreported)
+    start = start_of(take_files(kept, cloning), kept.keyring, None, unreported, 1)
     with start.server(()) as server, Session(server.endpoint) as session:
         assert session.value("SELECT @@global.skip_replica_start") == 1
 

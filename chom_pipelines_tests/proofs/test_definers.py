@@ -209,11 +209,11 @@ def test_a_point_in_time_is_restored_with_the_views_of_accounts_that_are_not(arc
     with server.connect() as live:
         wanted = answers(live, "shop")
         shown = live.row("SHOW CREATE VIEW shop.later")
-    with point_in_time(repository, NAME, end_of(archived), keyring=keyring, report=unreported) as ready:
+    with point_in_time(repository, NAME, end_of(archived), keyring=keyring, report=unreported, threads=1) as ready:
         recoverer = ready.recoverer(Route.REPLICATION, accounts=False, report=unreported)
         recover_into_directory(ready, tmp_path / "restored", recoverer, replace_it=False)
         request = RestoreRequest(rename={"shop": "copy"}, threads=2)
-        recover_into_server(ready, server.root, recoverer, lambda _: request, threads=2)
+        recover_into_server(ready, server.root, recoverer, lambda _: request)
     with server.connect() as live:
         assert answers(live, "copy") == wanted
         assert live.rows("SELECT * FROM copy.on_view") == [(1,)]

@@ -38,7 +38,7 @@ def archived(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Archive
 
 
 def run(archived: Archive, moment: datetime | EndOfArchive | None = None) -> Drill:
-    entry, drill = run_drill(archived.backups.repository, NAME, archived.keyring, unreported, moment=moment)
+    entry, drill = run_drill(archived.backups.repository, NAME, archived.keyring, unreported, threads=1, moment=moment)
     assert drills_of(entry, archived.keyring)[-1] == drill
     return drill
 
@@ -157,7 +157,7 @@ def test_what_cannot_be_drilled_any_more_is_not_said_to_be_mended_by_an_archive(
     for within, mends in ((last_week, False), (ALWAYS, True)):
         archived.backups.take(archived.server)
         with pytest.raises(RestoreRefusedError) as caught:
-            run_drill(repository, NAME, archived.keyring, unreported, within=within)
+            run_drill(repository, NAME, archived.keyring, unreported, threads=1, within=within)
         assert (archives in caught.value.remedy) is mends
         assert ("nothing mends that" in caught.value.remedy) is not mends
 

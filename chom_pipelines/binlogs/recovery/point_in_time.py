@@ -113,12 +113,14 @@ def point_in_time(
     *,
     keyring: Keyring | None,
     report: Report,
+    threads: int,
     backup: str = LATEST,
     databases: Sequence[str] | None = None,
 ) -> Iterator[PointInTime]:
     """Find the best way to what is wanted, from this backup or from any ("latest"), and read the log that it takes.
 
-    Where this machine has no programs for the best backup's files, an older one is used that leads there, and said.
+    Where this machine has no programs for the best backup's files, an older one is used that leads there, and said. It
+    is restored, and dumped again, by so many threads; 0: one per core.
 
     Of a whole server, as a physical backup has it, these databases are wanted in a running one (None: all).
     Raises RestoreRefusedError where none leads there; BackupNotFoundError; DamagedError, KeyUnavailableError.
@@ -132,7 +134,7 @@ def point_in_time(
         way_to(target, usable)  # which says why none leads there
         ways = ways_to(target, usable)
         stack.enter_context(repository.find(server, ways[0].full.id).reading(_PURPOSE))
-        begin = _Begin.of([repository.find(server, each.full.id) for each in ways], keyring, databases, report)
+        begin = _Begin.of([repository.find(server, each.full.id) for each in ways], keyring, databases, report, threads)
         way, others, start = ways[begin.index], tuple(ways[begin.index + 1 :]), begin.start
         entry = repository.find(server, way.full.id)
         needed = sum(segment.end - segment.start for segment in read_for(target, way))
@@ -163,13 +165,18 @@ class _Begin:
 
     @classmethod
     def of(
-        cls, entries: Sequence[BackupEntry], keyring: Keyring | None, databases: Sequence[str] | None, report: Report
+        cls,
+        entries: Sequence[BackupEntry],
+        keyring: Keyring | None,
+        databases: Sequence[str] | None,
+        report: Report,
+        threads: int,
     ) -> _Begin:
         """Raises what `start_of` raises of the first one, where there is none."""
         errors: list[UnsupportedBackupError | ProgramMissingError] = []
         for index, entry in enumerate(entries):
             try:
-                start = start_of(entry, keyring, databases, report)
+                start = start_of(entry, keyring, databases, report, threads)
             except (UnsupportedBackupError, ProgramMissingError) as error:
                 errors.append(error)
                 continue
@@ -204,8 +211,6 @@ def recover_into_server(
     target: Endpoint,
     recoverer: Recoverer,
     request: Callable[[Manifest], RestoreRequest],
-    *,
-    threads: int,
 ) -> tuple[Recovered, RestoreResult]:
     """Recover on a private server, then restore from there into a running one; `request` says what, of each backup.
 
@@ -216,7 +221,7 @@ def recover_into_server(
     refuse_unknown_tables(ready, wanted.tables)
     if refused := ready.start.refusal(target, wanted):  # a recovery may take hours
         raise refused
-    with recovered_backup(ready, recoverer, threads) as (entry, recovered):
+    with recovered_backup(ready, recoverer) as (entry, recovered):
         wanted = replace(request(entry.manifest(None)), called=ready.called)
         return recovered, restore_into_server(entry, None, target, wanted, recoverer.report)
 
@@ -233,7 +238,7 @@ def refuse_unknown_tables(ready: PointInTime, tables: Sequence[str] | None) -> N
 
 @contextmanager
 def backup_to_plan_by(
-    ready: PointInTime, recoverer: Recoverer, repository: Repository, keyring: Keyring | None, threads: int
+    ready: PointInTime, recoverer: Recoverer, repository: Repository, keyring: Keyring | None
 ) -> Iterator[tuple[BackupEntry, Keyring | None]]:
     """A backup with the definitions as of then, and what opens it: the full one, where it is sure to have them.
 
@@ -242,7 +247,7 @@ def backup_to_plan_by(
     if not ready.undefined:
         yield repository.find(ready.start.manifest.server, ready.recovery.way.full.id), keyring
         return
-    with recovered_backup(ready, recoverer, threads) as (entry, _):
+    with recovered_backup(ready, recoverer) as (entry, _):
         yield entry, None
 
 
@@ -265,14 +270,14 @@ def _with_stand_ins(
 
 
 @contextmanager
-def recovered_backup(ready: PointInTime, recoverer: Recoverer, threads: int) -> Iterator[tuple[BackupEntry, Recovered]]:
+def recovered_backup(ready: PointInTime, recoverer: Recoverer) -> Iterator[tuple[BackupEntry, Recovered]]:
     """A backup as of then, for as long as the block lasts: whatever can be done with a backup, is done with it.
 
     It is taken of a private server that was recovered; raises what starting that, recovering and taking it raise.
     """
     with (
         _with_stand_ins(ready, recoverer) as (server, recovered, others),
-        dumped(ready.start, server, threads, recoverer.report, others) as entry,
+        dumped(ready.start, server, recoverer.report, others) as entry,
     ):
         yield entry, recovered
 

@@ -41,7 +41,8 @@ def _drill(context: dg.AssetExecutionContext, chom: Chom) -> Iterator[dg.AssetCh
         server = inventory.server(server_of(key))
         repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository, server.backup)
         within = (window.start.astimezone(UTC), window.end.astimezone(UTC))
-        entry, drill = run_drill(repository, server.name, keyring, LogLines(context.log.info), within=within)
+        report, threads = LogLines(context.log.info), server.backup.threads
+        entry, drill = run_drill(repository, server.name, keyring, report, threads=threads, within=within)
         report_windows(context.instance, server, inventory)
     said = drill.reason or f"{drill.tables} tables, {drill.rows} rows and {drill.definitions} definitions are equal"
     result = check_result(key, WAYS_AGREE, Verdict(drill.outcome, said, failures=drill.failures))
