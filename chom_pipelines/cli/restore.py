@@ -19,7 +19,7 @@ from chom_pipelines.cli.restore_refusals import (
     refuse_route,
     refuse_unclear,
 )
-from chom_pipelines.cli.restore_rows import Asked, databases_of, restore_rows, restore_rows_of_files
+from chom_pipelines.cli.restore_rows import Asked, restore_rows, restore_rows_of_files
 from chom_pipelines.cli.restore_to import PointInTimeRequest, restore_to_point_in_time
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory
@@ -28,6 +28,7 @@ from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.streams import LATEST
 from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.server.endpoint import Endpoint
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -177,9 +178,8 @@ def restore(
     if not json and not allow_unencrypted:
         print_archived_beyond(repository, entry, keyring)
     asked_of = Asked(target, request, user, dry_run=dry_run, json=json)
-    if of_files:
-        databases = databases_of(tables) or source.databases
-        restore_rows_of_files(entry, keyring, databases, asked_of)
+    if of_files and isinstance(target, Endpoint):
+        restore_rows_of_files(entry, keyring, source.databases, target, asked_of)
     else:
         restore_rows(entry, keyring, asked_of)
 

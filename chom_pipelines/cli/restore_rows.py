@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
@@ -12,19 +12,15 @@ import typer
 from chom_pipelines.cli import output
 from chom_pipelines.cli.restore_options import account_explained
 from chom_pipelines.cli.restore_plan import Planned, print_plan, whose
-from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.rows_of_files import rows_of_files
-from chom_pipelines.restores.standing import refuse_unfit_target
-from chom_pipelines.restores.targets import refuse_failed, restore_into_directory, restore_into_server
-from chom_pipelines.server.connection import Session
+from chom_pipelines.restores.rows_of_files import refuse_early, restore_files_into_server, rows_of_files
+from chom_pipelines.restores.targets import restore_into_directory, restore_into_server
 from chom_pipelines.server.endpoint import Endpoint
-from chom_pipelines.server.facts import SYSTEM_DATABASES, read_facts
 
 
 @dataclass(frozen=True)
@@ -36,21 +32,6 @@ class Asked:
     user: str | None
     dry_run: bool
     json: bool
-
-
-def databases_of(tables: str | None) -> tuple[str, ...] | None:
-    """Of the tables that are named; None: of all of them, or of some whose names do not tell.
-
-    Raises ConfigurationError for tables of the server's own databases.
-    """
-    names = [name.strip() for name in (tables or "").split(",") if name.strip()]
-    if not names or any(name.count(".") != 1 for name in names):
-        return None
-    found = tuple(dict.fromkeys(name.partition(".")[0] for name in names))
-    if own := [name for name in found if name.lower() in SYSTEM_DATABASES]:
-        what = f"{', '.join(own)} is the server's own: no table of it is restored as rows"
-        raise ConfigurationError(what, "restore with --into-directory, where all of the server is")
-    return found
 
 
 def restore_rows(entry: BackupEntry, keyring: Keyring | None, asked: Asked) -> None:
@@ -66,33 +47,31 @@ def restore_rows(entry: BackupEntry, keyring: Keyring | None, asked: Asked) -> N
 
 
 def restore_rows_of_files(
-    entry: BackupEntry, keyring: Keyring | None, databases: Sequence[str] | None, asked: Asked
+    entry: BackupEntry, keyring: Keyring | None, databases: Sequence[str] | None, target: Endpoint, asked: Asked
 ) -> None:
     """The same of a physical backup into a running server: its rows are dumped from a private server on its files.
 
     So a dry run needs that, too, and takes nearly as long; nothing is changed on the target.
     """
-    wanted, target = asked.request(entry.manifest(keyring)), asked.target
-    refuse_failed(entry, keyring, wanted)
-    if isinstance(target, Endpoint):  # a private server takes its time, and is for nothing if that cannot be reached
-        with account_explained(asked.user), Session(target) as session:
-            refuse_unfit_target(entry.manifest(keyring), read_facts(session), target)
     began = time.monotonic()
-    if asked.dry_run:
-        typer.echo(
-            f"{entry.id} is a physical backup: what would be done is known once a private server runs on its files, "
-            "which is done now and takes as long as its restore; nothing is changed on the target",
-            err=True,
-        )
-    with output.progress() as report, rows_of_files(entry, keyring, databases, wanted.threads, report) as rows:
-        wanted = replace(asked.request(rows.manifest(None)), called=entry.id)
-        if asked.dry_run:
-            of = Planned(entry.id, entry, keyring)
-            print_plan(rows, None, target, wanted, json=asked.json, more={"backup": entry.id}, of=of)
-            return
-        with account_explained(asked.user):
-            where, result = _restored(rows, None, target, wanted, report)
-    _print(entry, asked, where, result, time.monotonic() - began)
+    if not asked.dry_run:
+        with output.progress() as report, account_explained(asked.user):
+            result = restore_files_into_server(entry, keyring, target, asked.request, report, databases=databases)
+        _print(entry, asked, target.where, result, time.monotonic() - began)
+        return
+    with account_explained(asked.user):
+        refuse_early(entry, keyring, target, asked.request(entry.manifest(keyring)))
+    typer.echo(
+        f"{entry.id} is a physical backup: what would be done is known once a private server runs on its files, "
+        "which is done now and takes as long as its restore; nothing is changed on the target",
+        err=True,
+    )
+    with (
+        output.progress() as report,
+        rows_of_files(entry, keyring, asked.request, report, databases=databases) as (rows, wanted),
+    ):
+        of = Planned(entry.id, entry, keyring)
+        print_plan(rows, None, target, wanted, json=asked.json, more={"backup": entry.id}, of=of)
 
 
 def _restored(

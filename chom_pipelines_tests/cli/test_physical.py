@@ -175,17 +175,6 @@ def test_single_tables_come_from_it_into_a_running_server_and_nothing_else_is_to
     assert boss.value(f"SELECT COUNT(*) FROM {name}.users WHERE name <> 'changed since'") == 0
 
 
-def test_tables_that_it_cannot_have_are_refused_in_words(
-    taken: Setting, boss: Session, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert boss.value("SELECT 1") == 1
-    refusals = (("nosuch.t", 1, "has no database nosuch"), ("mysql.user", 2, "mysql is the server's own"))
-    for tables, code, why in refusals:
-        asked = ("restore", "--into-server", "chom", "--tables", tables, "--user", "chom_test_boss")
-        assert taken.chom(*asked) == code
-        assert why in capsys.readouterr().err
-
-
 def test_a_database_comes_from_it_beside_the_live_one_and_no_account_of_ours_does(
     taken: Setting, boss: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:

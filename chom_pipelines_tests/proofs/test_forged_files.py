@@ -18,6 +18,7 @@ from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.restores.data_files import restore_files_into_directory
+from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.rows_of_files import rows_of_files
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.logical.taking import NAME, Backups, filled
@@ -147,7 +148,10 @@ def test_a_forged_part_is_named_by_whatever_reads_it(
 def test_no_rows_are_taken_from_forged_files(place: FilePlace, forge: Callable[[Place], str]) -> None:
     named = forge(place)
     entry = place.repository.find(NAME, "latest")
-    with pytest.raises(ChomError) as refused, rows_of_files(entry, KEYRING, None, 2, unreported):
+    with (
+        pytest.raises(ChomError) as refused,
+        rows_of_files(entry, KEYRING, lambda _: RestoreRequest(threads=2), unreported, databases=None),
+    ):
         pytest.fail("forged files were served")
     assert named in refused.value.what
 
