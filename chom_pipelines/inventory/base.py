@@ -1,6 +1,5 @@
 """What every part of the configuration has in common: frozen, no unknown keys, errors that know their key."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -23,13 +22,9 @@ class AtKeyError(ValueError):
         self.key = key
 
 
-_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
-
-
 def said_of(detail: ErrorDetails) -> str:
-    """What pydantic says of a value, in the words of chom.yaml: what is possible is told by values alone."""
-    raised = detail.get("ctx", {}).get("error")
-    return str(raised) if raised is not None else _MEMBER.sub(r"\1", detail["msg"])
+    """What is wrong with a value: in the words of who raised it, else in pydantic's."""
+    return str(detail.get("ctx", {}).get("error") or detail["msg"])
 
 
 def _resolved(path: Path, info: ValidationInfo) -> Path:

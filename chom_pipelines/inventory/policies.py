@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from croniter import CroniterBadDateError, croniter
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from chom_pipelines.inventory.base import AtKeyError, ConfigModel
 from chom_pipelines.repository.codecs import Codec
@@ -24,10 +24,20 @@ class Verification(StrEnum):
     FULL = "full"
 
 
+_BackupMethod = Literal[Method.LOGICAL, Method.PHYSICAL]
+
+
+def _method(value: object) -> object:
+    """Before pydantic, which would tell of members of a class, and not of what is written in chom.yaml."""
+    if value not in get_args(_BackupMethod):
+        raise ValueError("Input should be 'logical' or 'physical'")
+    return value
+
+
 class BackupPolicy(ConfigModel):
     """How full backups are taken."""
 
-    method: Literal[Method.LOGICAL, Method.PHYSICAL] = Method.LOGICAL
+    method: Annotated[_BackupMethod, BeforeValidator(_method)] = Method.LOGICAL
     compression: Codec = Codec.ZSTD
     level: int = Field(default=3, description="of compression")
     threads: int = Field(default=0, ge=0, le=1024, description="parallel connections; 0: one per core")
