@@ -96,6 +96,7 @@ def prepared(
         with timed(phases, "prepare"):
             prepare(backup_program(), directory, log, changes)
             shutil.rmtree(changes)
+    if others:
         sizes = [path.stat().st_size for path in directory.rglob("*") if path.is_file()]
         files, size = len(sizes), sum(sizes)
     settings = settings_of((directory / SETTINGS).read_text())
