@@ -26,8 +26,9 @@ from chom_pipelines.restores.likeness import birth_options, zones_of
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import restore_contents
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.facts import Flavour, ServerFacts, parse_version, read_facts
+from chom_pipelines.server.facts import Flavour, ServerFacts, read_facts
 from chom_pipelines.server.scratch import ScratchServer, scratch_server
+from chom_pipelines.server.versions import parse_version
 
 MOST = 512_000_000
 """Bytes of a backup's text that are restored again and again: at a stock client's pace that takes a minute."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from chom_pipelines.errors import ServerError
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.facts import ServerFacts, Version
+from chom_pipelines.server.facts import ServerFacts
+from chom_pipelines.server.versions import Version
 
 _LIBRARIES: Version = (9, 2, 0)  # CREATE LIBRARY
 

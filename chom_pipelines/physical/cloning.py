@@ -24,6 +24,7 @@ from chom_pipelines.server.directories import Claim, available_memory, claimed_d
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import SYSTEM_DATABASES, Flavour, ServerFacts
 from chom_pipelines.server.identifiers import literal
+from chom_pipelines.server.versions import dotted
 
 CONVERT = "use method: logical, or convert them: ALTER TABLE … ENGINE=InnoDB"
 
@@ -74,7 +75,7 @@ def clone_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink) -> FilesRead
         end=end,
         from_lsn=0,
         to_lsn=lsn,
-        program=f"CLONE of mysqld {'.'.join(map(str, facts.version))}",
+        program=f"CLONE of mysqld {dotted(facts.version)}",
     )
 
 

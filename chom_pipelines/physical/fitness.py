@@ -16,6 +16,7 @@ from chom_pipelines.server.facts import Flavour, ServerFacts, read_facts
 from chom_pipelines.server.findings import Finding, failed, passed, warning
 from chom_pipelines.server.privileges import missing_of_files
 from chom_pipelines.server.programs import backup_program, server_program
+from chom_pipelines.server.versions import dotted, series
 
 _METHOD = "backup.method"
 _LOGICAL = "use method: logical"
@@ -126,9 +127,8 @@ def _program(facts: ServerFacts) -> Iterator[Finding]:
     except ProgramMissingError as error:
         yield failed(_METHOD, error.what, error.remedy)
         return
-    if program.version[:2] != facts.version[:2]:
-        found = ".".join(map(str, program.version))
-        what = f"{program.path} is of {found}, and the server of {facts.label}: their files differ"
+    if series(program.version) != series(facts.version):
+        what = f"{program.path} is of {dotted(program.version)}, and the server of {facts.label}: their files differ"
         yield failed(_METHOD, what, f"install {program.path.name} of the server's series, or {_LOGICAL}")
 
 

@@ -26,8 +26,9 @@ from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.streams import Stream
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
-from chom_pipelines.server.facts import ServerFacts, parse_version
+from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.identifiers import literal
+from chom_pipelines.server.versions import parse_version, series
 
 _log = logging.getLogger(__name__)
 _OR_CLOCK = f"set the clock, or {ChainEndedError.usual_remedy}"
@@ -77,7 +78,8 @@ def _is_physical(entry: BackupEntry) -> bool:
 def refuse_other_files(parent: Manifest, endpoint: Endpoint, facts: ServerFacts, log: Log) -> None:
     """Raise ChainEndedError unless the server's files are those of which `parent` was taken, and went on."""
     where, source = endpoint.where, parent.source
-    if (source.flavour, parse_version(source.version)[:2]) != (facts.flavour.value, facts.version[:2]):
+    then = parse_version(source.version)
+    if (source.flavour, series(then)) != (facts.flavour.value, series(facts.version)):
         raise ChainEndedError(f"{where} is {facts.label}, and {parent.id} is of {source.flavour} {source.version}")
     if parent.physical.page_size != int(facts.variables["innodb_page_size"]):
         raise ChainEndedError(f"{where} has pages of another size than {parent.id}")

@@ -15,9 +15,10 @@ from chom_pipelines.physical.notes import LEFTOVERS, SETTINGS, settings_of
 from chom_pipelines.physical.program import prepare
 from chom_pipelines.physical.unpacking import unpack
 from chom_pipelines.progress import Report
-from chom_pipelines.server.facts import Flavour, Version, parse_version
+from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import backup_program, server_program
 from chom_pipelines.server.scratch import ScratchServer, scratch_server
+from chom_pipelines.server.versions import Version, dotted, parse_version, series
 
 _BIRTH = ("innodb_data_file_path", "innodb_page_size", "innodb_undo_tablespaces", "innodb_log_file_size")
 """Settings without which a server would not start on the files, or would change them."""
@@ -57,11 +58,11 @@ def refuse_other_series(contents: FileContents) -> None:
 
     Raises ProgramMissingError where there are none.
     """
-    source, flavour = parse_version(contents.manifest.source.version), flavour_of(contents)
+    source, flavour = series(parse_version(contents.manifest.source.version)), flavour_of(contents)
     programs = [server_program(flavour), *([backup_program()] if flavour is Flavour.MARIADB else [])]
     for program in programs:
-        if program.version[:2] != source[:2]:
-            found, wanted = (".".join(map(str, version[:2])) for version in (program.version, source))
+        if series(program.version) != source:
+            found, wanted = dotted(series(program.version)), dotted(source)
             what = f"{contents.manifest.id} has files of {flavour.value} {wanted}, and {program.path} is of {found}"
             raise UnsupportedBackupError(what, f"install the server's programs of {wanted}")
 

@@ -15,6 +15,7 @@ from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.identifiers import literal
 from chom_pipelines.server.programs import backup_program
+from chom_pipelines.server.versions import dotted
 
 
 def stream_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink, since: int = 0) -> FilesRead:
@@ -58,7 +59,7 @@ def stream_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink, since: int 
         end=end,
         from_lsn=from_lsn,
         to_lsn=to_lsn,
-        program=f"{program.path.name} {'.'.join(map(str, program.version))}",
+        program=f"{program.path.name} {dotted(program.version)}",
     )
 
 

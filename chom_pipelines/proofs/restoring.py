@@ -29,8 +29,9 @@ from chom_pipelines.restores.likeness import birth_options, zones_of
 from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import restore_contents
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.facts import Flavour, parse_version
+from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.scratch import ScratchServer, scratch_server
+from chom_pipelines.server.versions import parse_version
 
 _UNCOMPARED = frozenset({"role", "account", "grant", INVALID_VIEW})
 """Accounts are not restored for a proof, and a view that did not work proves nothing."""

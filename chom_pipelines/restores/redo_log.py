@@ -10,8 +10,9 @@ from contextlib import contextmanager
 
 from chom_pipelines.errors import RestoreFailedError
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.facts import ServerFacts, Version
+from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.scratch import ScratchServer
+from chom_pipelines.server.versions import Version
 
 _SINCE: Version = (8, 0, 21)
 _IS_ON = "SHOW GLOBAL STATUS LIKE 'Innodb_redo_log_enabled'"

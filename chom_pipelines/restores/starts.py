@@ -29,9 +29,10 @@ from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import FAST, new_server, refusal_of, restore_contents
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.directories import MIB, claimed_directory, roomy_base
-from chom_pipelines.server.facts import SYSTEM_DATABASES, Flavour, parse_version
+from chom_pipelines.server.facts import SYSTEM_DATABASES, Flavour
 from chom_pipelines.server.identifiers import literal
 from chom_pipelines.server.scratch import ProductionFiles, ScratchServer, scratch_server
+from chom_pipelines.server.versions import parse_version
 
 _HEADROOM = 512 * MIB
 """For the redo log, undo and temporary files of a server on unpacked files."""

@@ -37,11 +37,12 @@ from chom_pipelines.restores.standing import Standing, read_standing, refuse_unf
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.datadir import create_datadir
 from chom_pipelines.server.directories import claimed_directory
-from chom_pipelines.server.facts import Flavour, ServerFacts, parse_version, read_facts
+from chom_pipelines.server.facts import Flavour, ServerFacts, read_facts
 from chom_pipelines.server.grants import has_single_tables
 from chom_pipelines.server.programs import server_program
 from chom_pipelines.server.scratch import ScratchServer, scratch_server
 from chom_pipelines.server.time_zones import forget_others
+from chom_pipelines.server.versions import parse_version
 
 _ROOT_ALONE = (
     "no accounts but root@localhost without a password, as which nobody can connect from another machine; views, "

@@ -21,6 +21,7 @@ from chom_pipelines.server.directories import claimed_directory
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.process import harmless_environment, supervised
 from chom_pipelines.server.programs import Program
+from chom_pipelines.server.versions import dotted
 from chom_pipelines.server.zone_tables import zones_directory, zones_sql
 
 _TAIL_LINES = 15
@@ -56,7 +57,7 @@ def create_datadir(
     zones = zones_directory() if named_zones else None
     edition = [f"zones={zones.stat().st_mtime_ns}"] if zones else []  # an update replaces the files in it
     edition += [f"redo={redo}"] if redo else []
-    name = "-".join([program.flavour.value, ".".join(map(str, program.version)), "by-socket", *birth, *edition])
+    name = "-".join([program.flavour.value, dotted(program.version), "by-socket", *birth, *edition])
     template = cache_directory() / "datadir" / name
     if not template.is_dir():
         template.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

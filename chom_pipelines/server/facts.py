@@ -5,17 +5,14 @@ The only place that knows how the two families differ; others ask a property.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from chom_pipelines.errors import UnsupportedServerError
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.variables import VARIABLES
-
-Version = tuple[int, int, int]
+from chom_pipelines.server.versions import Version, dotted, parse_version
 
 
 class Flavour(StrEnum):
@@ -47,7 +44,7 @@ class ServerFacts:
     @property
     def label(self) -> str:
         """Like `MariaDB 10.11.19`."""
-        return f"{_NAMES[self.flavour]} {'.'.join(map(str, self.version))}"
+        return f"{_NAMES[self.flavour]} {dotted(self.version)}"
 
     @property
     def is_mariadb(self) -> bool:
@@ -238,20 +235,6 @@ def read_facts(session: Session) -> ServerFacts:
         server_uuid=variables.get("server_uuid"),
         variables=variables,
     )
-
-
-def parse_version(text: str) -> Version:
-    """The first x.y.z in a version text, or x.y with z = 0.
-
-    Raises UnsupportedServerError where there is none.
-    """
-    # in front of a MariaDB some proxies keep the prefix that old replicas needed
-    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text.removeprefix("5.5.5-"))
-    if not found:
-        message = f"the server calls its version {text!r}, which no MySQL or MariaDB does"
-        raise UnsupportedServerError(message, "connect to the server itself, not to something in between")
-    major, minor, patch = found.groups(default="0")
-    return int(major), int(minor), int(patch)
 
 
 def _on(value: str | None) -> bool:

@@ -21,6 +21,7 @@ from chom_pipelines.server.privileges import (
 )
 from chom_pipelines.server.programs import server_program
 from chom_pipelines.server.settings import BINARY_LOG, binary_log_finding, local_infile_finding, version_finding
+from chom_pipelines.server.versions import dotted, series
 
 _NAMED = 10
 _UNARCHIVED = "without which restores reach the moments of full backups only"
@@ -201,8 +202,8 @@ def _program(facts: ServerFacts, *, proved: bool) -> Finding:
     except ProgramMissingError as error:
         message = f"{error.what}: no backup can be proved by a restore here"
         return (failed if proved else warning)("programs", message, error.remedy)
-    version = ".".join(map(str, program.version))
-    if program.version[:2] < facts.version[:2]:
+    version = dotted(program.version)
+    if series(program.version) < series(facts.version):
         message = f"{program.path} is {version}, older than the server: it may not know all that a backup holds"
         return warning("programs", message, f"install {facts.label} or newer on this machine")
     return passed("programs", f"{program.path} {version} restores for proofs")

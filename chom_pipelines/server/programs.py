@@ -15,8 +15,9 @@ from pathlib import Path
 
 from chom_pipelines.cache import cache_directory
 from chom_pipelines.errors import ProgramMissingError
-from chom_pipelines.server.facts import Flavour, Version, parse_version
+from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.process import harmless_environment
+from chom_pipelines.server.versions import Version, parse_version
 
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")  # PATH often lacks the sbin ones
 _ANSWER_SECONDS = 30

@@ -13,12 +13,13 @@ from chom_pipelines.server.connection import Session
 from chom_pipelines.server.datadir import REDO, create_datadir, run_as
 from chom_pipelines.server.directories import MEMORY, MIB, available_memory, claimed_directory, roomy_base
 from chom_pipelines.server.endpoint import Endpoint
-from chom_pipelines.server.facts import Flavour, ServerFacts, Version
+from chom_pipelines.server.facts import Flavour, ServerFacts
 from chom_pipelines.server.process import harmless_environment, supervised
 from chom_pipelines.server.programs import server_program
 from chom_pipelines.server.scratch_place import Place, first_answer, shut_down
 from chom_pipelines.server.system_zone import expect_zone, in_zone
 from chom_pipelines.server.time_zones import UNKNOWN, Zones, forget_others
+from chom_pipelines.server.versions import Version, dotted
 
 _EMPTY_START_SECONDS = 300.0  # measured 0.4 s (MariaDB) and 1 s (MySQL): this long, it hangs
 
@@ -94,7 +95,7 @@ class ScratchServer:
         """What a proof on this server must say where it is not of the wanted version."""
         if self.wanted is None or self.wanted == self.facts.version:
             return None
-        return f"{self.facts.label}, not {'.'.join(map(str, self.wanted))}"
+        return f"{self.facts.label}, not {dotted(self.wanted)}"
 
 
 @contextmanager

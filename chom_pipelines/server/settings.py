@@ -2,6 +2,7 @@
 
 from chom_pipelines.server.facts import OLDEST, ServerFacts
 from chom_pipelines.server.findings import Finding, failed, passed, warning
+from chom_pipelines.server.versions import dotted, series
 
 BINARY_LOG = "binary log"
 
@@ -10,7 +11,7 @@ def version_finding(facts: ServerFacts) -> Finding:
     """Whether this version is supported."""
     if facts.is_supported:
         return passed("version", facts.label)
-    oldest = ".".join(map(str, OLDEST[facts.flavour][:2]))
+    oldest = dotted(series(OLDEST[facts.flavour]))
     return failed("version", f"{facts.label} is older than what is supported", f"upgrade to {oldest} or newer")
 
 

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from chom_pipelines.errors import UnsupportedServerError
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.facts import SYSTEM_DATABASES, Flavour, ServerFacts, parse_version, read_facts
+from chom_pipelines.server.facts import SYSTEM_DATABASES, Flavour, ServerFacts, read_facts
 from chom_pipelines.server.scratch import scratch_server
+from chom_pipelines.server.versions import parse_version
 from chom_pipelines_tests.servers import PrivateServer
 
 
