@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from chom_pipelines.benchmarks.report import Sizes, TableSize
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.facts import SYSTEM_DATABASES, ServerFacts
+from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.identifiers import literal
+from chom_pipelines.server.questions import SYSTEM, tell_current_sizes
 
 LARGEST = 50
 """Tables that are listed one by one."""
@@ -20,10 +21,8 @@ def read_sizes(session: Session, facts: ServerFacts, databases: Sequence[str] | 
 
     A table in a shared tablespace is told the free space of all of that, so it counts only where each has its own.
     """
-    if not facts.is_mariadb:
-        session.execute("SET SESSION information_schema_stats_expiry = 0")  # else they are up to a day old
-    own = f"NOT IN ({', '.join(map(literal, sorted(SYSTEM_DATABASES)))})"
-    chosen = own if databases is None else f"IN ({', '.join(map(literal, databases))})"
+    tell_current_sizes(session, facts)
+    chosen = f"NOT IN {SYSTEM}" if databases is None else f"IN ({', '.join(map(literal, databases))})"
     free = "DATA_FREE" if int(session.value(f"SELECT @@{_SHARED}")) else "0"
     rows = session.rows(
         "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME), COALESCE(ENGINE, ''), COALESCE(TABLE_ROWS, 0), "

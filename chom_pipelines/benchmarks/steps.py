@@ -30,6 +30,7 @@ from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour, ServerFacts
 from chom_pipelines.server.programs import client_program, server_program
 from chom_pipelines.server.scratch import ScratchServer, scratch_server, with_binary_log
+from chom_pipelines.server.variables import read_variables
 
 _CHECKS_OFF = "SET foreign_key_checks=0, unique_checks=0"
 _DEFAULTS = {
@@ -63,11 +64,7 @@ def ladder_steps(materials: Materials, facts: ServerFacts, threads: int) -> list
 def default_settings(materials: Materials) -> dict[str, str]:
     """What matters of such a server at its defaults; raises what starting it raises."""
     with server_at_defaults(materials) as server, Session(server.endpoint) as session:
-        names = ", ".join(f"'{name}'" for name in _SHOWN)
-        return {
-            str(name): str(value)
-            for name, value in session.rows(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})")
-        }
+        return read_variables(session, _SHOWN)
 
 
 def _stock_steps(materials: Materials) -> Iterator[Step]:

@@ -11,8 +11,9 @@ from chom_pipelines.errors import ServerError, UnknownDatabaseError
 from chom_pipelines.logical.columns import Column
 from chom_pipelines.logical.tables import RESTORE_MARKER, KeyColumn, TableInfo
 from chom_pipelines.server.connection import Row, Session
-from chom_pipelines.server.facts import SYSTEM_DATABASES, ServerFacts
+from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.identifiers import literal, qualified, quote
+from chom_pipelines.server.questions import databases_there, tell_current_sizes
 
 _BORROWING = frozenset({"mrg_myisam", "federated", "spider"})
 _NEXT_VALUE = re.compile(r"nextval\(`(?P<database>(?:[^`]|``)+)`\.`(?P<name>(?:[^`]|``)+)`\)")
@@ -36,14 +37,11 @@ class Catalog:
     def __init__(self, session: Session, facts: ServerFacts, databases: Sequence[str] | None) -> None:
         self.session = session
         self.facts = facts
-        if facts.caches_statistics:
-            session.execute("SET SESSION information_schema_stats_expiry = 0")
+        tell_current_sizes(session, facts)
         self.databases = self._databases(databases)
 
     def _databases(self, wanted: Sequence[str] | None) -> tuple[str, ...]:
-        there = [str(name) for (name,) in self.session.rows("SHOW DATABASES")]
-        # as they are written: where the case of names counts, `Sys` is somebody's own
-        own = tuple(sorted(set(there) - SYSTEM_DATABASES))
+        own = databases_there(self.session)
         if wanted is None:
             return own
         missing = sorted(set(wanted) - set(own))

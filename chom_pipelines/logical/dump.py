@@ -47,6 +47,7 @@ from chom_pipelines.repository.streams import Draft
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts, read_facts
 from chom_pipelines.server.privileges import missing_privileges
+from chom_pipelines.server.questions import shown_grants
 from chom_pipelines.server.time_zones import read_zones
 
 
@@ -159,8 +160,7 @@ class _Run:
 
     def _refuse_blindness(self) -> None:
         """Without some privileges a server shows fewer triggers, events or routines, and says nothing."""
-        grants = [str(line) for (line,) in self.session.rows("SHOW GRANTS")]
-        needs = missing_privileges(self.facts, grants, self.server.databases)
+        needs = missing_privileges(self.facts, shown_grants(self.session), self.server.databases)
         if needs:
             lacks = ", ".join(f"{need.privilege} ON {need.scope}" for need in needs)
             message = f"{self.session.endpoint.where}: the user lacks {lacks}"

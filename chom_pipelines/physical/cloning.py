@@ -22,8 +22,9 @@ from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.directories import Claim, available_memory, claimed_directory, roomy_base
 from chom_pipelines.server.endpoint import Endpoint
-from chom_pipelines.server.facts import SYSTEM_DATABASES, Flavour, ServerFacts
+from chom_pipelines.server.facts import Flavour, ServerFacts
 from chom_pipelines.server.identifiers import literal
+from chom_pipelines.server.questions import SYSTEM, status
 from chom_pipelines.server.versions import dotted
 
 CONVERT = "use method: logical, or convert them: ALTER TABLE … ENGINE=InnoDB"
@@ -34,16 +35,15 @@ _KEPT = ("innodb_data_file_path", "innodb_page_size", "lower_case_table_names")
 """Settings that a server needs to be started on the files."""
 
 _BYTES = "SELECT SUM(FILE_SIZE) FROM information_schema.INNODB_TABLESPACES"
-_OWN = ", ".join(map(literal, sorted(SYSTEM_DATABASES)))
 _TABLES = (
-    f"SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN ({_OWN})"
+    f"SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN {SYSTEM}"
 )
 _COPIED = ("InnoDB", "MEMORY", "BLACKHOLE", "FEDERATED", "MRG_MYISAM")
 """Engines of which a clone has everything: all that is in files, or there is nothing in files."""
 
 _LEFT_OUT = (
     "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' "
-    f"AND TABLE_SCHEMA NOT IN ({_OWN}) AND (ENGINE IS NULL OR ENGINE NOT IN ({', '.join(map(literal, _COPIED))}))"
+    f"AND TABLE_SCHEMA NOT IN {SYSTEM} AND (ENGINE IS NULL OR ENGINE NOT IN ({', '.join(map(literal, _COPIED))}))"
 )
 _MOMENT = "SELECT BINLOG_FILE, BINLOG_POSITION, GTID_EXECUTED FROM performance_schema.clone_status"
 
@@ -153,8 +153,7 @@ def _known(
             raise BackupFailedError(what, CONVERT)
         row = session.row(_MOMENT)
         tables = int(session.value(_TABLES))
-        told = session.rows("SHOW GLOBAL STATUS LIKE 'Innodb_redo_log_flushed_to_disk_lsn'")
-        lsn = int(told[0][1]) if told else 0
+        lsn = int(status(session, "Innodb_redo_log_flushed_to_disk_lsn") or 0)
     if row is None or not row[0]:
         return None, tables, lsn
     gtid = str(row[2] or "").replace("\n", "")

@@ -16,6 +16,7 @@ from chom_pipelines.server.facts import Flavour, ServerFacts, read_facts
 from chom_pipelines.server.findings import Finding, failed, passed, warning
 from chom_pipelines.server.privileges import missing_of_files
 from chom_pipelines.server.programs import backup_program, server_program
+from chom_pipelines.server.questions import current_account, shown_grants
 from chom_pipelines.server.versions import dotted, series
 
 _METHOD = "backup.method"
@@ -60,10 +61,10 @@ def refuse_unfit_source(session: Session, facts: ServerFacts) -> None:
 
 def _reasons(session: Session, facts: ServerFacts) -> Iterator[Finding]:
     where = session.endpoint.where
-    user, _, host = str(session.value("SELECT CURRENT_USER()")).rpartition("@")
-    for need in missing_of_files(facts, [str(line) for (line,) in session.rows("SHOW GRANTS")]):
+    account = current_account(session)
+    for need in missing_of_files(facts, shown_grants(session)):
         message = f"{where}: the user lacks {need.privilege} ON {need.scope}: it {need.why}"
-        yield failed("privileges", message, need.grant(user, host))
+        yield failed("privileges", message, need.grant(*account))
     try:
         directory = readable_data_directory(session.endpoint, facts)
     except UnsupportedServerError as error:

@@ -18,6 +18,7 @@ from chom_pipelines.errors import BinlogMissingError, ChainEndedError, Repositor
 from chom_pipelines.logical.heads import HeadOf
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.physical.contents import FileContents
+from chom_pipelines.physical.streaming import gtid_at, log_sequence_number
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import opened
@@ -27,7 +28,7 @@ from chom_pipelines.repository.streams import Stream
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import ServerFacts
-from chom_pipelines.server.identifiers import literal
+from chom_pipelines.server.questions import status
 from chom_pipelines.server.versions import parse_version, series
 
 _log = logging.getLogger(__name__)
@@ -88,11 +89,11 @@ def refuse_other_files(parent: Manifest, endpoint: Endpoint, facts: ServerFacts,
         what = f"{parent.id} does not know in which file of the binary log it is, so that nothing tells whether "
         raise ChainEndedError(f"{what}{where} is still the same server", _AND_LOG)
     with Session(endpoint) as session:
-        known = log.head_of(endpoint, facts, end.file), _gtid_at(session, end.file, end.position)
+        known = log.head_of(endpoint, facts, end.file), gtid_at(session, end)
         if known != (head, end.gtid or ""):
             what = f"{where} is not known to be the server of {parent.id}: its binary log has no {end.file} of then, "
             raise ChainEndedError(f"{what}or no longer")
-        began, lsn = _started(session), int(_status(session, "Innodb_lsn_current"))
+        began, lsn = _started(session), log_sequence_number(session)
     if lsn < parent.physical.to_lsn:
         what = f"{where} stands at the log sequence number {lsn}, before that of {parent.id}: its files were replaced"
         raise ChainEndedError(what)
@@ -102,19 +103,9 @@ def refuse_other_files(parent: Manifest, endpoint: Endpoint, facts: ServerFacts,
     raise ChainEndedError(what)
 
 
-def _gtid_at(session: Session, file: str, position: int) -> str | None:
-    """The GTIDs up to a place of the server's binary log; None: there is no such place."""
-    found = session.value(f"SELECT BINLOG_GTID_POS({literal(file)}, {position})")
-    return None if found is None else str(found)
-
-
 def _started(session: Session) -> datetime:
     """Not before that was: the server tells the difference of whole seconds, which is up to one too many."""
-    return datetime.fromtimestamp(time.time() - int(_status(session, "Uptime")) + 1, UTC)
-
-
-def _status(session: Session, name: str) -> str:
-    return str(session.rows(f"SHOW GLOBAL STATUS LIKE '{name}'")[0][1])
+    return datetime.fromtimestamp(time.time() - int(status(session, "Uptime")) + 1, UTC)
 
 
 def refuse_imports(parent: Manifest, end: Position | None, endpoint: Endpoint, facts: ServerFacts, log: Log) -> None:

@@ -15,6 +15,7 @@ from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.identifiers import literal
 from chom_pipelines.server.programs import backup_program
+from chom_pipelines.server.questions import status
 from chom_pipelines.server.versions import dotted
 
 
@@ -26,7 +27,7 @@ def stream_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink, since: int 
     """
     program, streamed = backup_program(), Streamed()
     with Session(endpoint) as session:
-        earliest, before = _log_sequence_number(session), _tablespaces(session)
+        earliest, before = log_sequence_number(session), _tablespaces(session)
     with file_stream(program, endpoint, sink.threads, since) as stream:
         try:
             sink.stored(chunks(stream.pipe.read), streamed, stream.refuse_failure)
@@ -68,7 +69,7 @@ def _refuse_others_files(session: Session, earliest: int, last: int) -> None:
 
     A server elsewhere may have a data directory of the same name as another one here.
     """
-    latest = _log_sequence_number(session)
+    latest = log_sequence_number(session)
     if not earliest <= last <= latest:
         where = session.endpoint.where
         what = f"{where}: the files that were read are not this server's: their log ends at {last}, "
@@ -100,11 +101,12 @@ def _refuse_lacking(session: Session, before: frozenset[tuple[int, str]], paths:
         raise BackupFailedError(what, remedy)
 
 
-def _log_sequence_number(session: Session) -> int:
-    rows = session.rows("SHOW GLOBAL STATUS LIKE 'Innodb_lsn_current'")
-    if not rows:
+def log_sequence_number(session: Session) -> int:
+    """Where InnoDB's redo log stands. Raises ServerError where that is not told."""
+    told = status(session, "Innodb_lsn_current")
+    if not told:
         raise ServerError(f"{session.endpoint.where}: it does not tell its log sequence number", "use method: logical")
-    return int(rows[0][1])
+    return int(told)
 
 
 def _with_gtid(session: Session, position: Position) -> Position:
@@ -112,6 +114,11 @@ def _with_gtid(session: Session, position: Position) -> Position:
 
     mariadb-backup notes down the server's current position, which on a replica has those of other logs as well.
     """
-    asked = f"SELECT BINLOG_GTID_POS({literal(position.file)}, {position.position})"
-    known = session.value(asked)
-    return position if known is None else position.model_copy(update={"gtid": str(known) or None})
+    known = gtid_at(session, position)
+    return position if known is None else position.model_copy(update={"gtid": known or None})
+
+
+def gtid_at(session: Session, position: Position) -> str | None:
+    """The GTIDs up to a place of the server's binary log; None: there is no such place."""
+    found = session.value(f"SELECT BINLOG_GTID_POS({literal(position.file)}, {position.position})")
+    return None if found is None else str(found)

@@ -9,6 +9,7 @@ from chom_pipelines.errors import MissingPrivilegeError
 from chom_pipelines.logical.accounts import account_label
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
+from chom_pipelines.server.questions import current_account, shown_grants
 
 Thing = tuple[str, str, str]
 """Kind, database and name."""
@@ -47,11 +48,11 @@ class Authority:
 
 def read_authority(session: Session, facts: ServerFacts) -> Authority:
     """Ask. Raises the server's errors."""
-    user, _, host = str(session.value("SELECT CURRENT_USER()")).rpartition("@")
+    user, host = current_account(session)
     return Authority(
         user=user,
         host=host,
-        grants=tuple(str(line) for (line, *_) in session.rows("SHOW GRANTS")),
+        grants=shown_grants(session),
         engines=frozenset(str(row[0]).lower() for row in session.rows("SHOW ENGINES") if row[1] in _USABLE),
         accounts=None if facts.is_mariadb else _accounts(session),
         definers={} if facts.is_mariadb else dict(_definers(session)),

@@ -20,8 +20,7 @@ from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import failed_proof, refuse_failed
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.directories import claimed_directory
-from chom_pipelines.server.facts import SYSTEM_DATABASES
-from chom_pipelines.server.identifiers import literal
+from chom_pipelines.server.questions import databases_there
 
 
 @dataclass(frozen=True)
@@ -83,9 +82,7 @@ def restore_files_into_directory(
         with claimed_directory(directory.parent) as claim:
             files = prepared(contents, claim.path / "data", threads, report, phases)
             with timed(phases, "start"), served(contents, files) as server, Session(server.endpoint) as session:
-                own = ", ".join(map(literal, sorted(SYSTEM_DATABASES)))
-                rows = session.rows(f"SHOW DATABASES WHERE `Database` NOT IN ({own})")
-                databases, differs = tuple(sorted(str(name) for (name,) in rows)), server.differs
+                databases, differs = databases_there(session), server.differs
             put_in_place(files.directory, directory, replace=request.replace)
     return FilesRestored(
         databases=databases,

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from chom_pipelines.errors import RestoreFailedError
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
+from chom_pipelines.server.questions import status
 from chom_pipelines.server.scratch import ScratchServer
 from chom_pipelines.server.versions import Version
 
 _SINCE: Version = (8, 0, 21)
-_IS_ON = "SHOW GLOBAL STATUS LIKE 'Innodb_redo_log_enabled'"
+_SWITCH = "Innodb_redo_log_enabled"
 
 
 def has_switch(facts: ServerFacts) -> bool:
@@ -38,6 +39,6 @@ def redo_log_off(server: ScratchServer) -> Iterator[None]:
     yield
     with Session(server.endpoint) as session:
         session.execute("ALTER INSTANCE ENABLE INNODB REDO_LOG")
-        if session.rows(_IS_ON) != [("Innodb_redo_log_enabled", "ON")]:
+        if status(session, _SWITCH) != "ON":
             what = f"{session.endpoint.where}: its redo log is not on again: a crash would cost what it has"
             raise RestoreFailedError(what, "restore again, and report this as a bug")

@@ -17,6 +17,7 @@ from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.grants import Wanted, spelled
 from chom_pipelines.server.identifiers import qualified, quote
+from chom_pipelines.server.questions import current_account
 
 MARKER_COLUMNS = ("name", "backup", "since")
 
@@ -88,10 +89,9 @@ def _granted(session: Session, facts: ServerFacts, database: str) -> Iterator[No
     try:
         yield
     except MissingPrivilegeError as error:
-        user, _, host = str(session.value("SELECT CURRENT_USER()")).rpartition("@")
         need = spelled(facts, Wanted("SELECT", database, ""))
         what = f"{error.what}; {need.privilege} on {need.scope} is missing; nothing was done"
-        raise RestoreRefusedError(what, f"{WHO_ELSE}\n{need.grant(user, host)}") from error
+        raise RestoreRefusedError(what, f"{WHO_ELSE}\n{need.grant(*current_account(session))}") from error
 
 
 def _database(session: Session, facts: ServerFacts, name: str) -> DatabaseStanding:

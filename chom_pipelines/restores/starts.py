@@ -29,8 +29,8 @@ from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.targets import FAST, new_server, refusal_of, restore_contents
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.directories import MIB, claimed_directory, roomy_base
-from chom_pipelines.server.facts import SYSTEM_DATABASES, Flavour
-from chom_pipelines.server.identifiers import literal
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.questions import databases_there
 from chom_pipelines.server.scratch import ProductionFiles, ScratchServer, scratch_server
 from chom_pipelines.server.versions import parse_version
 
@@ -272,12 +272,10 @@ class FilesStart:
 
 def _cleared(server: ScratchServer) -> tuple[str, ...]:
     """The databases of production; its replication, which must not go on here, is forgotten."""
-    own = ", ".join(map(literal, sorted(SYSTEM_DATABASES)))
     with Session(server.endpoint) as session:
         if server.facts.flavour is Flavour.MYSQL:  # whose tables have it; MariaDB's is in no backup
             session.execute("RESET REPLICA ALL")
-        rows = session.rows(f"SHOW DATABASES WHERE `Database` NOT IN ({own})")
-    return tuple(sorted(str(name) for (name,) in rows))
+        return databases_there(session)
 
 
 def _on_directory(manifest: Manifest, options: Sequence[str]) -> tuple[str, ...]:

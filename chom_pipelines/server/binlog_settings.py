@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from chom_pipelines.errors import MissingPrivilegeError
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import SYSTEM_DATABASES, ServerFacts
+from chom_pipelines.server.questions import status
 
 _ROW, _STATEMENT = "ROW", "STATEMENT"
 _THEN = "then `chom backup --type incremental`, and after it a full backup"
@@ -83,15 +84,15 @@ def read_binlog_settings(session: Session, facts: ServerFacts) -> SettingsNow:
     Takes what reading the position of the binary log takes; raises MissingPrivilegeError without it.
     """
     now = clock(session)
-    ((_, running),) = session.rows("SHOW GLOBAL STATUS LIKE 'Uptime'")
-    status = next(iter(session.dicts(facts.binlog_status_statement)), {})
+    running = int(status(session, "Uptime"))
+    shown = next(iter(session.dicts(facts.binlog_status_statement)), {})
     settings = BinlogSettings(
         formats=(_variable(session, "binlog_format") or _ROW,),  # a server that has none logs rows
-        only=_names(status.get("Binlog_Do_DB")),
-        ignored=_names(status.get("Binlog_Ignore_DB")),
+        only=_names(shown.get("Binlog_Do_DB")),
+        ignored=_names(shown.get("Binlog_Ignore_DB")),
         updates_off=facts.updates_off if facts.updates_off and _replicates(session, facts) else None,
     )
-    return SettingsNow(settings, since=now - timedelta(seconds=int(running)), asked=now)
+    return SettingsNow(settings, since=now - timedelta(seconds=running), asked=now)
 
 
 def lacks(settings: BinlogSettings, databases: Sequence[str] | None) -> tuple[Lack, ...]:

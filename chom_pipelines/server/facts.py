@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.variables import VARIABLES
+from chom_pipelines.server.variables import VARIABLES, read_variables
 from chom_pipelines.server.versions import Version, dotted, parse_version
 
 
@@ -220,11 +220,7 @@ class ServerFacts:
 
 def read_facts(session: Session) -> ServerFacts:
     """Ask a server what it is. Needs no privilege."""
-    names = ", ".join(f"'{name}'" for name in VARIABLES)
-    variables = {
-        str(name).lower(): str(value)
-        for name, value in session.rows(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})")
-    }
+    variables = read_variables(session, VARIABLES)
     version_text = str(session.value("SELECT VERSION()"))
     return ServerFacts(
         flavour=Flavour.MARIADB if "mariadb" in version_text.lower() else Flavour.MYSQL,

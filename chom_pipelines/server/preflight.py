@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from chom_pipelines.errors import AccessDeniedError, ChomError, MissingPrivilegeError, ProgramMissingError, ServerError
 from chom_pipelines.server.binlog_settings import lacks, read_binlog_settings
 from chom_pipelines.server.connection import Endpoint, Session
-from chom_pipelines.server.facts import SYSTEM_DATABASES, ServerFacts, read_facts
+from chom_pipelines.server.facts import ServerFacts, read_facts
 from chom_pipelines.server.findings import Finding, failed, not_verified, passed, warning
 from chom_pipelines.server.grants import Need, has_roles
 from chom_pipelines.server.identifiers import literal
@@ -20,6 +20,7 @@ from chom_pipelines.server.privileges import (
     missing_privileges,
 )
 from chom_pipelines.server.programs import server_program
+from chom_pipelines.server.questions import SYSTEM, current_account, databases_there, shown_grants, tell_current_sizes
 from chom_pipelines.server.settings import BINARY_LOG, binary_log_finding, local_infile_finding, version_finding
 from chom_pipelines.server.versions import dotted, series
 
@@ -27,7 +28,6 @@ _NAMED = 10
 _UNARCHIVED = "without which restores reach the moments of full backups only"
 _UNNAMED = "without which no backup says past which transactions the log cannot be replayed onto it"
 _REFUSED = re.compile(r"'(?P<user>[^']*)'@'(?P<host>[^']*)'|Host '(?P<stranger>[^']*)' is not allowed")
-_SYSTEM = f"({', '.join(map(literal, sorted(SYSTEM_DATABASES)))})"
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,7 @@ def ask_server(
 
 def _asked(session: Session, databases: Sequence[str] | None, *, proved: bool, archived: bool) -> ServerAnswers:
     facts = read_facts(session)
-    current = str(session.value("SELECT CURRENT_USER()"))
-    grants = [str(line) for (line,) in session.rows("SHOW GRANTS")]
+    current, grants = "@".join(current_account(session)), shown_grants(session)
     missing, roles = missing_privileges(facts, grants, databases), has_roles(grants)
     findings = [
         passed("connection", f"{session.endpoint.where} as {current}"),
@@ -151,7 +150,7 @@ def _unlogged(session: Session, facts: ServerFacts, databases: Sequence[str] | N
 
 
 def _databases(session: Session, databases: Sequence[str] | None) -> Iterator[Finding]:
-    there = {str(name) for (name,) in session.rows(f"SHOW DATABASES WHERE `Database` NOT IN {_SYSTEM}")}
+    there = set(databases_there(session))
     for name in databases or ():
         if name not in there:
             remedy = "correct servers.databases in chom.yaml, or grant the privileges above"
@@ -210,8 +209,7 @@ def _program(facts: ServerFacts, *, proved: bool) -> Finding:
 
 
 def _data_bytes(session: Session, facts: ServerFacts, databases: Sequence[str] | None) -> int:
-    if facts.caches_statistics:
-        session.execute("SET SESSION information_schema_stats_expiry = 0")
+    tell_current_sizes(session, facts)
     total = session.value(
         f"SELECT SUM(t.data_length + t.index_length) FROM information_schema.tables t WHERE {_within(databases)}",
     )
@@ -220,7 +218,7 @@ def _data_bytes(session: Session, facts: ServerFacts, databases: Sequence[str] |
 
 def _within(databases: Sequence[str] | None, column: str = "t.table_schema") -> str:
     if databases is None:
-        return f"{column} NOT IN {_SYSTEM}"
+        return f"{column} NOT IN {SYSTEM}"
     return f"{column} IN ({', '.join(map(literal, databases))})"
 
 

@@ -1,5 +1,9 @@
 """The global variables that are read of a server; each has those that it knows."""
 
+from collections.abc import Iterable
+
+from chom_pipelines.server.connection import Session
+
 VARIABLES = (
     # what a backup and its restore depend on
     "character_set_database",
@@ -78,3 +82,10 @@ VARIABLES = (
     "tls_version",
     "version_comment",
 )
+
+
+def read_variables(session: Session, names: Iterable[str]) -> dict[str, str]:
+    """Those of these names that the server has."""
+    listed = ", ".join(f"'{name}'" for name in names)
+    rows = session.rows(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({listed})")
+    return {str(name).lower(): str(value) for name, value in rows}

@@ -15,6 +15,7 @@ from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import literal
+from chom_pipelines.server.questions import status
 
 _POLL_SECONDS = 0.05
 _GROUPS = ("Slave_DDL_Groups", "Slave_Non_Transactional_Groups", "Slave_Transactional_Groups")
@@ -110,9 +111,9 @@ class Replica:
         self.session.execute(words.reset)
         return counted
 
-    def _counted(self, status: Mapping[str, Any]) -> int | None:
-        (_, again), *_ = self.session.rows("SHOW GLOBAL STATUS LIKE 'Slave_retried_transactions'") or [("", 1)]
-        return None if self.flavour is Flavour.MYSQL or int(again) else sum(int(status[kind]) for kind in _GROUPS)
+    def _counted(self, last: Mapping[str, Any]) -> int | None:
+        again = status(self.session, "Slave_retried_transactions")
+        return None if self.flavour is Flavour.MYSQL or again != "0" else sum(int(last[kind]) for kind in _GROUPS)
 
     def _wait(self, end: Position, report: Report) -> Mapping[str, Any]:
         """Return the last status."""

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from chom_pipelines.binlogs.archive.server_logs import rotate, server_logs
 from chom_pipelines.binlogs.streaming.following import Follower
@@ -15,7 +15,7 @@ from chom_pipelines.binlogs.streaming.lag import Lag, LagReport, Place, State, p
 from chom_pipelines.binlogs.streaming.parts import Tail
 from chom_pipelines.binlogs.streaming.silence import Silence
 from chom_pipelines.errors import ConnectionFailedError, MissingPrivilegeError, RepositoryError
-from chom_pipelines.server.binlog_settings import read_binlog_settings
+from chom_pipelines.server.binlog_settings import clock, read_binlog_settings
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
 
@@ -141,7 +141,7 @@ class Connection:
 
     def _look(self) -> None:
         """See where the server stands, and tell."""
-        now = datetime.fromtimestamp(int(self.session.value("SELECT UNIX_TIMESTAMP()")), UTC)
+        now = clock(self.session)
         server = place_of(self.session, self.facts)
         self.asked = time.monotonic()
         self.pace.lag.asked(server, self._received)
