@@ -13,14 +13,14 @@ BOSS = "chom_test_boss"
 
 def with_accident(made: Setting) -> Setting:
     assert made.chom("backup", "--verification", "none") == 0
-    name = made.database
-    with made.server.connect() as session:
-        for number in range(5):
-            session.execute(f"INSERT INTO {name}.users VALUES ({100 + number}, 'after the backup')")
-        session.execute(f"DELETE FROM {name}.orders")
-        session.execute(f"INSERT INTO {name}.users VALUES (200, 'after the accident')")
-    assert made.chom("backup", "--type", "incremental") == 0
+    made.archive(*emptying(made.database), f"INSERT INTO {made.database}.users VALUES (200, 'after the accident')")
     return made
+
+
+def emptying(database: str) -> list[str]:
+    """Five more users, and then the accident."""
+    users = (f"INSERT INTO {database}.users VALUES ({100 + number}, 'after the backup')" for number in range(5))
+    return [*users, f"DELETE FROM {database}.orders"]
 
 
 def counts(session: Session, database: str) -> tuple[int, int]:

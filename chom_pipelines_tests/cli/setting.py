@@ -73,6 +73,13 @@ class Setting:
             main([command, "--config", str(self.config), *arguments])
         return int(caught.value.code or 0)
 
+    def archive(self, *statements: str) -> None:
+        """Execute these on the server, and archive its log."""
+        with self.server.connect() as session:
+            for statement in statements:
+                session.execute(statement)
+        assert self.chom("backup", "--type", "incremental") == 0
+
     def document(self, capsys: pytest.CaptureFixture[str], command: str, *arguments: str) -> tuple[int, dict[str, Any]]:
         """The exit code and the JSON document of a command; whatever was printed before is dropped."""
         capsys.readouterr()

@@ -19,10 +19,7 @@ def test_of_a_database_that_is_not_backed_up_no_command_is_printed(
 ) -> None:
     other = on_both.server.fresh_database()
     assert on_both.chom("backup", "--verification", "none") == 0
-    with on_both.server.connect() as session:
-        session.execute(f"CREATE TABLE {other}.leads (id INT PRIMARY KEY)")
-        session.execute(f"DROP TABLE {other}.leads")
-    assert on_both.chom("backup", "--type", "incremental") == 0
+    on_both.archive(f"CREATE TABLE {other}.leads (id INT PRIMARY KEY)", f"DROP TABLE {other}.leads")
     capsys.readouterr()
     search = ("events", "--table", f"{other}.leads", "--kind", "drop")
     assert on_both.chom(*search) == 0
@@ -40,10 +37,8 @@ def test_what_was_before_the_oldest_full_backup_is_found_and_said_not_to_come_ba
     with on_both.server.connect() as session:
         session.execute(f"CREATE TABLE {name}.first (id INT PRIMARY KEY)")
         session.execute(f"DROP TABLE {name}.first")
-        assert on_both.chom("backup", "--verification", "none") == 0
-        session.execute(f"CREATE TABLE {name}.second (id INT PRIMARY KEY)")
-        session.execute(f"DROP TABLE {name}.second")
-    assert on_both.chom("backup", "--type", "incremental") == 0
+    assert on_both.chom("backup", "--verification", "none") == 0
+    on_both.archive(f"CREATE TABLE {name}.second (id INT PRIMARY KEY)", f"DROP TABLE {name}.second")
     for table, restorable in (("first", False), ("second", True)):
         capsys.readouterr()
         assert on_both.chom("events", "--table", f"{name}.{table}", "--kind", "drop") == 0
@@ -67,10 +62,7 @@ def test_what_was_before_the_oldest_full_backup_is_found_and_said_not_to_come_ba
 def test_the_command_that_is_printed_can_be_run(
     emptied_anew: Setting, capsys: pytest.CaptureFixture[str], statements: list[str]
 ) -> None:
-    with emptied_anew.server.connect() as session:
-        for statement in statements:
-            session.execute(statement.format(emptied_anew.database))
-    emptied_anew.chom("backup", "--type", "incremental")
+    emptied_anew.archive(*(statement.format(emptied_anew.database) for statement in statements))
     capsys.readouterr()
     assert emptied_anew.chom("events", "--kind", "ddl") == 0
     commands = re.findall(r"chom restore (.*)", capsys.readouterr().out)
@@ -99,12 +91,12 @@ def test_names_and_texts_of_others_cannot_control_the_terminal(
 ) -> None:
     name, table = on_both.database, "evil\x1b[2Jtable"
     assert on_both.chom("backup", "--verification", "none") == 0
-    with on_both.server.connect() as session:
-        session.execute(f"CREATE TABLE {name}.`{table}` (id INT PRIMARY KEY)")
-        session.execute(f"DROP TABLE {name}.`{table}` /* \x1b]0;title\x07 \u202e */")
-        session.execute(f"CREATE TABLE {name}.`a b; c` (id INT PRIMARY KEY)")
-        session.execute(f"DROP TABLE {name}.`a b; c`")
-    on_both.chom("backup", "--type", "incremental")
+    on_both.archive(
+        f"CREATE TABLE {name}.`{table}` (id INT PRIMARY KEY)",
+        f"DROP TABLE {name}.`{table}` /* \x1b]0;title\x07 \u202e */",
+        f"CREATE TABLE {name}.`a b; c` (id INT PRIMARY KEY)",
+        f"DROP TABLE {name}.`a b; c`",
+    )
     capsys.readouterr()
     assert on_both.chom("events", "--table", name, "--kind", "drop") == 0
     told = capsys.readouterr().out

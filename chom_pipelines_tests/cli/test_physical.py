@@ -9,6 +9,7 @@ import pytest
 
 from chom_pipelines.cli.restore_options import PASSWORD as RESTORE_PASSWORD
 from chom_pipelines.server.connection import Session
+from chom_pipelines_tests.cli.accidents import emptying
 from chom_pipelines_tests.cli.setting import ROWS, Setting
 from chom_pipelines_tests.physical.files_data import running
 
@@ -198,11 +199,7 @@ def test_a_database_comes_from_it_beside_the_live_one_and_no_account_of_ours_doe
 @pytest.fixture
 def followed(taken: Setting, capsys: pytest.CaptureFixture[str]) -> Setting:
     """A physical backup, and an archive of what came after it: five rows, and a deletion of all others."""
-    with taken.server.connect() as session:
-        for number in range(5):
-            session.execute(f"INSERT INTO {taken.database}.users VALUES ({100 + number}, 'after the backup')")
-        session.execute(f"DELETE FROM {taken.database}.orders")
-    assert taken.chom("backup", "--type", "incremental") == 0
+    taken.archive(*emptying(taken.database))
     capsys.readouterr()
     return taken
 

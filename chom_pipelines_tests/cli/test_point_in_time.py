@@ -143,10 +143,7 @@ def test_a_dry_run_that_has_to_recover_says_so_first_and_lists_what_was_made_mea
     emptied_anew: Setting, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
     name = emptied_anew.database
-    with emptied_anew.server.connect() as session:
-        session.execute(f"CREATE TABLE {name}.made_later (id INT PRIMARY KEY)")
-        session.execute(f"DROP TABLE {name}.users")
-    assert emptied_anew.chom("backup", "--type", "incremental") == 0
+    emptied_anew.archive(f"CREATE TABLE {name}.made_later (id INT PRIMARY KEY)", f"DROP TABLE {name}.users")
     emptied_anew.chom("events", "--table", f"{name}.users", "--kind", "drop")
     place = place_of(capsys.readouterr().out)
     arguments = ["--before", place, "--as-database", "chom_planned", "--user", BOSS, "--dry-run"]
@@ -287,10 +284,8 @@ def test_a_table_that_never_was_is_refused_before_anything_is_recovered(
     emptied_anew: Setting, boss: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = emptied_anew.database
-    with emptied_anew.server.connect() as session:
-        session.execute(f"CREATE TABLE {name}.made_later (id INT PRIMARY KEY)")
-        session.execute(f"RENAME TABLE {name}.users TO {name}.called_so")
-    assert emptied_anew.chom("backup", "--type", "incremental") == 0
+    renamed = f"RENAME TABLE {name}.users TO {name}.called_so"
+    emptied_anew.archive(f"CREATE TABLE {name}.made_later (id INT PRIMARY KEY)", renamed)
     arguments = ["--at", "latest", "--as-database", f"{name}_copy", "--user", boss]
     for more in ([], ["--dry-run"]):
         capsys.readouterr()
@@ -318,9 +313,7 @@ def test_a_plan_that_had_to_be_recovered_names_the_real_backup_and_what_it_is_of
 ) -> None:
     name = emptied_anew.database
     assert emptied_anew.chom("verify", "latest", "--level", "basic") == 0
-    with emptied_anew.server.connect() as session:
-        session.execute(f"CREATE TABLE {name}.made_later (id INT PRIMARY KEY)")
-    assert emptied_anew.chom("backup", "--type", "incremental") == 0
+    emptied_anew.archive(f"CREATE TABLE {name}.made_later (id INT PRIMARY KEY)")
     arguments = ["--at", "latest", "--as-database", f"{name}_copy", "--user", boss, "--dry-run"]
     capsys.readouterr()
     assert emptied_anew.chom("restore", *arguments) == 0
@@ -398,11 +391,11 @@ def test_what_depends_on_another_database_is_said_beforehand_and_the_rest_comes_
     assert led_out in capsys.readouterr().out
     assert on_both.chom("backup", "--verification", "none") == 0
     assert f"{led_out}: back up {other} too" in capsys.readouterr().err
-    with server.connect() as root:
-        root.execute(f"INSERT INTO {name}.kids VALUES (1, 1)")
-        root.execute(f"INSERT INTO {name}.users VALUES (100, 'after the backup')")
-        root.execute(f"DELETE FROM {other}.parents WHERE id = 1")
-    assert on_both.chom("backup", "--type", "incremental") == 0
+    on_both.archive(
+        f"INSERT INTO {name}.kids VALUES (1, 1)",
+        f"INSERT INTO {name}.users VALUES (100, 'after the backup')",
+        f"DELETE FROM {other}.parents WHERE id = 1",
+    )
     capsys.readouterr()
     assert on_both.chom("windows") == 3
     assert led_out in capsys.readouterr().out
