@@ -78,6 +78,14 @@ def test_a_parent_that_is_another_one_is_damage_though_its_key_is_not_there(repo
     assert [each.outcome for each in opened_all((full, last), AES)] == [OPEN, FAILED]
 
 
+def test_parents_that_lead_in_a_circle_are_damage(repository: Repository) -> None:
+    first = published(repository, published(repository))
+    last = published(repository, first)
+    manifest = first.manifest(AES).model_copy(update={"parent": last.id})
+    (path_of(first) / "manifest.json").write_bytes(seal(manifest, KEY.mac))
+    assert [each.outcome for each in opened_all((first, last), AES)] == [FAILED, FAILED]
+
+
 def test_what_fails_of_a_chain_is_not_hidden_by_the_date_of_what_builds_on_it(
     repository: Repository, root: Path
 ) -> None:
