@@ -42,8 +42,8 @@ from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.master_keys import WrappedKey
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
 from chom_pipelines.repository.payloads import LogicalPayload, SchemaObject, Table
+from chom_pipelines.repository.publishing import Draft
 from chom_pipelines.repository.repository import Repository
-from chom_pipelines.repository.streams import Draft
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts, read_facts
 from chom_pipelines.server.privileges import missing_privileges

@@ -17,8 +17,9 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.proof import Level, Proof
+from chom_pipelines.repository.publishing import lacking
 from chom_pipelines.repository.repository import Repository
-from chom_pipelines.repository.streams import Stream, lacking
+from chom_pipelines.repository.streams import Stream
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A stream of backups: drafts that become backups by the manifest that is put last, what is published, and deletion.
+"""A stream of backups: what is published in it, where drafts begin, and who may write, read and delete at a time.
 
 Its locks: one run writes or deletes in it at a time; any number reads beside that; who deletes waits for who reads. A
 stream has locks of its own, so that one that is never done holds up no other.
@@ -12,17 +12,13 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import ValidationError
-
 from chom_pipelines.errors import (
     BackupNotFoundError,
-    DamagedError,
-    DiskFullError,
     ObjectExistsError,
     RepositoryBusyError,
     RepositoryError,
 )
-from chom_pipelines.repository.encryption import DataKey
+from chom_pipelines.repository.deletion import delete, end, erase, refuse_base
 from chom_pipelines.repository.entry import PATIENCE, BackupEntry
 from chom_pipelines.repository.layout import (
     INCOMPLETE,
@@ -35,50 +31,13 @@ from chom_pipelines.repository.layout import (
     parse_id,
     timed_id,
 )
-from chom_pipelines.repository.manifest import Manifest, peek, seal, unauthenticated
-from chom_pipelines.repository.marks import Mark, State, mark
+from chom_pipelines.repository.marks import State, mark
+from chom_pipelines.repository.publishing import Draft
 from chom_pipelines.repository.store import Folder
 
 LATEST = "latest"
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A backup that is being taken: nothing lists it before it is published."""
-
-    server: str
-    stream: Folder
-    id: str
-
-    @property
-    def folder(self) -> Folder:
-        """Where its objects go."""
-        return self.stream / self.id
-
-    def publish(self, manifest: Manifest, key: DataKey | None) -> BackupEntry:
-        """Make it the backup that `manifest` describes: by putting the manifest, after every object is there.
-
-        Raises RepositoryError, with nothing published, where the manifest is of another backup or key, or names an
-        object that is not there in full; DiskFullError.
-        """
-        self._refuse_what_is_not_there(manifest, key)
-        sealed = seal(manifest, key.mac if key else None)
-        # from here on it is a backup, if only one that the next run has to put the manifest of
-        self.folder.replace(INCOMPLETE, mark(State.PUBLISHING, sealed))
-        self.folder.write(MANIFEST, sealed)
-        with suppress(RepositoryError):  # it is published all the same; the next run removes the mark
-            self.folder.delete(INCOMPLETE)
-        return BackupEntry(self.server, self.stream, self.id)
-
-    def _refuse_what_is_not_there(self, manifest: Manifest, key: DataKey | None) -> None:
-        if (manifest.server, manifest.id, manifest.key is None) != (self.server, self.id, key is None):
-            where = self.folder.where()
-            what = f"the manifest of {manifest.id} of {manifest.server} is not the one of {where}, or of its key"
-            raise RepositoryError(what, "report this as a bug")
-        for missing in lacking(self.folder, manifest):
-            raise RepositoryError(missing, "find out what removes or changes files of the repository")
 
 
 @dataclass(frozen=True)
@@ -158,27 +117,8 @@ class Stream:
         purpose = f"deletion of {entry.id} of {self.server}"
         # first the readers, who may take long: meanwhile backups can be taken
         with self.folder.lock(READING, purpose, patience=patience), self._writing(purpose):
-            self._refuse_base(entry)
-            try:
-                entry.folder.replace(INCOMPLETE, mark(State.DELETING))
-            except DiskFullError:  # which a deletion is to mend: without the manifest there is room for the mark
-                entry.folder.delete(MANIFEST)
-                entry.folder.replace(INCOMPLETE, mark(State.DELETING))
-            entry.folder.delete(MANIFEST)
-            _erase(entry.folder)
-
-    def _refuse_base(self, entry: BackupEntry) -> None:
-        own = parse_id(entry.id)
-        if own and own.kind is Kind.BINLOG:
-            return
-        for other in self.entries():
-            identity = parse_id(other.id)
-            if other.id == entry.id or identity is None or identity.kind is not Kind.INCREMENTAL:
-                continue
-            if not other.folder.exists(MANIFEST):
-                continue
-            if other.peek().get("parent") == entry.id:
-                raise RepositoryError(f"{other.where} builds on {entry.id}", f"delete {other.id} first")
+            refuse_base(entry, self.entries())
+            delete(entry.folder)
 
     @contextmanager
     def _writing(self, purpose: str, patience: float = 0) -> Iterator[None]:
@@ -205,7 +145,7 @@ class Stream:
         finally:
             with suppress(RepositoryError):  # what cannot be removed now, the next run removes
                 if not draft.folder.exists(MANIFEST):
-                    _erase(draft.folder)
+                    erase(draft.folder)
 
     def _remove_unfinished(self, names: list[str]) -> list[str]:
         removed = []
@@ -215,7 +155,7 @@ class Stream:
                 if folder.exists(MANIFEST):
                     if folder.exists(INCOMPLETE):
                         folder.delete(INCOMPLETE)
-                elif _end(folder, everybody=self.folder.store.capabilities.locks_all_machines):
+                elif end(folder, everybody=self.folder.store.capabilities.locks_all_machines):
                     removed.append(name)
             except RepositoryError as error:  # it is in nobody's way
                 _log.warning("what is unfinished cannot be removed: %s", error)
@@ -233,61 +173,6 @@ def _is_backup(folder: Folder) -> bool:
         return not folder.exists(INCOMPLETE) and bool(folder.below())
     except RepositoryError:
         return True
-
-
-def _end(folder: Folder, *, everybody: bool) -> bool:
-    """End what a killed run began in a folder without a manifest, and say whether that was to remove it.
-
-    A backup that lacks nothing else gets its manifest; what never was one, or was being deleted, goes; what no mark of
-    ours explains stays. `everybody`: no run anywhere is at it, as the lock shows; else only what this user of this
-    machine left, or what is older than any run gets, is touched.
-    """
-    found = Mark.of(folder)
-    if found.state is None or not (everybody or found.is_left):
-        return False
-    if found.state is State.PUBLISHING and found.manifest and _is_whole(folder, found.manifest):
-        folder.write(MANIFEST, found.manifest)
-        folder.delete(INCOMPLETE)
-        return False
-    _erase(folder)
-    return True
-
-
-def _is_whole(folder: Folder, sealed: bytes) -> bool:
-    try:
-        return not any(lacking(folder, unauthenticated(peek(sealed, folder.where(INCOMPLETE)))))
-    except (DamagedError, ValidationError):
-        return False
-
-
-def lacking(folder: Folder, manifest: Manifest) -> Iterator[str]:
-    """Say of each object of the manifest that is not there in full; nothing is read of them."""
-    there = {each.name: each.bytes for each in folder.below()}
-    for stored in manifest.objects:
-        if there.get(stored.path) != stored.bytes:
-            yield f"{folder.where(stored.path)} is not there with the {stored.bytes} bytes that were written"
-
-
-def _erase(folder: Folder) -> None:
-    """Remove what is unfinished, its mark last: cut off at any moment, what is left is still known for what it is.
-
-    Raises the first error where anything but the mark stays.
-    """
-    errors: list[RepositoryError] = []
-    for name in folder.folders():
-        try:
-            (folder / name).delete_all()
-        except RepositoryError as error:  # perhaps only of a sync: what stays is asked below
-            errors.append(error)
-    for each in folder.below():
-        if each.name != INCOMPLETE:
-            try:
-                folder.delete(each.name)
-            except RepositoryError as error:
-                errors.append(error)
-    if errors and any(each.name != INCOMPLETE for each in folder.below()):
-        raise errors[0]
-    folder.delete_all()
 
 
 def _order(entry: BackupEntry) -> tuple[bool, tuple[str, int, int], str]:

@@ -12,7 +12,8 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import BackupId, Kind
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
-from chom_pipelines.repository.streams import Draft, Stream
+from chom_pipelines.repository.publishing import Draft
+from chom_pipelines.repository.streams import Stream
 from chom_pipelines_tests.repository.samples import KEY, NOON, a_manifest
 
 KILLED = """

@@ -16,8 +16,9 @@ from chom_pipelines.repository.layout import parse_id
 from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.log_name import LogName
 from chom_pipelines.repository.manifest import Manifest, unauthenticated
+from chom_pipelines.repository.publishing import lacking
 from chom_pipelines.repository.repository import Repository
-from chom_pipelines.repository.streams import Stream, lacking
+from chom_pipelines.repository.streams import Stream
 
 
 @dataclass(frozen=True)

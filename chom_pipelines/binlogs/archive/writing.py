@@ -29,7 +29,7 @@ from chom_pipelines.repository.layout import GUIDE, BackupId, Kind
 from chom_pipelines.repository.manifest import Coordinates, Manifest, Position
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
 from chom_pipelines.repository.payloads import BinlogPayload, Logging
-from chom_pipelines.repository.streams import Draft
+from chom_pipelines.repository.publishing import Draft
 from chom_pipelines.server.binlog_settings import BinlogSettings, SettingsNow, lacks
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour, ServerFacts

@@ -17,7 +17,7 @@ from chom_pipelines.binlogs.format.transactions import FileEnding
 from chom_pipelines.errors import ObjectExistsError
 from chom_pipelines.repository.layout import BackupId, Kind
 from chom_pipelines.repository.objects import ObjectWriter
-from chom_pipelines.repository.streams import Draft
+from chom_pipelines.repository.publishing import Draft
 from chom_pipelines.server.binlog_settings import SettingsNow
 from chom_pipelines.server.facts import Flavour
 
