@@ -97,15 +97,14 @@ class _Known:
         self._found: dict[str, OpenedEntry] = {}
 
     def of(self, entry: BackupEntry) -> OpenedEntry:
-        chain = [] if entry.where in self._found else [self._alone(entry)]
-        while chain and (below := _parent(chain[-1])) and below.where not in self._found:
-            parent = self._alone(below)
-            chain[-1] = _bound(chain[-1], parent)  # who names another parent names none: no chain ends where it began
-            if not chain[-1].problem:
-                chain.append(parent)
+        chain: list[OpenedEntry] = []
+        below: BackupEntry | None = entry
+        while below and below.where not in self._found:
+            chain.append(self._alone(below))
+            below = _parent(chain[-1])
         for one in reversed(chain):
-            base = _parent(one)
-            self._found[one.entry.where] = _upon(one, self._found[base.where]) if base else one
+            parent = _parent(one)
+            self._found[one.entry.where] = _upon(one, self._found[parent.where]) if parent else one
         return self._found[entry.where]
 
     def _alone(self, entry: BackupEntry) -> OpenedEntry:
@@ -124,20 +123,13 @@ def _parent(alone: OpenedEntry) -> BackupEntry | None:
     return replace(alone.entry, id=parent) if parent else None
 
 
-def _bound(child: OpenedEntry, parent: OpenedEntry) -> OpenedEntry:
-    """With a problem where this is not what it was taken upon, which is seen without the parent's key."""
+def _upon(child: OpenedEntry, parent: OpenedEntry) -> OpenedEntry:
+    """With what is wrong with its parent, and known against it. Whether it is the right one is seen without its key."""
     try:
         if child.manifest and parent.manifest:
             linked(child.manifest, parent.manifest)
     except RepositoryError as error:
         return replace(child, problem=error)
-    return child
-
-
-def _upon(child: OpenedEntry, parent: OpenedEntry) -> OpenedEntry:
-    """With what is wrong with its parent, and known against it."""
-    if (child := _bound(child, parent)).problem:
-        return child
     own = [record for record in parent.proofs if record.backup == parent.entry.id]
     failed = [proof for proof in last_answers(own).values() if proof.outcome is Outcome.FAILED]
     against = [record for record in parent.proofs if record not in own or record.problem or record.proof in failed]
