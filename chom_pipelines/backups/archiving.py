@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chom_pipelines.backups.policy import refuse_plain, refuse_unbuilt
+from chom_pipelines.backups.run_policy import refuse_plain, refuse_unbuilt
 from chom_pipelines.binlogs.archive.archiving import Archived, LogArchive, archive
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chom_pipelines.backups.policy import refuse_plain, refuse_unbuilt
+from chom_pipelines.backups.run_policy import refuse_plain, refuse_unbuilt
 from chom_pipelines.binlogs.archive.heads import head_if_known
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.models import Inventory, Server

@@ -20,7 +20,7 @@ def history(server: str | None = None, config: str | Path | None = None) -> Data
     Raises ConfigurationError, and RepositoryError where there is no repository, or a report in it cannot be read.
     """
     from chom_pipelines.benchmarks.frames import figures
-    from chom_pipelines.benchmarks.reports import kept_reports
+    from chom_pipelines.benchmarks.kept_reports import kept_reports
     from chom_pipelines.inventory.loading import load_inventory
     from chom_pipelines.inventory.opening import existing_repository
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from chom_pipelines.benchmarks.figures import Timed, mega
+from chom_pipelines.benchmarks.kept_reports import report_name
 from chom_pipelines.benchmarks.report import Report
-from chom_pipelines.benchmarks.reports import report_name
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chom_pipelines.benchmarks.report import Host
 from chom_pipelines.errors import BenchmarkRefusedError, NoRoomError
-from chom_pipelines.server.directories import MEMORY, MIB, available_memory
+from chom_pipelines.server.claimed_directories import MEMORY, MIB, available_memory
 
 _MODEL = ("model name", "Hardware", "cpu model")
 _IN_MEMORY = ("tmpfs ", "ramfs ")

@@ -17,7 +17,7 @@ from chom_pipelines.benchmarks.figures import Timed
 from chom_pipelines.benchmarks.report import Limit
 from chom_pipelines.benchmarks.stopwatch import Stopwatch
 from chom_pipelines.outcome import Outcome
-from chom_pipelines.server.directories import MEMORY
+from chom_pipelines.server.claimed_directories import MEMORY
 
 DISK = "write and fsync"
 RAM = "write to memory"

@@ -16,12 +16,12 @@ from chom_pipelines.benchmarks.ladder import Restored, Step
 from chom_pipelines.benchmarks.materials import Materials, dump_command
 from chom_pipelines.benchmarks.programs import pipe, run
 from chom_pipelines.benchmarks.report import Backup, Means, Place
-from chom_pipelines.benchmarks.steps import missing, server_at_defaults, used
+from chom_pipelines.benchmarks.rungs import missing, server_at_defaults, used
 from chom_pipelines.benchmarks.stopwatch import Stopwatch, server_cpu
 from chom_pipelines.errors import ChomError, ConfigurationError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.physical.serving import started
-from chom_pipelines.server.directories import claimed_directory
+from chom_pipelines.server.claimed_directories import claimed_directory
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import backup_program, dump_program

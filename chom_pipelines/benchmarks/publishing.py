@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from chom_pipelines.benchmarks.charts import Charts, drawn
+from chom_pipelines.benchmarks.kept_reports import free_moment, keep, report_name
 from chom_pipelines.benchmarks.markdown import markdown
 from chom_pipelines.benchmarks.report import Report, Unmeasured
-from chom_pipelines.benchmarks.reports import free_moment, keep, report_name
 from chom_pipelines.repository.repository import Repository
 
 

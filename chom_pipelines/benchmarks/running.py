@@ -13,15 +13,15 @@ from chom_pipelines.benchmarks.compression import measured_codecs
 from chom_pipelines.benchmarks.figures import Share
 from chom_pipelines.benchmarks.host import disk_directory, read_host, refuse_no_room
 from chom_pipelines.benchmarks.judging import advice, share_of, with_speed_ups
+from chom_pipelines.benchmarks.kept_reports import kept_reports
 from chom_pipelines.benchmarks.ladder import Say, climb
 from chom_pipelines.benchmarks.limits import DISK, RAM, SOCKET, measured_limits
 from chom_pipelines.benchmarks.materials import Materials, cores, sample, taken
 from chom_pipelines.benchmarks.peers import dumped_by
 from chom_pipelines.benchmarks.predicting import bytes_of, predictions
 from chom_pipelines.benchmarks.report import ENOUGH, Data, Limit, Means, Place, Prediction, Report, Rung, Unmeasured
-from chom_pipelines.benchmarks.reports import kept_reports
+from chom_pipelines.benchmarks.rungs import default_settings, ladder_steps
 from chom_pipelines.benchmarks.sources import Known, Wishes, known_of, source_of
-from chom_pipelines.benchmarks.steps import default_settings, ladder_steps
 from chom_pipelines.benchmarks.stopwatch import Machine
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.models import Inventory, Server
@@ -31,7 +31,7 @@ from chom_pipelines.progress import Report as Progress
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.repository import Repository
-from chom_pipelines.server.directories import claimed_directory
+from chom_pipelines.server.claimed_directories import claimed_directory
 
 SAMPLE = 32_000_000
 """Bytes of text that are compressed: `xz -6` takes ten seconds for them."""

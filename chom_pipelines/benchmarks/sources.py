@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from chom_pipelines.benchmarks import generated
+from chom_pipelines.benchmarks.amounts import parsed_count, parsed_size
 from chom_pipelines.benchmarks.materials import chosen, cores, source_options
 from chom_pipelines.benchmarks.peers import parsed_peers
 from chom_pipelines.benchmarks.report import Sizes, Unmeasured
-from chom_pipelines.benchmarks.sizes import read_sizes
-from chom_pipelines.benchmarks.sizes_asked import parsed_count, parsed_size
+from chom_pipelines.benchmarks.table_sizes import read_sizes
 from chom_pipelines.errors import BenchmarkRefusedError, ChomError, ConfigurationError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.log_lines import size as size_text
@@ -23,8 +23,8 @@ from chom_pipelines.repository.layout import Kind, parse_id
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.restores.likeness import birth_options, zones_of
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_contents
+from chom_pipelines.restores.restoring import restore_contents
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour, ServerFacts, read_facts
 from chom_pipelines.server.scratch import ScratchServer, scratch_server

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from chom_pipelines.backups.taking import Taken, take_and_prove
-from chom_pipelines.cli import entries, output
+from chom_pipelines.cli import backup_output, output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.environment import (
@@ -81,7 +81,7 @@ def backup(
         _refuse_of_full(of_full | ({"--method": method} if kind is Kind.BINLOG else {}), kind)
     _say_what_has_no_effect(chosen, os.environ)
     if is_of_log:
-        from chom_pipelines.cli.archived import archive_log  # a dump starts sooner without
+        from chom_pipelines.cli.archive_output import archive_log  # a dump starts sooner without
 
         raise typer.Exit(archive_log(inventory, chosen, policy, close=kind is Kind.INCREMENTAL, json=json))
     with output.progress() as report:
@@ -105,7 +105,7 @@ def _refuse_of_full(options: Mapping[str, object], kind: Kind) -> None:
 def _verdict(taken: Taken) -> str:
     if taken.unproved:
         return f"{Outcome.NOT_VERIFIED.words}: {taken.unproved}"
-    return entries.verdict(taken.proof) if taken.proof else "not verified: no verification was asked for"
+    return backup_output.verdict(taken.proof) if taken.proof else "not verified: no verification was asked for"
 
 
 def _say_what_has_no_effect(server: Server, environ: Mapping[str, str]) -> None:
@@ -121,12 +121,12 @@ def _silent(entry: BackupEntry, manifest: Manifest) -> None:
 
 def _print_backup(entry: BackupEntry, manifest: Manifest) -> None:
     typer.echo(f"{entry.id} of {entry.server} was taken in {output.duration(manifest.seconds)}")
-    typer.echo(f"  {entries.summary(manifest)}")
-    typer.echo(f"  {entries.position(manifest.coordinates)}")
+    typer.echo(f"  {backup_output.summary(manifest)}")
+    typer.echo(f"  {backup_output.position(manifest.coordinates)}")
     typer.echo(f"  {entry.where}")
     for warning in manifest.warnings:
         typer.echo(f"  warning: {warning}", err=True)
 
 
 def _print_document(taken: Taken) -> None:
-    output.document("backup", {"backup": entries.taken_json(taken)})
+    output.document("backup", {"backup": backup_output.taken_json(taken)})

@@ -8,10 +8,10 @@ import typer
 
 from chom_pipelines.backups.assessment import recent
 from chom_pipelines.benchmarks.host import cpu_and_cores
+from chom_pipelines.benchmarks.kept_reports import kept_reports, report_name
 from chom_pipelines.benchmarks.predicting import newest, restore_of
 from chom_pipelines.benchmarks.report import Prediction, Report
-from chom_pipelines.benchmarks.reports import kept_reports, report_name
-from chom_pipelines.cli import entries, output
+from chom_pipelines.cli import backup_output, output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
@@ -45,7 +45,7 @@ def backups(config: ConfigOption = None, server: ServerOption = None, json: Json
     late = {name: verdict.outcome for name, verdict in verdicts.items()}
     if json:
         everything = [
-            {**entries.as_json(one), "predicted_restore": _predicted_json(one, rates[name])}
+            {**backup_output.as_json(one), "predicted_restore": _predicted_json(one, rates[name])}
             for name, several in found.items()
             for one in several
         ]
@@ -67,8 +67,8 @@ def _print_table(server: str, found: list[OpenedEntry], rates: Report | None) ->
     typer.secho(f"{server}\n{_LINE.format('backup', 'method', 'taken', 'took', 'size', 'ratio')}", bold=True)
     for one in found:
         typer.echo(_described(one.entry.id, one.manifest))
-        proved = typer.style(entries.proved(one), fg=_COLOURS[one.outcome])
-        typer.echo(f"    {proved}" + (f"; {entries.position(one.manifest.coordinates)}" if one.manifest else ""))
+        proved = typer.style(backup_output.proved(one), fg=_COLOURS[one.outcome])
+        typer.echo(f"    {proved}" + (f"; {backup_output.position(one.manifest.coordinates)}" if one.manifest else ""))
         if one.manifest and one.manifest.parent:
             typer.echo(f"    the changes since {one.manifest.parent}, without which it cannot be restored")
         if prediction := _prediction(one, rates):
@@ -76,7 +76,7 @@ def _print_table(server: str, found: list[OpenedEntry], rates: Report | None) ->
             typer.echo(
                 f"    a restore takes about {output.duration(prediction.seconds)} here, by '{prediction.way}'{measured}"
             )
-        for loss in entries.losses(one.manifest):
+        for loss in backup_output.losses(one.manifest):
             typer.echo(f"    lost in JSON by any restore: {loss}")
         for complaint in _complaints(one):
             typer.echo(f"    {complaint}")
@@ -88,7 +88,7 @@ def _described(name: str, manifest: Manifest | None) -> str:
     return _LINE.format(
         name,
         manifest.method.value,
-        entries.age(manifest.as_of),
+        backup_output.age(manifest.as_of),
         output.duration(manifest.seconds),
         output.size(manifest.stored_bytes),
         f"{manifest.ratio:.1f}x",
@@ -118,5 +118,5 @@ def _complaints(found: OpenedEntry) -> Iterator[str]:
     for proof in found.latest.values():
         if proof.outcome is not Outcome.PASSED:
             which = f"{proof.backup}, on which it builds, " if proof.backup != found.entry.id else ""
-            yield f"{which}{entries.verdict(proof)}"
+            yield f"{which}{backup_output.verdict(proof)}"
     yield from (str(record.problem) for record in found.proofs if record.problem)

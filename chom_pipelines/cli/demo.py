@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from chom_pipelines.cli import entries, output
+from chom_pipelines.cli import backup_output, output
 from chom_pipelines.cli.options import JsonOption
 from chom_pipelines.demo import accident, evidence, orchestration
 from chom_pipelines.demo.place import SERVER, Place, demo_place
@@ -144,7 +144,7 @@ def _performed(stack: ExitStack, place: Place, steps: _Steps) -> _Seen:
     with steps.step(f"Dagster's run of {SERVER}/{_VERIFICATION}") as say:
         orchestration.materialize(place, _VERIFICATION, day)
         full = evidence.passed_proof(entry, keyring, Level.FULL)
-        say(entries.compared(full))
+        say(backup_output.compared(full))
     with steps.step("A restore beside the live shop") as say:
         restored = evidence.restored_beside(entry, keyring, server.endpoint)
         say(f"{evidence.COPY}, {len(restored.answers)} comparisons hold")
@@ -193,10 +193,10 @@ def _print_tables(seen: _Seen) -> None:
     title = f"\n{manifest.id} of {manifest.server}"
     output.table(columns, tables, title=title, styles={"equal": "green"})
     for label, text in (
-        ("backed up", f"{entries.summary(manifest)}, in {output.duration(manifest.seconds)}"),
+        ("backed up", f"{backup_output.summary(manifest)}, in {output.duration(manifest.seconds)}"),
         ("meanwhile", f"{seen.ordered} orders were placed during that run"),
-        ("read back", entries.verdict(seen.basic)),
-        ("proved", entries.verdict(seen.full)),
+        ("read back", backup_output.verdict(seen.basic)),
+        ("proved", backup_output.verdict(seen.full)),
         ("restored", f"as {evidence.COPY} beside the live shop, in {output.duration(restored.seconds)}"),
         ("compared", f"{len(restored.answers)} questions to the server about both, nothing against the copy"),
         ("accident", f"{seen.deleted:,} rows of {accident.TABLE} deleted; found in the archive: {_accident(seen)}"),
@@ -226,7 +226,7 @@ def _undone(seen: _Seen) -> str:
 def _document(seen: _Seen, runs: list[str]) -> dict[str, Any]:
     return {
         "outcome": "passed",
-        "backup": entries.as_json(seen.found),
+        "backup": backup_output.as_json(seen.found),
         "orders_meanwhile": seen.ordered,
         "restored": {**vars(seen.restored.result), "seconds": seen.restored.seconds, "counted": seen.restored.rows},
         "comparisons": [vars(answer) for answer in seen.restored.answers],

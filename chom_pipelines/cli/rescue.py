@@ -19,8 +19,8 @@ from chom_pipelines.cli.restore_options import account_explained, moment_of, tar
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.repository.files import create_file, reported
 from chom_pipelines.repository.streams import LATEST
-from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.rescue import compared, refuse_incomparable
+from chom_pipelines.restores.selection import RestoreRequest
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from chom_pipelines.binlogs.recovery.recovering import Route
-from chom_pipelines.cli.further import print_archived_beyond
+from chom_pipelines.cli.archived_beyond import print_archived_beyond
 from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption, refuse_unnamed
 from chom_pipelines.cli.restore_files import restore_files
 from chom_pipelines.cli.restore_options import PASSWORD, account_explained, moment_of, target_endpoint
+from chom_pipelines.cli.restore_point_in_time import PointInTimeRequest, restore_to_point_in_time
 from chom_pipelines.cli.restore_refusals import (
     refuse_of_one_backup,
     refuse_of_rows,
@@ -20,14 +21,13 @@ from chom_pipelines.cli.restore_refusals import (
     refuse_unclear,
 )
 from chom_pipelines.cli.restore_rows import Asked, restore_rows, restore_rows_of_files
-from chom_pipelines.cli.restore_to import PointInTimeRequest, restore_to_point_in_time
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.streams import LATEST
-from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.endpoint import Endpoint
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)

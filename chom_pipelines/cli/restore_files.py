@@ -8,12 +8,12 @@ from typing import Any
 
 import typer
 
-from chom_pipelines.cli import entries, output
+from chom_pipelines.cli import backup_output, output
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import opened
 from chom_pipelines.restores.data_files import FilesRestored, plan_files, restore_files_into_directory
-from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.selection import RestoreRequest
 
 
 def restore_files(
@@ -67,7 +67,7 @@ def _print_plan(
             "operations": said,
             "refused": {"what": refused.what, "remedy": refused.remedy} if refused else None,
             "warnings": [],
-            "proved": entries.proved(known),
+            "proved": backup_output.proved(known),
             "measured_seconds": known.restored_in,
         }
         output.document("restore", body)
@@ -77,7 +77,7 @@ def _print_plan(
     typer.echo(f"{entry.id} into {directory} would, in this order,")
     for each in operations:
         typer.echo(f"  {each.line}")
-    typer.echo(f"{entry.id}: {entries.proved(known)}")
+    typer.echo(f"{entry.id}: {backup_output.proved(known)}")
     if known.restored_in is None:
         typer.echo("how long it takes is not known: `chom verify --level full` restores it and measures that")
     else:

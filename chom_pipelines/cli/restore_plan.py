@@ -9,13 +9,13 @@ from typing import Any
 
 import typer
 
-from chom_pipelines.cli import entries, output
+from chom_pipelines.cli import backup_output, output
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import opened
-from chom_pipelines.restores.directories import refuse_directory
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import plan_restore
+from chom_pipelines.restores.directory_target import refuse_directory
+from chom_pipelines.restores.restoring import plan_restore
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Endpoint
 
 
@@ -57,7 +57,7 @@ def print_plan(
     found, refused = plan_restore(entry, keyring, target, request)
     proving = of.entry if of else entry
     known = opened(proving, of.keyring if of else keyring)
-    proved, measured = entries.proved(known), known.restored_in
+    proved, measured = backup_output.proved(known), known.restored_in
     where = str(target) if isinstance(target, Path) else target.where
     if json:
         body: dict[str, Any] = {

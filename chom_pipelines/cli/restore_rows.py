@@ -17,9 +17,9 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.restores.execution import RestoreResult
-from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.restoring import restore_into_directory, restore_into_server
 from chom_pipelines.restores.rows_of_files import refuse_early, restore_files_into_server, rows_of_files
-from chom_pipelines.restores.targets import restore_into_directory, restore_into_server
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.endpoint import Endpoint
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chom_pipelines.cli import entries, output
+from chom_pipelines.cli import backup_output, output
 from chom_pipelines.cli.opening import backups_of
 from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption, refuse_unnamed
 from chom_pipelines.errors import BackupNotFoundError, ConfigurationError
@@ -84,7 +84,7 @@ def verify(
 
 
 def _as_json(proof: Proof) -> dict[str, Any]:
-    return {"server": proof.server, "id": proof.backup, **entries.proof_json(proof)}
+    return {"server": proof.server, "id": proof.backup, **backup_output.proof_json(proof)}
 
 
 def _archive_json(archive: ArchiveProof) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def _print_archive(archive: ArchiveProof) -> None:
     """Thousands of segments have one line together; each that did not pass has one of its own."""
     for each in archive.segments:
         if each.proof.outcome is not Outcome.PASSED:
-            typer.echo(f"{each.history}/{each.proof.backup}: {entries.verdict(each.proof)}")
+            typer.echo(f"{each.history}/{each.proof.backup}: {backup_output.verdict(each.proof)}")
             for failure in each.proof.failures:
                 if not each.proof.reason.startswith(failure):
                     typer.echo(f"  {failure}")
@@ -116,7 +116,7 @@ def _print_archive(archive: ArchiveProof) -> None:
     what = f"{output.amount(len(passed), 'segment')} with {output.amount(transactions, 'transaction')}"
     typer.echo(f"binary logs: {what} passed now")
     if archive.oldest:
-        oldest = f"the oldest of them {entries.age(archive.oldest)}"
+        oldest = f"the oldest of them {backup_output.age(archive.oldest)}"
         typer.echo(f"  proved before: {archive.skipped}, {oldest}: --again reads them again")
     chain = archive.chain
     mended = f" ({output.amount(chain.mended, 'gap')} before the newest full backup)" if chain.mended else ""
@@ -129,7 +129,7 @@ _CHAIN = {Outcome.PASSED: "is unbroken", Outcome.FAILED: "FAILED", Outcome.NOT_V
 
 
 def _print(proof: Proof) -> None:
-    typer.echo(f"{proof.backup}: {entries.verdict(proof)}")
+    typer.echo(f"{proof.backup}: {backup_output.verdict(proof)}")
     for failure in proof.failures:
         typer.echo(f"  {failure}")
     for loss in proof.losses:

@@ -15,7 +15,7 @@ from chom_pipelines.binlogs.archive.chain import Run
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.recovery.windows import Full, Interval
 from chom_pipelines.cli import output
-from chom_pipelines.cli.archived import unlogged_json
+from chom_pipelines.cli.archive_output import unlogged_json
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Server

@@ -24,7 +24,7 @@ from chom_pipelines.inventory.models import Inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Endpoint, Row, Session
 from chom_pipelines.server.identifiers import qualified, quote
 

@@ -20,8 +20,8 @@ from chom_pipelines.repository.proof import Level, Proof
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import LATEST
 from chom_pipelines.restores.execution import RestoreResult
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_into_server
+from chom_pipelines.restores.restoring import restore_into_server
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.findings import Finding
 from chom_pipelines.server.identifiers import qualified

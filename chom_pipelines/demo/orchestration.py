@@ -18,7 +18,7 @@ from typing import Any
 from chom_pipelines.demo.place import SERVER, Place
 from chom_pipelines.errors import DemonstrationFailedError
 from chom_pipelines.inventory.environment import POLICY, RETENTION
-from chom_pipelines.server.directories import claimed_directory
+from chom_pipelines.server.claimed_directories import claimed_directory
 from chom_pipelines.server.process import supervised
 from chom_pipelines.server.scratch import free_port
 

@@ -15,8 +15,8 @@ from chom_pipelines.repository.file_locks import file_lock
 from chom_pipelines.repository.files import make_directory, reported, write_file
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.master_keys import KeyKind
+from chom_pipelines.server.claimed_directories import claimed_directory
 from chom_pipelines.server.connection import Endpoint, Session
-from chom_pipelines.server.directories import claimed_directory
 from chom_pipelines.server.facts import read_facts
 from chom_pipelines.server.identifiers import account, literal
 from chom_pipelines.server.privileges import grants_for_backup

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pymysql.charset import charset_by_name
 
 from chom_pipelines.errors import DamagedError
-from chom_pipelines.repository.pieces import SequenceCounter
+from chom_pipelines.repository.dump_records import SequenceCounter
 from chom_pipelines.server.identifiers import quote
 
 INVALID_VIEW = "invalid view"

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from chom_pipelines.logical.columns import Column
-from chom_pipelines.repository.pieces import Loss, Lost
+from chom_pipelines.repository.dump_records import Loss, Lost
 from chom_pipelines.server.identifiers import quote
 
 LONGEST_SUSPECT = 128

@@ -10,7 +10,7 @@ from typing import Any
 from chom_pipelines.errors import DefinitionChangedError, ServerError, UnknownDatabaseError
 from chom_pipelines.logical.definitions import INVALID_VIEW, Context, Definition, in_dependency_order, in_one_charset
 from chom_pipelines.logical.tables import RESTORE_MARKER
-from chom_pipelines.repository.pieces import SequenceCounter
+from chom_pipelines.repository.dump_records import SequenceCounter
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.identifiers import literal, qualified, quote

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from chom_pipelines.logical.losses import LONGEST_SUSPECT, suspect
+from chom_pipelines.repository.dump_records import Loss
 from chom_pipelines.repository.objects import ObjectWriter, StoredObject
-from chom_pipelines.repository.pieces import Loss
 from chom_pipelines.repository.store import Folder
 from chom_pipelines.server.wire import Block
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from chom_pipelines.errors import BackupFailedError, LockNotObtainedError, ServerError
-from chom_pipelines.logical.prepared import Prepared, read_prepared
 from chom_pipelines.logical.replication import Replication
+from chom_pipelines.logical.xa_prepared import Prepared, read_prepared
 from chom_pipelines.repository.manifest import Coordinates, Position
 from chom_pipelines.server.connection import IDLE_SECONDS, Session, error_number
 from chom_pipelines.server.driver_errors import DEADLOCK

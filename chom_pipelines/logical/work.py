@@ -12,9 +12,9 @@ from chom_pipelines.logical.pool import Message
 from chom_pipelines.logical.queries import loss_reading, reading
 from chom_pipelines.logical.ranges import Range, range_key
 from chom_pipelines.logical.tables import TableInfo
+from chom_pipelines.repository.dump_records import Loss, Lost
 from chom_pipelines.repository.objects import StoredObject
 from chom_pipelines.repository.payloads import Part, Table
-from chom_pipelines.repository.pieces import Loss, Lost
 
 _SMALL_TABLE = 1 << 20
 _BUNDLE_BYTES = 32 << 20

@@ -36,9 +36,9 @@ from chom_pipelines.logical.losses import losses
 from chom_pipelines.logical.queries import LossReading, Reading
 from chom_pipelines.logical.sink import Sink
 from chom_pipelines.repository.codecs import Codec
+from chom_pipelines.repository.dump_records import Lost
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.objects import ObjectWriter
-from chom_pipelines.repository.pieces import Lost
 from chom_pipelines.repository.store import Folder, StoreAddress
 from chom_pipelines.repository.stores import open_store
 from chom_pipelines.server.connection import Endpoint, Session, error_number

@@ -16,11 +16,11 @@ from pathlib import Path
 from chom_pipelines.errors import BackupFailedError, ChomError, DamagedError
 from chom_pipelines.physical.chunks import Chunk, end_chunk, payload_chunk
 from chom_pipelines.physical.notes import PLACE_OF_MYSQL, SETTINGS
-from chom_pipelines.physical.reading import REPORT, FilesRead, Sink, Streamed
 from chom_pipelines.physical.serving import started
+from chom_pipelines.physical.storing import REPORT, FilesRead, Sink, Streamed
 from chom_pipelines.repository.manifest import Position
+from chom_pipelines.server.claimed_directories import Claim, available_memory, claimed_directory, roomy_base
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.directories import Claim, available_memory, claimed_directory, roomy_base
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour, ServerFacts
 from chom_pipelines.server.identifiers import literal

@@ -19,8 +19,8 @@ from pathlib import Path
 from chom_pipelines.errors import BackupFailedError, DiskFullError, RestoreFailedError
 from chom_pipelines.physical.lock_watch import LockWatch, sessions_of, watched
 from chom_pipelines.physical.notes import SETTINGS
-from chom_pipelines.server.datadir import tail
-from chom_pipelines.server.directories import MEMORY, MIB, available_memory, claimed_directory
+from chom_pipelines.server.claimed_directories import MEMORY, MIB, available_memory, claimed_directory
+from chom_pipelines.server.empty_datadirs import tail
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.option_file import write_option_file

@@ -8,7 +8,7 @@ from chom_pipelines.errors import BackupFailedError, DamagedError, DefinitionCha
 from chom_pipelines.physical.chunks import MovedError, chunks
 from chom_pipelines.physical.notes import Notes
 from chom_pipelines.physical.program import file_stream
-from chom_pipelines.physical.reading import REPORT, WITHOUT_DDL, FilesRead, Sink, Streamed
+from chom_pipelines.physical.storing import REPORT, WITHOUT_DDL, FilesRead, Sink, Streamed
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint

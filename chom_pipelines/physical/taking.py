@@ -16,9 +16,9 @@ from chom_pipelines.logical.source import source_of
 from chom_pipelines.physical.cloning import clone_files
 from chom_pipelines.physical.fitness import refuse_unfit_source
 from chom_pipelines.physical.parents import Log, parent_in, refuse_imports, refuse_other_files
-from chom_pipelines.physical.part_writer import Storing
-from chom_pipelines.physical.reading import Sink
+from chom_pipelines.physical.part_storage import Storing
 from chom_pipelines.physical.restore_guide import restore_guide
+from chom_pipelines.physical.storing import Sink
 from chom_pipelines.physical.streaming import stream_files
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry

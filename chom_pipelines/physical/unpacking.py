@@ -13,7 +13,7 @@ from pathlib import Path
 
 from chom_pipelines.physical.chunks import Chunk, Extent
 from chom_pipelines.physical.contents import FileContents
-from chom_pipelines.physical.files import Files
+from chom_pipelines.physical.file_order import Files
 from chom_pipelines.progress import Report, counted
 from chom_pipelines.repository.files import reported
 

@@ -23,17 +23,17 @@ from chom_pipelines.errors import ChomError, DamagedError, DiskFullError, Restor
 from chom_pipelines.phases import timed
 from chom_pipelines.physical.chunks import Extent
 from chom_pipelines.physical.contents import FileContents
-from chom_pipelines.physical.files import Files
+from chom_pipelines.physical.file_order import Files
 from chom_pipelines.physical.program import LITTLE, ROOM
 from chom_pipelines.physical.serving import Prepared, flavour_of, prepared, refuse_other_series, served
 from chom_pipelines.progress import Report, counted
-from chom_pipelines.proofs.reading import ReadingResult, changed_guide, disbelieved
-from chom_pipelines.proofs.restoring import RestoringResult
+from chom_pipelines.proofs.basic import ReadingResult, changed_guide, disbelieved
+from chom_pipelines.proofs.full import RestoringResult
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.proof import Comparison, Means, Subject
+from chom_pipelines.server.claimed_directories import MIB, claimed_directory, roomy_base
 from chom_pipelines.server.connection import Endpoint, Session
-from chom_pipelines.server.directories import MIB, claimed_directory, roomy_base
 from chom_pipelines.server.facts import SYSTEM_DATABASES
 from chom_pipelines.server.identifiers import literal, qualified
 from chom_pipelines.server.process import harmless_environment

@@ -34,7 +34,7 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
 from chom_pipelines.proofs.drill_second import ALWAYS, second_way, some_second
-from chom_pipelines.proofs.restoring import RestoringResult, compare
+from chom_pipelines.proofs.full import RestoringResult, compare
 from chom_pipelines.repository.drill import REPLAY, Drill, keep_drill
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring

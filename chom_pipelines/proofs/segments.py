@@ -16,8 +16,8 @@ from chom_pipelines.binlogs.format.gtids import Gtids, parse_gtids
 from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.format.transactions import FileEnding, Summary
 from chom_pipelines.errors import ChomError, DamagedError, RepositoryError
+from chom_pipelines.proofs.basic import changed_guide, disbelieved
 from chom_pipelines.proofs.findings import Findings, keep
-from chom_pipelines.proofs.reading import changed_guide, disbelieved
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from chom_pipelines.logical.catalog import CountedColumn
-from chom_pipelines.repository.pieces import SequenceCounter
+from chom_pipelines.repository.dump_records import SequenceCounter
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.identifiers import qualified, quote
 

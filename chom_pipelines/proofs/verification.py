@@ -13,10 +13,10 @@ from chom_pipelines.logical.contents import Contents
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.physical.contents import FileContents
 from chom_pipelines.progress import Report
+from chom_pipelines.proofs.basic import read_everything
 from chom_pipelines.proofs.data_files import LinkRead, read_files, restore_and_check
 from chom_pipelines.proofs.findings import Findings, keep
-from chom_pipelines.proofs.reading import read_everything
-from chom_pipelines.proofs.restoring import restore_and_compare
+from chom_pipelines.proofs.full import restore_and_compare
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import last_answers

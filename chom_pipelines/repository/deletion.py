@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from chom_pipelines.errors import DamagedError, DiskFullError, RepositoryError
 from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.incomplete import Mark, State, mark
 from chom_pipelines.repository.layout import INCOMPLETE, MANIFEST, Kind, parse_id
 from chom_pipelines.repository.manifest import peek, unauthenticated
-from chom_pipelines.repository.marks import Mark, State, mark
 from chom_pipelines.repository.publishing import lacking
 from chom_pipelines.repository.store import Folder
 

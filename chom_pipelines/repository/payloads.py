@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
 
-from chom_pipelines.repository.pieces import Loss, Lost, SequenceCounter
+from chom_pipelines.repository.dump_records import Loss, Lost, SequenceCounter
 
 Hex = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 

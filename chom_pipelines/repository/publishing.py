@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from chom_pipelines.errors import RepositoryError
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.incomplete import State, mark
 from chom_pipelines.repository.layout import INCOMPLETE, MANIFEST
 from chom_pipelines.repository.manifest import Manifest, seal
-from chom_pipelines.repository.marks import State, mark
 from chom_pipelines.repository.store import Folder
 
 

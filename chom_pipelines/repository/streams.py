@@ -20,6 +20,7 @@ from chom_pipelines.errors import (
 )
 from chom_pipelines.repository.deletion import delete, end, erase, refuse_base
 from chom_pipelines.repository.entry import PATIENCE, BackupEntry
+from chom_pipelines.repository.incomplete import State, mark
 from chom_pipelines.repository.layout import (
     INCOMPLETE,
     KEYS,
@@ -31,7 +32,6 @@ from chom_pipelines.repository.layout import (
     parse_id,
     timed_id,
 )
-from chom_pipelines.repository.marks import State, mark
 from chom_pipelines.repository.publishing import Draft
 from chom_pipelines.repository.store import Folder
 

@@ -13,7 +13,7 @@ from chom_pipelines.logical.work import Work
 from chom_pipelines.logical.worker import Worker
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.payloads import Table
-from chom_pipelines.restores.plan import PlannedTable
+from chom_pipelines.restores.selection import PlannedTable
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts
 

@@ -15,7 +15,7 @@ from chom_pipelines.restores.comparison import compared
 from chom_pipelines.restores.load_units import Target
 from chom_pipelines.restores.loading import Loader, Progress
 from chom_pipelines.restores.operations import Operation, Operations
-from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chom_pipelines.repository.manifest import Manifest, SourceServer
-from chom_pipelines.restores.plan import RestorePlan
+from chom_pipelines.restores.selection import RestorePlan
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.system_zone import stands_in
 from chom_pipelines.server.time_zones import Zones

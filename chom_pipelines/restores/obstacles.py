@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chom_pipelines.restores.operations import Action, Operations
-from chom_pipelines.restores.plan import PlannedTable
+from chom_pipelines.restores.selection import PlannedTable
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.upload import UPLOAD
 

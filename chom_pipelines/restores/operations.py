@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from chom_pipelines.restores.plan import PlannedTable
+from chom_pipelines.restores.selection import PlannedTable
 
 
 class Action(StrEnum):

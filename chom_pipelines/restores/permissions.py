@@ -47,8 +47,8 @@ from chom_pipelines.logical.tables import RESTORE_MARKER
 from chom_pipelines.restores.authority import Authority
 from chom_pipelines.restores.definers import definer_of
 from chom_pipelines.restores.operations import Action, Operation, Operations
-from chom_pipelines.restores.plan import PlannedTable
 from chom_pipelines.restores.renaming import qualifiers, view_in
+from chom_pipelines.restores.selection import PlannedTable
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.grants import Need, Wanted, missing
 

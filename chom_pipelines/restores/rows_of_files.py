@@ -25,12 +25,12 @@ from chom_pipelines.repository.repository import Repository
 from chom_pipelines.restores.definers import definers_of_views, stand_ins
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.likeness import any_case
-from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.restoring import refuse_failed, restore_into_server
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.restores.standing import refuse_unfit_target
 from chom_pipelines.restores.starts import Start, start_of
-from chom_pipelines.restores.targets import refuse_failed, restore_into_server
+from chom_pipelines.server.claimed_directories import claimed_directory, roomy_base
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.directories import claimed_directory, roomy_base
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import SYSTEM_DATABASES, read_facts
 from chom_pipelines.server.scratch import ScratchServer

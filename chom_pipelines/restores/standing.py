@@ -12,7 +12,7 @@ from chom_pipelines.logical.tables import RESTORE_MARKER
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.restores.authority import WHO_ELSE
-from chom_pipelines.restores.plan import RestorePlan
+from chom_pipelines.restores.selection import RestorePlan
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.grants import Wanted, spelled

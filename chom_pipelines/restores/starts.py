@@ -25,10 +25,10 @@ from chom_pipelines.repository.payloads import Method
 from chom_pipelines.restores.definers import definers
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.likeness import birth_options, zones_of
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import FAST, new_server, refusal_of, restore_contents
+from chom_pipelines.restores.restoring import FAST, new_server, refusal_of, restore_contents
+from chom_pipelines.restores.selection import RestoreRequest
+from chom_pipelines.server.claimed_directories import MIB, claimed_directory, roomy_base
 from chom_pipelines.server.connection import Endpoint, Session
-from chom_pipelines.server.directories import MIB, claimed_directory, roomy_base
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.questions import databases_there
 from chom_pipelines.server.scratch import ProductionFiles, ScratchServer, scratch_server

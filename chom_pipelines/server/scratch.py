@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chom_pipelines.server.claimed_directories import MEMORY, MIB, available_memory, claimed_directory, roomy_base
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.datadir import REDO, create_datadir, run_as
-from chom_pipelines.server.directories import MEMORY, MIB, available_memory, claimed_directory, roomy_base
+from chom_pipelines.server.empty_datadirs import REDO, create_datadir, run_as
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour, ServerFacts
 from chom_pipelines.server.process import harmless_environment, supervised

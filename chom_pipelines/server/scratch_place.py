@@ -11,7 +11,7 @@ from pathlib import Path
 
 from chom_pipelines.errors import ScratchServerError
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.datadir import tail
+from chom_pipelines.server.empty_datadirs import tail
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import ServerFacts, read_facts
 from chom_pipelines.server.identifiers import account, literal

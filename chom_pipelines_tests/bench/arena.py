@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.datadir import create_datadir
+from chom_pipelines.server.empty_datadirs import create_datadir
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import server_program
 from chom_pipelines.server.scratch import ScratchServer, scratch_server

@@ -17,12 +17,12 @@ from chom_pipelines.benchmarks.ladder import Restored, Step, climb
 from chom_pipelines.benchmarks.materials import Materials, Unavailable, chosen, sample, source_options, taken
 from chom_pipelines.benchmarks.programs import pipe
 from chom_pipelines.benchmarks.report import Means, Place, Rung
-from chom_pipelines.benchmarks.steps import default_settings, ladder_steps
+from chom_pipelines.benchmarks.rungs import default_settings, ladder_steps
 from chom_pipelines.errors import NoRoomError, RestoreFailedError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
+from chom_pipelines.server.claimed_directories import MEMORY
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.directories import MEMORY
 from chom_pipelines.server.facts import Flavour, ServerFacts
 from chom_pipelines.server.scratch import scratch_server
 

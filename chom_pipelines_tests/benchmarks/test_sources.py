@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from chom_pipelines.benchmarks.generated import SHAPES, fill, planned
 from chom_pipelines.benchmarks.host import _cpu, _memory, _mounted, disk_directory, read_host
-from chom_pipelines.benchmarks.sizes import read_sizes
 from chom_pipelines.benchmarks.stopwatch import Machine, server_cpu
+from chom_pipelines.benchmarks.table_sizes import read_sizes
 from chom_pipelines.errors import BenchmarkRefusedError
 from chom_pipelines.progress import unreported
+from chom_pipelines.server.claimed_directories import MEMORY
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.directories import MEMORY
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.servers import PrivateServer

@@ -27,7 +27,7 @@ from chom_pipelines.binlogs.streaming.lag import LagReport, State
 from chom_pipelines.binlogs.streaming.service import Streaming
 from chom_pipelines.errors import ChomError
 from chom_pipelines.server.connection import Endpoint, Session
-from chom_pipelines.server.datadir import create_datadir
+from chom_pipelines.server.empty_datadirs import create_datadir
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import account, literal
 from chom_pipelines.server.privileges import grants_for_backup

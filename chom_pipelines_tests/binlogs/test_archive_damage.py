@@ -20,7 +20,7 @@ import pytest
 
 from chom_pipelines.binlogs.archive.archiving import LogArchive, archive
 from chom_pipelines.binlogs.recovery.choosing import way_to
-from chom_pipelines.binlogs.recovery.preparing import prepared
+from chom_pipelines.binlogs.recovery.replay_plan import prepared
 from chom_pipelines.binlogs.recovery.spool import Spool
 from chom_pipelines.binlogs.recovery.targets import BeforePlace, ThroughGtid, parse_place
 from chom_pipelines.errors import ChomError, KeyUnavailableError, RestoreRefusedError
@@ -29,8 +29,8 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.archive import verify_archive
 from chom_pipelines.repository.codecs import Codec
+from chom_pipelines.repository.incomplete import State, mark
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.marks import State, mark
 from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server

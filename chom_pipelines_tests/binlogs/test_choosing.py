@@ -12,7 +12,7 @@ from chom_pipelines.binlogs.recovery.recoverable import Recoverable
 from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace, Target, ThroughGtid
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.progress import unreported
-from chom_pipelines.server.directories import roomy_base
+from chom_pipelines.server.claimed_directories import roomy_base
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.binlogs.segments import SIZE, at, full, history, segment

@@ -14,7 +14,7 @@ from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.archive import ArchiveProof, verify_archive
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.master_keys import KeyKind
-from chom_pipelines.server.datadir import create_datadir
+from chom_pipelines.server.empty_datadirs import create_datadir
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import server_program
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server

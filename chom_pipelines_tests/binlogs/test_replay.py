@@ -10,8 +10,8 @@ import pytest
 
 from chom_pipelines.binlogs.recovery import archive_server, recovering
 from chom_pipelines.binlogs.recovery.choosing import way_to
-from chom_pipelines.binlogs.recovery.preparing import Recovery, prepared
 from chom_pipelines.binlogs.recovery.recovering import Recoverer, Route
+from chom_pipelines.binlogs.recovery.replay_plan import Recovery, prepared
 from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.spool import Spool
 from chom_pipelines.binlogs.recovery.targets import BeforePlace, Target

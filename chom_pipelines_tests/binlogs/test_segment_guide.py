@@ -15,8 +15,8 @@ from chom_pipelines.logical.contents import Contents
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_contents
+from chom_pipelines.restores.restoring import restore_contents
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import binlog_program, client_program

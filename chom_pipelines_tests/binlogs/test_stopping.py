@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from chom_pipelines.binlogs.format.transactions import Ending, Transaction, moment
 from chom_pipelines.binlogs.recovery.choosing import Way
-from chom_pipelines.binlogs.recovery.preparing import Recovery
-from chom_pipelines.binlogs.recovery.stopping import Located, Stop, refuse_wrong_clock, stop
+from chom_pipelines.binlogs.recovery.replay_plan import Recovery
+from chom_pipelines.binlogs.recovery.stop_place import Located, Stop, refuse_wrong_clock, stop
 from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace, ThroughGtid
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.server.facts import Flavour

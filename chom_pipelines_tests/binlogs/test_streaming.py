@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.binlogs.archive.continuing import why_anew
 from chom_pipelines.binlogs.archive.heads import head_of
+from chom_pipelines.binlogs.archive.history_choice import why_anew
 from chom_pipelines.binlogs.archive.server_logs import ServerLog
 from chom_pipelines.binlogs.streaming.following import followed
 from chom_pipelines.binlogs.streaming.lag import State

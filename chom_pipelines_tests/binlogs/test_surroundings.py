@@ -23,9 +23,9 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.drill import run_drill
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.restoring import restore_into_directory, restore_into_server
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.restores.starts import RowsStart
-from chom_pipelines.restores.targets import restore_into_directory, restore_into_server
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour

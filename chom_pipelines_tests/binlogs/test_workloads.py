@@ -16,7 +16,7 @@ from chom_pipelines.binlogs.format.statements import Does
 from chom_pipelines.binlogs.format.transactions import Ending, FileEnding, Summary, Transaction
 from chom_pipelines.errors import ServerError
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.datadir import create_datadir
+from chom_pipelines.server.empty_datadirs import create_datadir
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.programs import client_program, server_program
 from chom_pipelines.server.scratch import scratch_server, with_binary_log

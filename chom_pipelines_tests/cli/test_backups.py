@@ -8,7 +8,7 @@ import pytest
 
 from chom_pipelines.benchmarks.host import cpu_and_cores
 from chom_pipelines.benchmarks.publishing import publish
-from chom_pipelines.cli.entries import age, position
+from chom_pipelines.cli.backup_output import age, position
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Coordinates, Position
 from chom_pipelines.repository.master_keys import KeyKind

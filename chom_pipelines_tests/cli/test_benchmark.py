@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from chom_pipelines.benchmarks.reports import kept_reports
+from chom_pipelines.benchmarks.amounts import parsed_count, parsed_size
+from chom_pipelines.benchmarks.kept_reports import kept_reports
 from chom_pipelines.benchmarks.running import SAMPLE
-from chom_pipelines.benchmarks.sizes_asked import parsed_count, parsed_size
 from chom_pipelines.benchmarks.sources import asked
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines_tests.cli.setting import Setting

@@ -16,8 +16,8 @@ from chom_pipelines.logical.dump import take_backup
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.repository import Repository
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_into_server
+from chom_pipelines.restores.restoring import restore_into_server
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines_tests.servers import PrivateServer
 

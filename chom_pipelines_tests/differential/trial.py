@@ -24,8 +24,8 @@ from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.restores.loading import VALUES_AS_THEY_ARE
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_into_server
+from chom_pipelines.restores.restoring import restore_into_server
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Row, Session
 from chom_pipelines.server.identifiers import literal, quote
 from chom_pipelines.server.wire import ExpectedCounts, UnfitRowError, rendered_rows, separate_rows

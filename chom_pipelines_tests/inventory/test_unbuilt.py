@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from chom_pipelines.backups.policy import refuse_unbuilt
+from chom_pipelines.backups.run_policy import refuse_unbuilt
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.models import Inventory
 from chom_pipelines.inventory.unbuilt import unbuilt_for_all, unbuilt_for_server

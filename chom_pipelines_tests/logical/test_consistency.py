@@ -14,8 +14,8 @@ from chom_pipelines.errors import BackupFailedError, DefinitionChangedError, Loc
 from chom_pipelines.logical import snapshot
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_into_server
+from chom_pipelines.restores.restoring import restore_into_server
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import quote

@@ -25,8 +25,8 @@ from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.restores.execution import RestoreResult
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_into_server
+from chom_pipelines.restores.restoring import restore_into_server
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour, ServerFacts
 from chom_pipelines.server.identifiers import quote

@@ -10,11 +10,11 @@ from chom_pipelines.logical.losses import losses_query, suspect, whole_query
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report, unreported
 from chom_pipelines.proofs.verification import verify
-from chom_pipelines.repository.pieces import Loss, Lost
+from chom_pipelines.repository.dump_records import Loss, Lost
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.restores.execution import RestoreResult
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_contents
+from chom_pipelines.restores.restoring import restore_contents
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.logical.taking import Backups, filled, table_of

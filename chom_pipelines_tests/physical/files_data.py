@@ -11,14 +11,14 @@ from chom_pipelines.binlogs.archive.imports import LOG
 from chom_pipelines.cache import cache_directory
 from chom_pipelines.physical.chunks import Chunk
 from chom_pipelines.physical.contents import FileContents
-from chom_pipelines.physical.files import parts
-from chom_pipelines.physical.part_writer import Storing
+from chom_pipelines.physical.part_storage import Storing
+from chom_pipelines.physical.parts import parts
 from chom_pipelines.physical.taking import take_backup
 from chom_pipelines.progress import Report, unreported
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.layout import Kind
 from chom_pipelines.restores.data_files import FilesRestored, restore_files_into_directory
-from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.scratch import scratch_server

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chom_pipelines.errors import DamagedError
-from chom_pipelines.physical import files as files_module
+from chom_pipelines.physical import parts as parts_module
 from chom_pipelines.physical.chunks import LARGEST, MAGIC, Chunk, chunks, end_chunk, payload_chunk
-from chom_pipelines.physical.files import Files, parts
+from chom_pipelines.physical.file_order import Files
+from chom_pipelines.physical.parts import parts
 
 
 def stream_of(files: dict[str, bytes], piece: int = 7) -> bytes:
@@ -62,7 +63,7 @@ def test_what_the_stock_program_writes_is_read(tmp_path: Path) -> None:
 def test_parts_one_after_the_other_are_the_stream(files: dict[str, bytes], size: int) -> None:
     stream = stream_of(files)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files_module, "PART", size)
+        patch.setattr(parts_module, "PART", size)
         cut = [b"".join(chunk.head + chunk.payload for chunk in part) for part in parts(chunked(files))]
     assert b"".join(cut) == stream
     assert all(part.startswith(MAGIC) for part in cut)

@@ -29,8 +29,8 @@ from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.proof import Level, Means, Subject
 from chom_pipelines.restores.standing import refuse_unfit_target
 from chom_pipelines.restores.starts import start_of
+from chom_pipelines.server.claimed_directories import claimed_directory
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.directories import claimed_directory
 from chom_pipelines.server.facts import Flavour, read_facts
 from chom_pipelines.server.identifiers import account
 from chom_pipelines.server.privileges import grants_for_backup

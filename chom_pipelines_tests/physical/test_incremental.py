@@ -24,8 +24,8 @@ from chom_pipelines.errors import (
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.physical import streaming
 from chom_pipelines.physical.contents import FileContents
-from chom_pipelines.physical.files import PART
 from chom_pipelines.physical.parents import refuse_imports
+from chom_pipelines.physical.parts import PART
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.codecs import Codec

@@ -21,8 +21,8 @@ from chom_pipelines.errors import (
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.physical import lock_watch
 from chom_pipelines.physical.chunks import chunks, end_chunk, payload_chunk
-from chom_pipelines.physical.reading import Streamed
 from chom_pipelines.physical.serving import started
+from chom_pipelines.physical.storing import Streamed
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.codecs import Codec
@@ -30,9 +30,9 @@ from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.server.connection import Endpoint, Session
-from chom_pipelines.server.data_directory import readable_data_directory
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import account
+from chom_pipelines.server.production_files import readable_data_directory
 from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.binlogs.test_server_options import mariadb_encrypting
 from chom_pipelines_tests.logical.taking import Backups, filled, once

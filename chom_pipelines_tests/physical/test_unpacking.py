@@ -12,7 +12,7 @@ import pytest
 from chom_pipelines.errors import ChomError, DamagedError, RestoreRefusedError, UnsupportedBackupError
 from chom_pipelines.physical.chunks import Chunk, end_chunk, payload_chunk
 from chom_pipelines.physical.contents import FileContents
-from chom_pipelines.physical.part_writer import Storing
+from chom_pipelines.physical.part_storage import Storing
 from chom_pipelines.physical.serving import refuse_other_series
 from chom_pipelines.physical.unpacking import unpack
 from chom_pipelines.progress import unreported

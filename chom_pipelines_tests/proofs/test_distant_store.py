@@ -13,8 +13,8 @@ from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.repository.stores import open_store
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_into_directory, restore_into_server
+from chom_pipelines.restores.restoring import restore_into_directory, restore_into_server
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines.server.scratch import scratch_server

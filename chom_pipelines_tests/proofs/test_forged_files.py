@@ -18,8 +18,8 @@ from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.restores.data_files import restore_files_into_directory
-from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.rows_of_files import rows_of_files
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.logical.taking import NAME, Backups, filled
 from chom_pipelines_tests.physical.files_data import REQUEST, take_files

@@ -36,8 +36,8 @@ from chom_pipelines.repository.manifest import Manifest, seal, unauthenticated
 from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.repository.repository import Repository
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_into_server
+from chom_pipelines.restores.restoring import restore_into_server
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.logical.samples import library
 from chom_pipelines_tests.logical.taking import NAME, Backups, filled

@@ -9,7 +9,7 @@ import pytest
 
 from chom_pipelines.backups.assessment import answers
 from chom_pipelines.backups.verdicts import INTEGRITY
-from chom_pipelines.cli.entries import proved
+from chom_pipelines.cli.backup_output import proved
 from chom_pipelines.errors import KeyUnavailableError
 from chom_pipelines.inventory.models import Encryption, Inventory, RepositoryConfig, Server
 from chom_pipelines.inventory.secrets import SecretReference
@@ -19,8 +19,8 @@ from chom_pipelines.repository.listing import opened, opened_all
 from chom_pipelines.repository.manifest import seal
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.repository.repository import Repository
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import failed_proof
+from chom_pipelines.restores.restoring import failed_proof
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.repository.chains import OTHERS, published
 from chom_pipelines_tests.repository.samples import AES, KEY, NOON, a_proof

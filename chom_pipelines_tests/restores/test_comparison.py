@@ -9,8 +9,8 @@ import pytest
 from chom_pipelines.errors import RestoreFailedError
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.progress import unreported
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_contents, restore_into_server
+from chom_pipelines.restores.restoring import restore_contents, restore_into_server
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.logical.samples import library
 from chom_pipelines_tests.logical.taking import Backups

@@ -15,8 +15,8 @@ from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.losses import described
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_into_server
+from chom_pipelines.restores.restoring import restore_into_server
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.logical.comparing import exact_rows
 from chom_pipelines_tests.logical.taking import Backups

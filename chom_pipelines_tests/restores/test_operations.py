@@ -8,10 +8,10 @@ import pytest
 from chom_pipelines.errors import DamagedError, LockNotObtainedError, RestoreFailedError, RestoreRefusedError
 from chom_pipelines.logical.tables import RESTORE_MARKER as MARKER
 from chom_pipelines.progress import unreported
-from chom_pipelines.restores import targets
+from chom_pipelines.restores import restoring
 from chom_pipelines.restores.operations import Action
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import plan_restore, restore_into_server
+from chom_pipelines.restores.restoring import plan_restore, restore_into_server
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.identifiers import qualified, quote
 from chom_pipelines.server.scratch import scratch_server
@@ -99,7 +99,7 @@ def test_tables_that_refer_to_what_is_replaced_and_stay_are_named(server: Privat
 def test_where_one_table_is_in_use_for_long_nothing_goes(
     server: PrivateServer, backups: Backups, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(targets, "_LOCK_SECONDS", 1)
+    monkeypatch.setattr(restoring, "_LOCK_SECONDS", 1)
     database = library(server)
     entry = backups.take(server, database)
     with server.connect() as user, server.connect() as session:

@@ -13,12 +13,12 @@ from chom_pipelines.errors import ChomError, RestoreRefusedError
 from chom_pipelines.logical.tables import RESTORE_MARKER as MARKER
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.restores import targets
+from chom_pipelines.restores import restoring
 from chom_pipelines.restores.authority import read_authority
 from chom_pipelines.restores.obstacles import obstacles
 from chom_pipelines.restores.permissions import wanted
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import plan_restore, restore_into_server
+from chom_pipelines.restores.restoring import plan_restore, restore_into_server
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import Flavour, read_facts
 from chom_pipelines.server.grants import Wanted, spelled
@@ -224,7 +224,7 @@ def test_each_privilege_that_is_taken_away_is_named_before_anything_is_dropped_a
             assert f"{want.privilege} on " in refused.what
             assert refused.remedy.splitlines()[1:] == [grant]
             with monkeypatch.context() as patched:
-                patched.setattr(targets, "not_allowed", lambda *_: None)
+                patched.setattr(restoring, "not_allowed", lambda *_: None)
                 assert not succeeds(target), f"nothing takes {grant}"
             made(target.server)
             with target.server.connect() as root:

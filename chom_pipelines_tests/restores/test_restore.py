@@ -15,8 +15,8 @@ from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.proof import Level
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import plan_restore, restore_into_directory, restore_into_server
+from chom_pipelines.restores.restoring import plan_restore, restore_into_directory, restore_into_server
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import quote
@@ -243,8 +243,8 @@ def test_a_restore_that_was_killed_can_be_run_again(server: PrivateServer, backu
         from pathlib import Path
         from chom_pipelines.repository.local_store import LocalStore
         from chom_pipelines.repository.repository import Repository
-        from chom_pipelines.restores.plan import RestoreRequest
-        from chom_pipelines.restores.targets import restore_into_server
+        from chom_pipelines.restores.selection import RestoreRequest
+        from chom_pipelines.restores.restoring import restore_into_server
         from chom_pipelines.server.connection import Endpoint
         def killed(done, total, label): os.kill(os.getpid(), signal.SIGKILL)
         target = Endpoint("target", "root", "", socket={str(server.root.socket)!r})

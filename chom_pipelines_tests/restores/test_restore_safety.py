@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from chom_pipelines.errors import ChomError, RestoreRefusedError
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import plan_restore, restore_into_server
+from chom_pipelines.restores.restoring import plan_restore, restore_into_server
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.scratch import scratch_server

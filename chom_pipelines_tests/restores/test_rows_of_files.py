@@ -13,8 +13,8 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.restores import rows_of_files
-from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.rows_of_files import databases_of, restore_files_into_server
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines_tests.logical.taking import Backups
 from chom_pipelines_tests.physical.files_data import take_files
 from chom_pipelines_tests.servers import PrivateServer

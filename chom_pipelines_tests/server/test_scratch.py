@@ -24,9 +24,9 @@ import psutil
 import pytest
 
 from chom_pipelines.errors import AccessDeniedError, ProgramMissingError, ScratchServerError
-from chom_pipelines.server import datadir, directories
+from chom_pipelines.server import claimed_directories, empty_datadirs
 from chom_pipelines.server.connection import Endpoint, Session
-from chom_pipelines.server.datadir import create_datadir
+from chom_pipelines.server.empty_datadirs import create_datadir
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.process import supervised
 from chom_pipelines.server.programs import server_program
@@ -256,14 +256,14 @@ def test_what_a_killed_supervisor_and_owner_leave_the_next_run_removes() -> None
 def test_a_living_server_keeps_its_directories_when_others_start() -> None:
     with scratch_server(Flavour.MARIADB) as server:
         trace = Trace.of(server)
-        directories.remove_abandoned(trace.home.parent)
+        claimed_directories.remove_abandoned(trace.home.parent)
         assert len(trace.left) == 3
 
 
 def test_a_server_that_does_not_start_says_why_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as place:
         monkeypatch.setattr("chom_pipelines.server.scratch.MEMORY", Path(place))
-        monkeypatch.setattr(directories, "MEMORY", Path(place))
+        monkeypatch.setattr(claimed_directories, "MEMORY", Path(place))
         with (
             pytest.raises(ScratchServerError, match="no-such-option"),
             scratch_server(Flavour.MARIADB, options=["--no-such-option"]),
@@ -282,7 +282,7 @@ def test_a_server_that_dies_half_way_is_noticed_and_leaves_nothing() -> None:
 def test_data_that_do_not_fit_in_memory_go_to_the_given_directory(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 100)  # no socket's path could be in it
     deep.mkdir()
-    half_of_memory = directories.available_memory() // 2
+    half_of_memory = claimed_directories.available_memory() // 2
     with scratch_server(Flavour.MARIADB, directory=deep, expected_bytes=half_of_memory) as server:
         assert deep in server.directory.parents
     assert list(deep.iterdir()) == []
@@ -333,8 +333,8 @@ def test_a_file_with_holes_is_copied_as_it_is(tmp_path: Path, around: bytes) -> 
     block = 1 << 16
     content = around + bytes(5 * block) + b"between" + bytes(3 * block) + around
     (tmp_path / "made").write_bytes(content)
-    datadir._dig_holes(tmp_path / "made")
-    datadir._copied_with_holes(str(tmp_path / "made"), str(tmp_path / "copy"))
+    empty_datadirs._dig_holes(tmp_path / "made")
+    empty_datadirs._copied_with_holes(str(tmp_path / "made"), str(tmp_path / "copy"))
     assert (tmp_path / "made").read_bytes() == (tmp_path / "copy").read_bytes() == content
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["copy", "made"]
 
@@ -352,7 +352,7 @@ def test_no_secret_of_the_environment_reaches_what_initialises_it(
         noted = ["/bin/sh", "-c", f'env > {told}; exec "$@"', "sh", *command]
         return supervised(noted, log=log, environment=environment)
 
-    monkeypatch.setattr(datadir, "supervised", telling)
+    monkeypatch.setattr(empty_datadirs, "supervised", telling)
     monkeypatch.setenv("CHOM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("CHOM_PASSWORD", "secret")
     create_datadir(program, (), tmp_path / "data")
@@ -475,24 +475,24 @@ def test_directories_of_other_users_are_left_alone(monkeypatch: pytest.MonkeyPat
     with tempfile.TemporaryDirectory(prefix="chom-scratch-") as abandoned:
         me = os.geteuid()
         monkeypatch.setattr(os, "geteuid", lambda: me + 1)
-        directories.remove_abandoned(Path(abandoned).parent)
+        claimed_directories.remove_abandoned(Path(abandoned).parent)
         assert Path(abandoned).is_dir()
         monkeypatch.undo()
-        directories.remove_abandoned(Path(abandoned).parent)
+        claimed_directories.remove_abandoned(Path(abandoned).parent)
         assert not Path(abandoned).exists()
         Path(abandoned).mkdir()  # for its own end
 
 
 def test_what_cannot_be_removed_yet_is_removed_by_a_later_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server still writes there, as a clone goes on when the run that asked for it was killed."""
-    with directories.claimed_directory(tmp_path) as claim:
+    with claimed_directories.claimed_directory(tmp_path) as claim:
         (claim.path / "clone").mkdir()
         fcntl.flock(claim.descriptor, fcntl.LOCK_UN)
         with monkeypatch.context() as patched:
             patched.setattr(shutil, "rmtree", lambda *_, **__: None)
-            directories.remove_abandoned(tmp_path)
+            claimed_directories.remove_abandoned(tmp_path)
         assert sorted(path.name for path in claim.path.iterdir()) == ["clone", "owner.lock"]
-        directories.remove_abandoned(tmp_path)
+        claimed_directories.remove_abandoned(tmp_path)
         assert not claim.path.exists()
 
 
@@ -500,20 +500,20 @@ def test_a_link_that_is_named_like_an_abandoned_directory_is_not_followed(tmp_pa
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("ten years of work")
     (tmp_path / "chom-scratch-x").symlink_to(tmp_path / "mine")
-    directories.remove_abandoned(tmp_path)
+    claimed_directories.remove_abandoned(tmp_path)
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
 def test_runs_that_begin_and_end_at_once_do_not_hinder_each_other(tmp_path: Path) -> None:
     """One that looks for what dead owners left may look into a directory that its owner is removing."""
     looking = (
-        "import sys, pathlib; from chom_pipelines.server.directories import remove_abandoned\n"
+        "import sys, pathlib; from chom_pipelines.server.claimed_directories import remove_abandoned\n"
         "while True: remove_abandoned(pathlib.Path(sys.argv[1]))"
     )
     with subprocess.Popen([sys.executable, "-c", looking, str(tmp_path)]) as other:
         try:
             for _ in range(2000):
-                with directories.claimed_directory(tmp_path) as claim:
+                with claimed_directories.claimed_directory(tmp_path) as claim:
                     (claim.path / "data").mkdir()
                 assert not claim.path.exists()
             assert other.poll() is None

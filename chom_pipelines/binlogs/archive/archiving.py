@@ -8,9 +8,9 @@ from datetime import datetime
 from functools import partial
 
 from chom_pipelines.binlogs.archive.chain import Chain, Gap, anew
-from chom_pipelines.binlogs.archive.continuing import free_name, why_anew
 from chom_pipelines.binlogs.archive.heads import head_of
 from chom_pipelines.binlogs.archive.histories import History, histories_to_continue
+from chom_pipelines.binlogs.archive.history_choice import free_name, why_anew
 from chom_pipelines.binlogs.archive.segments import FIRST, Identity, Segment
 from chom_pipelines.binlogs.archive.server_logs import ServerLog, rotated, server_logs
 from chom_pipelines.binlogs.archive.unlogged import Unlogged

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 
-from chom_pipelines.binlogs.archive.continuity import continued
+from chom_pipelines.binlogs.archive.gtid_succession import continued
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
 from chom_pipelines.binlogs.format.gtid_set import GtidSet
 from chom_pipelines.repository.layout import BackupId, Kind, parse_id

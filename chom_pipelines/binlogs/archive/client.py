@@ -26,7 +26,7 @@ from chom_pipelines.errors import (
     MissingPrivilegeError,
     ServerError,
 )
-from chom_pipelines.server.directories import MEMORY, claimed_directory
+from chom_pipelines.server.claimed_directories import MEMORY, claimed_directory
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import account

@@ -13,7 +13,7 @@ from chom_pipelines.binlogs.archive.chain import Run
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.format.gtids import covers
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable
-from chom_pipelines.binlogs.recovery.stopping import NEIGHBOURS
+from chom_pipelines.binlogs.recovery.stop_place import NEIGHBOURS
 from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace, Target, ThroughGtid
 from chom_pipelines.binlogs.recovery.windows import Full, Interval, following, run_of
 from chom_pipelines.errors import RestoreRefusedError

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from chom_pipelines.binlogs.format.lexemes import Dialect
 from chom_pipelines.binlogs.format.query_tables import Name
 from chom_pipelines.binlogs.format.statements import Does, Statement, beginning
-from chom_pipelines.binlogs.recovery.preparing import Recovery
-from chom_pipelines.binlogs.recovery.stopping import Located
+from chom_pipelines.binlogs.recovery.replay_plan import Recovery
+from chom_pipelines.binlogs.recovery.stop_place import Located
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.logical.table_lines import ForeignKey
 from chom_pipelines.repository.manifest import SourceServer

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from chom_pipelines.binlogs.format.conversions import UNSAID, Conversion
 from chom_pipelines.binlogs.recovery.notes import Notes
-from chom_pipelines.binlogs.recovery.stopping import Located
+from chom_pipelines.binlogs.recovery.stop_place import Located
 from chom_pipelines.errors import RestoreRefusedError
 
 _OTHERWISE = "restore to a place before it, with --before, or from a later full backup"

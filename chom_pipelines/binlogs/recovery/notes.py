@@ -10,7 +10,7 @@ from chom_pipelines.binlogs.format.query_tables import Name
 from chom_pipelines.binlogs.format.statements import Does, Statement
 from chom_pipelines.binlogs.format.transactions import Ending, Transaction
 from chom_pipelines.binlogs.recovery.scheduled import is_of_events, same
-from chom_pipelines.binlogs.recovery.stopping import Located
+from chom_pipelines.binlogs.recovery.stop_place import Located
 
 _PROGRAMS = frozenset({"procedure", "function", "event", "database"})
 _ZONES = "time_zone"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from chom_pipelines.binlogs.archive.histories import reading_histories
 from chom_pipelines.binlogs.recovery.choosing import Way, end_of, read_for, way_to, ways_to
-from chom_pipelines.binlogs.recovery.preparing import PreparedBeforeError, Recovery, prepared
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
+from chom_pipelines.binlogs.recovery.replay_plan import PreparedBeforeError, Recovery, prepared
 from chom_pipelines.binlogs.recovery.spool import Spool
-from chom_pipelines.binlogs.recovery.stopping import Stop
+from chom_pipelines.binlogs.recovery.stop_place import Stop
 from chom_pipelines.binlogs.recovery.targets import EndOfArchive, Target
 from chom_pipelines.errors import (
     BackupNotFoundError,
@@ -30,14 +30,14 @@ from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import LATEST
 from chom_pipelines.restores.definers import definers_of_views, stand_ins
-from chom_pipelines.restores.directories import refuse_directory
+from chom_pipelines.restores.directory_target import refuse_directory
 from chom_pipelines.restores.execution import RestoreResult
-from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.restoring import filled_directory, restore_into_server, without_accounts
 from chom_pipelines.restores.rows_of_files import dumped
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.restores.starts import Start, start_of
-from chom_pipelines.restores.targets import filled_directory, restore_into_server, without_accounts
+from chom_pipelines.server.claimed_directories import claimed_directory, roomy_base
 from chom_pipelines.server.connection import Endpoint
-from chom_pipelines.server.directories import claimed_directory, roomy_base
 from chom_pipelines.server.scratch import ScratchServer
 
 _PURPOSE = "restore to a point in time"

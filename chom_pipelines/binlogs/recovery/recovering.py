@@ -15,7 +15,7 @@ from chom_pipelines.binlogs.format.query_tables import Name
 from chom_pipelines.binlogs.recovery.archive_server import replay_by_replication, taking
 from chom_pipelines.binlogs.recovery.client_replay import replay_by_client
 from chom_pipelines.binlogs.recovery.filtered import Filtered, read_keys
-from chom_pipelines.binlogs.recovery.preparing import Recovery
+from chom_pipelines.binlogs.recovery.replay_plan import Recovery
 from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.scheduled import put_back, read_statuses, statuses
 from chom_pipelines.binlogs.recovery.surroundings import refuse_unknown_zone, take_settings

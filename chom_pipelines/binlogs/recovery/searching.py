@@ -18,7 +18,7 @@ from chom_pipelines.binlogs.format.lexemes import Dialect
 from chom_pipelines.binlogs.format.scanning import Scanner
 from chom_pipelines.binlogs.format.statements import Does, beginning
 from chom_pipelines.binlogs.format.transactions import TableRows
-from chom_pipelines.binlogs.recovery.stopping import committed
+from chom_pipelines.binlogs.recovery.stop_place import committed
 from chom_pipelines.binlogs.recovery.targets import BeforePlace
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.logical.tables import RESTORE_MARKER

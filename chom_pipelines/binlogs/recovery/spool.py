@@ -10,7 +10,7 @@ from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.segment_objects import log_of
 from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.format.scanning import Scanner
-from chom_pipelines.binlogs.recovery.stopping import Located
+from chom_pipelines.binlogs.recovery.stop_place import Located
 from chom_pipelines.errors import ArchiveDamagedError
 from chom_pipelines.repository.keys import Keyring
 

@@ -6,7 +6,7 @@ import os
 import time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from chom_pipelines.binlogs.recovery.stopping import Located
+from chom_pipelines.binlogs.recovery.stop_place import Located
 from chom_pipelines.errors import ConnectionFailedError, RestoreRefusedError, ServerError
 from chom_pipelines.repository.manifest import SourceServer
 from chom_pipelines.restores.likeness import zones_of

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from chom_pipelines.backups.days import refuse_other_days
-from chom_pipelines.backups.policy import Knob
+from chom_pipelines.backups.run_policy import Knob
 from chom_pipelines.backups.verdicts import LATE
 from chom_pipelines.defs.backups.taking import PolicyConfig, taken
 from chom_pipelines.defs.kinds import asset_of

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from chom_pipelines.backups.policy import Knob, run_policy
+from chom_pipelines.backups.run_policy import Knob, run_policy
 from chom_pipelines.backups.taking import Taken, take_and_prove
 from chom_pipelines.defs.backups.metadata import described, largest_tables, numbers, words
 from chom_pipelines.defs.binlogs.reporting import report_windows

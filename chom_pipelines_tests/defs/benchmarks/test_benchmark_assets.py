@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from chom_pipelines.benchmarks.reports import kept_reports
+from chom_pipelines.benchmarks.kept_reports import kept_reports
 from chom_pipelines.benchmarks.weeks import GRACE, refuse_other_weeks
 from chom_pipelines.defs.benchmarks.metadata import ladder, numbers, slug
 from chom_pipelines.defs.resources import Chom

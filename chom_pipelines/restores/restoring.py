@@ -24,19 +24,19 @@ from chom_pipelines.repository.manifest import Manifest, SourceServer
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.restores.allowance import not_allowed
 from chom_pipelines.restores.authority import read_authority
-from chom_pipelines.restores.decisions import decided, refusal
 from chom_pipelines.restores.definers import definers, stand_ins
-from chom_pipelines.restores.directories import contained, put_in_place, refuse_directory
+from chom_pipelines.restores.directory_target import contained, put_in_place, refuse_directory
 from chom_pipelines.restores.execution import Restore, RestoreResult
 from chom_pipelines.restores.likeness import at_other_moments, birth_options, zones_of
 from chom_pipelines.restores.loading import settings
 from chom_pipelines.restores.operations import Action, Operation, Operations
-from chom_pipelines.restores.plan import RestorePlan, RestoreRequest, planned
+from chom_pipelines.restores.planning import decided, refusal
 from chom_pipelines.restores.redo_log import redo_log_off
+from chom_pipelines.restores.selection import RestorePlan, RestoreRequest, planned
 from chom_pipelines.restores.standing import Standing, read_standing, refuse_unfit_target
+from chom_pipelines.server.claimed_directories import claimed_directory
 from chom_pipelines.server.connection import Endpoint, Session
-from chom_pipelines.server.datadir import create_datadir
-from chom_pipelines.server.directories import claimed_directory
+from chom_pipelines.server.empty_datadirs import create_datadir
 from chom_pipelines.server.facts import Flavour, ServerFacts, read_facts
 from chom_pipelines.server.grants import has_single_tables
 from chom_pipelines.server.programs import server_program

@@ -11,11 +11,11 @@ import yaml
 
 from chom_pipelines.benchmarks import history
 from chom_pipelines.benchmarks.charts import drawn, where_and_when
+from chom_pipelines.benchmarks.kept_reports import kept_reports, report_name
 from chom_pipelines.benchmarks.markdown import markdown
 from chom_pipelines.benchmarks.predicting import predictions
 from chom_pipelines.benchmarks.publishing import publish
 from chom_pipelines.benchmarks.report import Means, Report, Sizes, TableSize
-from chom_pipelines.benchmarks.reports import kept_reports, report_name
 from chom_pipelines.benchmarks.words import tables
 from chom_pipelines.errors import DamagedError
 from chom_pipelines.repository.codecs import Codec

@@ -9,9 +9,10 @@ from pathlib import PurePosixPath
 
 from chom_pipelines.errors import BackupFailedError, DefinitionChangedError
 from chom_pipelines.physical.chunks import Chunk
-from chom_pipelines.physical.files import Files, parts
+from chom_pipelines.physical.file_order import Files
 from chom_pipelines.physical.notes import is_note, is_position
-from chom_pipelines.physical.part_writer import PartWriter, Storing
+from chom_pipelines.physical.part_storage import PartWriter, Storing
+from chom_pipelines.physical.parts import parts
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.repository.objects import StoredObject

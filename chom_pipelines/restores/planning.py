@@ -11,10 +11,10 @@ from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.log_lines import amount
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
 from chom_pipelines.logical.tables import RESTORE_MARKER
+from chom_pipelines.restores.in_progress import marks, marks_removed
 from chom_pipelines.restores.loading import VALUES_AS_THEY_ARE
-from chom_pipelines.restores.marks import marks, marks_removed
 from chom_pipelines.restores.operations import Action, Operation, Operations
-from chom_pipelines.restores.plan import PlannedTable, RestorePlan
+from chom_pipelines.restores.selection import PlannedTable, RestorePlan
 from chom_pipelines.restores.standing import DatabaseStanding, Standing
 from chom_pipelines.server.identifiers import account, qualified, quote
 

@@ -1,6 +1,6 @@
 """What of a backup is restored, and under which names: decided before anything is touched. Pure.
 
-What a target has to lose by it is not known here; that is in `decisions`.
+What a target has to lose by it is not known here; that is in `planning`.
 """
 
 from __future__ import annotations

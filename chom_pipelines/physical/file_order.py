@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from chom_pipelines.errors import DamagedError
-from chom_pipelines.physical.chunks import Chunk, Extent
-
-PART = 32 << 20
-"""Bytes of the stream in one stored object, about: enough of them for all cores, and one for each fits in memory."""
+from chom_pipelines.physical.chunks import Extent
 
 
 @dataclass
@@ -54,17 +50,3 @@ class Files:
     def bytes(self) -> int:
         """In all files."""
         return sum(self._sizes.values())
-
-
-def parts(stream: Iterable[Chunk]) -> Iterator[list[Chunk]]:
-    """Cut a stream into parts of about PART bytes, each of whole chunks."""
-    part: list[Chunk] = []
-    size = 0
-    for chunk in stream:
-        part.append(chunk)
-        size += chunk.size
-        if size >= PART:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from chom_pipelines.logical.tables import RESTORE_MARKER
 from chom_pipelines.restores.operations import Action, Operation
-from chom_pipelines.restores.plan import RestorePlan
+from chom_pipelines.restores.selection import RestorePlan
 from chom_pipelines.restores.standing import Standing
 from chom_pipelines.server.identifiers import literal, qualified
 

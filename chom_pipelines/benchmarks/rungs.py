@@ -20,12 +20,12 @@ from chom_pipelines.physical.serving import prepared, served
 from chom_pipelines.progress import unreported
 from chom_pipelines.restores.likeness import birth_options, zones_of
 from chom_pipelines.restores.loading import settings
-from chom_pipelines.restores.plan import RestoreRequest
 from chom_pipelines.restores.redo_log import has_switch
-from chom_pipelines.restores.targets import FAST, new_server, restore_contents
+from chom_pipelines.restores.restoring import FAST, new_server, restore_contents
+from chom_pipelines.restores.selection import RestoreRequest
+from chom_pipelines.server.claimed_directories import MEMORY, claimed_directory
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.datadir import create_datadir
-from chom_pipelines.server.directories import MEMORY, claimed_directory
+from chom_pipelines.server.empty_datadirs import create_datadir
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour, ServerFacts
 from chom_pipelines.server.programs import client_program, server_program

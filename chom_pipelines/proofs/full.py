@@ -26,8 +26,8 @@ from chom_pipelines.repository.proof import Comparison, Means, Subject
 from chom_pipelines.restores.comparison import difference, read_back
 from chom_pipelines.restores.definers import definers, stand_ins
 from chom_pipelines.restores.likeness import birth_options, zones_of
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_contents
+from chom_pipelines.restores.restoring import restore_contents
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.scratch import ScratchServer, scratch_server

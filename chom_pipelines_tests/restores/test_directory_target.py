@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
 from chom_pipelines.progress import unreported
-from chom_pipelines.restores import directories
-from chom_pipelines.restores.directories import put_in_place, refuse_directory
-from chom_pipelines.restores.plan import RestoreRequest
-from chom_pipelines.restores.targets import restore_into_directory
+from chom_pipelines.restores import directory_target
+from chom_pipelines.restores.directory_target import put_in_place, refuse_directory
+from chom_pipelines.restores.restoring import restore_into_directory
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.datadir import create_datadir
+from chom_pipelines.server.empty_datadirs import create_datadir
 from chom_pipelines.server.programs import server_program
 from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.logical.samples import contents, library
@@ -131,7 +131,7 @@ def test_a_server_that_starts_at_the_last_moment_keeps_its_directory(
 ) -> None:
     old, new = data_directory(tmp_path / "target"), data_directory(tmp_path / "new")
     locked = iter([False, True])
-    monkeypatch.setattr(directories, "_is_locked", lambda _: next(locked))
+    monkeypatch.setattr(directory_target, "_is_locked", lambda _: next(locked))
     before = everything(tmp_path)
     with pytest.raises(RestoreRefusedError, match="a server runs on"):
         put_in_place(new, old, replace=True)

@@ -16,7 +16,7 @@ from chom_pipelines.binlogs.recovery.choosing import Way
 from chom_pipelines.binlogs.recovery.clocks import refuse_uncertain
 from chom_pipelines.binlogs.recovery.notes import Notes
 from chom_pipelines.binlogs.recovery.spool import LogFile, Spool
-from chom_pipelines.binlogs.recovery.stopping import Located, Stop, refuse_wrong_clock, stop
+from chom_pipelines.binlogs.recovery.stop_place import Located, Stop, refuse_wrong_clock, stop
 from chom_pipelines.binlogs.recovery.targets import AtTime, Target
 from chom_pipelines.binlogs.recovery.windows import replayed
 from chom_pipelines.errors import DamagedError, RestoreRefusedError

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from chom_pipelines.cache import cache_directory
 from chom_pipelines.errors import ProgramMissingError, ScratchServerError
-from chom_pipelines.server.directories import claimed_directory
+from chom_pipelines.server.claimed_directories import claimed_directory
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.process import harmless_environment, supervised
 from chom_pipelines.server.programs import Program

@@ -27,9 +27,9 @@ from chom_pipelines.repository.drill import REPLAY
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.repository import Repository
-from chom_pipelines.restores.directories import refuse_directory
+from chom_pipelines.restores.directory_target import refuse_directory
 from chom_pipelines.restores.execution import RestoreResult
-from chom_pipelines.restores.plan import RestoreRequest
+from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Endpoint
 
 
