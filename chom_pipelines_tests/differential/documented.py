@@ -18,6 +18,10 @@ DOCUMENTED = {
     r"only in stored generated columns .*\](?!, and not)": "stored generated columns are computed anew",
     r"rows? missing(?s:.*) STORED(?s:.*)(?:UNIQUE KEY k\d|PRIMARY KEY) \(.*`g\d`": "stored columns meet",
     r"only in the last digit of DOUBLE": "a value beyond DOUBLE(M,D) was cut to a limit that its text is not",
+    # where something in the table has the server warn, the rows are read back, and the restore says so itself
+    r"not stored as dumped: \d+ rows? with another `([^`]+)` \((?s:.*)\n`\1` DOUBLE\(\d+,\d+\)": (
+        "a value beyond DOUBLE(M,D) was cut to a limit that its text is not"
+    ),
 }
 """A pattern of what is found, and the reason."""
 
