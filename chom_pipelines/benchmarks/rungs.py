@@ -18,10 +18,11 @@ from chom_pipelines.errors import NoRoomError, ProgramMissingError
 from chom_pipelines.physical.contents import FileContents
 from chom_pipelines.physical.serving import prepared, served
 from chom_pipelines.progress import unreported
+from chom_pipelines.restores.directory_filling import FAST, new_server
 from chom_pipelines.restores.likeness import birth_options, zones_of
 from chom_pipelines.restores.loading import settings
 from chom_pipelines.restores.redo_log import has_switch
-from chom_pipelines.restores.restoring import FAST, new_server, restore_contents
+from chom_pipelines.restores.restoring import restore_contents
 from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.claimed_directories import MEMORY, claimed_directory
 from chom_pipelines.server.connection import Session

@@ -15,8 +15,8 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.restores.directory_target import contained, put_in_place, refuse_directory
+from chom_pipelines.restores.failed_proofs import failed_proof, refuse_failed
 from chom_pipelines.restores.operations import Action, Operation
-from chom_pipelines.restores.restoring import failed_proof, refuse_failed
 from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.claimed_directories import claimed_directory
 from chom_pipelines.server.connection import Session

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,44 +15,30 @@ from chom_pipelines.errors import (
     RestoreRefusedError,
 )
 from chom_pipelines.logical.contents import Contents
-from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.listing import opened
-from chom_pipelines.repository.manifest import Manifest, SourceServer
-from chom_pipelines.repository.payloads import Method
+from chom_pipelines.repository.manifest import SourceServer
 from chom_pipelines.restores.allowance import not_allowed
 from chom_pipelines.restores.authority import read_authority
 from chom_pipelines.restores.definers import definers, stand_ins
-from chom_pipelines.restores.directory_target import contained, put_in_place, refuse_directory
+from chom_pipelines.restores.directory_filling import filled_directory, new_server, without_accounts
+from chom_pipelines.restores.directory_target import contained, refuse_directory
 from chom_pipelines.restores.execution import Restore, RestoreResult
-from chom_pipelines.restores.likeness import at_other_moments, birth_options, zones_of
+from chom_pipelines.restores.failed_proofs import failed_proof, refuse_failed
+from chom_pipelines.restores.likeness import at_other_moments
 from chom_pipelines.restores.loading import settings
 from chom_pipelines.restores.operations import Action, Operation, Operations
 from chom_pipelines.restores.planning import decided, refusal
-from chom_pipelines.restores.redo_log import redo_log_off
 from chom_pipelines.restores.selection import RestorePlan, RestoreRequest, planned
 from chom_pipelines.restores.standing import Standing, read_standing, refuse_unfit_target
-from chom_pipelines.server.claimed_directories import claimed_directory
 from chom_pipelines.server.connection import Endpoint, Session
-from chom_pipelines.server.empty_datadirs import create_datadir
-from chom_pipelines.server.facts import Flavour, ServerFacts, read_facts
+from chom_pipelines.server.facts import ServerFacts, read_facts
 from chom_pipelines.server.grants import has_single_tables
-from chom_pipelines.server.programs import server_program
-from chom_pipelines.server.scratch import ScratchServer, scratch_server
-from chom_pipelines.server.time_zones import forget_others
-from chom_pipelines.server.versions import parse_version
+from chom_pipelines.server.scratch import ScratchServer
 
-_ROOT_ALONE = (
-    "no accounts but root@localhost without a password, as which nobody can connect from another machine; views, "
-    "triggers and routines of other accounts do not work without these: --accounts restores the source's"
-)
 _LOCK_SECONDS = 30
 """For which what is dropped is waited for: meanwhile everybody who wants it waits as well."""
-
-FAST = ("--innodb-doublewrite=OFF", "--innodb-flush-log-at-trx-commit=0", "--innodb-autoinc-lock-mode=2")
-"""For a directory that is thrown away unless the restore ends well."""
 
 
 def plan_restore(
@@ -185,94 +171,6 @@ def _filled(contents: Contents, server: ScratchServer, request: RestoreRequest, 
     with stand_ins(server, () if request.accounts else definers(contents.definitions())):
         result = restore_contents(contents, server.endpoint, request, report)
     return result if request.accounts else without_accounts(result)
-
-
-def without_accounts(result: RestoreResult) -> RestoreResult:
-    """The same, with what is to be known of a directory into which no accounts were restored."""
-    return replace(result, warnings=(*result.warnings, _ROOT_ALONE))
-
-
-def filled_directory(
-    directory: Path,
-    serve: Callable[[Path], AbstractContextManager[ScratchServer]],
-    fill: Callable[[ScratchServer], RestoreResult],
-    *,
-    replace_it: bool,
-) -> RestoreResult:
-    """Make a data directory by what `fill` does to the private server that `serve` starts on one that it makes there.
-
-    Raises what restore_into_directory raises.
-    """
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    # however this ends, nothing half-made stays; not in a hidden directory, below which MySQL sees no files
-    with claimed_directory(directory.parent) as claim:
-        data = claim.path / "data"
-        with serve(data) as server:
-            result = fill(server)
-            differs = server.differs
-        put_in_place(data, directory, replace=replace_it)
-    warnings = (*result.warnings, *([f"made with {differs}, the source's version"] if differs else []))
-    return replace(result, warnings=warnings)
-
-
-@contextmanager
-def new_server(manifest: Manifest, data: Path, options: Sequence[str] = ()) -> Iterator[ScratchServer]:
-    """A private server on a new data directory, which can hold this backup, and is shut down in order.
-
-    Until then it is fast, and not durable.
-
-    Raises what starting it and shutting it down raise.
-    """
-    flavour, birth = Flavour(manifest.source.flavour), birth_options(manifest)
-    zones = zones_of(manifest.source)
-    create_datadir(server_program(flavour), birth, data, named_zones=bool(zones.named))
-    with scratch_server(
-        flavour,
-        version=parse_version(manifest.source.version),
-        directory=data.parent,
-        options=(*birth, *FAST, *options),
-        data_directory=data,
-        zones=zones,
-    ) as server:
-        with Session(server.endpoint) as session:
-            forget_others(session, zones.named)
-        with redo_log_off(server):
-            yield server
-
-
-def refuse_failed(entry: BackupEntry, keyring: Keyring | None, request: RestoreRequest) -> None:
-    """Raise RestoreRefusedError where it, or what it builds on, failed its last proof, or one was forged."""
-    if damaged := failed_proof(entry, keyring, request):
-        raise damaged
-
-
-def failed_proof(entry: BackupEntry, keyring: Keyring | None, request: RestoreRequest) -> RestoreRefusedError | None:
-    """Why it is not restored: by the last proof of a level it, or what it builds on, failed, or one was forged.
-
-    Raises the problem for which it, or what it builds on, cannot be opened, where nothing else is known against it.
-    """
-    if request.despite_failed_proof:
-        return None
-    found = opened(entry, keyring)
-    forged = next((record for record in found.proofs if record.problem), None)
-    if forged and forged.problem:
-        which = entry.id if forged.backup == entry.id else f"{forged.backup}, on which {entry.id} builds,"
-        what = f"{which} has a proof that cannot be believed, which may have said that it failed: {forged.problem.what}"
-        remedy = "find out who writes there; to restore it all the same, --despite-failed-proof"
-        return RestoreRefusedError(what, remedy)
-    failed = [proof for proof in found.latest.values() if proof.outcome is Outcome.FAILED]
-    last = max(failed, key=lambda proof: proof.started, default=None)
-    if last:
-        when = f"{last.started:%Y-%m-%d %H:%M} UTC"
-        which = entry.id if last.backup == entry.id else f"{last.backup}, on which {entry.id} builds,"
-        what = f"{which} failed its {last.level.value} verification of {when}: {last.reason}"
-        remedy = "restore another backup; to get what can be got out of this one, use --despite-failed-proof"
-        if found.manifest and found.manifest.method is Method.LOGICAL:
-            remedy += ", with --tables for those that are whole"
-        return RestoreRefusedError(what, remedy)
-    if found.problem:
-        raise found.problem
-    return None
 
 
 def _used(plan: RestorePlan) -> set[str]:

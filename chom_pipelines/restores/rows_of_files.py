@@ -24,8 +24,9 @@ from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.restores.definers import definers_of_views, stand_ins
 from chom_pipelines.restores.execution import RestoreResult
+from chom_pipelines.restores.failed_proofs import refuse_failed
 from chom_pipelines.restores.likeness import any_case
-from chom_pipelines.restores.restoring import refuse_failed, restore_into_server
+from chom_pipelines.restores.restoring import restore_into_server
 from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.restores.standing import refuse_unfit_target
 from chom_pipelines.restores.starts import Start, start_of

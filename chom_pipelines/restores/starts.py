@@ -23,9 +23,10 @@ from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.restores.definers import definers
+from chom_pipelines.restores.directory_filling import FAST, new_server
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.likeness import birth_options, zones_of
-from chom_pipelines.restores.restoring import FAST, new_server, refusal_of, restore_contents
+from chom_pipelines.restores.restoring import refusal_of, restore_contents
 from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.claimed_directories import MIB, claimed_directory, roomy_base
 from chom_pipelines.server.connection import Endpoint, Session

@@ -19,7 +19,7 @@ from chom_pipelines.repository.listing import opened, opened_all
 from chom_pipelines.repository.manifest import seal
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.repository.repository import Repository
-from chom_pipelines.restores.restoring import failed_proof
+from chom_pipelines.restores.failed_proofs import failed_proof
 from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.repository.chains import OTHERS, published

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from chom_pipelines.restores.directory_filling import new_server
 from chom_pipelines.restores.redo_log import has_switch, redo_log_off
-from chom_pipelines.restores.restoring import new_server
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour

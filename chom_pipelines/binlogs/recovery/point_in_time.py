@@ -30,9 +30,10 @@ from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import LATEST
 from chom_pipelines.restores.definers import definers_of_views, stand_ins
+from chom_pipelines.restores.directory_filling import filled_directory, without_accounts
 from chom_pipelines.restores.directory_target import refuse_directory
 from chom_pipelines.restores.execution import RestoreResult
-from chom_pipelines.restores.restoring import filled_directory, restore_into_server, without_accounts
+from chom_pipelines.restores.restoring import restore_into_server
 from chom_pipelines.restores.rows_of_files import dumped
 from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.restores.starts import Start, start_of
