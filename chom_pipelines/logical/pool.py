@@ -41,7 +41,7 @@ class Setup:
     key: DataKey | None = None
 
     def to_json(self) -> Message:
-        """For the pipe: it holds the password and the key."""
+        """For the socket: it holds the password and the key."""
         key = {"encryption": self.key.encryption.hex(), "mac": self.key.mac.hex()} if self.key else None
         return {
             "endpoint": self.endpoint.to_json(),
@@ -57,8 +57,8 @@ class _Worker:
     """What one worker is told and answers; `last_words` are of all of them."""
 
     def __init__(self, side: socket.socket, last_words: IO[bytes]) -> None:
+        self._side, self._last_words = side, last_words
         self._input, self._output = side.makefile("w"), side.makefile("r")
-        self._last_words = last_words
 
     def send(self, message: Message) -> None:
         try:
@@ -77,16 +77,18 @@ class _Worker:
             kind, what, remedy = message["error"]
             raise getattr(errors, kind)(what, remedy)
         if "ended" in message:
-            self._last_words.seek(0)
-            words = self._last_words.read()[-_LAST_WORDS:].decode(errors="replace").strip()
+            written = self._last_words.fileno()  # several may read at once, while others write
+            words = os.pread(written, os.fstat(written).st_size, 0)[-_LAST_WORDS:].decode(errors="replace").strip()
             code = "" if message["ended"] is None else f" with code {message['ended']}"
             what = f"a dump worker ended{code}: {words or 'without a word'}"
             raise BackupFailedError(what, "run again; report it if it happens again")
         return dict(message)
 
     def close(self) -> None:
-        """It ends, unless the server keeps it busy."""
-        for each in (self._input, self._output):
+        """End it, however busy it is; a thread that waits for its answer gets none."""
+        with suppress(OSError):  # it has ended
+            self._side.shutdown(socket.SHUT_RDWR)
+        for each in (self._input, self._output, self._side):
             with suppress(ConnectionError):
                 each.close()
 
@@ -190,30 +192,29 @@ def pool(size: int, setup: Setup) -> Iterator[Pool]:
         last_words = stack.enter_context(tempfile.TemporaryFile())
         pairs = [socket.socketpair() for _ in range(size)]
         workers = [_Worker(ours, last_words) for ours, _ in pairs]
-        process = subprocess.Popen(
-            # -P: nothing is imported from the directory that this happens to run in
-            [sys.executable, "-P", "-m", "chom_pipelines.logical.worker", *(str(side.fileno()) for _, side in pairs)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=last_words,
-            pass_fds=[side.fileno() for _, side in pairs],
-            start_new_session=True,  # the terminal's interrupt is for the owner, who ends the workers
-        )
-        stack.callback(_end, process, workers)
-        for ours, side in pairs:
-            ours.close()  # what is made of it stays
-            side.close()
+        for worker in workers:
+            stack.callback(worker.close)
+        with ExitStack() as handed_over:
+            theirs = [handed_over.enter_context(side).fileno() for _, side in pairs]
+            process = subprocess.Popen(
+                # -P: nothing is imported from the directory that this happens to run in
+                [sys.executable, "-P", "-m", "chom_pipelines.logical.worker", *map(str, theirs)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=last_words,
+                pass_fds=theirs,
+                start_new_session=True,  # the terminal's interrupt is for the owner, who ends the workers
+            )
+        stack.callback(_end, process)
         for worker in workers:
             worker.send(setup.to_json())
         yield Pool(workers)
 
 
-def _end(process: subprocess.Popen[bytes], workers: list[_Worker]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()  # it kills the workers, and waits for them
     try:
         process.wait(_END_SECONDS)
     except subprocess.TimeoutExpired:  # something has stopped it
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    for worker in workers:
-        worker.close()

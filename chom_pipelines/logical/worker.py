@@ -52,7 +52,7 @@ Message = dict[str, Any]
 
 
 class Worker:
-    """Holds the connection and does tasks; `send` is told how far it is, and else the owner through the pipe."""
+    """Holds the connection and does tasks; `send` is told how far it is, and else the owner through the socket."""
 
     def __init__(self, setup: Message, send: Callable[[Message], None] | None = None) -> None:
         self.send = send or _send
@@ -227,7 +227,7 @@ def _send(message: Message) -> None:
 def _listen(messages: queue.Queue[Message]) -> None:
     for line in sys.stdin:
         messages.put(json.loads(line))
-    os._exit(0)  # the owner closed the pipe, or is gone: nothing here is worth finishing
+    os._exit(0)  # the owner closed its side, or is gone: nothing here is worth finishing
 
 
 def work() -> None:

@@ -28,6 +28,7 @@ from chom_pipelines.errors import (
     LockNotObtainedError,
     RepositoryError,
     ServerError,
+    SnapshotTooSlowError,
 )
 from chom_pipelines.logical import sink
 from chom_pipelines.logical.catalog import Catalog
@@ -404,9 +405,12 @@ def test_no_secret_is_in_a_workers_arguments_or_environment(mariadb: PrivateServ
     assert not seen.exists()
 
 
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_no_worker_outlives_its_pool_whatever_became_of_the_process_that_made_it(
-    mariadb: PrivateServer, number: signal.Signals
+    mariadb: PrivateServer,
+    number: signal.Signals,
+    busy: bool,  # noqa: FBT001
 ) -> None:
     with pool(2, pooled(mariadb)) as workers:
         workers.connected()
@@ -416,4 +420,7 @@ def test_no_worker_outlives_its_pool_whatever_became_of_the_process_that_made_it
         assert parent
         parent.send_signal(number)
         parent.wait(20)
+        if busy:
+            with pytest.raises((BackupFailedError, SnapshotTooSlowError)):
+                workers.ask("DO 0", "SELECT SLEEP(1000)", 1)
     assert psutil.wait_procs(made, timeout=20)[1] == []
