@@ -48,13 +48,13 @@ _HEADROOM = 512 * MIB
 
 @dataclass(frozen=True)
 class LinkRead:
-    """What came of reading one backup of a chain, and when; `stopped` is why not all of it could be read."""
+    """What came of reading one backup of a chain, and when that began; `stopped` is why not all of it could be read."""
 
     contents: FileContents
     counts: Mapping[Subject, int]
     failures: tuple[str, ...]
     stopped: ChomError | None
-    ended: datetime
+    began: datetime
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -83,6 +83,7 @@ def read_files(
 
     links: list[LinkRead] = []
     for link in contents.chain:
+        began = datetime.now(UTC)
         counts = dict.fromkeys(_AGAINST, 0)
         failures: list[str] = []
         stopped: ChomError | None = None
@@ -92,7 +93,7 @@ def read_files(
             _read(link, counts, threads, progress, failures)
         except ChomError as error:
             stopped = error
-        links.append(LinkRead(link, counts, tuple(dict.fromkeys(failures)), stopped, datetime.now(UTC)))
+        links.append(LinkRead(link, counts, tuple(dict.fromkeys(failures)), stopped, began))
     total = {subject: sum(link.counts[subject] for link in links) for subject in _AGAINST}
     damage = tuple(dict.fromkeys(failure for link in links for failure in link.failures))
     stopped = next((link.stopped for link in links if link.stopped), None)

@@ -79,7 +79,7 @@ def _keep_of_links(entry: BackupEntry, links: Sequence[LinkRead], keyring: Keyri
             known = last_answers(link_entry.proofs(keyring)).get(Level.BASIC)
             failures = known.failures if known and known.outcome is Outcome.FAILED else ()
             if failures != link.failures:
-                findings = Findings(Level.BASIC, link.ended)
+                findings = Findings(Level.BASIC, link.began)
                 findings.comparisons += link.comparisons
                 findings.failures += link.failures
                 keep(link_entry, findings.proof(link_entry, manifest), link.contents.key)

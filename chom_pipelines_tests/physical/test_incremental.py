@@ -324,6 +324,18 @@ def test_what_a_restore_has_shown_of_a_link_is_not_refuted_by_reading(copied: Sc
     assert opened(last, KEYS).outcome is Outcome.PASSED
 
 
+def test_what_is_found_of_a_link_is_dated_by_when_its_reading_began(copied: Scene) -> None:
+    full, first, last = (each.entry for each in copied.links)
+    noted(first, Level.BASIC, Outcome.FAILED, verify(last, Level.BASIC, KEYS, unreported, threads=2))
+    told: list[tuple[int, datetime]] = []
+    verify(last, Level.BASIC, KEYS, lambda done, *_: told.append((done, datetime.now(UTC))), threads=1)
+    found = first.proofs(KEYS)[-1].proof
+    assert found
+    assert found.outcome is Outcome.PASSED
+    before = FileContents.of(full, KEYS).raw_bytes
+    assert found.started < min(when for done, when in told if done > before)
+
+
 def test_a_restore_refutes_that_a_link_could_not_be_read(copied: Scene) -> None:
     first, last = (each.entry for each in copied.links[1:])
     passed = verify(last, Level.BASIC, KEYS, unreported, threads=2)
