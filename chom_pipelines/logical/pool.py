@@ -26,7 +26,7 @@ from chom_pipelines.server.connection import Endpoint
 
 Message = dict[str, Any]
 _LAST_WORDS = 2_000
-_END_SECONDS = 10
+_END_SECONDS = 3
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,13 @@ class _Worker:
             raise BackupFailedError(what, "run again; report it if it happens again")
         return dict(message)
 
-    def close(self) -> None:
-        """End it, however busy it is; a thread that waits for its answer gets none."""
+    def dismiss(self) -> None:
+        """Have it end, however busy it is; a thread that waits for its answer gets none."""
         with suppress(OSError):  # it has ended
             self._side.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Give its descriptors back, once nobody waits for its answer."""
         for each in (self._input, self._output, self._side):
             with suppress(ConnectionError):
                 each.close()
@@ -190,7 +193,7 @@ def pool(size: int, setup: Setup) -> Iterator[Pool]:
     """Start workers; kill them at the end, whatever happened."""
     with ExitStack() as stack:
         last_words = stack.enter_context(tempfile.TemporaryFile())
-        pairs = [socket.socketpair() for _ in range(size)]
+        pairs = _pairs(size)
         workers = [_Worker(ours, last_words) for ours, _ in pairs]
         for worker in workers:
             stack.callback(worker.close)
@@ -205,16 +208,25 @@ def pool(size: int, setup: Setup) -> Iterator[Pool]:
                 pass_fds=theirs,
                 start_new_session=True,  # the terminal's interrupt is for the owner, who ends the workers
             )
-        stack.callback(_end, process)
+        stack.callback(_end, process, workers)
         for worker in workers:
             worker.send(setup.to_json())
         yield Pool(workers)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()  # it kills the workers, and waits for them
+def _pairs(size: int) -> list[tuple[socket.socket, socket.socket]]:
     try:
+        return [socket.socketpair() for _ in range(size)]
+    except OSError as error:
+        what = f"{size} dump workers cannot be started: {error.strerror}"
+        raise BackupFailedError(what, "lower backup.threads, or raise the limit of open files (ulimit -n)") from error
+
+
+def _end(process: subprocess.Popen[bytes], workers: list[_Worker]) -> None:
+    for worker in workers:
+        worker.dismiss()
+    try:  # their maker ends when all have ended
         process.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:  # something has stopped it
+    except subprocess.TimeoutExpired:  # something has stopped one of them
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

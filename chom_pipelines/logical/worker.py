@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import signal
 import socket
 import sys
 import tarfile
@@ -225,9 +224,11 @@ def _send(message: Message) -> None:
 
 
 def _listen(messages: queue.Queue[Message]) -> None:
-    for line in sys.stdin:
-        messages.put(json.loads(line))
-    os._exit(0)  # the owner closed its side, or is gone: nothing here is worth finishing
+    try:
+        for line in sys.stdin:
+            messages.put(json.loads(line))
+    finally:  # the owner closed its side, or is gone, perhaps within a message: nothing here is worth finishing
+        os._exit(0)
 
 
 def work() -> None:
@@ -246,15 +247,8 @@ def work() -> None:
 
 
 def main(sockets: list[int]) -> None:
-    """Have a worker at each, tell there with which code it ended, and end when all have; SIGTERM kills them."""
+    """Have a worker at each, tell there with which code it ended, and end when all have."""
     workers = {_forked(each, sockets): each for each in sockets}
-
-    def kill(*_: object) -> None:
-        for worker in workers:
-            with suppress(ProcessLookupError):
-                os.kill(worker, signal.SIGKILL)
-
-    signal.signal(signal.SIGTERM, kill)
     while workers:
         worker, status = os.wait()
         with socket.socket(fileno=workers.pop(worker)) as side, suppress(OSError):  # the owner may be gone

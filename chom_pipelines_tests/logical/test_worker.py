@@ -333,7 +333,7 @@ def test_a_deadlock_is_named_and_may_be_tried_again(server: PrivateServer, datab
             assert until(lambda: bool(other.rows(waits, (session.id,))))
         with pytest.raises(LockNotObtainedError, match=rf"table {database}\.little .* deadlock .* 1213") as caught:
             list(workers.run([task], lambda *_: None))
-        workers._workers[0].close()
+        workers._workers[0].dismiss()
         dropped.result(30)
     assert caught.value.retryable
 
@@ -361,20 +361,21 @@ def test_a_worker_whose_connection_is_killed_fails_the_dump(server: PrivateServe
             list(workers.run([{**a_task(table(server, database, "plain")), "key": [0, 0]}], lambda *_: None))
 
 
-@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
-def test_a_worker_ends_when_its_owner_does(mariadb: PrivateServer, busy: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("how", ["idle", "busy", "unread", "within a message"])
+def test_a_worker_ends_when_its_owner_does(mariadb: PrivateServer, how: str) -> None:
     setup = pooled(mariadb).to_json()
     ours, side = socket.socketpair()
     command = [sys.executable, "-m", "chom_pipelines.logical.worker", str(side.fileno())]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[side.fileno()]) as process:
         side.close()
         ours.sendall(json.dumps(setup).encode() + b"\n")
-        with ours.makefile("r") as told:
-            identity = json.loads(told.readline())["ready"]
-        if busy:
+        identity = json.loads(ours.recv(1000, socket.MSG_PEEK if how == "unread" else 0))["ready"]
+        if how == "busy":
             ours.sendall(json.dumps({"execute": "DO SLEEP(60)", "query": "SELECT 1"}).encode() + b"\n")
+        if how == "within a message":
+            ours.sendall(b'{"execute": ')
         with mariadb.connect() as session:
-            assert until(lambda: busy == running(session, identity))
+            assert until(lambda: (how == "busy") == running(session, identity))
         ours.close()
         assert process.wait(20) == 0
     with mariadb.connect() as session, suppress(ServerError):  # the statement that it left behind, or has ended
