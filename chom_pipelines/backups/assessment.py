@@ -45,16 +45,23 @@ def answers(inventory: Inventory, server: Server, now: datetime) -> Mapping[str,
     except BackupNotFoundError as error:
         return {**dict.fromkeys(QUESTIONS, Verdict(Outcome.NOT_VERIFIED, error.what)), RECENT: late}
     found = opened(entry, keyring)
-    manifest, proofs = found.manifest, [record.proof for record in found.proofs if record.proof]
-    if manifest is None or found.problem or len(proofs) < len(found.proofs):
+    manifest = found.manifest
+    proofs = [record.proof for record in found.proofs if record.proof and record.backup == entry.id]
+    of_bases = [record.proof for record in found.proofs if record.proof and record.backup != entry.id]
+    if manifest is None or found.problem or len(proofs) + len(of_bases) < len(found.proofs):
         unknown = Verdict(Outcome.NOT_VERIFIED, f"not everything in the backup can be believed: {found.reason}")
         known = Verdict(found.outcome, found.reason)
         return {**dict.fromkeys(QUESTIONS, unknown), INTEGRITY: known, RECENT: late}
     last, full, limit = verdicts.newest(proofs), verdicts.newest(proofs, Level.FULL), _oldest_proof(server)
+    integrity = verdicts.repeated(verdicts.integrity(last), last, now, limit)
+    tables = verdicts.repeated(verdicts.tables(last, manifest.tables), last, now, limit)
+    content = verdicts.repeated(verdicts.content_now(full, last), full, now, limit)
+    restored = [verdicts.content(proof) for proof in of_bases if proof.level is Level.FULL]
+    unfit = [verdicts.of_base(proof) for proof in of_bases]
     return {
-        INTEGRITY: verdicts.repeated(verdicts.integrity(last), last, now, limit),
-        TABLES: verdicts.repeated(verdicts.tables(last, manifest.tables), last, now, limit),
-        CONTENT: verdicts.repeated(verdicts.content_now(full, last), full, now, limit),
+        INTEGRITY: verdicts.lowest(integrity, map(verdicts.integrity, of_bases)),
+        TABLES: verdicts.lowest(tables, unfit),
+        CONTENT: verdicts.lowest(content, (*restored, *unfit)),
         SIZE: verdicts.size(manifest, _before(repository, entry, keyring)),
         RECENT: late,
     }

@@ -3,7 +3,7 @@
 A question that could not be answered is never a pass.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from statistics import median
@@ -40,6 +40,8 @@ SMALLEST, LARGEST = 0.5, 2.0
 
 LATE = timedelta(hours=6)
 """Beyond thresholds.backup_age_hours: a daily dump begins when the last one is that old, and then takes its time."""
+
+_FROM_LOWEST = (Outcome.FAILED, Outcome.NOT_VERIFIED, Outcome.PASSED)
 
 Details: TypeAlias = dict[str, str | int | float]
 
@@ -101,10 +103,21 @@ def content(proof: Proof | None) -> Verdict:
 
 def content_now(proof: Proof | None, last: Proof | None) -> Verdict:
     """Of the newest full proof, and of any level: what is damaged now is not what was restored then."""
-    answered = proof and proof.outcome is not Outcome.NOT_VERIFIED
-    if answered and last and last is not proof and last.outcome is Outcome.FAILED:
+    passed = proof and proof.outcome is Outcome.PASSED
+    if passed and last and last is not proof and last.outcome is Outcome.FAILED:
         return _open(f"it was restored, and failed its {last.level.value} verification since: {last.reason}", _of(last))
     return content(proof)
+
+
+def of_base(proof: Proof) -> Verdict:
+    """Of what failed of a backup that the one in question builds on, where that one's own proofs speak of more."""
+    verification = f"{proof.level.value} verification"
+    return _open(f"{proof.backup}, on which it builds, failed its {verification}: {proof.reason}", _of(proof))
+
+
+def lowest(verdict: Verdict, others: Iterable[Verdict]) -> Verdict:
+    """The one that fails, else one that leaves the question open, else the first."""
+    return min((verdict, *others), key=lambda each: _FROM_LOWEST.index(each.outcome))
 
 
 def size(manifest: Manifest, before: Sequence[Manifest | None]) -> Verdict:

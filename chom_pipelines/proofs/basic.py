@@ -12,6 +12,7 @@ from functools import partial
 
 from chom_pipelines.errors import DamagedError, ObjectMissingError
 from chom_pipelines.logical.contents import Contents
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
@@ -125,8 +126,10 @@ def changed_guide(folder: Folder, manifest: Manifest) -> Iterator[str]:
 
 
 def disbelieved(entry: BackupEntry, keyring: Keyring | None) -> Iterator[str]:
-    """Records of earlier proofs that cannot be believed."""
+    """Records of earlier proofs that cannot be believed; raises what keeps one from being read, and is no damage."""
     for record in entry.proofs(keyring):
+        if record.problem and record.problem.outcome is not Outcome.FAILED:
+            raise record.problem
         if record.problem:
             yield record.problem.what
 

@@ -55,6 +55,8 @@ class LinkRead:
     failures: tuple[str, ...]
     stopped: ChomError | None
     began: datetime
+    begun: int | None
+    """As `BackupEntry.add_proof` takes it."""
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -87,13 +89,16 @@ def read_files(
         counts = dict.fromkeys(_AGAINST, 0)
         failures: list[str] = []
         stopped: ChomError | None = None
+        begun: int | None = None
+        link_entry = replace(entry, id=link.manifest.id)
         try:
-            failures += disbelieved(replace(entry, id=link.manifest.id), keyring)
+            begun = link_entry.next_number(link.key)
+            failures += disbelieved(link_entry, keyring)
             failures += changed_guide(link.folder, link.manifest)
             _read(link, counts, threads, progress, failures)
         except ChomError as error:
             stopped = error
-        links.append(LinkRead(link, counts, tuple(dict.fromkeys(failures)), stopped, began))
+        links.append(LinkRead(link, counts, tuple(dict.fromkeys(failures)), stopped, began, begun))
     total = {subject: sum(link.counts[subject] for link in links) for subject in _AGAINST}
     damage = tuple(dict.fromkeys(failure for link in links for failure in link.failures))
     stopped = next((link.stopped for link in links if link.stopped), None)

@@ -22,6 +22,8 @@ class Findings:
 
     level: Level
     started: datetime
+    begun: int | None = None
+    """As `BackupEntry.add_proof` takes it."""
     outcome: Outcome = Outcome.PASSED
     reason: str = ""
     scratch: str | None = None
@@ -72,10 +74,10 @@ def _losses(manifest: Manifest | None) -> tuple[str, ...]:
     return tuple(said for table in tables for said in table.said_losses)
 
 
-def keep(entry: BackupEntry, proof: Proof, key: DataKey | None) -> None:
+def keep(entry: BackupEntry, proof: Proof, key: DataKey | None, begun: int | None = None) -> None:
     """Keep the record beside the backup; raises RepositoryError, with what was found, where it cannot be written."""
     try:
-        entry.add_proof(proof, key)
+        entry.add_proof(proof, key, begun)
     except RepositoryError as error:
         found = proof.outcome.words + (f" ({proof.reason})" if proof.reason else "")
         message = (

@@ -51,6 +51,7 @@ def _verified(entry: BackupEntry, level: Level, keyring: Keyring | None, report:
     findings = Findings(level, datetime.now(UTC))
     try:
         contents = _opened(entry, keyring)
+        findings.begun = entry.next_number(contents.key)
     except ChomError as error:
         findings.say(error)
         return findings.proof(entry, None)
@@ -60,7 +61,7 @@ def _verified(entry: BackupEntry, level: Level, keyring: Keyring | None, report:
     except ChomError as error:
         findings.say(error)
     proof = findings.proof(entry, contents.manifest)
-    keep(entry, proof, contents.key)
+    keep(entry, proof, contents.key, findings.begun)
     _keep_of_links(entry, links, keyring)
     return proof
 
@@ -82,7 +83,7 @@ def _keep_of_links(entry: BackupEntry, links: Sequence[LinkRead], keyring: Keyri
                 findings = Findings(Level.BASIC, link.began)
                 findings.comparisons += link.comparisons
                 findings.failures += link.failures
-                keep(link_entry, findings.proof(link_entry, manifest), link.contents.key)
+                keep(link_entry, findings.proof(link_entry, manifest), link.contents.key, link.begun)
         except RepositoryError as error:
             problems.append(error)
     if problems:

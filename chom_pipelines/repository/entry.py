@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chom_pipelines.errors import DamagedError, ObjectExistsError, ObjectMissingError, RepositoryError, UnencryptedError
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository import proof as proofs
 from chom_pipelines.repository.data_keys import opened_key, parsed_key
 from chom_pipelines.repository.encryption import DataKey
@@ -121,9 +122,17 @@ class BackupEntry:
             return error
         return None
 
-    def add_proof(self, proof: Proof, key: DataKey | None) -> str:
+    def next_number(self, key: DataKey | None) -> int:
+        """Of a verification that begins now, as `add_proof` takes it; raises RepositoryError."""
+        known = [record.proof for record in self._records(self._proof_names(), key) if record.proof]
+        return max((proof.number for proof in known), default=-1) + 1
+
+    def add_proof(self, proof: Proof, key: DataKey | None, begun: int | None = None) -> str:
         """Keep the record of a verification beside the manifest, sealed with the backup's data key; say where.
 
+        `begun` was its `next_number` when it began; None: that was just now. What has failed comes after all that is
+        known when it ends, and all else after what was known when it began: a verification that took long does not
+        answer a failure that was found meanwhile.
         Raises DiskFullError or RepositoryError; nothing half-made stays.
         """
         if (proof.server, proof.backup) != (self.server, self.id):
@@ -131,8 +140,8 @@ class BackupEntry:
             raise RepositoryError(what, "report this as a bug")
         if not self.folder.exists(MANIFEST):  # or the proof would be all that there is of it
             raise DamagedError(f"{self.folder.where(MANIFEST)}: No such file or directory")
-        known = [record.proof for record in self._records(self._proof_names(), key) if record.proof]
-        proof = proof.following(known, datetime.now(UTC))
+        number = self.next_number(key) if begun is None or proof.outcome is Outcome.FAILED else begun
+        proof = proof.model_copy(update={"number": number})
         while True:
             name = proof_name(proof.started)
             try:
@@ -168,7 +177,7 @@ class BackupEntry:
 
     def _records(self, names: Iterable[str], key: DataKey | None) -> list[ProofRecord]:
         found = [self._record(name, key) for name in names]  # names sort by date
-        return sorted(found, key=lambda record: record.proof.number if record.proof else -1)
+        return sorted(found, key=lambda record: record.proof.order if record.proof else (-1, False))
 
     def _record(self, name: str, key: DataKey | None) -> ProofRecord:
         where = self.folder.where(name)

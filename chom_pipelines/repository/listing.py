@@ -11,6 +11,7 @@ from chom_pipelines.errors import KeyUnavailableError, RepositoryError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.entry import BackupEntry, ProofRecord
 from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.layout import MANIFEST
 from chom_pipelines.repository.lineage import linked
 from chom_pipelines.repository.manifest import Manifest, unauthenticated
 from chom_pipelines.repository.proof import Level, Proof
@@ -36,10 +37,11 @@ class OpenedEntry:
         What has failed stays so, whatever cannot be opened besides.
         """
         proved = {proof.outcome for proof in self.latest.values()}
-        if Outcome.FAILED in proved or any(record.problem for record in self.proofs):
+        problems = [problem.outcome for problem in self._problems]
+        if Outcome.FAILED in proved or Outcome.FAILED in problems:
             return Outcome.FAILED
-        if self.problem:
-            return self.problem.outcome
+        if problems:
+            return problems[0]
         return Outcome.PASSED if Outcome.PASSED in proved else Outcome.NOT_VERIFIED
 
     @property
@@ -50,10 +52,13 @@ class OpenedEntry:
     @property
     def reason(self) -> str:
         """Why it has not passed; "" where it has, and where it was never proved."""
-        said = [(self.problem.outcome, self.problem.what)] if self.problem else []
-        said += [(Outcome.FAILED, record.problem.what) for record in self.proofs if record.problem]
+        said = [(problem.outcome, problem.what) for problem in self._problems]
         said += [(proof.outcome, proof.reason) for proof in self.latest.values()]
         return next((reason for outcome, reason in said if outcome is self.outcome), "")
+
+    @property
+    def _problems(self) -> list[RepositoryError]:
+        return list(filter(None, (self.problem, *(record.problem for record in self.proofs))))
 
     @property
     def restored_in(self) -> float | None:
@@ -126,7 +131,7 @@ def _parent(alone: OpenedEntry) -> BackupEntry | None:
 def _upon(child: OpenedEntry, parent: OpenedEntry) -> OpenedEntry:
     """With what is wrong with its parent, and known against it. Whether it is the right one is seen without its key."""
     try:
-        if child.manifest and parent.manifest:
+        if child.manifest and (parent.manifest or not parent.entry.folder.exists(MANIFEST)):
             linked(child.manifest, parent.manifest)
     except RepositoryError as error:
         return replace(child, problem=error)

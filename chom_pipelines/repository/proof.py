@@ -5,7 +5,6 @@ It is sealed as the backup's manifest is, so that an edited or copied record is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
@@ -76,7 +75,7 @@ class Proof(BaseModel):
     server: str = Field(description="its name in the inventory")
     backup: str = Field(description="the id")
     number: NonNegativeInt = Field(
-        default=0, description="what orders those of a backup, before their dates: a clock may be wrong"
+        default=0, description="what orders those of a backup, as clocks may be wrong: see BackupEntry.add_proof"
     )
     level: Level
     outcome: Outcome
@@ -104,21 +103,17 @@ class Proof(BaseModel):
             raise ValueError("a full verification passes only by what was compared on a scratch server")
         return self
 
-    def following(self, known: Sequence[Proof], now: datetime) -> Proof:
-        """The same, to be kept after these of its backup, and numbered so; `now` is aware.
-
-        One that has not failed comes before those that were begun after it, and ended first. What is dated in the
-        future was not.
-        """
-        overtaking = [proof.number for proof in known if self.started < proof.started <= now]
-        last = max((proof.number for proof in known), default=-1) + 1
-        number = last if self.outcome is Outcome.FAILED else min(overtaking, default=last)
-        return self.model_copy(update={"number": number})
+    @property
+    def order(self) -> tuple[int, bool]:
+        """Among those of its backup: what failed comes after what was going on at the same time."""
+        return self.number, self.outcome is Outcome.FAILED
 
     def told(self, now: datetime) -> Proof:
-        """What it tells now (aware): to have passed at a time that is still to come tells nothing."""
-        if self.outcome is not Outcome.PASSED or self.started <= now + SKEW:
+        """What it tells now (aware): what was compared at a time that is still to come tells nothing."""
+        if self.started <= now + SKEW:
             return self
+        if self.outcome is not Outcome.PASSED:
+            return self.model_copy(update={"comparisons": ()})
         when = f"{self.started:%Y-%m-%d %H:%M} UTC, which is still to come"
         reason = f"it passed at {when}: a clock is wrong, set it right and verify the backup again"
         return self.model_copy(update={"outcome": Outcome.NOT_VERIFIED, "reason": reason, "comparisons": ()})

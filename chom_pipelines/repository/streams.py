@@ -117,6 +117,7 @@ class Stream:
         purpose = f"deletion of {entry.id} of {self.server}"
         # first the readers, who may take long: meanwhile backups can be taken
         with self.folder.lock(READING, purpose, patience=patience), self._writing(purpose):
+            self._remove_unfinished(self.folder.folders())  # of which one may only lack its manifest, and build on it
             refuse_base(entry, self.entries())
             delete(entry.folder)
 

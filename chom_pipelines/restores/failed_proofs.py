@@ -27,6 +27,8 @@ def failed_proof(entry: BackupEntry, keyring: Keyring | None, request: RestoreRe
     found = opened(entry, keyring)
     forged = next((record for record in found.proofs if record.problem), None)
     if forged and forged.problem:
+        if forged.problem.outcome is not Outcome.FAILED:  # it cannot be read now
+            raise forged.problem
         which = entry.id if forged.backup == entry.id else f"{forged.backup}, on which {entry.id} builds,"
         what = f"{which} has a proof that cannot be believed, which may have said that it failed: {forged.problem.what}"
         remedy = "find out who writes there; to restore it all the same, --despite-failed-proof"

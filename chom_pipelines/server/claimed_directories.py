@@ -68,8 +68,8 @@ def remove_abandoned(base: Path) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _remove(path)
-        except (BlockingIOError, FileNotFoundError):
-            pass  # its owner lives, or has removed it meanwhile
+        except OSError:
+            pass  # its owner lives, or has removed it meanwhile, or it is not ours to remove
         finally:
             os.close(descriptor)
 

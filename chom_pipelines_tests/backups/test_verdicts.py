@@ -175,8 +175,10 @@ def test_a_server_is_overdue_when_its_newest_backup_is_too_old_or_is_none(hours:
     assert recent(taken, NOON, 24).outcome is outcome
 
 
-def test_what_fails_after_a_restore_leaves_its_contents_open_and_what_failed_before_does_not() -> None:
-    for restored in (RESTORED_WELL, ROWS_DIFFER):
-        assert content_now(restored, newest([restored, DAMAGED])).outcome is OPEN
+def test_what_fails_after_a_restore_leaves_its_contents_open_unless_they_failed_and_what_failed_before_does_not() -> (
+    None
+):
+    for restored, since in ((RESTORED_WELL, OPEN), (ROWS_DIFFER, FAILED)):
+        assert content_now(restored, newest([restored, DAMAGED])).outcome is since
         found = [DAMAGED, restored]
         assert content_now(newest(found, Level.FULL), newest(found)).outcome is restored.outcome

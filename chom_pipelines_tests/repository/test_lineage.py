@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from chom_pipelines.errors import DamagedError
+from chom_pipelines.errors import DamagedError, RepositoryError
 from chom_pipelines.outcome import Outcome
+from chom_pipelines.repository.incomplete import State, mark
+from chom_pipelines.repository.layout import INCOMPLETE, MANIFEST
 from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.manifest import Manifest, seal
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines_tests.places import path_of
-from chom_pipelines_tests.repository.chains import published
-from chom_pipelines_tests.repository.samples import AES, KEY, RSA, SOURCE
+from chom_pipelines_tests.repository.chains import FILES, published
+from chom_pipelines_tests.repository.samples import AES, KEY, RSA, SOURCE, a_manifest
 
 
 def edited(manifest: Manifest, **changes: object) -> Manifest:
@@ -53,3 +55,29 @@ def test_a_backup_builds_on_an_earlier_one_alone(repository: Repository, parent:
     found = opened(last, AES)
     assert found.outcome is Outcome.FAILED
     assert f"'{named}' is no id of an earlier backup" in found.reason
+
+
+def test_a_fingerprint_stays_what_it_is_in_later_versions() -> None:
+    assert (
+        a_manifest().model_copy(update={"payload": FILES}).fingerprint
+        == "23e0178c42200deb7ed9a1245375d146afe1407d24e5e71c488c435dd9fa7d64"
+    )
+
+
+def test_what_a_killed_run_is_about_to_publish_keeps_what_it_builds_on(repository: Repository) -> None:
+    full = published(repository)
+    last = published(repository, full)
+    last.folder.replace(INCOMPLETE, mark(State.PUBLISHING, last.folder.read(MANIFEST)))
+    last.folder.delete(MANIFEST)
+    with pytest.raises(RepositoryError, match=f"{last.id} builds on {full.id}"):
+        repository.stream("chom").remove(full)
+    assert opened(last, AES).problem is None
+
+
+def test_a_parent_that_is_gone_is_told_as_that(repository: Repository) -> None:
+    full = published(repository)
+    last = published(repository, full)
+    full.folder.delete_all()
+    for problem in (last.problem(AES), opened(last, AES).problem):
+        assert isinstance(problem, DamagedError)
+        assert f"its parent {full.id} is not there" in problem.what

@@ -10,7 +10,7 @@ import pytest
 from chom_pipelines.backups.assessment import answers
 from chom_pipelines.backups.verdicts import INTEGRITY
 from chom_pipelines.cli.backup_output import proved
-from chom_pipelines.errors import KeyUnavailableError
+from chom_pipelines.errors import KeyUnavailableError, StoreUnreachableError
 from chom_pipelines.inventory.models import Encryption, Inventory, RepositoryConfig, Server
 from chom_pipelines.inventory.secrets import SecretReference
 from chom_pipelines.outcome import Outcome
@@ -19,6 +19,7 @@ from chom_pipelines.repository.listing import opened, opened_all
 from chom_pipelines.repository.manifest import seal
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.repository.repository import Repository
+from chom_pipelines.repository.store import Folder
 from chom_pipelines.restores.failed_proofs import failed_proof
 from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines_tests.places import path_of
@@ -29,12 +30,12 @@ DAY = timedelta(days=1)
 PASSED, FAILED, OPEN = Outcome.PASSED, Outcome.FAILED, Outcome.NOT_VERIFIED
 
 
-def prove(entry: BackupEntry, outcome: Outcome, started: datetime) -> None:
+def prove(entry: BackupEntry, outcome: Outcome, started: datetime, begun: int | None = None) -> None:
     """Keep a basic proof beside it."""
     update: dict[str, object] = {"level": Level.BASIC, "scratch": None, "outcome": outcome}
     if outcome is FAILED:
         update |= {"reason": "data/a is not what it was", "failures": ("data/a is not what it was",)}
-    entry.add_proof(a_proof(backup=entry.id, started=started).model_copy(update=update), KEY)
+    entry.add_proof(a_proof(backup=entry.id, started=started).model_copy(update=update), KEY, begun)
 
 
 def everywhere(entry: BackupEntry, root: Path) -> set[Outcome]:
@@ -127,11 +128,62 @@ def test_a_failure_that_is_still_to_come_stands_until_a_later_pass(repository: R
     assert everywhere(entry, root) == {PASSED}
 
 
+@pytest.mark.parametrize("off", [timedelta(), timedelta(minutes=4), -timedelta(minutes=4)], ids=str)
 def test_a_pass_that_took_long_does_not_hide_a_failure_that_was_found_meanwhile(
-    repository: Repository, root: Path
+    repository: Repository, root: Path, off: timedelta
 ) -> None:
     entry, now = published(repository), datetime.now(UTC)
     prove(entry, PASSED, now - timedelta(hours=3))
-    prove(entry, FAILED, now - timedelta(hours=1))
-    prove(entry, PASSED, now - timedelta(hours=2))
+    begun = entry.next_number(KEY)
+    prove(entry, FAILED, now - timedelta(hours=1) + off)
+    prove(entry, PASSED, now - timedelta(hours=1), begun)
     assert everywhere(entry, root) == {FAILED}
+    prove(entry, PASSED, now)
+    assert everywhere(entry, root) == {PASSED}
+
+
+def test_of_two_that_are_kept_at_the_same_moment_the_failure_stands(repository: Repository, root: Path) -> None:
+    entry, now = published(repository), datetime.now(UTC)
+    failed = entry.next_number(KEY)
+    prove(entry, PASSED, now)
+    path_of(entry).joinpath("proofs").rename(path_of(entry) / "aside")  # which the other has not seen yet
+    prove(entry, FAILED, now - timedelta(minutes=1), failed)
+    for each in (path_of(entry) / "aside").iterdir():
+        each.rename(path_of(entry) / "proofs" / each.name)
+    (path_of(entry) / "aside").rmdir()
+    assert everywhere(entry, root) == {FAILED}
+
+
+def test_what_fails_of_a_parent_does_not_speak_for_what_has_failed_itself(repository: Repository, root: Path) -> None:
+    full = published(repository)
+    last = published(repository, full)
+    prove(last, FAILED, NOON)
+    proof = a_proof(backup=full.id, started=datetime.now(UTC))
+    failed = {"outcome": FAILED, "reason": "CHECK TABLE: Corrupt", "failures": ("CHECK TABLE: Corrupt",)}
+    full.add_proof(proof.model_copy(update=failed), KEY)
+    assert everywhere(last, root) == {FAILED}
+
+
+def test_a_record_that_cannot_be_read_now_is_no_damage(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = published(repository)
+    prove(entry, PASSED, datetime.now(UTC))
+    read = Folder.read
+
+    def unreachable(self: Folder, name: str) -> bytes:
+        if name.startswith("proofs/"):
+            raise StoreUnreachableError("SlowDown", "wait")
+        return read(self, name)
+
+    monkeypatch.setattr(Folder, "read", unreachable)
+    assert opened(entry, AES).outcome is OPEN
+    assert opened(entry, AES).reason == "SlowDown"
+    with pytest.raises(StoreUnreachableError):
+        failed_proof(entry, AES, RestoreRequest())
+
+
+def test_what_was_compared_in_the_future_tells_nothing_even_of_what_failed(repository: Repository, root: Path) -> None:
+    entry = published(repository)
+    ahead = a_proof(backup=entry.id, started=datetime.now(UTC) + 400 * DAY)
+    entry.add_proof(ahead.model_copy(update={"outcome": FAILED, "reason": "differs", "failures": ("differs",)}), KEY)
+    assert FAILED in everywhere(entry, root)
+    assert PASSED not in everywhere(entry, root)
