@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from chom_pipelines.errors import LockNotObtainedError, RestoreFailedError, ServerError
+from chom_pipelines.errors import LockNotObtainedError, MissingPrivilegeError, RestoreFailedError, ServerError
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report, counted
@@ -109,8 +109,8 @@ class Restore:
             try:
                 self._execute(each)
             except ServerError as error:
-                # a lock that is not granted comes before the statement has done anything, but not before an earlier one
-                if len(each.statements) > 1 or not isinstance(error, LockNotObtainedError):
+                # a statement that is not allowed, or gets no lock, has done nothing, but an earlier one may have
+                if len(each.statements) > 1 or not isinstance(error, (LockNotObtainedError, MissingPrivilegeError)):
                     self._begin(each.database)
                 if each.undo:
                     self._undo(each, error)

@@ -69,20 +69,12 @@ def plan_restore(
 
 
 def refusal_of(contents: Contents, target: Endpoint, request: RestoreRequest) -> RestoreRefusedError | None:
-    """Why a restore of this backup into that server would be refused, or stop midway, as things stand.
-
-    What is granted on single tables is not known to suffice or not: that is left to be tried. Raises the server's
-    errors.
-    """
+    """Why a restore of this backup into that server would be refused as things stand; raises the server's errors."""
     plan = planned(contents.manifest, contents.definitions(), request)
     with Session(target) as session:
         facts = read_facts(session)
         refuse_unfit_target(contents.manifest, facts, target)
-        found, refused = _listed(session, facts, plan, contents.manifest.source)
-        authority = read_authority(session, facts)
-        if refused or has_single_tables(authority.grants):
-            return refused
-        return not_allowed(found, facts, authority, target.where)
+        return _listed(session, facts, plan, contents.manifest.source)[1]
 
 
 def restore_into_server(
@@ -131,13 +123,18 @@ def restore_contents(contents: Contents, target: Endpoint, request: RestoreReque
 def _listed(
     session: Session, facts: ServerFacts, plan: RestorePlan, source: SourceServer
 ) -> tuple[Operations, RestoreRefusedError | None]:
-    """The list of operations, and why it is refused where it is."""
+    """The list of operations, and why it is refused: what stands in the way, or that it would stop midway.
+
+    What is granted on single tables is not known to suffice or not: where nothing is lost, that is left to be tried.
+    """
     standing = read_standing(session, facts, plan)
     found = decided(plan, standing, datetime.now(UTC))
     found = replace(found, warnings=(*found.warnings, *at_other_moments(session, plan, source)))
     refused = refusal(found, plan, standing, session.endpoint.where)
-    if found.destructive and not refused:
-        refused = not_allowed(found, facts, read_authority(session, facts), session.endpoint.where)
+    if not refused:
+        authority = read_authority(session, facts)
+        if found.destructive or not has_single_tables(authority.grants):
+            refused = not_allowed(found, facts, authority, session.endpoint.where)
     return found, refused
 
 

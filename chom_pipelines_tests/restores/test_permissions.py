@@ -282,12 +282,17 @@ def test_a_grant_on_a_single_table_does_not_count_and_the_refusal_says_so(
         assert "granted on single tables or columns does not count" in target.is_refused(one).what
 
 
-def test_what_loses_nothing_is_not_refused_for_privileges(server: PrivateServer, backups: Backups) -> None:
+def test_what_loses_nothing_is_refused_as_well_before_it_leaves_half_of_itself(
+    server: PrivateServer, backups: Backups
+) -> None:
     database = library(server)
     target = Target(server, backups.take(server, database))
     copy = RestoreRequest(rename={database: f"{database}_copy"}, threads=1)
     with account_with(server, []):
-        assert plan_restore(target.entry, None, target.endpoint, copy)[1] is None
+        refused = target.is_refused(copy)
+    assert re.search(rf"CREATE on `{database}_copy`\.\* is missing", str(refused).replace("\\_", "_"))
+    with server.connect() as session:
+        assert not session.rows("SHOW DATABASES LIKE %s", (f"{database}_copy",))
 
 
 def test_functions_and_triggers_take_super_while_the_binary_log_trusts_nobody(
