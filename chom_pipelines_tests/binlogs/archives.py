@@ -27,6 +27,14 @@ class Archive:
     server: PrivateServer
     backups: Backups
 
+    @classmethod
+    def from_here(cls, server: PrivateServer, backups: Backups) -> Archive:
+        """Of what the server logs from now on: what earlier tests logged is deleted, for to archive it takes long."""
+        found = cls(server, backups)
+        found.work("FLUSH BINARY LOGS")
+        found.purge()
+        return found
+
     def work(self, *statements: str) -> None:
         """Have the server execute these, else insert a row."""
         with self.server.connect() as session:

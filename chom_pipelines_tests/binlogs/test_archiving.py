@@ -45,7 +45,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
 @pytest.fixture
 def archived(server: PrivateServer, tmp_path: Path) -> Archive:
     """A server that several tests share, and an archive of this one's."""
-    return Archive(server, Backups(tmp_path))
+    return Archive.from_here(server, Backups(tmp_path))
 
 
 @pytest.fixture(params=list(Flavour), ids=lambda flavour: flavour.value)

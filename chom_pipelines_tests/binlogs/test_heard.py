@@ -41,7 +41,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
 
 @pytest.fixture
 def archived(server: PrivateServer, tmp_path: Path) -> Archive:
-    found = Archive(server, Backups(tmp_path, KEYRING))
+    found = Archive.from_here(server, Backups(tmp_path, KEYRING))
     found.backups.take(server)
     found.archive()
     return found

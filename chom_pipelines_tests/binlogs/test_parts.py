@@ -84,7 +84,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
 
 @pytest.fixture
 def parted(server: PrivateServer, tmp_path: Path) -> Parted:
-    archive = Archive(server, Backups(tmp_path))
+    archive = Archive.from_here(server, Backups(tmp_path))
     archive.work("FLUSH BINARY LOGS")
     return Parted.of(archive)
 

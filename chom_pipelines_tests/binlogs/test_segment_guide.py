@@ -54,7 +54,7 @@ def commands(segment: Path, language: str) -> str:
 def archived_by(server: PrivateServer, directory: Path, keyring: Keyring | None, codec: Codec) -> Archive:
     backups = Backups(directory, keyring)
     policy = backups.policy.model_copy(update={"compression": codec, "level": 1})
-    return Archive(server, Backups(directory, keyring, policy))
+    return Archive.from_here(server, Backups(directory, keyring, policy))
 
 
 @pytest.mark.parametrize(

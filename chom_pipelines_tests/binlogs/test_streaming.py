@@ -49,6 +49,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
 
 @pytest.fixture
 def stream(server: PrivateServer, tmp_path: Path) -> Iterator[Streamed]:
+    Archive.from_here(server, Backups(tmp_path))
     with streamed(server, tmp_path) as found:
         yield found
 

@@ -36,10 +36,11 @@ def server(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
 def archived(server: PrivateServer, tmp_path: Path, request: pytest.FixtureRequest) -> Archive:
     kept = Backups(tmp_path, request.param)
     policy = kept.policy.model_copy(update={"compression": Codec.ZSTD, "level": 1})
-    found = Archive(server, Backups(tmp_path, request.param, policy))
+    found = Archive.from_here(server, Backups(tmp_path, request.param, policy))
     found.work(
         "INSERT INTO shop.t (s) WITH RECURSIVE n AS (SELECT 1 i UNION ALL SELECT i + 1 FROM n WHERE i < 300) "
         "SELECT UUID() FROM n",
+        "FLUSH BINARY LOGS",
         "DELETE FROM shop.t WHERE id > 10",
         "CREATE OR REPLACE VIEW shop.v AS SELECT 1",
     )
