@@ -135,24 +135,24 @@ def test_who_holds_only_a_public_key_can_archive_and_not_read(archived: Archive,
     assert encrypted.stored(history, history.segments[-1]) == encrypted.on_disk(history.segments[-1].file)
 
 
-def test_a_purge_before_the_archive_is_a_gap_with_its_name(own: Archive) -> None:
-    own.archive()
+def test_a_purge_before_the_archive_is_a_gap_with_its_name(archived: Archive) -> None:
+    archived.archive()
     for _ in range(3):
-        own.work()
-        own.work("FLUSH BINARY LOGS")
-    own.purge()
-    done = own.archive()
+        archived.work()
+        archived.work("FLUSH BINARY LOGS")
+    archived.purge()
+    done = archived.archive()
     (gap,) = done.chain.gaps
     last = done.new[-1].number
     assert gap.why == f"mysql-bin.{last - 3:06d} to mysql-bin.{last - 1:06d} are missing"
 
 
-def test_files_that_were_purged_after_they_were_archived_are_no_gap(own: Archive) -> None:
-    own.work()
-    own.archive()
-    own.purge()
-    own.work()
-    assert own.archive().chain.gaps == ()
+def test_files_that_were_purged_after_they_were_archived_are_no_gap(archived: Archive) -> None:
+    archived.work()
+    archived.archive()
+    archived.purge()
+    archived.work()
+    assert archived.archive().chain.gaps == ()
 
 
 def test_a_reset_begins_a_new_history_and_no_backup_of_before_leads_into_it(own: Archive) -> None:
@@ -212,11 +212,15 @@ def test_a_server_without_a_binary_log_is_refused_by_name(tmp_path: Path) -> Non
         assert unlogged.histories() == []
 
 
-def test_the_privilege_that_is_missing_is_named(own: Archive) -> None:
-    own.work(f"REVOKE REPLICATION SLAVE ON *.* FROM {account(own.server.backup.user, '%')}")
-    with pytest.raises(MissingPrivilegeError, match="REPLICATION SLAVE"):
-        own.archive()
-    assert own.histories() == []
+def test_the_privilege_that_is_missing_is_named(archived: Archive) -> None:
+    user = account(archived.server.backup.user, "%")
+    archived.work(f"REVOKE REPLICATION SLAVE ON *.* FROM {user}")
+    try:
+        with pytest.raises(MissingPrivilegeError, match="REPLICATION SLAVE"):
+            archived.archive()
+    finally:
+        archived.work(f"GRANT REPLICATION SLAVE ON *.* TO {user}")
+    assert archived.histories() == []
 
 
 def test_nothing_is_archived_plain_that_is_to_be_encrypted(archived: Archive) -> None:
