@@ -58,9 +58,15 @@ def archived_by(server: PrivateServer, directory: Path, keyring: Keyring | None,
 
 
 @pytest.mark.parametrize(
-    ("codec", "keyring"),
-    [(Codec.ZSTD, AES), (Codec.GZIP, RSA), (Codec.ZSTD, None)],
-    ids=["zstd-aes", "gzip-rsa", "zstd-plain"],
+    ("server", "codec", "keyring"),
+    [
+        (Flavour.MARIADB, Codec.ZSTD, AES),
+        (Flavour.MYSQL, Codec.ZSTD, AES),
+        (Flavour.MARIADB, Codec.GZIP, RSA),
+        (Flavour.MARIADB, Codec.ZSTD, None),
+    ],
+    ids=["mariadb-zstd-aes", "mysql-zstd-aes", "mariadb-gzip-rsa", "mariadb-zstd-plain"],
+    indirect=["server"],
 )
 def test_the_guides_of_segments_replay_with_stock_tools(
     server: PrivateServer, tmp_path: Path, codec: Codec, keyring: Keyring | None
