@@ -115,7 +115,7 @@ def is_counted(flavour: Flavour, route: Route, recovery: Recovery) -> bool:
 
 
 @pytest.mark.parametrize("route", list(Route))
-@pytest.mark.parametrize("which", [0, 1, 5, 6, 9, 12])
+@pytest.mark.parametrize("which", [0, 5, 12, *(pytest.param(each, marks=pytest.mark.long) for each in (1, 6, 9))])
 def test_every_noted_place_is_reached_exactly(
     written: tuple[Archive, list[Moment]], which: int, route: Route, tmp_path: Path
 ) -> None:
