@@ -29,12 +29,13 @@ def _before_damage(data: bytes, chunk: int = 1000, held: int = 1 << 20) -> tuple
     return found, ""
 
 
+@pytest.mark.parametrize("flips", [150, pytest.param(4000, marks=pytest.mark.long)])
 @pytest.mark.parametrize("held", [1 << 20, 200])
-def test_any_flipped_bit_is_found(logs: list[Log], held: int) -> None:
+def test_any_flipped_bit_is_found(logs: list[Log], held: int, flips: int) -> None:
     chance = random.Random(3)  # noqa: S311  (no secret)
     for log in logs:
         whole, _ = scanned(log.data)
-        for _ in range(400):
+        for _ in range(flips):
             at, bit = chance.randrange(len(log.data)), chance.randrange(8)
             found, error = _before_damage(_damaged(log.data, at, bit), chance.randint(1, 5000), held)
             if (at, bit) == (_IN_USE_BYTE, 0):
@@ -46,7 +47,7 @@ def test_any_flipped_bit_is_found(logs: list[Log], held: int) -> None:
                 pytest.fail(f"a flip of bit {bit} at {at} was not found")
 
 
-@pytest.mark.parametrize("flips", [400, pytest.param(4000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("flips", [150, pytest.param(4000, marks=pytest.mark.long)])
 def test_without_checksums_a_flipped_bit_does_no_harm(plain_logs: list[Log], flips: int) -> None:
     chance = random.Random(4)  # noqa: S311  (no secret)
     for log in plain_logs:
@@ -58,11 +59,12 @@ def test_without_checksums_a_flipped_bit_does_no_harm(plain_logs: list[Log], fli
             assert _before_damage(data, held=200) == (found, error)
 
 
-def test_wherever_a_log_ends_it_is_said_where_its_whole_events_end(logs: list[Log]) -> None:
+@pytest.mark.parametrize("step", [23, pytest.param(7, marks=pytest.mark.long)])
+def test_wherever_a_log_ends_it_is_said_where_its_whole_events_end(logs: list[Log], step: int) -> None:
     for log in logs:
         transactions, whole = scanned(log.data)
         ends = sorted({event.end for event in log.shown if event.end > event.start})
-        for cut in range(ends[0], len(log.data), 7):
+        for cut in range(ends[0], len(log.data), step):
             for held in (1 << 20, 100):  # 100: of compressed transactions, which pass through in pieces then
                 scanner = Scanner("log", held=held)
                 assert scanner.feed(log.data[:cut]) == [each for each in transactions if each.end <= cut]
