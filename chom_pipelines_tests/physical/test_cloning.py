@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,9 @@ from chom_pipelines.physical.fitness import check_fitness
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.codecs import Codec
+from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.proof import Level, Means, Subject
@@ -44,9 +48,16 @@ ROWS = 5000
 
 
 @pytest.fixture(scope="module")
-def cloning() -> Iterator[PrivateServer]:
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory outside of the server's own, in which it may have files."""
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+@pytest.fixture(scope="module")
+def cloning(elsewhere: Path) -> Iterator[PrivateServer]:
     """A MySQL with the plugin, which its package brings, and a database with some rows."""
-    with private_server(Flavour.MYSQL, copying_options(Flavour.MYSQL)) as server:
+    options = (*copying_options(Flavour.MYSQL), f"--innodb-directories={elsewhere}")
+    with private_server(Flavour.MYSQL, options) as server:
         with server.connect() as session:
             session.execute("CREATE DATABASE shop")
             session.execute("CREATE DATABASE empty_one")
@@ -56,32 +67,77 @@ def cloning() -> Iterator[PrivateServer]:
         yield server
 
 
+@dataclass(frozen=True)
+class Cloned:
+    """A backup that was taken while a row after the other was committed, from the transaction `first` on."""
+
+    backups: Backups
+    entry: BackupEntry
+    manifest: Manifest
+    first: int
+
+
+@pytest.fixture(scope="module")
+def cloned(cloning: PrivateServer, tmp_path_factory: pytest.TempPathFactory) -> Cloned:
+    """For all tests that only read it."""
+    ended = threading.Event()
+
+    def write() -> None:
+        with cloning.connect() as session:
+            while not ended.is_set():
+                session.execute("INSERT INTO shop.moving VALUES (DEFAULT)")
+
+    backups = _kept(Backups(tmp_path_factory.mktemp("cloned")))
+    with cloning.connect() as session:
+        session.execute("CREATE TABLE shop.moving (id INT PRIMARY KEY AUTO_INCREMENT)")
+        first = _last(str(session.value("SELECT @@gtid_executed"))) + 1
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            entry = take_files(backups, cloning)
+        finally:
+            ended.set()
+            writer.join()
+        session.execute("DROP TABLE shop.moving")
+    return Cloned(backups, entry, backups.manifest(entry), first)
+
+
+def _last(gtids: str) -> int:
+    """The number of the last transaction of the one server whose transactions these are."""
+    return int(re.split("[:-]", gtids)[-1])
+
+
 @pytest.fixture
 def kept(backups: Backups) -> Backups:
+    return _kept(backups)
+
+
+def _kept(backups: Backups) -> Backups:
     return Backups(backups.directory, KEYS, backups.policy.model_copy(update={"compression": Codec.ZSTD, "level": 1}))
 
 
-def test_what_was_cloned_comes_back(cloning: PrivateServer, kept: Backups, tmp_path: Path) -> None:
-    entry = take_files(kept, cloning)
-    manifest = kept.manifest(entry)
-    assert (manifest.physical.tables, manifest.source.flavour) == (1, "mysql")
-    proof = verify(entry, Level.FULL, KEYS, unreported, threads=2)
+def test_what_was_cloned_comes_back_as_it_was_at_its_position(
+    cloning: PrivateServer, cloned: Cloned, tmp_path: Path
+) -> None:
+    assert (cloned.manifest.physical.tables, cloned.manifest.source.flavour) == (2, "mysql")
+    proof = verify(cloned.entry, Level.FULL, KEYS, unreported, threads=2)
     assert (proof.outcome, proof.reason) == (Outcome.PASSED, "")
-    assert proof.count(Subject.TABLES, Means.RESTORED) == 1
-    found = restored(kept, entry, tmp_path / "data")
+    assert proof.count(Subject.TABLES, Means.RESTORED) == 2
+    found = restored(cloned.backups, cloned.entry, tmp_path / "data")
     assert found.databases == ("empty_one", "shop")
+    end = cloned.manifest.coordinates.end
+    assert end is not None
     asked = "SELECT COUNT(*), SUM(CRC32(note)) FROM shop.orders"
     with running(tmp_path / "data", Flavour.MYSQL) as copy, cloning.connect() as source:
         assert copy.rows(asked) == source.rows(asked)
         assert copy.value("SELECT COUNT(*) FROM shop.seen") == ROWS
+        assert copy.value("SELECT COUNT(*) FROM shop.moving") == _last(end.gtid or "") - cloned.first + 1 > 1
         copy.execute("CREATE TABLE empty_one.more (id INT PRIMARY KEY)")
         copy.execute("DROP DATABASE empty_one")
 
 
-def test_a_clone_goes_into_no_server_of_another_family(
-    cloning: PrivateServer, mariadb: PrivateServer, kept: Backups
-) -> None:
-    manifest = kept.manifest(take_files(kept, cloning))
+def test_a_clone_goes_into_no_server_of_another_family(mariadb: PrivateServer, cloned: Cloned) -> None:
+    manifest = cloned.manifest
     with mariadb.connect() as session, pytest.raises(UnsupportedServerError, match="the backup is of mysql"):
         refuse_unfit_target(manifest, read_facts(session), session.endpoint)
 
@@ -96,72 +152,53 @@ def test_a_schedule_of_incremental_clones_which_there_are_not_fails_the_check(
     assert (found.outcome, found.is_warning) == (Outcome.FAILED, False)
 
 
-def test_the_position_is_that_of_the_rows(cloning: PrivateServer, kept: Backups, tmp_path: Path) -> None:
-    ended = threading.Event()
-
-    def write() -> None:
-        with cloning.connect() as session:
-            while not ended.is_set():
-                session.execute("INSERT INTO shop.moving VALUES (DEFAULT)")
-
-    with cloning.connect() as session:
-        session.execute("CREATE TABLE shop.moving (id INT PRIMARY KEY AUTO_INCREMENT)")
-        before = str(session.value("SELECT @@gtid_executed"))
-        writer = threading.Thread(target=write)
-        writer.start()
-        try:
-            entry = take_files(kept, cloning)
-        finally:
-            ended.set()
-            writer.join()
-        end = kept.manifest(entry).coordinates.end
-        assert end is not None
-        new = str(session.value(f"SELECT GTID_SUBTRACT('{end.gtid}', '{before}')"))
-        session.execute("DROP TABLE shop.moving")
-    first, _, last = new.rpartition(":")[2].partition("-")
-    restored(kept, entry, tmp_path / "data")
-    with running(tmp_path / "data", Flavour.MYSQL) as copy:
-        assert copy.value("SELECT COUNT(*) FROM shop.moving") == int(last or first) - int(first) + 1 > 1
-
-
-def test_a_private_server_on_a_clone_does_not_begin_to_replicate(cloning: PrivateServer, kept: Backups) -> None:
-    start = start_of(take_files(kept, cloning), kept.keyring, None, unreported, 1)
+def test_a_private_server_on_a_clone_does_not_begin_to_replicate(cloned: Cloned) -> None:
+    start = start_of(cloned.entry, KEYS, None, unreported, 1)
     with start.server(()) as server, Session(server.endpoint) as session:
         assert session.value("SELECT @@global.skip_replica_start") == 1
 
 
-@pytest.mark.parametrize("engine", ["MyISAM", "CSV", "ARCHIVE"])
 def test_rows_that_a_clone_lacks_are_refused_by_the_names_of_their_tables(
-    cloning: PrivateServer, kept: Backups, engine: str
+    cloning: PrivateServer, kept: Backups
 ) -> None:
+    engines = ("MyISAM", "CSV", "ARCHIVE")
+    named = "".join(rf"(?=.*shop\.{engine}_t \({engine}\))" for engine in engines)
     with cloning.connect() as session:
-        session.execute(f"CREATE TABLE shop.older (id INT NOT NULL) ENGINE={engine}")
-        session.execute("INSERT INTO shop.older VALUES (1)")
+        for engine in engines:
+            session.execute(f"CREATE TABLE shop.{engine}_t (id INT NOT NULL) ENGINE={engine}")
+            session.execute(f"INSERT INTO shop.{engine}_t VALUES (1)")
         try:
-            with pytest.raises(UnsupportedServerError, match=rf"not those of shop\.older \({engine}\)"):
+            with pytest.raises(UnsupportedServerError, match=f"not those of{named}"):
                 take_files(kept, cloning)
             user = account(cloning.backup.user, "%")
             session.execute(f"REVOKE SELECT, SHOW VIEW, TRIGGER, EVENT ON *.* FROM {user}")  # which shows it no tables
-            with pytest.raises(BackupFailedError, match=rf"lacks the rows .* shop\.older \({engine}\)"):
+            with pytest.raises(BackupFailedError, match=f"lacks the rows{named}"):
                 take_files(kept, cloning)
         finally:
-            session.execute("DROP TABLE shop.older")
+            for engine in engines:
+                session.execute(f"DROP TABLE shop.{engine}_t")
             for grant in grants_for_backup(cloning.facts, cloning.backup.user, "%"):
                 session.execute(grant)
     assert kept.entries() == []
 
 
 @pytest.mark.parametrize(
-    "made", ["TABLE shop.away (id INT) DATA DIRECTORY = '{}'", "TABLESPACE away ADD DATAFILE '{}/a.ibd'"]
+    ("made", "dropped"),
+    [
+        ("TABLE shop.away (id INT) DATA DIRECTORY = '{}'", "TABLE shop.away"),
+        ("TABLESPACE away ADD DATAFILE '{}/a.ibd'", "TABLESPACE away"),
+    ],
 )
-def test_a_file_that_lies_elsewhere_is_refused_by_its_name(kept: Backups, tmp_path: Path, made: str) -> None:
-    options = (*copying_options(Flavour.MYSQL), f"--innodb-directories={tmp_path}")
-    with private_server(Flavour.MYSQL, options) as server:
-        with server.connect() as session:
-            session.execute("CREATE DATABASE shop")
-            session.execute(f"CREATE {made.format(tmp_path)}")
-        with pytest.raises(UnsupportedServerError, match=f"outside of the data directory: {tmp_path}"):
-            take_files(kept, server)
+def test_a_file_that_lies_elsewhere_is_refused_by_its_name(
+    cloning: PrivateServer, kept: Backups, elsewhere: Path, made: str, dropped: str
+) -> None:
+    with cloning.connect() as session:
+        session.execute(f"CREATE {made.format(elsewhere)}")
+        try:
+            with pytest.raises(UnsupportedServerError, match=f"outside of the data directory: {elsewhere}"):
+                take_files(kept, cloning)
+        finally:
+            session.execute(f"DROP {dropped}")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives files away")
@@ -201,9 +238,8 @@ def test_an_interrupted_run_ends_the_clone_and_leaves_nothing_of_it(cloning: Pri
         assert session.rows("SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'CLONE%'") == []
 
 
-def test_the_guide_restores_with_stock_tools(cloning: PrivateServer, kept: Backups, tmp_path: Path) -> None:
-    entry = take_files(kept, cloning)
-    done = followed(entry, "", tmp_path, KEYS)
+def test_the_guide_restores_with_stock_tools(cloned: Cloned, tmp_path: Path) -> None:
+    done = followed(cloned.entry, "", tmp_path, KEYS)
     assert (done.returncode, done.stderr) == (0, "")
     with running(tmp_path / "decoded" / "data", Flavour.MYSQL) as copy:
         assert copy.value("SELECT COUNT(*) FROM shop.orders") == ROWS
