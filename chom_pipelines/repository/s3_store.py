@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef, ObjectIdentifierTypeDef
 
-_DELETED_AT_ONCE = 1000
+_AT_ONCE = 1000  # names that one answer lists, and one request deletes: S3 takes no more
 _BREAKS = 5
 _CONNECT_SECONDS = 10
 _EVERYWHERE = "us-east-1"  # which alone must not be named where a bucket is made
@@ -167,7 +167,7 @@ class S3Store:
         inside = self._inside(folder)
         with translated(self.where(folder)):
             pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=inside, Delimiter="/"
+                Bucket=self.bucket, Prefix=inside, Delimiter="/", PaginationConfig={"PageSize": _AT_ONCE}
             )
             found = {each["Prefix"][len(inside) : -1] for page in pages for each in page.get("CommonPrefixes", ())}
         return sorted(filter(is_name, found))
@@ -192,8 +192,8 @@ class S3Store:
                             Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                         )
             keys = [key for key, _ in self._keys(folder)]
-            for begin in range(0, len(keys), _DELETED_AT_ONCE):
-                self._delete_keys(keys[begin : begin + _DELETED_AT_ONCE])
+            for begin in range(0, len(keys), _AT_ONCE):
+                self._delete_keys(keys[begin : begin + _AT_ONCE])
 
     def lock(self, name: str, purpose: str, *, shared: bool, patience: float) -> AbstractContextManager[None]:
         """A lock of the kernel on a file in this user's cache."""
@@ -222,7 +222,7 @@ class S3Store:
     def _keys(self, folder: str) -> Iterator[tuple[str, int]]:
         with translated(self.where(folder)):
             for page in self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=self._inside(folder)
+                Bucket=self.bucket, Prefix=self._inside(folder), PaginationConfig={"PageSize": _AT_ONCE}
             ):
                 yield from ((each["Key"], each["Size"]) for each in page.get("Contents", ()))
 
