@@ -166,30 +166,25 @@ def test_a_configuration_that_is_named_and_not_there_is_an_error(tmp_path: Path,
         loaded(tmp_path / "elsewhere.yaml")
 
 
-def test_an_invalid_configuration_fails_the_code_location_with_file_line_and_key(tmp_path: Path) -> None:
+def test_an_invalid_configuration_fails_the_code_location_with_file_line_and_key(tmp_path: Path, loaded: Load) -> None:
     config = chom_yaml(tmp_path, "chom", bakcup={})
-    found = validated(tmp_path, CHOM_CONFIG=str(config))
-    assert found.returncode == 1
-    assert f"{config}:" in found.stdout + found.stderr
-    assert "unknown key; did you mean backup?" in found.stdout + found.stderr
+    with pytest.raises(ConfigurationError, match=rf"(?s){config}:\d+.*unknown key; did you mean backup\?"):
+        loaded(config)
 
 
 def test_the_code_location_loads_as_its_server_loads_it(tmp_path: Path) -> None:
-    found = validated(tmp_path, CHOM_CONFIG=str(chom_yaml(tmp_path, "chom")))
-    assert (found.returncode, "All code locations passed validation" in found.stderr + found.stdout) == (0, True)
-
-
-def validated(directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`dagster definitions validate`, with the workspace that services use."""
-    home = directory / "home"
+    """By `dagster definitions validate`, with the workspace that services use."""
+    home, config = tmp_path / "home", chom_yaml(tmp_path, "chom")
     home.mkdir()
-    return subprocess.run(
+    ours = {"DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "1", "CHOM_CONFIG": str(config)}
+    found = subprocess.run(
         [sys.executable, "-m", "dagster", "definitions", "validate", "-w", str(ROOT / "workspace.yaml")],
-        env={**os.environ, "DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "1", **environment},
+        env={**os.environ, **ours},
         capture_output=True,
         text=True,
         check=False,
     )
+    assert (found.returncode, "All code locations passed validation" in found.stderr + found.stdout) == (0, True)
 
 
 def test_importing_the_module_reads_the_configuration_of_its_environment(
