@@ -24,6 +24,7 @@ from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.proof import Level
+from chom_pipelines.repository.repository import Repository
 
 if TYPE_CHECKING:
     from chom_pipelines.repository.proof import Proof
@@ -80,12 +81,18 @@ def take_and_prove(
     if policy.verification is Verification.NONE:
         return Taken(entry, manifest, None, None)
     try:
-        return Taken(entry, manifest, _proof(entry, policy, keyring, report), None)
+        return Taken(entry, manifest, _proof(repository, entry, policy, keyring, report), None)
     except ChomError as error:
         return Taken(entry, manifest, None, error)
 
 
-def _proof(entry: BackupEntry, policy: BackupPolicy, keyring: Keyring | None, report: Report) -> Proof:
-    from chom_pipelines.proofs.verification import verify  # a dump that is not verified starts sooner
+def _proof(
+    repository: Repository, entry: BackupEntry, policy: BackupPolicy, keyring: Keyring | None, report: Report
+) -> Proof:
+    # a dump that is not verified starts sooner
+    from chom_pipelines.proofs.verification import verify
+    from chom_pipelines.restores.measured import own_rates
 
-    return verify(entry, Level(policy.verification.value), keyring, report, threads=policy.threads)
+    level = Level(policy.verification.value)
+    rates = own_rates(repository, entry.server, keyring) if level is Level.FULL else ()
+    return verify(entry, level, keyring, report, threads=policy.threads, rates=rates)

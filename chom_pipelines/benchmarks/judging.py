@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from chom_pipelines.benchmarks.comparing import TOLERANCE
 from chom_pipelines.benchmarks.figures import Item, Share
 from chom_pipelines.benchmarks.report import (
-    DISTURBED,
     ENOUGH,
     Advice,
     Backup,
@@ -18,6 +17,7 @@ from chom_pipelines.benchmarks.report import (
     Rung,
 )
 from chom_pipelines.log_lines import size
+from chom_pipelines.repository.timing import DISTURBED
 
 _FOR_CODEC = 0.5
 """Of the cores' time: the rest is for the server, which renders rows meanwhile."""

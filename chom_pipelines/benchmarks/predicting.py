@@ -1,39 +1,47 @@
-"""How long a restore of a backup takes, by the rates that a benchmark of this machine measured. Pure."""
+"""What benchmarks tell of restores of backups. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from chom_pipelines.benchmarks.report import ENOUGH, Means, Place, Prediction, Report, Rung
 from chom_pipelines.log_lines import size
-from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.manifest import Manifest
-from chom_pipelines.repository.payloads import LogicalPayload
+from chom_pipelines.repository.payloads import LogicalPayload, Method
+from chom_pipelines.repository.timing import Amounts, Into, Timing, Way
+from chom_pipelines.restores.predicting import Origin, Rate
+from chom_pipelines.server.machine import machine
+
+_WAYS = {
+    (Means.ROWS, Place.MEMORY): (Method.LOGICAL, "data", (Into.PRIVATE,)),
+    (Means.ROWS, Place.RELAXED): (Method.LOGICAL, "data", (Into.DIRECTORY,)),
+    (Means.FILES, Place.MEMORY): (Method.PHYSICAL, "unpack", (Into.PRIVATE,)),
+    (Means.FILES, Place.DISK): (Method.PHYSICAL, "unpack", (Into.PRIVATE, Into.DIRECTORY)),
+}
+"""Of rungs that restore as the project itself does: of which backups, in which phase most of it is, and into what."""
 
 
-def newest(reports: Iterable[Report], processor: str, cores: int) -> Report | None:
-    """The last report of this machine by which one can predict: undisturbed, and of enough data; else None."""
-    fit = [
-        report
-        for report in reports
-        if (report.host.cpu, report.host.cores) == (processor, cores)
-        and not report.was_disturbed
-        and report.data.text_bytes >= ENOUGH
-    ]
-    return max(fit, key=lambda report: report.started.timestamp(), default=None)
-
-
-def restore_of(manifest: Manifest, report: Report, measured_seconds: float | None) -> Prediction | None:
-    """By the fastest way onto a disk; None where none of them was measured for such a backup.
-
-    A chain is predicted by nothing: what its incremental backups take to be applied is not measured.
-    """
-    source = manifest.source
-    if manifest.kind is not Kind.FULL or not report.measured_on.lower().startswith(source.flavour.lower()):
-        return None
-    rungs = [rung for rung in report.ladder if rung.place is not Place.MEMORY]
-    found = predictions(manifest.id, *bytes_of(manifest), rungs, measured_seconds)
-    return min(found, key=lambda each: each.seconds, default=None)
+def rates(reports: Iterable[Report]) -> Iterator[Rate]:
+    """What tells of restores by the project itself: reports that were undisturbed and of enough data."""
+    for report in reports:
+        if report.was_disturbed or report.data.text_bytes < ENOUGH:
+            continue
+        for rung in report.ladder:
+            method, phase, targets = _WAYS.get((rung.means, rung.place), (Method.LOGICAL, "", ()))
+            if not rung.timed or not rung.bytes:
+                continue
+            for into in targets:
+                way = Way(
+                    flavour=report.measured_on.partition(" ")[0].lower(),
+                    method=method,
+                    into=into,
+                    on="memory" if rung.place is Place.MEMORY else report.host.disk,
+                    machine=machine(report.host.cpu, report.host.cores),
+                    threads=rung.threads,
+                )
+                amounts = Amounts(bytes=rung.bytes, tables=report.data.tables)
+                timing = Timing(way=way, amounts=amounts, phases={phase: rung.timed.median})
+                yield Rate(timing, Origin.BENCHMARK, report.started)
 
 
 def bytes_of(manifest: Manifest) -> tuple[int, int]:

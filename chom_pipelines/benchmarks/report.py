@@ -15,12 +15,9 @@ from chom_pipelines.benchmarks.figures import Item, Part, Seconds, Timed
 from chom_pipelines.outcome import Outcome, worst
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.sealing import SealedDocument
+from chom_pipelines.repository.timing import DISTURBED
 
 FORMAT = 1
-
-DISTURBED = 0.1
-"""Part of all cores' time: where others take more, times are not compared, and nothing is advised."""
-
 
 ENOUGH = 100_000_000
 """Bytes of text: a server's start, and the files that an empty one has, are then a small part of what is measured."""

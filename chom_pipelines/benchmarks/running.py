@@ -22,7 +22,6 @@ from chom_pipelines.benchmarks.predicting import bytes_of, predictions
 from chom_pipelines.benchmarks.report import ENOUGH, Data, Limit, Means, Place, Prediction, Report, Rung, Unmeasured
 from chom_pipelines.benchmarks.rungs import default_settings, ladder_steps
 from chom_pipelines.benchmarks.sources import Known, Wishes, known_of, source_of
-from chom_pipelines.benchmarks.stopwatch import Machine
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of
@@ -32,6 +31,7 @@ from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.server.claimed_directories import claimed_directory
+from chom_pipelines.server.load import Machine
 
 SAMPLE = 32_000_000
 """Bytes of text that are compressed: `xz -6` takes ten seconds for them."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chom_pipelines.backups.taking import Taken
+from chom_pipelines.cli.forecasts import timing_json
 from chom_pipelines.cli.output import amount, duration, size
 from chom_pipelines.errors import ChomError, KeyUnavailableError, UnencryptedError
 from chom_pipelines.outcome import Outcome
@@ -90,7 +91,8 @@ def losses(manifest: Manifest | None) -> tuple[str, ...]:
 
 def proof_json(proof: Proof) -> dict[str, Any]:
     """All of a proof."""
-    return {**proof.model_dump(mode="json", exclude={"format", "server", "backup", "number"}), "seconds": proof.seconds}
+    body = proof.model_dump(mode="json", exclude={"format", "server", "backup", "number", "restored"})
+    return {**body, "restored": timing_json(proof.restored), "seconds": proof.seconds}
 
 
 def summary(manifest: Manifest) -> str:

@@ -1,23 +1,25 @@
 """`chom backups`: what is in the repository, and how each backup was last proved."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import typer
 
 from chom_pipelines.backups.assessment import recent
-from chom_pipelines.benchmarks.host import cpu_and_cores
-from chom_pipelines.benchmarks.kept_reports import kept_reports, report_name
-from chom_pipelines.benchmarks.predicting import newest, restore_of
-from chom_pipelines.benchmarks.report import Prediction, Report
+from chom_pipelines.benchmarks.kept_reports import kept_reports
+from chom_pipelines.benchmarks.predicting import rates as rates_of_reports
 from chom_pipelines.cli import backup_output, output
+from chom_pipelines.cli.forecasts import Part, checked, forecasts
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.outcome import Outcome, worst
+from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import OpenedEntry, opened_all
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.proof import Level
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.restores.measured import rates_of
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -39,13 +41,13 @@ def backups(config: ConfigOption = None, server: ServerOption = None, json: Json
     repository = existing_repository(inventory.repository)
     keyrings = {one.name: keyring_of(inventory.repository, one.backup) for one in servers}
     found = {name: opened_all(repository.backups(name), keyring) for name, keyring in keyrings.items()}
-    rates = {one.name: newest(kept_reports(repository, one.name).reports, *cpu_and_cores()) for one in servers}
+    times = {one.name: _forecasts(repository, one.name, found[one.name], keyrings[one.name]) for one in servers}
     now = datetime.now(UTC)
     verdicts = {one.name: recent(repository, one, keyrings[one.name], now) for one in servers}
     late = {name: verdict.outcome for name, verdict in verdicts.items()}
     if json:
         everything = [
-            {**backup_output.as_json(one), "predicted_restore": _predicted_json(one, rates[name])}
+            {**backup_output.as_json(one), "predicted_restores": [part.as_json() for part in times[name][one.entry.id]]}
             for name, several in found.items()
             for one in several
         ]
@@ -53,14 +55,14 @@ def backups(config: ConfigOption = None, server: ServerOption = None, json: Json
         output.document("backups", {"repository": repository.where, "backups": everything, "overdue": overdue})
     else:
         for name, several in found.items():
-            _print_table(name, several, rates[name])
+            _print_table(name, several, times[name])
             if late[name] is Outcome.FAILED:
                 typer.secho(f"{name} is overdue: {verdicts[name].reason}", fg="red")
     overall = worst([*(one.outcome for several in found.values() for one in several), *late.values()])
     raise typer.Exit(output.EXIT_CODES[overall])
 
 
-def _print_table(server: str, found: list[OpenedEntry], rates: Report | None) -> None:
+def _print_table(server: str, found: list[OpenedEntry], times: Mapping[str, Sequence[Part]]) -> None:
     if not found:
         typer.echo(f"{server}: no backups")
         return
@@ -71,15 +73,17 @@ def _print_table(server: str, found: list[OpenedEntry], rates: Report | None) ->
         typer.echo(f"    {proved}" + (f"; {backup_output.position(one.manifest.coordinates)}" if one.manifest else ""))
         if one.manifest and one.manifest.parent:
             typer.echo(f"    the changes since {one.manifest.parent}, without which it cannot be restored")
-        if prediction := _prediction(one, rates):
-            measured = f"; its last full verification took {output.duration(took)}" if (took := one.restored_in) else ""
-            typer.echo(
-                f"    a restore takes about {output.duration(prediction.seconds)} here, by '{prediction.way}'{measured}"
-            )
+        for part in times[one.entry.id][:1]:
+            typer.echo(f"    a restore takes {part.said}")
+        full = one.latest.get(Level.FULL)
+        if full and full.restored and full.restored.is_off:
+            typer.echo(f"    {checked(full.restored)}")
         for loss in backup_output.losses(one.manifest):
             typer.echo(f"    lost in JSON by any restore: {loss}")
         for complaint in _complaints(one):
             typer.echo(f"    {complaint}")
+    if not any(times.values()):
+        typer.echo("how long a restore takes here is not known: `chom verify --level full` measures it")
 
 
 def _described(name: str, manifest: Manifest | None) -> str:
@@ -95,20 +99,19 @@ def _described(name: str, manifest: Manifest | None) -> str:
     )
 
 
-def _prediction(found: OpenedEntry, rates: Report | None) -> Prediction | None:
-    """How long its restore takes, by this machine's last benchmark."""
-    return restore_of(found.manifest, rates, found.restored_in) if found.manifest and rates else None
-
-
-def _predicted_json(found: OpenedEntry, rates: Report | None) -> dict[str, Any] | None:
-    prediction = _prediction(found, rates)
-    if prediction is None or rates is None:
-        return None
-    return {
-        **prediction.model_dump(mode="json", include={"way", "seconds", "basis"}),
-        "report": report_name(rates),
-        "restored_in": found.restored_in,
-    }
+def _forecasts(
+    repository: Repository, server: str, found: Sequence[OpenedEntry], keyring: Keyring | None
+) -> dict[str, list[Part]]:
+    """How long a restore of each takes here, by each way that was measured."""
+    rates = (*rates_of(found, keyring), *rates_of_reports(kept_reports(repository, server).reports))
+    manifests = {one.entry.id: one.manifest for one in found if one.manifest and not one.problem}
+    times: dict[str, list[Part]] = {one.entry.id: [] for one in found}
+    for name, manifest in manifests.items():
+        chain = [manifest]
+        while chain[0].parent:  # which can be read, as the entry has no problem
+            chain.insert(0, manifests[chain[0].parent])
+        times[name] = list(forecasts(chain, rates))
+    return times
 
 
 def _complaints(found: OpenedEntry) -> Iterator[str]:

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from chom_pipelines.benchmarks.rates import known_rates
 from chom_pipelines.cli import output
+from chom_pipelines.cli.forecasts import checked, timing_json
 from chom_pipelines.cli.opening import backups_of
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.cli.restore_options import moment_at
@@ -38,9 +40,11 @@ def drill(
     chosen, repository, keyring = backups_of(config, server)
     moment = moment_at(at) if at else None
     with output.progress() as report:
-        _, found = run_drill(repository, chosen.name, keyring, report, threads=chosen.backup.threads, moment=moment)
+        rates, threads = known_rates(repository, chosen.name, keyring), chosen.backup.threads
+        _, found = run_drill(repository, chosen.name, keyring, report, threads=threads, moment=moment, rates=rates)
     if json:
-        output.document("drill", {**found.model_dump(mode="json", exclude={"format"}), "seconds": found.seconds})
+        body = {**found.model_dump(mode="json", exclude={"format"}), "restored": timing_json(found.restored)}
+        output.document("drill", {**body, "seconds": found.seconds})
     else:
         _print(found)
     raise typer.Exit(output.EXIT_CODES[found.outcome])
@@ -58,5 +62,7 @@ def _print(found: Drill) -> None:
         typer.echo("  nothing was compared")
     why = f": {found.reason}" if found.reason else ""
     typer.echo(f"  {found.outcome.words}{why}, in {output.duration(found.seconds)}")
+    if said := checked(found.restored):
+        typer.secho(f"  {said}", fg="yellow" if found.restored and found.restored.is_off else None)
     for failure in found.failures:
         typer.echo(f"    {failure}")

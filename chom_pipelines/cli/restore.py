@@ -10,7 +10,7 @@ import typer
 from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.cli.archived_beyond import print_archived_beyond
 from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption, refuse_unnamed
-from chom_pipelines.cli.restore_files import restore_files
+from chom_pipelines.cli.restore_files import AskedFiles, restore_files
 from chom_pipelines.cli.restore_options import PASSWORD, account_explained, moment_of, target_endpoint
 from chom_pipelines.cli.restore_point_in_time import PointInTimeRequest, restore_to_point_in_time
 from chom_pipelines.cli.restore_refusals import (
@@ -147,7 +147,8 @@ def restore(
         wanted = RestoreRequest(
             replace=overwrite, threads=source.backup.threads, despite_failed_proof=despite_failed_proof
         )
-        restore_files(found, keyring, into_directory.absolute(), wanted, dry_run=dry_run, json=json)
+        files = AskedFiles(repository, into_directory.absolute(), wanted, dry_run=dry_run, json=json)
+        restore_files(found, keyring, files)
         return
     target = (
         into_directory.absolute()
@@ -177,7 +178,7 @@ def restore(
     entry = found or repository.find(source.name, backup)
     if not json and not allow_unencrypted:
         print_archived_beyond(repository, entry, keyring)
-    asked_of = Asked(target, request, user, dry_run=dry_run, json=json)
+    asked_of = Asked(repository, target, request, user, dry_run=dry_run, json=json)
     if of_files and isinstance(target, Endpoint):
         restore_rows_of_files(entry, keyring, source.databases, target, asked_of)
     else:

@@ -3,31 +3,53 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from chom_pipelines.benchmarks.rates import known_rates
 from chom_pipelines.cli import backup_output, output
+from chom_pipelines.cli.forecasts import Part, forecast_json, forecast_lines
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import opened
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.repository.timing import Amounts, Into, Timing, Way, amounts_of
 from chom_pipelines.restores.data_files import FilesRestored, plan_files, restore_files_into_directory
+from chom_pipelines.restores.measured import keep_measured, way_here
+from chom_pipelines.restores.predicting import predicted
 from chom_pipelines.restores.selection import RestoreRequest
+from chom_pipelines.server.load import Machine
 
 
-def restore_files(
-    entry: BackupEntry, keyring: Keyring | None, directory: Path, request: RestoreRequest, *, dry_run: bool, json: bool
-) -> None:
+@dataclass(frozen=True)
+class AskedFiles:
+    """What is to be done with the files of a backup."""
+
+    repository: Repository
+    directory: Path
+    request: RestoreRequest
+    dry_run: bool
+    json: bool
+
+
+def restore_files(entry: BackupEntry, keyring: Keyring | None, asked: AskedFiles) -> None:
     """Restore it, and print what there is then; a dry run prints what would be done, and why it would be refused."""
-    if dry_run:
-        _print_plan(entry, keyring, directory, request, json=json)
+    if asked.dry_run:
+        _print_plan(entry, keyring, asked)
         return
-    began = time.monotonic()
+    (way, amounts), directory = _way(entry, keyring, asked), asked.directory
+    started, began, before = datetime.now(UTC), time.monotonic(), Machine.now()
     with output.progress() as report:
-        result = restore_files_into_directory(entry, keyring, directory, request, report)
+        result = restore_files_into_directory(entry, keyring, directory, asked.request, report)
     seconds = time.monotonic() - began
-    if json:
+    timing = Timing.of(way, amounts, result.phases, before.elsewhere(Machine.now()))
+    lost = keep_measured(entry, keyring, started, [timing])
+    result = replace(result, warnings=(*result.warnings, lost)) if lost else result
+    if asked.json:
         body = {**vars(result), "position": result.position.model_dump() if result.position else None}
         about = {"backup": entry.id, "server": entry.server, "target": str(directory), "seconds": seconds}
         output.document("restore", {**body, **about})
@@ -49,12 +71,21 @@ def _print(entry: BackupEntry, directory: Path, result: FilesRestored, seconds: 
         typer.echo(f"  warning: {warning}", err=True)
 
 
-def _print_plan(
-    entry: BackupEntry, keyring: Keyring | None, directory: Path, request: RestoreRequest, *, json: bool
-) -> None:
-    operations, refused = plan_files(entry, keyring, directory, request)
+def _way(entry: BackupEntry, keyring: Keyring | None, asked: AskedFiles) -> tuple[Way, Amounts]:
+    """How it is restored, and what the time of that goes by."""
+    manifest = entry.manifest(keyring)
+    chain = [each for _, each in entry.ancestors(manifest, keyring)][::-1]
+    way = way_here(manifest, Into.DIRECTORY, asked.directory, asked.request.threads)
+    return way, amounts_of([*chain, manifest])
+
+
+def _print_plan(entry: BackupEntry, keyring: Keyring | None, asked: AskedFiles) -> None:
+    directory = asked.directory
+    operations, refused = plan_files(entry, keyring, directory, asked.request)
     known = opened(entry, keyring)
-    if json:
+    rates, (way, amounts) = known_rates(asked.repository, entry.server, keyring), _way(entry, keyring, asked)
+    part = Part(way.said, predicted(way, amounts, rates, entry.id))
+    if asked.json:
         said = [
             {"action": each.action.value, "kind": each.kind, "name": each.name, "note": each.note}
             | {"database": each.database, "loses": each.needs_replace}
@@ -68,7 +99,7 @@ def _print_plan(
             "refused": {"what": refused.what, "remedy": refused.remedy} if refused else None,
             "warnings": [],
             "proved": backup_output.proved(known),
-            "measured_seconds": known.restored_in,
+            "predicted": forecast_json([part]),
         }
         output.document("restore", body)
         if refused:
@@ -78,9 +109,7 @@ def _print_plan(
     for each in operations:
         typer.echo(f"  {each.line}")
     typer.echo(f"{entry.id}: {backup_output.proved(known)}")
-    if known.restored_in is None:
-        typer.echo("how long it takes is not known: `chom verify --level full` restores it and measures that")
-    else:
-        typer.echo(f"all of it was restored on this machine in {output.duration(known.restored_in)}, the last time")
+    for line in forecast_lines([part]):
+        typer.echo(line)
     if refused:
         raise refused

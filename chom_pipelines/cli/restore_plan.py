@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from chom_pipelines.cli import backup_output, output
+from chom_pipelines.cli.forecasts import Part, forecast_json, forecast_lines, forecasts, total
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import opened
+from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.timing import COMPARE, READ_FIRST, Amounts, Into
 from chom_pipelines.restores.directory_target import refuse_directory
+from chom_pipelines.restores.measured import way_here
+from chom_pipelines.restores.operations import Operations
+from chom_pipelines.restores.predicting import Rate, predicted
 from chom_pipelines.restores.restoring import plan_restore
 from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Endpoint
@@ -26,6 +33,8 @@ class Planned:
     name: str
     entry: BackupEntry
     keyring: Keyring | None
+    before: tuple[Part, ...]
+    """What is done until there is such a backup."""
 
 
 def whose(directory: Path) -> str:
@@ -44,11 +53,12 @@ def print_plan(
     request: RestoreRequest,
     *,
     json: bool,
+    rates: Collection[Rate],
     warnings: tuple[str, ...] = (),
     more: Mapping[str, Any] | None = None,
     of: Planned | None = None,
 ) -> None:
-    """Print the list of operations, and why it would be refused; raises that, after it.
+    """Print the list of operations, how long they take, and why it would be refused; raises that, after it.
 
     `warnings` and `more` are for the document; `of` is a point in time, whose plan is made by this backup.
     """
@@ -57,8 +67,9 @@ def print_plan(
     found, refused = plan_restore(entry, keyring, target, request)
     proving = of.entry if of else entry
     known = opened(proving, of.keyring if of else keyring)
-    proved, measured = backup_output.proved(known), known.restored_in
+    proved = backup_output.proved(known)
     where = str(target) if isinstance(target, Path) else target.where
+    parts = (*(of.before if of else ()), _loading(entry.manifest(keyring), target, request, found, rates))
     if json:
         body: dict[str, Any] = {
             "backup": entry.id,
@@ -78,7 +89,7 @@ def print_plan(
             "warnings": (*warnings, *found.warnings),
             "refused": {"what": refused.what, "remedy": refused.remedy} if refused else None,
         }
-        body |= {"proved": proved, "measured_seconds": measured}
+        body |= {"proved": proved, "predicted": forecast_json(parts)}
         output.document("restore", {**body, **(more or {})})
         if refused:
             raise typer.Exit(refused.exit_code)
@@ -93,11 +104,21 @@ def print_plan(
     for warning in found.warnings:
         typer.echo(f"warning: {warning}")
     typer.echo(f"{proving.id}: {proved}")
-    if of:  # how long that takes was said before
-        pass
-    elif measured is None:
-        typer.echo("how long it takes is not known: `chom verify --level full` restores it and measures that")
-    else:
-        typer.echo(f"all of it was restored on this machine in {output.duration(measured)}, the last time")
+    for line in forecast_lines(parts):
+        typer.echo(line)
+    elsewhere = () if of or total(parts) is not None else forecasts([entry.manifest(keyring)], rates)
+    for part in islice(elsewhere, 1):
+        typer.echo(f"a restore takes {part.said}")
     if refused:
         raise refused
+
+
+def _loading(
+    manifest: Manifest, target: Endpoint | Path, request: RestoreRequest, found: Operations, rates: Collection[Rate]
+) -> Part:
+    """How long it takes to restore the rows that are on the list."""
+    into = Into.DIRECTORY if isinstance(target, Path) else Into.SERVER
+    way = way_here(manifest, into, target, request.threads)
+    amounts = Amounts(bytes=sum(each.table.bytes for each in found.tables), tables=len(found.tables))
+    apart = [*([COMPARE] if request.compare else []), *([READ_FIRST] if found.destructive else [])]
+    return Part(way.said, predicted(way, amounts, rates, manifest.id, apart=apart))

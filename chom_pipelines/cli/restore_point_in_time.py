@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from chom_pipelines.benchmarks.rates import known_rates
 from chom_pipelines.binlogs.recovery.point_in_time import (
     PointInTime,
     backup_to_plan_by,
@@ -21,16 +23,21 @@ from chom_pipelines.binlogs.recovery.point_in_time import (
 from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
 from chom_pipelines.binlogs.recovery.targets import EndOfArchive, Target
 from chom_pipelines.cli import output
+from chom_pipelines.cli.forecasts import Part, forecast_json, forecast_lines, in_private
 from chom_pipelines.cli.restore_plan import Planned, print_plan, whose
+from chom_pipelines.cli.restore_rows import timing_of_rows, with_warning
 from chom_pipelines.inventory.models import Server
-from chom_pipelines.repository.drill import REPLAY
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.repository import Repository
+from chom_pipelines.repository.timing import COMPARE, DUMP, REPLAY, Into, Predicted, Timing
 from chom_pipelines.restores.directory_target import refuse_directory
 from chom_pipelines.restores.execution import RestoreResult
+from chom_pipelines.restores.measured import keep_measured, way_here
+from chom_pipelines.restores.predicting import Rate, predicted
 from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Endpoint
+from chom_pipelines.server.load import Machine
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class PointInTimeRequest:
 
 def restore_to_point_in_time(repository: Repository, keyring: Keyring | None, asked: PointInTimeRequest) -> None:
     """Do it, and print what was reached; a dry run prints what would be done, and changes nothing on the target."""
-    began = time.monotonic()
+    started, began, before = datetime.now(UTC), time.monotonic(), Machine.now()
     with (
         output.progress() as report,
         point_in_time(
@@ -81,14 +88,35 @@ def restore_to_point_in_time(repository: Repository, keyring: Keyring | None, as
         if not asked.json:
             _print_way(asked, ready)
         if asked.dry_run:
-            _print_plan(repository, keyring, ready, recoverer, asked)
+            read = Predicted(seconds=time.monotonic() - began, source="this dry run")
+            reading = (Part("to read the binary log", read),) if ready.recovery.files else ()
+            _print_plan(repository, keyring, ready, recoverer, asked, before=reading)
             return
+        entry = repository.find(asked.source.name, ready.start.manifest.id)
         if isinstance(asked.target, Path):
             recovered = recover_into_directory(ready, asked.target, recoverer, replace_it=wanted.replace)
             result = recovered.restored
         else:
             recovered, result = recover_into_server(ready, asked.target, recoverer, asked.request)
-    _print_result(asked, ready, recovered, result, time.monotonic() - began)
+    seconds = time.monotonic() - began
+    lost = keep_measured(entry, keyring, started, _timings(asked, ready, recovered, result, before))
+    _print_result(asked, ready, recovered, with_warning(result, lost), seconds)
+
+
+def _timings(
+    asked: PointInTimeRequest, ready: PointInTime, recovered: Recovered, result: RestoreResult, before: Machine
+) -> Iterator[Timing]:
+    """How long it took, by which others are predicted: not what the clients replay, as they are seldom asked to."""
+    manifest = ready.start.manifest
+    if asked.route is Route.CLIENT:
+        return
+    if isinstance(asked.target, Path):
+        way = way_here(manifest, Into.DIRECTORY, asked.target, ready.start.threads)
+        yield Timing.of(way, ready.amounts, result.phases, before.elsewhere(Machine.now()))
+        return
+    way = way_here(manifest, Into.PRIVATE, recovered.directory, ready.start.threads)
+    yield Timing.of(way, ready.amounts, recovered.restored.phases)
+    yield timing_of_rows(manifest, asked.target, asked.request(manifest), result, before)
 
 
 def _print_plan(
@@ -97,16 +125,24 @@ def _print_plan(
     ready: PointInTime,
     recoverer: Recoverer,
     asked: PointInTimeRequest,
+    *,
+    before: tuple[Part, ...],
 ) -> None:
-    """What would be done on the target; into a directory that has been said already."""
+    """What would be done on the target, after these parts; into a directory that has been said already."""
+    rates = known_rates(repository, asked.source.name, keyring)
+    part = _recovery(asked, ready, rates)
+    parts = (*before, part)
     if isinstance(asked.target, Path):
         refuse_directory(asked.target, replace=asked.request(ready.start.manifest).replace)
         if asked.json:
-            output.document("restore", _as_json(asked, ready))
+            output.document("restore", {**_as_json(asked, ready), "predicted": forecast_json(parts)})
+            return
+        for line in forecast_lines(parts):
+            typer.echo(f"  {line}")
         return
     undefined = ready.undefined
     if undefined:
-        _announce(ready)
+        _announce(ready, part)
     elif ready.recovery.files and not asked.json:
         typer.echo("  the log in between changes rows alone; their numbers below are those of the backup")
     full = ready.start.manifest.id
@@ -119,14 +155,27 @@ def _print_plan(
             json=asked.json,
             warnings=ready.warnings,
             more={**_as_json(asked, ready), "operations_by": "recovery" if undefined else "backup"},
-            of=Planned(ready.called, repository.find(entry.server, full), keyring),
+            rates=rates,
+            of=Planned(ready.called, repository.find(entry.server, full), keyring, parts),
         )
 
 
-def _announce(ready: PointInTime) -> None:
+def _recovery(asked: PointInTimeRequest, ready: PointInTime, rates: Collection[Rate]) -> Part:
+    """How long it takes until a directory is there, or a dump of a private server."""
+    manifest, amounts = ready.start.manifest, ready.amounts
+    if asked.route is Route.CLIENT and ready.recovery.files:
+        return Part(f"a replay by {asked.route.value}", None)
+    apart = [] if ready.start.of_files else [COMPARE]
+    if isinstance(asked.target, Path):
+        way = way_here(manifest, Into.DIRECTORY, asked.target, ready.start.threads)
+        return Part(way.said, predicted(way, amounts, rates, manifest.id, apart=apart))
+    return in_private(manifest, amounts, rates, [*apart, DUMP])
+
+
+def _announce(ready: PointInTime, part: Part) -> None:
     """Say that a dry run takes long, and why, before it does: on stderr, as with --json as well."""
-    seconds = ready.expected_seconds
-    takes = "as long as the recovery itself" if seconds is None else f"about {output.duration(seconds)}"
+    known = part.predicted
+    takes = f"about {output.duration(known.seconds)}" if known else "as long as the recovery itself"
     typer.echo(f"  {ready.undefined}", err=True)
     typer.echo(
         "  what would be done on the target is known once it is recovered on a private server, which is done now and "
@@ -143,10 +192,6 @@ def _print_way(asked: PointInTimeRequest, ready: PointInTime) -> None:
         typer.echo(f"  {line}")
     for warning in ready.warnings:
         typer.echo(f"  warning: {warning}", err=True)
-    if asked.dry_run:
-        seconds = ready.expected_seconds
-        known = "not known: `chom verify --level full` and `chom drill` measure it"
-        typer.echo(f"  how long it takes: {known if seconds is None else f'about {output.duration(seconds)}'}")
 
 
 def _print_result(
@@ -198,7 +243,6 @@ def _as_json(asked: PointInTimeRequest, ready: PointInTime) -> dict[str, Any]:
         "transactions": recovery.stop.transactions,
         "left_out": following.label if following else None,
         "route": asked.route.value,
-        "expected_seconds": ready.expected_seconds,
         "unlogged": ready.unlogged,
         "passed_over": ready.passed_over,
     }

@@ -4,7 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
+from chom_pipelines.benchmarks.rates import known_rates
 from chom_pipelines.cli import backup_output, output
+from chom_pipelines.cli.forecasts import checked
 from chom_pipelines.cli.opening import backups_of
 from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption, refuse_unnamed
 from chom_pipelines.errors import BackupNotFoundError, ConfigurationError
@@ -65,9 +67,10 @@ def verify(
         what = "archived binary log" if binlogs and not everything else "backup"
         raise BackupNotFoundError(f"{repository.where} has no {what} of {chosen.name}", "take one with `chom backup`")
     proofs = []
+    rates = known_rates(repository, chosen.name, keyring) if level is Level.FULL else ()
     for entry in wanted:
         with output.progress() as report:
-            proof = verification.verify(entry, level, keyring, report, threads=chosen.backup.threads)
+            proof = verification.verify(entry, level, keyring, report, threads=chosen.backup.threads, rates=rates)
         proofs.append(proof)
         if not json:
             _print(proof)
@@ -130,6 +133,8 @@ _CHAIN = {Outcome.PASSED: "is unbroken", Outcome.FAILED: "FAILED", Outcome.NOT_V
 
 def _print(proof: Proof) -> None:
     typer.echo(f"{proof.backup}: {backup_output.verdict(proof)}")
+    if said := checked(proof.restored):
+        typer.secho(f"  {said}", fg="yellow" if proof.restored and proof.restored.is_off else None)
     for failure in proof.failures:
         typer.echo(f"  {failure}")
     for loss in proof.losses:

@@ -17,6 +17,7 @@ from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.objects import StoredObject, read_object
 from chom_pipelines.repository.payloads import LogicalPayload
 from chom_pipelines.repository.store import Folder
+from chom_pipelines.repository.timing import Amounts, amounts_of
 
 
 class _Pieces(io.RawIOBase):
@@ -61,6 +62,11 @@ class Contents:
     def stored(self) -> dict[str, StoredObject]:
         """The stored objects by path."""
         return {stored.path: stored for stored in self.manifest.objects}
+
+    @property
+    def amounts(self) -> Amounts:
+        """What the time of its restore goes by."""
+        return amounts_of([self.manifest])
 
     def text(self, path: str) -> Iterator[bytes]:
         """An object's bytes as they were before compression, checked first."""

@@ -15,6 +15,7 @@ from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.objects import StoredObject, read_small_object
 from chom_pipelines.repository.payloads import PhysicalPayload
 from chom_pipelines.repository.store import Folder
+from chom_pipelines.repository.timing import Amounts, amounts_of
 
 
 class _Pieces:
@@ -74,6 +75,11 @@ class FileContents:
     def raw_bytes(self) -> int:
         """Bytes of all streams of the chain."""
         return sum(each.manifest.raw_bytes for each in self.chain)
+
+    @property
+    def amounts(self) -> Amounts:
+        """What the time of its restore goes by."""
+        return amounts_of([each.manifest for each in self.chain])
 
     @cached_property
     def stored(self) -> dict[str, StoredObject]:

@@ -185,7 +185,7 @@ def _check_on_a_server(contents: FileContents, files: Prepared, threads: int, re
     began = time.monotonic()
     with served(contents, files) as server:
         result.phases["start"] = time.monotonic() - began
-        result.scratch, result.version_differs = server.facts.label, server.differs
+        result.scratch, result.version_differs, result.on = server.facts.label, server.differs, server.directory
         with timed(result.phases, "check"):
             _check_tables(contents, server.endpoint, threads, result)
 

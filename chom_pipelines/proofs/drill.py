@@ -9,7 +9,7 @@ onto two backups; where there is one alone, MariaDB's text is tried.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,11 +35,15 @@ from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
 from chom_pipelines.proofs.drill_second import ALWAYS, second_way, some_second
 from chom_pipelines.proofs.full import RestoringResult, compare
-from chom_pipelines.repository.drill import REPLAY, Drill, keep_drill
+from chom_pipelines.repository.drill import Drill, keep_drill
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.proof import Subject
 from chom_pipelines.repository.repository import Repository
+from chom_pipelines.repository.timing import REPLAY, Into, Timing
+from chom_pipelines.restores.measured import checked, way_here
+from chom_pipelines.restores.predicting import Rate
+from chom_pipelines.server.load import Machine
 
 _TRIES = 5
 """Each reads the log between a full backup and a second."""
@@ -51,9 +55,11 @@ _To = Callable[..., AbstractContextManager[PointInTime]]
 @dataclass
 class _Findings:
     started: datetime
+    rates: Collection[Rate] = ()
     ways: list[str] = field(default_factory=list)
     replayed: list[int] = field(default_factory=list)
     phases: dict[str, float] = field(default_factory=dict)
+    restored: Timing | None = None
     result: RestoringResult = field(default_factory=RestoringResult)
     unanswered: str = ""
     """Why the question stays open."""
@@ -84,6 +90,7 @@ class _Findings:
             definitions=counts[Subject.DEFINITIONS],
             scratch=result.scratch or None,
             phases=self.phases,
+            restored=self.restored,
             failures=tuple(result.failures),
         )
 
@@ -97,8 +104,11 @@ def run_drill(
     threads: int,
     moment: datetime | EndOfArchive | None = None,
     within: tuple[datetime, datetime] = ALWAYS,
+    rates: Collection[Rate] = (),
 ) -> tuple[BackupEntry, Drill]:
     """Restore that moment, or a random second `within`, by two ways and compare; keep the record beside the backup.
+
+    How long the first way takes is recorded, beside what `rates` from before predict.
 
     Of all that is archived, the record's moment is the last one of which certainly nothing lacks. Backups are restored
     by so many threads; 0: one per core.
@@ -107,7 +117,7 @@ def run_drill(
     to replay does, too. Raises RestoreRefusedError where there is no such moment, RepositoryError where the record
     cannot be kept, and KeyUnavailableError.
     """
-    findings = _Findings(datetime.now(UTC))
+    findings = _Findings(datetime.now(UTC), rates)
     to = partial(point_in_time, repository, server, keyring=keyring, report=report, threads=threads)
     with ExitStack() as stack:
         if moment is None:
@@ -117,6 +127,7 @@ def run_drill(
             wanted = moment if isinstance(moment, EndOfArchive) else AtTime(moment)
             ready = stack.enter_context(to(wanted))
             chosen = _moment(ready) if isinstance(moment, EndOfArchive) else moment
+        before = Machine.now()
         try:
             _compared(to, ready, findings, report)
         except (RestoreFailedError, RestoreRefusedError, ServerError) as error:
@@ -129,6 +140,9 @@ def run_drill(
                 findings.result.failures.append(error.what)
             else:
                 findings.unanswered = error.what
+        if findings.restored:  # what the private servers took is ours now, as they have ended
+            beside = {"elsewhere": before.elsewhere(Machine.now())}
+            findings.restored = findings.restored.model_copy(update=beside)
         drill = findings.drill(ready, chosen)
         entry = repository.find(server, drill.backup)
         keep_drill(entry, drill, entry.data_key(keyring))
@@ -190,7 +204,11 @@ def _compared(to: _To, ready: PointInTime, findings: _Findings, report: Report) 
     with ExitStack() as stack:
         with timed(findings.phases, "first way"):
             entry, recovered = stack.enter_context(recovered_backup(ready, first))
-        findings.phases[REPLAY] = recovered.restored.phases[REPLAY]
+        phases = recovered.restored.phases
+        findings.phases[REPLAY] = phases[REPLAY]
+        way = way_here(ready.start.manifest, Into.PRIVATE, recovered.directory, ready.start.threads)
+        timing = Timing.of(way, ready.amounts, phases)
+        findings.restored = checked(timing, findings.rates, ready.recovery.way.full.id)
         findings.replayed.append(recovered.transactions)
         if recovered.doubts:
             findings.unanswered = f"{recovered.doubts[0]}, and is so by every way"

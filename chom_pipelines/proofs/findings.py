@@ -12,6 +12,7 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import LogicalPayload
 from chom_pipelines.repository.proof import Comparison, Level, Means, Proof
+from chom_pipelines.repository.timing import Timing
 
 _UNKNOWN = "unknown: the manifest cannot be believed"
 
@@ -29,6 +30,7 @@ class Findings:
     scratch: str | None = None
     version_differs: str | None = None
     phases: dict[str, float] = field(default_factory=dict)
+    restored: Timing | None = None
     comparisons: list[Comparison] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
@@ -62,6 +64,7 @@ class Findings:
             scratch=self.scratch,
             version_differs=self.version_differs,
             phases=self.phases,
+            restored=self.restored,
             comparisons=tuple(self.comparisons),
             failures=tuple(self.failures),
             losses=_losses(manifest),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from chom_pipelines.errors import (
     ChomError,
@@ -43,6 +44,8 @@ class RestoringResult:
 
     scratch: str = ""
     version_differs: str | None = None
+    on: Path | None = None
+    """Where the files of a restore are that came to its end."""
     phases: dict[str, float] = field(default_factory=dict)
     comparisons: list[Comparison] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -75,6 +78,7 @@ def restore_and_compare(contents: Contents, threads: int, report: Report) -> Res
             result.failures.append(f"it cannot be restored: {error.what}")
             return result
         result.phases |= {name: restored.phases[name] for name in ("schema", "data", "programs")}
+        result.on = server.directory
         with timed(result.phases, "compare"):
             compare(contents, server, threads, report, result)
     return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -22,6 +22,10 @@ from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import last_answers
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.repository.proof import Level, Proof
+from chom_pipelines.repository.timing import Into, Timing
+from chom_pipelines.restores.measured import checked, way_here
+from chom_pipelines.restores.predicting import Rate
+from chom_pipelines.server.load import Machine
 
 
 def verify(
@@ -31,8 +35,11 @@ def verify(
     report: Report,
     *,
     threads: int = 0,
+    rates: Collection[Rate] = (),
 ) -> Proof:
     """Prove a backup and keep the record beside it; `threads` 0 means one per core.
+
+    How long the restore takes is recorded, beside what `rates` from before predict.
 
     What is found of what it builds on, and was not known, has a record beside that: damage, or that it is mended.
 
@@ -44,10 +51,19 @@ def verify(
     deletion does not end.
     """
     with entry.reading(f"{level.value} verification"):
-        return _verified(entry, level, keyring, report, threads or len(os.sched_getaffinity(0)))
+        cores = len(os.sched_getaffinity(0))
+        return _verified(entry, level, keyring, report, threads=threads or cores, rates=rates)
 
 
-def _verified(entry: BackupEntry, level: Level, keyring: Keyring | None, report: Report, threads: int) -> Proof:
+def _verified(
+    entry: BackupEntry,
+    level: Level,
+    keyring: Keyring | None,
+    report: Report,
+    *,
+    threads: int,
+    rates: Collection[Rate],
+) -> Proof:
     findings = Findings(level, datetime.now(UTC))
     try:
         contents = _opened(entry, keyring)
@@ -57,7 +73,7 @@ def _verified(entry: BackupEntry, level: Level, keyring: Keyring | None, report:
         return findings.proof(entry, None)
     links: tuple[LinkRead, ...] = ()
     try:
-        links = _prove(entry, contents, findings, keyring=keyring, threads=threads, report=report)
+        links = _prove(entry, contents, findings, keyring=keyring, threads=threads, report=report, rates=rates)
     except ChomError as error:
         findings.say(error)
     proof = findings.proof(entry, contents.manifest)
@@ -103,6 +119,7 @@ def _prove(
     keyring: Keyring | None,
     threads: int,
     report: Report,
+    rates: Collection[Rate],
 ) -> tuple[LinkRead, ...]:
     """Say what is found; return what is, of what it builds on."""
     links: tuple[LinkRead, ...] = ()
@@ -119,12 +136,17 @@ def _prove(
     findings.failures += read.failures
     if findings.level is Level.BASIC or findings.failures or findings.outcome is not Outcome.PASSED:
         return links
+    before = Machine.now()
     if isinstance(contents, FileContents):
         restored = restore_and_check(contents, threads, report)
     else:
         restored = restore_and_compare(contents, threads, report)
     findings.scratch, findings.version_differs = restored.scratch, restored.version_differs
     findings.phases |= restored.phases
+    if restored.on is not None:
+        way = way_here(contents.manifest, Into.PRIVATE, restored.on, threads)
+        timing = Timing.of(way, contents.amounts, restored.phases, before.elsewhere(Machine.now()))
+        findings.restored = checked(timing, rates, entry.id)
     findings.comparisons += restored.comparisons
     findings.failures += restored.failures
     return links

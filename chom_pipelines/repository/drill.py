@@ -19,13 +19,11 @@ from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import DRILLS
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.repository.sealing import SealedDocument
+from chom_pipelines.repository.timing import ENOUGH_TRANSACTIONS, REPLAY, Timing
 
 FORMAT = 1
-REPLAY = "replay"
-"""A phase: the seconds of the first way that were spent with replaying."""
 
 _WAYS = 2
-_ENOUGH = 100
 
 
 class Drill(BaseModel):
@@ -51,6 +49,7 @@ class Drill(BaseModel):
     definitions: NonNegativeInt = 0
     scratch: str | None = Field(default=None, description="the servers that it was restored on")
     phases: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict, description="seconds of each phase")
+    restored: Timing | None = Field(default=None, description="the first way's restore; None: it did not get there")
     failures: tuple[str, ...] = Field(default=(), description="what differs between the two")
 
     @model_validator(mode="after")
@@ -83,7 +82,7 @@ class Drill(BaseModel):
     def rate(self) -> float | None:
         """Transactions that the first way replayed in a second; None where there were too few to tell."""
         seconds = self.phases.get(REPLAY, 0)
-        return self.transactions / seconds if seconds and self.transactions >= _ENOUGH else None
+        return self.transactions / seconds if seconds and self.transactions >= ENOUGH_TRANSACTIONS else None
 
 
 DOCUMENT = SealedDocument("drill", FORMAT, Drill)

@@ -1,6 +1,7 @@
 """What is called what in the repository; pure.
 
 <path>/<server>/backups/full_20260102_020000/manifest.json, RESTORE.md, schema/..., data/..., proofs/<time>.json
+<path>/<server>/backups/full_20260102_020000/drills/<time>.json, restores/<time>.json
 <path>/<server>/binlogs/<server id>/binlog_mysql-bin.000123_000000000004/manifest.json, mysql-bin.000123.zst.enc
 <path>/<server>/binlogs/<server id>/keys/<name>.json
 <path>/<server>/streamed/<server id>/binlog_mysql-bin.000124_000000000004/...  until the whole file is in binlogs
@@ -24,6 +25,7 @@ MANIFEST = "manifest.json"
 GUIDE = "RESTORE.md"
 PROOFS = "proofs"
 DRILLS = "drills"
+RESTORES = "restores"
 KEYS = "keys"
 INCOMPLETE = "incomplete.json"
 """Stands in the folder of a backup that is being taken, or deleted: without a manifest, all of it may be removed."""
@@ -114,6 +116,6 @@ def stream_name(server: str, *parts: str) -> str:
     return "/".join((server, *parts))
 
 
-def proof_name(started: datetime) -> str:
-    """The name of a proof that was started at this moment (aware); names sort by time."""
-    return f"{PROOFS}/{started.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}.json"
+def proof_name(started: datetime, folder: str = PROOFS) -> str:
+    """The name of a proof, or of another record, that was begun at this moment (aware); names sort by time."""
+    return f"{folder}/{started.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}.json"

@@ -64,7 +64,8 @@ class OpenedEntry:
     def restored_in(self) -> float | None:
         """Seconds that the last full verification needed to restore it; None where there was none that passed."""
         proof = self.latest.get(Level.FULL)
-        return proof.restore_seconds if proof and proof.outcome is Outcome.PASSED else None
+        restored = proof.restored if proof and proof.outcome is Outcome.PASSED else None
+        return restored.seconds if restored else None
 
 
 def opened(entry: BackupEntry, keyring: Keyring | None) -> OpenedEntry:

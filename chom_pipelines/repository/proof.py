@@ -13,14 +13,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
 
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.sealing import SealedDocument
+from chom_pipelines.repository.timing import Timing
 
 FORMAT = 2
 
 SKEW = timedelta(minutes=5)
 """By which clocks may differ."""
-
-_RESTORES = (("start", "schema", "data", "programs"), ("unpack", "prepare", "start"))
-"""The phases of a restore on a private server, among those of a verification: of rows, of data files."""
 
 
 class Level(StrEnum):
@@ -85,6 +83,7 @@ class Proof(BaseModel):
     scratch: str | None = Field(default=None, description="the server that it was restored on")
     version_differs: str | None = Field(default=None, description="what their difference leaves unproved")
     phases: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict, description="seconds of each phase")
+    restored: Timing | None = Field(default=None, description="the restore among that; None: it did not get there")
     comparisons: tuple[Comparison, ...] = ()
     failures: tuple[str, ...] = Field(default=(), description="objects and tables that are not what they should be")
     losses: tuple[str, ...] = Field(default=(), description="what no restore brings back as it was, by column")
@@ -129,12 +128,6 @@ class Proof(BaseModel):
         found = [each for each in self.comparisons if each.subject is subject and each.means in (means or tuple(Means))]
         order = list(Means)
         return max(found, key=lambda each: order.index(each.means)).count if found else None
-
-    @property
-    def restore_seconds(self) -> float | None:
-        """Seconds of the restore itself, from nothing to a server with all of it; None where it did not get there."""
-        phases = next((names for names in _RESTORES if set(names) <= set(self.phases)), None)
-        return sum(self.phases[name] for name in phases) if phases else None
 
     @property
     def seconds(self) -> float:

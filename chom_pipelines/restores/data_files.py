@@ -25,7 +25,7 @@ from chom_pipelines.server.questions import databases_there
 
 @dataclass(frozen=True)
 class FilesRestored:
-    """What was restored; `phases` are seconds: unpack, prepare, start.
+    """What was restored; `phases` are seconds: unpack, prepare, start, finish.
 
     `position` is where a replica would go on; with these `options` a server can be started on it.
     """
@@ -83,7 +83,8 @@ def restore_files_into_directory(
             files = prepared(contents, claim.path / "data", threads, report, phases)
             with timed(phases, "start"), served(contents, files) as server, Session(server.endpoint) as session:
                 databases, differs = databases_there(session), server.differs
-            put_in_place(files.directory, directory, replace=request.replace)
+            with timed(phases, "finish"):
+                put_in_place(files.directory, directory, replace=request.replace)
     return FilesRestored(
         databases=databases,
         tables=contents.physical.tables,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -66,15 +67,18 @@ def filled_directory(
     Raises what restore_into_directory raises.
     """
     directory.parent.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
     # however this ends, nothing half-made stays; not in a hidden directory, below which MySQL sees no files
     with claimed_directory(directory.parent) as claim:
         data = claim.path / "data"
         with serve(data) as server:
+            started = time.monotonic() - began
             result = fill(server)
-            differs = server.differs
+            differs, filled = server.differs, time.monotonic()
         put_in_place(data, directory, replace=replace_it)
+        phases = {"start": started, **result.phases, "finish": time.monotonic() - filled}
     warnings = (*result.warnings, *([f"made with {differs}, the source's version"] if differs else []))
-    return replace(result, warnings=warnings)
+    return replace(result, warnings=warnings, phases=phases)
 
 
 def without_accounts(result: RestoreResult) -> RestoreResult:

@@ -24,6 +24,7 @@ from chom_pipelines.server.facts import ServerFacts
 class RestoreResult:
     """What was restored; `phases` are seconds: schema, data, programs of the clock; indexes summed over connections.
 
+    Where a server was started for it, or what it replaces was to be read first, that is among them, too.
     `rows` are those that were loaded: none of data files.
     """
 

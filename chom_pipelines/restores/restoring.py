@@ -15,10 +15,12 @@ from chom_pipelines.errors import (
     RestoreRefusedError,
 )
 from chom_pipelines.logical.contents import Contents
+from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import SourceServer
+from chom_pipelines.repository.timing import READ_FIRST
 from chom_pipelines.restores.allowance import not_allowed
 from chom_pipelines.restores.authority import read_authority
 from chom_pipelines.restores.definers import definers, stand_ins
@@ -105,8 +107,10 @@ def restore_contents(contents: Contents, target: Endpoint, request: RestoreReque
         found, refused = _listed(session, facts, plan, source)
         if refused:
             raise refused
+        phases: dict[str, float] = {}
         if found.destructive:
-            _read_first(contents, plan, report)
+            with timed(phases, READ_FIRST):
+                _read_first(contents, plan, report)
             again, refused = _listed(session, read_facts(session), plan, source)  # reading may take hours
             if refused:
                 raise refused
@@ -117,7 +121,8 @@ def restore_contents(contents: Contents, target: Endpoint, request: RestoreReque
             session.execute(statement)
         restore = Restore(contents, found, target, facts, session, request)
         with _explained(restore.begun, target, request):
-            return restore.run(report)
+            result = restore.run(report)
+        return replace(result, phases={**phases, **result.phases})
 
 
 def _listed(

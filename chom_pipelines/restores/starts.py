@@ -22,6 +22,7 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Method
+from chom_pipelines.repository.timing import Amounts
 from chom_pipelines.restores.definers import definers
 from chom_pipelines.restores.directory_filling import FAST, new_server
 from chom_pipelines.restores.execution import RestoreResult
@@ -61,6 +62,10 @@ class Start(Protocol):
     @property
     def bytes(self) -> int:
         """Of its data, about."""
+
+    @property
+    def amounts(self) -> Amounts:
+        """What the time of its restore goes by."""
 
     @property
     def threads(self) -> int:
@@ -147,6 +152,11 @@ class RowsStart:
         """Of text."""
         return sum(table.bytes for table in self.contents.logical.tables)
 
+    @property
+    def amounts(self) -> Amounts:
+        """As `Start` says."""
+        return self.contents.amounts
+
     @cached_property
     def foreign_keys(self) -> Sequence[ForeignKey]:
         """As `Start` says."""
@@ -211,6 +221,11 @@ class FilesStart:
     def bytes(self) -> int:
         """Of the streams of files."""
         return self.contents.raw_bytes
+
+    @property
+    def amounts(self) -> Amounts:
+        """As `Start` says."""
+        return self.contents.amounts
 
     @property
     def foreign_keys(self) -> Sequence[ForeignKey]:

@@ -1,4 +1,4 @@
-"""How long a restore takes, by rates that were measured: only of what was measured, and only here."""
+"""What benchmarks tell of restores: only undisturbed ones of enough data, of ways by which the project restores."""
 
 from __future__ import annotations
 
@@ -6,40 +6,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.benchmarks.predicting import newest, predictions, restore_of
-from chom_pipelines.benchmarks.report import DISTURBED, ENOUGH, Place
-from chom_pipelines.repository.layout import Kind
+from chom_pipelines.benchmarks.predicting import predictions, rates
+from chom_pipelines.benchmarks.report import ENOUGH, Means, Place
+from chom_pipelines.repository.payloads import Method
+from chom_pipelines.repository.timing import DISTURBED, Into
 from chom_pipelines_tests.benchmarks.made import TEXT, ladder, report, rung
-from chom_pipelines_tests.repository.samples import ID, a_manifest
-
-HERE = ("a processor", 2)
 
 
-def test_rates_are_those_of_the_last_report_of_this_machine_that_tells_any() -> None:
-    good = report({"parallel": [1.0]}, week=1)
+def test_rates_are_of_reports_that_tell_any_and_of_ways_by_which_the_project_restores() -> None:
+    rungs = (
+        *ladder(),
+        rung("durability off", 3.0).model_copy(update={"place": Place.RELAXED}),
+        rung("RAM disk", 2.0).model_copy(update={"place": Place.MEMORY}),
+        rung("data files", 1.0, means=Means.FILES).model_copy(update={"place": Place.DISK}),
+        rung("data files, RAM disk", means=Means.FILES).model_copy(update={"place": Place.MEMORY}),
+    )
+    good = report({}, week=1).model_copy(update={"ladder": rungs})
     others = [
-        report({"parallel": [1.0]}),
-        report({"parallel": [1.0]}, week=2, cpu="another processor"),
-        report({"parallel": [1.0]}, week=3, elsewhere=2 * DISTURBED),
-        report({"parallel": [1.0]}, week=4, text=ENOUGH - 1),
+        report({}, week=3, elsewhere=2 * DISTURBED).model_copy(update={"ladder": rungs}),
+        report({}, week=4, text=ENOUGH - 1).model_copy(update={"ladder": rungs}),
     ]
-    assert newest([*others, good], *HERE) == good
-    assert newest(others[1:], *HERE) is None
-    assert newest([good], "a processor", 4) is None
-
-
-def test_a_restore_is_predicted_by_the_fastest_way_onto_a_disk_that_was_measured() -> None:
-    memory = rung("RAM disk", 0.1).model_copy(update={"place": Place.MEMORY})
-    of_rows = report({}).model_copy(update={"ladder": (*ladder(), memory)})
-    manifest = a_manifest()  # of nine bytes
-    found = restore_of(manifest, of_rows, None)
-    assert found
-    assert (found.way, found.bytes) == ("parallel", 9)
-    assert found.seconds == pytest.approx(4.0 * 9 / TEXT)
-    assert restore_of(manifest, report({}), None) is None
-    assert restore_of(manifest, of_rows.model_copy(update={"measured_on": "MySQL 9.7.4"}), None) is None
-    parent = {"kind": Kind.INCREMENTAL, "parent": ID}
-    assert restore_of(manifest.model_copy(update=parent), of_rows, None) is None
+    found = list(rates([*others, good]))
+    assert {each.when for each in found} == {good.started}
+    ways = [(each.timing.way.method, each.timing.way.into, each.timing.way.on) for each in found]
+    assert ways == [
+        (Method.LOGICAL, Into.DIRECTORY, "ext4 on /dev/vda"),
+        (Method.LOGICAL, Into.PRIVATE, "memory"),
+        (Method.PHYSICAL, Into.PRIVATE, "ext4 on /dev/vda"),
+        (Method.PHYSICAL, Into.DIRECTORY, "ext4 on /dev/vda"),
+    ]
+    assert {each.timing.way.machine for each in found} == {"2 cores of a processor"}
+    assert {each.timing.way.flavour for each in found} == {"mariadb"}
+    assert {(each.timing.amounts.bytes, each.timing.seconds) for each in found} == {(TEXT, 3.0), (TEXT, 2.0), (TEXT, 1)}
 
 
 @given(st.integers(1, 10**13), st.integers(1, 10**13))

@@ -9,14 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chom_pipelines.benchmarks.generated import SHAPES, fill, planned
-from chom_pipelines.benchmarks.host import _cpu, _memory, _mounted, disk_directory, read_host
-from chom_pipelines.benchmarks.stopwatch import Machine, server_cpu
+from chom_pipelines.benchmarks.host import _memory, disk_directory, read_host
+from chom_pipelines.benchmarks.stopwatch import server_cpu
 from chom_pipelines.benchmarks.table_sizes import read_sizes
 from chom_pipelines.errors import BenchmarkRefusedError
 from chom_pipelines.progress import unreported
 from chom_pipelines.server.claimed_directories import MEMORY
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.load import Machine
+from chom_pipelines.server.machine import mounted, processor
 from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.servers import PrivateServer
 
@@ -40,12 +42,12 @@ MOUNTS = """\
     ],
 )
 def test_a_directory_is_on_the_file_system_that_is_mounted_last_and_lowest(directory: str, found: str) -> None:
-    assert _mounted(Path(directory), MOUNTS) == found
+    assert mounted(Path(directory), MOUNTS) == found
 
 
 def test_a_processor_is_called_what_the_kernel_calls_it() -> None:
-    assert _cpu("processor\t: 0\nmodel name\t: AMD EPYC\nflags\t\t: a b\n") == "AMD EPYC"
-    assert _cpu("processor : 0\nBogoMIPS : 50.0\n") == ""
+    assert processor("processor\t: 0\nmodel name\t: AMD EPYC\nflags\t\t: a b\n") == "AMD EPYC"
+    assert processor("processor : 0\nBogoMIPS : 50.0\n") == ""
     assert _memory("MemTotal:       1024 kB\nMemFree: 1 kB\n") == 1 << 20
 
 
@@ -144,6 +146,6 @@ def test_where_tmpdir_is_in_memory_copies_on_disk_are_made_elsewhere_or_not_at_a
     assert disk_directory() == tmp_path
     monkeypatch.setattr("tempfile.tempdir", str(MEMORY))
     assert disk_directory() == Path("/var/tmp")  # noqa: S108  (nothing is made there)
-    monkeypatch.setattr("chom_pipelines.benchmarks.host._mounted", lambda *_: "tmpfs on tmpfs")
+    monkeypatch.setattr("chom_pipelines.benchmarks.host.file_system", lambda *_: "tmpfs on tmpfs")
     with pytest.raises(BenchmarkRefusedError, match="are in memory"):
         disk_directory()

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chom_pipelines.benchmarks.host import cpu_and_cores
 from chom_pipelines.benchmarks.publishing import publish
+from chom_pipelines.benchmarks.report import Place
 from chom_pipelines.cli.backup_output import age, position
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Coordinates, Position
 from chom_pipelines.repository.master_keys import KeyKind
-from chom_pipelines_tests.benchmarks.made import TEXT, report
+from chom_pipelines.server.machine import cpu_and_cores
+from chom_pipelines_tests.benchmarks.made import TEXT, report, rung
 from chom_pipelines_tests.cli.setting import Setting
 from chom_pipelines_tests.places import path_of
 
@@ -34,7 +35,7 @@ def test_backups_are_listed_with_what_they_are_and_how_they_were_proved(
     on_both.write()
     capsys.readouterr()
     assert on_both.chom("backups") == 1
-    name, _, first, proved, second, disbelieved, why, remedy = capsys.readouterr().out.splitlines()
+    name, _, first, proved, second, disbelieved, why, remedy, untold = capsys.readouterr().out.splitlines()
     assert name == "chom"
     assert first.split()[1:4] == ["logical", "just", "now"]
     assert "basic passed just now; mysql-bin." in proved
@@ -42,6 +43,7 @@ def test_backups_are_listed_with_what_they_are_and_how_they_were_proved(
     assert disbelieved.strip() == "not encrypted, and not believed"
     assert f"{on_both.latest.where} is not encrypted" in why
     assert "--allow-unencrypted" in remedy
+    assert "not known" in untold
     code, body = on_both.document(capsys, "backups")
     assert (code, [backup["outcome"] for backup in body["backups"]]) == (1, ["passed", "failed"])
     on_both.write(backup={"encrypt": False})
@@ -61,31 +63,35 @@ def test_the_document_has_everything_of_every_backup(taken: Setting, capsys: pyt
     assert (backup["outcome"], backup["disbelieved_proofs"]) == ("passed", [])
 
 
-def test_how_long_a_restore_takes_is_told_by_the_last_benchmark_of_this_machine(
+def test_how_long_a_restore_takes_is_told_by_its_verification_and_before_that_by_a_benchmark_of_this_machine(
     taken: Setting, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    elsewhere = report({"parallel": [0.1]}, week=2, cpu="another processor")
+    assert taken.chom("backups") == 0
+    assert "how long a restore takes here is not known" in capsys.readouterr().out
     cpu, cores = cpu_and_cores()
-    here = report({"parallel": [2.0]}, week=1, cpu=cpu)
+    rungs = (rung("RAM disk", 2.0, threads=1).model_copy(update={"place": Place.MEMORY}),)
+    elsewhere = report({}, week=2, cpu="another processor").model_copy(update={"ladder": rungs})
+    here = report({}, week=1, cpu=cpu)
+    here = here.model_copy(update={"ladder": rungs, "host": here.host.model_copy(update={"cores": cores})})
     publish(taken.repository, elsewhere)
     _, body = taken.document(capsys, "backups")
-    assert body["backups"][0]["predicted_restore"] is None
-    publish(taken.repository, here.model_copy(update={"host": here.host.model_copy(update={"cores": cores})}))
+    assert body["backups"][0]["predicted_restores"] == []
+    publish(taken.repository, here)
     _, body = taken.document(capsys, "backups")
     text = sum(table.bytes for table in taken.latest.manifest(taken.keyring).logical.tables)
-    assert body["backups"][0]["predicted_restore"] == {
-        "way": "parallel",
-        "seconds": pytest.approx(2.0 * text / TEXT),
-        "basis": "200 MB of text in 2.00 s",
-        "report": "benchmark_20260109_020000",
-        "restored_in": None,
-    }
+    assert body["backups"][0]["predicted_restores"] == [
+        {
+            "what": "into a private server in memory",
+            "seconds": pytest.approx(2.0 * text / TEXT),
+            "source": "the benchmark of 2026-01-09: 200 MB in 2.0 s",
+        }
+    ]
     assert taken.chom("verify", "--level", "full") == 0
-    capsys.readouterr()
+    assert "which is more than 25 % off" in capsys.readouterr().out  # a server's start is no part of that rung
     taken.chom("backups")
-    assert re.search(
-        r"a restore takes about .* here, by 'parallel'; its last full verification took ", capsys.readouterr().out
-    )
+    out = capsys.readouterr().out
+    assert re.search(r"a restore takes about .* into a private server in memory, by its own verification of ", out)
+    assert "times what was predicted, which is more than 25 % off" in out
 
 
 def test_without_a_repository_nothing_is_said_to_be_empty(

@@ -58,7 +58,7 @@ def test_one_table_comes_back_beside_the_original(
     assert emptied.chom("restore", *arguments, "--dry-run") == 0
     planned = capsys.readouterr().out
     assert "would be restored" in planned
-    assert "how long it takes: not known" in planned
+    assert "how long it takes is not known" in planned
     assert f"create table {copy}.orders: {ROWS} rows" in planned
     with server.connect() as root:
         assert not root.rows(f"SHOW DATABASES LIKE '{copy}'")

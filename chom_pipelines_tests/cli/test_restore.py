@@ -130,7 +130,13 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(
     assert taken.chom("verify", "--level", "full") == 0
     code, body = taken.document(capsys, "restore", *arguments)
     assert code == 0
-    assert body["measured_seconds"] > 0
+    assert body["predicted"]["seconds"] is None  # into this server nothing was restored yet
+    assert taken.chom("restore", "--as-database", copy, "--user", boss) == 0
+    capsys.readouterr()
+    code, body = taken.document(capsys, "restore", "--as-database", f"{copy}_2", "--user", boss, "--dry-run")
+    (part,) = body["predicted"]["parts"]
+    assert part["seconds"] == body["predicted"]["seconds"] > 0
+    assert part["source"].startswith("its own restore of ")
 
 
 def test_a_dry_run_that_would_be_refused_says_what_would_go_and_fails(

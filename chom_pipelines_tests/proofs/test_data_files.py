@@ -60,7 +60,9 @@ def test_a_restored_copy_is_checked_page_by_page_and_table_by_table(taken: Backu
     assert proof.count(Subject.TABLES, Means.RESTORED) == 2
     assert proof.count(Subject.ROWS, Means.RESTORED) == ROWS
     assert (proof.count(Subject.PAGES, Means.RESTORED) or 0) > 100
-    assert proof.restore_seconds
+    assert proof.restored
+    assert proof.restored.way.said == "into a private server in memory"
+    assert set(proof.restored.phases) == {"unpack", "prepare", "start"}
     said = verdicts.content(proof)
     assert (said.outcome, said.reason) == (Outcome.NOT_VERIFIED, "2 tables are sound, and were compared with nothing")
     assert verdicts.tables(proof, 2).outcome is Outcome.PASSED

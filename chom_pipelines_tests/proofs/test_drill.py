@@ -60,6 +60,9 @@ def test_two_routes_to_a_random_second_agree_and_windows_tell_it(archived: Archi
     assert [way.split()[0] for way in drill.ways] == ["replication", "client"]
     assert drill.tables >= 1
     assert drill.phases["replay"] <= drill.phases["first way"]
+    assert drill.restored
+    assert {"start", "schema", "data", "replay", "compare", "dump"} <= set(drill.restored.phases)
+    assert drill.restored.amounts.transactions == drill.transactions
     (interval,) = archived.recoverable().windows.intervals
     assert interval.drill == drill
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -25,10 +26,10 @@ from chom_pipelines.logical.accounts import Account
 from chom_pipelines.progress import Report, counted
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import LATEST
+from chom_pipelines.repository.timing import DUMP, Amounts
 from chom_pipelines.restores.definers import definers_of_views, stand_ins
 from chom_pipelines.restores.directory_filling import filled_directory, without_accounts
 from chom_pipelines.restores.directory_target import refuse_directory
@@ -52,8 +53,6 @@ class PointInTime:
     recovery: Recovery
     private: Path
     """A directory of ours."""
-    expected_seconds: float | None
-    """Of the backup's restore and the replay, by what proofs and drills have measured; None: they have not."""
     others: tuple[Way, ...]
     """Further ways to the target, the best one first."""
     passed_over: tuple[str, ...] = ()
@@ -80,6 +79,11 @@ class PointInTime:
             accept_losses,
             None if tables is None else frozenset(tables),
         )
+
+    @property
+    def amounts(self) -> Amounts:
+        """What the time of the recovery goes by."""
+        return self.start.amounts.model_copy(update={"transactions": self.recovery.stop.transactions})
 
     @property
     def called(self) -> str:
@@ -137,7 +141,6 @@ def point_in_time(
         stack.enter_context(repository.find(server, ways[0].full.id).reading(_PURPOSE))
         begin = _Begin.of([repository.find(server, each.full.id) for each in ways], keyring, databases, report, threads)
         way, others, start = ways[begin.index], tuple(ways[begin.index + 1 :]), begin.start
-        entry = repository.find(server, way.full.id)
         needed = sum(segment.end - segment.start for segment in read_for(target, way))
         claim = stack.enter_context(claimed_directory(roomy_base(needed, 0, None)))
         if not way.segments:
@@ -152,8 +155,7 @@ def point_in_time(
                 remedy = f"restore from an older backup, whose log may have it: chom restore {older}; or {error.remedy}"
                 raise PreparedBeforeError(error.what, remedy if older else error.remedy) from error
         kept.close()
-        expected = _expected(entry, recovery, found, keyring)
-        yield PointInTime(start, recovery, claim.path, expected, others, begin.passed_over)
+        yield PointInTime(start, recovery, claim.path, others, begin.passed_over)
 
 
 @dataclass(frozen=True)
@@ -264,8 +266,12 @@ def _with_stand_ins(
     ready: PointInTime, recoverer: Recoverer
 ) -> Iterator[tuple[ScratchServer, Recovered, Sequence[Account]]]:
     """The same, and the accounts on it that stand in for the definers of its views."""
+    began = time.monotonic()
     with ready.start.server(recoverer.options) as server, recoverer.stand_ins(server):
+        started = time.monotonic() - began
         recovered = recoverer.fill(server)
+        restored = replace(recovered.restored, phases={"start": started, **recovered.restored.phases})
+        recovered = replace(recovered, restored=restored)
         with stand_ins(server, definers_of_views(server)) as others:  # also of those that the log has made
             yield server, recovered, others
 
@@ -276,11 +282,11 @@ def recovered_backup(ready: PointInTime, recoverer: Recoverer) -> Iterator[tuple
 
     It is taken of a private server that was recovered; raises what starting that, recovering and taking it raise.
     """
-    with (
-        _with_stand_ins(ready, recoverer) as (server, recovered, others),
-        dumped(ready.start, server, recoverer.report, others) as entry,
-    ):
-        yield entry, recovered
+    with _with_stand_ins(ready, recoverer) as (server, recovered, others):
+        began = time.monotonic()
+        with dumped(ready.start, server, recoverer.report, others) as entry:
+            phases = {**recovered.restored.phases, DUMP: time.monotonic() - began}
+            yield entry, replace(recovered, restored=replace(recovered.restored, phases=phases))
 
 
 def _of(found: Recoverable, backup: str, repository: Repository, server: str) -> Recoverable:
@@ -293,14 +299,3 @@ def _of(found: Recoverable, backup: str, repository: Repository, server: str) ->
         why = found.unusable_backups.get(backup, "it is no full backup")
         raise BackupNotFoundError(f"{backup} of {server} cannot be used: {why}", "leave it out, for the best there is")
     return replace(found, fulls=chosen)
-
-
-def _expected(entry: BackupEntry, recovery: Recovery, found: Recoverable, keyring: Keyring | None) -> float | None:
-    restored = opened(entry, keyring).restored_in
-    drills = sorted(
-        (drill for full in found.fulls for drill in full.drills if drill.rate), key=lambda each: each.started
-    )
-    rate = drills[-1].rate if drills else None
-    if restored is None or (recovery.files and rate is None):
-        return None
-    return restored + (recovery.stop.transactions / rate if rate else 0)

@@ -24,6 +24,7 @@ from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
 from chom_pipelines.logical.table_lines import leading_out, led_by
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
+from chom_pipelines.repository.timing import REPLAY
 from chom_pipelines.restores.definers import stand_ins
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.likeness import any_case
@@ -69,6 +70,8 @@ class Recovered:
     restored: RestoreResult
     transactions: int
     counted: bool
+    directory: Path
+    """In which its server has, or had, its files."""
     doubts: tuple[str, ...] = ()
 
 
@@ -168,7 +171,7 @@ class Recoverer:
             self._drop_left_out(session)
             events = read_statuses(session)
             replicated: int | None = None
-            with timed(phases, "replay"), self.filtered.strangers(session):
+            with timed(phases, REPLAY), self.filtered.strangers(session):
                 if self.recovery.files:
                     replicated = self._replay(server)
                 lost += self._accepted(self.filtered.lost_by_keys(read_keys(session)))
@@ -177,7 +180,8 @@ class Recoverer:
             counted = self._check(session, replicated)
         warnings = tuple(dict.fromkeys((*restored.warnings, *lost, *doubts)))
         restored = replace(restored, phases=phases, warnings=warnings)
-        return Recovered(restored, self.recovery.stop.transactions, counted=counted is not None, doubts=doubts)
+        count = self.recovery.stop.transactions
+        return Recovered(restored, count, counted is not None, server.directory, doubts)
 
     def _accepted(self, *lost: Iterable[RestoreRefusedError]) -> tuple[str, ...]:
         """Warnings; raises the first of these errors, unless losses are accepted."""

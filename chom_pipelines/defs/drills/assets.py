@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from chom_pipelines.backups.verdicts import Verdict
+from chom_pipelines.benchmarks.rates import known_rates
 from chom_pipelines.defs.binlogs.assets import BINLOG_ARCHIVE
 from chom_pipelines.defs.binlogs.reporting import report_windows
 from chom_pipelines.defs.checks import check_result
@@ -15,6 +16,7 @@ from chom_pipelines.defs.proofs.assets import POOL
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.defs.retries import failures
 from chom_pipelines.defs.schedules import freshness
+from chom_pipelines.defs.timings import times
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.log_lines import LogLines
@@ -41,8 +43,9 @@ def _drill(context: dg.AssetExecutionContext, chom: Chom) -> Iterator[dg.AssetCh
         server = inventory.server(server_of(key))
         repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository, server.backup)
         within = (window.start.astimezone(UTC), window.end.astimezone(UTC))
+        rates = known_rates(repository, server.name, keyring)
         report, threads = LogLines(context.log.info), server.backup.threads
-        entry, drill = run_drill(repository, server.name, keyring, report, threads=threads, within=within)
+        entry, drill = run_drill(repository, server.name, keyring, report, threads=threads, within=within, rates=rates)
         report_windows(context.instance, server, inventory)
     said = drill.reason or f"{drill.tables} tables, {drill.rows} rows and {drill.definitions} definitions are equal"
     result = check_result(key, WAYS_AGREE, Verdict(drill.outcome, said, failures=drill.failures))
@@ -88,5 +91,6 @@ def _described(drill: Drill) -> dict[str, Any]:
         "rows": drill.rows,
         "seconds": round(drill.seconds, 2),
         **{f"seconds_{phase.replace(' ', '_')}": round(seconds, 2) for phase, seconds in drill.phases.items()},
+        **times(drill.restored),
         **({"transactions_per_second": round(drill.rate, 1)} if drill.rate else {}),
     }

@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from chom_pipelines.backups.days import newest_of_day
+from chom_pipelines.benchmarks.rates import known_rates
 from chom_pipelines.defs.backups.assets import FULL_BACKUP
 from chom_pipelines.defs.backups.checks import report_checks
 from chom_pipelines.defs.binlogs.reporting import report_windows
@@ -53,11 +54,12 @@ def _restore(
     with failures(context):
         inventory = chom.inventory()
         server = inventory.server(name)
-        entries = existing_repository(inventory.repository).backups(name)
-        entry = newest_of_day(entries, context.partition_key, window.start, window.end)
+        repository = existing_repository(inventory.repository)
+        entry = newest_of_day(repository.backups(name), context.partition_key, window.start, window.end)
         keyring = keyring_of(inventory.repository, server.backup)
         context.log.info("restoring %s on a private server", entry.where)
-        proof = verify(entry, Level.FULL, keyring, LogLines(context.log.info), threads=config.threads)
+        rates = known_rates(repository, name, keyring)
+        proof = verify(entry, Level.FULL, keyring, LogLines(context.log.info), threads=config.threads, rates=rates)
         report_checks(context.instance, server, inventory)
         report_windows(context.instance, server, inventory)
     results = list(check_results(name, proof, _expected(entry, keyring)))

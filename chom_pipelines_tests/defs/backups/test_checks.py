@@ -1,6 +1,6 @@
 """The checks of full backups, on real backups and real damage."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +15,7 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.proof import Level, Proof
+from chom_pipelines.restores.predicting import Rate
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.deployments import NAME, Deployment, back_up, check_outcomes, failure, metadata
 from chom_pipelines_tests.logical.samples import library
@@ -201,12 +202,18 @@ def test_an_earlier_backup_that_cannot_be_read_is_no_measure_and_is_counted(depl
 
 def test_an_archive_that_fails_its_proof_fails_the_run(deployed: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     def spoiled(
-        entry: BackupEntry, level: Level, keyring: Keyring | None, report: Report, *, threads: int = 0
+        entry: BackupEntry,
+        level: Level,
+        keyring: Keyring | None,
+        report: Report,
+        *,
+        threads: int = 0,
+        rates: Collection[Rate] = (),
     ) -> Proof:
         """The disk keeps other bytes than were written."""
         stored = next(iter(sorted(path_of(entry).glob("data/*"))))
         stored.write_bytes(b"x" * stored.stat().st_size)
-        return verify(entry, level, keyring, report, threads=threads)
+        return verify(entry, level, keyring, report, threads=threads, rates=rates)
 
     monkeypatch.setattr("chom_pipelines.proofs.verification.verify", spoiled)
     result = back_up(deployed)

@@ -43,6 +43,11 @@ def test_a_materialisation_is_a_backup_that_was_restored_and_is_identical(
     shown = metadata(result)
     assert (shown["backup"], shown["outcome"], shown["tables"], shown["rows"]) == (newest.id, "passed", 3, 9)
     assert type(shown["restore_seconds"]) is float
+    assert "predicted_restore_seconds" not in shown  # nothing was measured before it
+    again = metadata(verified(deployed))
+    assert again["restore_by_prediction"] == pytest.approx(
+        again["restore_seconds"] / again["predicted_restore_seconds"], rel=0.2
+    )
     assert check_outcomes(result) == {
         "archive_integrity": PASSED,
         "every_table_present": PASSED,
