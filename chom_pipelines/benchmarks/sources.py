@@ -51,8 +51,8 @@ def asked(*, size: str, tables: int, rows: str, rounds: int, against: str) -> Wi
     """What people have written, an empty string where nothing; raises ConfigurationError."""
     if rows and not size:
         raise ConfigurationError(
-            "rows need a size: without one the latest backup's data are measured",
-            "add --size, as --size 5GB (in Dagster: size)",
+            "a number of rows needs a size: without one the latest backup's data are measured",
+            "add a size, as --size 5GB",
         )
     return Wishes(
         size=parsed_size(size) if size else None,

@@ -77,7 +77,9 @@ def find_events(
                 _print(each, given, _why_not(each, ways, chosen))
             if not count:
                 fewer = f"; --rows 1 finds changes of fewer than {output.amount(rows, 'row')}" if rows > 1 else ""
-                typer.echo(f"nothing is found in the archive of {chosen.name}{fewer}")
+                of = f" of the {'table' if '.' in table else 'database'} {table!r}" if table else ""
+                hint = "" if "." in table or not table else "; a table is written with its database, as shop.users"
+                typer.echo(f"nothing{of} is found in the archive of {chosen.name}{fewer}{hint}")
             for missing in _not_searched(archived, search):
                 typer.secho(f"not searched: {output.printable(missing)}", fg="yellow")
     raise typer.Exit(0 if count else 1)

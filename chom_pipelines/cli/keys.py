@@ -35,7 +35,7 @@ def generate(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Add a random key to the key file and make it the active one; those that are there stay."""
+    """Add a random key to the key file, and use it from now on. Those that are there stay."""
     file = _key_file(load_inventory(config), config)
     ring = Keyring.add_to(file, name or f"{datetime.now(UTC):%Y-%m-%d}", kind)
     if json:

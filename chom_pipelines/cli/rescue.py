@@ -54,7 +54,9 @@ def rescue(
     """
     database, _, name = table.partition(".")
     if not database or not name:
-        raise ConfigurationError(f"{table!r} is no table with its database", "--table shop.users")
+        raise ConfigurationError(
+            f"{table!r} names no database", f"write it as DATABASE.TABLE, as shop.{table or 'users'}"
+        )
     wanted = moment_of(at, gtid, before)
     if wanted is None:
         raise ConfigurationError("it is not said as of when", "use --at TIME, --gtid GTID or --before FILE:POS")

@@ -31,7 +31,8 @@ from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.timing import COMPARE, DUMP, REPLAY, Into, Predicted, Timing
-from chom_pipelines.restores.directory_target import refuse_directory
+from chom_pipelines.restores.directory_filling import ROOT_ALONE
+from chom_pipelines.restores.directory_target import contained, refuse_directory
 from chom_pipelines.restores.execution import RestoreResult
 from chom_pipelines.restores.measured import keep_measured, way_here
 from chom_pipelines.restores.predicting import Rate, predicted
@@ -134,9 +135,14 @@ def _print_plan(
     parts = (*before, part)
     if isinstance(asked.target, Path):
         refuse_directory(asked.target, replace=asked.request(ready.start.manifest).replace)
+        gone = contained(asked.target)
         if asked.json:
-            output.document("restore", {**_as_json(asked, ready), "predicted": forecast_json(parts)})
+            replaced = {"replaced": {"directory": str(asked.target), "holds": gone} if gone else None}
+            output.document("restore", {**_as_json(asked, ready), **replaced, "predicted": forecast_json(parts)})
             return
+        typer.echo(f"  lost by it: the directory {asked.target}, {gone}" if gone else "  nothing that is there is lost")
+        if recoverer.lacks_accounts:
+            typer.echo(f"  warning: {ROOT_ALONE}")
         for line in forecast_lines(parts):
             typer.echo(f"  {line}")
         return
@@ -144,7 +150,9 @@ def _print_plan(
     if undefined:
         _announce(ready, part)
     elif ready.recovery.files and not asked.json:
-        typer.echo("  the log in between changes rows alone; their numbers below are those of the backup")
+        typer.echo(
+            "  the log in between only changes rows: their numbers below are the backup's, and may be others then"
+        )
     full = ready.start.manifest.id
     with backup_to_plan_by(ready, recoverer, repository, keyring) as (entry, opening):
         print_plan(
@@ -223,7 +231,7 @@ def _print_result(
 def _compared(asked: PointInTimeRequest, recovered: Recovered) -> str:
     """What is known of where the replay ended."""
     if recovered.counted:
-        return "it stands where the archive says, after as many transactions"
+        return "it stands at the position and GTIDs that the archive says, after as many transactions"
     if asked.route is Route.CLIENT:
         return "every statement up to there was executed; these servers count no transactions that come from clients"
     return "it stands where the archive says"

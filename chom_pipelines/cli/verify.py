@@ -48,11 +48,7 @@ def verify(
 
     Exit code 0 where all passed; 1 where any failed; else 3 where any could not be verified.
     """
-    if backup and (everything or binlogs):
-        option = "--all" if everything else "--binlogs"
-        raise ConfigurationError(f"both {backup} and {option} were given", "give one of them")
-    if again and not (everything or binlogs):
-        raise ConfigurationError("--again was given without --binlogs or --all", "backups are always verified anew")
+    _refuse_contradictions(backup, level, everything=everything, binlogs=binlogs, again=again)
     refuse_unnamed(backup, allow_unencrypted=allow_unencrypted)
     chosen, repository, keyring = backups_of(config, server, allow_plain=allow_unencrypted)
     archive = None
@@ -86,6 +82,17 @@ def verify(
     raise typer.Exit(output.EXIT_CODES[overall])
 
 
+def _refuse_contradictions(backup: str | None, level: Level, *, everything: bool, binlogs: bool, again: bool) -> None:
+    if backup and (everything or binlogs):
+        option = "--all" if everything else "--binlogs"
+        raise ConfigurationError(f"both {backup} and {option} were given", "give one of them")
+    if again and not (everything or binlogs):
+        raise ConfigurationError("--again was given without --binlogs or --all", "backups are always verified anew")
+    if binlogs and not everything and level is Level.FULL:
+        what = "--level full was given with --binlogs: archived binary logs are read, and not restored"
+        raise ConfigurationError(what, "leave it out; `chom drill` replays them")
+
+
 def _as_json(proof: Proof) -> dict[str, Any]:
     return {"server": proof.server, "id": proof.backup, **backup_output.proof_json(proof)}
 
@@ -117,7 +124,7 @@ def _print_archive(archive: ArchiveProof) -> None:
     passed = [each.proof for each in archive.segments if each.proof.outcome is Outcome.PASSED]
     transactions = sum(proof.count(Subject.TRANSACTIONS) or 0 for proof in passed)
     what = f"{output.amount(len(passed), 'segment')} with {output.amount(transactions, 'transaction')}"
-    typer.echo(f"binary logs: {what} passed now")
+    typer.echo(f"binary logs: {what} passed now" if archive.segments else "binary logs: there is nothing new to prove")
     if archive.oldest:
         oldest = f"the oldest of them {backup_output.age(archive.oldest)}"
         typer.echo(f"  proved before: {archive.skipped}, {oldest}: --again reads them again")

@@ -81,7 +81,7 @@ def backup_type(text: str, source: str) -> Kind:
     try:
         return Kind(text)
     except ValueError as error:
-        raise ConfigurationError(f"{source}: there is no {text!r}", "use full") from error
+        raise ConfigurationError(f"{source}: there is no {text!r}", f"use {', '.join(Kind)}") from error
 
 
 def overridden(model: Model, changes: Mapping[str, Any], sources: Mapping[str, str]) -> Model:

@@ -194,7 +194,9 @@ def _what_mends(found: Recoverable, within: tuple[datetime, datetime]) -> str:
 def _compared(to: _To, ready: PointInTime, findings: _Findings, report: Report) -> None:
     if not ready.recovery.stop.transactions:
         full = ready.recovery.way.full.id
-        findings.unanswered = f"no transaction is between {full} and then, so that it would prove nothing of the log"
+        findings.unanswered = (
+            f"nothing was written between {full} and that second, so that a drill would prove nothing of the log"
+        )
         return
     if ready.recovery.drawn:
         findings.unanswered = f"{ready.recovery.drawn[0]}; take a full backup, which has them"

@@ -23,6 +23,8 @@ from chom_pipelines.repository.master_keys import (
 FORMAT = 1
 _PATIENCE = 60.0
 
+_UNREADABLE = "correct its path; where no key was made yet, `chom keys generate`"
+
 
 @dataclass(frozen=True)
 class Keyring:
@@ -48,7 +50,7 @@ class Keyring:
                 text = file.read()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise SecretUnavailableError(f"the key file {path} cannot be read: {reason}", "correct its path") from error
+            raise SecretUnavailableError(f"the key file {path} cannot be read: {reason}", _UNREADABLE) from error
         if mode & 0o077:
             what = f"the key file {path} may be read or written by others than its owner (mode {mode & 0o777:04o})"
             raise ConfigurationError(
@@ -112,9 +114,10 @@ class Keyring:
 
     def generate(self, name: str, kind: KeyKind) -> "Keyring":
         """A ring that has one more key, random, which is the active one; raises ConfigurationError for a bad name."""
-        if name in self.names or not is_key_name(name):
-            what = f"{name!r} cannot name a new key"
-            raise ConfigurationError(what, "use letters, digits, '.', '_', '-', and no name that there is already")
+        if name in self.names:
+            raise ConfigurationError(f"a key named {name!r} is there already", "give this one another name, by --name")
+        if not is_key_name(name):
+            raise ConfigurationError(f"{name!r} cannot name a key", "use letters, digits, '.', '_', '-'")
         return Keyring(name, (*self.keys, generated_key(name, kind)))
 
     def without_private(self) -> "Keyring":

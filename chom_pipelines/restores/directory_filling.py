@@ -22,10 +22,12 @@ from chom_pipelines.server.scratch import ScratchServer, scratch_server
 from chom_pipelines.server.time_zones import forget_others
 from chom_pipelines.server.versions import parse_version
 
-_ROOT_ALONE = (
+ROOT_ALONE = (
     "no accounts but root@localhost without a password, as which nobody can connect from another machine; views, "
     "triggers and routines of other accounts do not work without these: --accounts restores the source's"
 )
+"""Of a directory into which no accounts were restored."""
+
 FAST = ("--innodb-doublewrite=OFF", "--innodb-flush-log-at-trx-commit=0", "--innodb-autoinc-lock-mode=2")
 """For a directory that is thrown away unless the restore ends well."""
 
@@ -83,4 +85,4 @@ def filled_directory(
 
 def without_accounts(result: RestoreResult) -> RestoreResult:
     """The same, with what is to be known of a directory into which no accounts were restored."""
-    return replace(result, warnings=(*result.warnings, _ROOT_ALONE))
+    return replace(result, warnings=(*result.warnings, ROOT_ALONE))

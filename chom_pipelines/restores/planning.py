@@ -21,6 +21,8 @@ from chom_pipelines.server.identifiers import account, qualified, quote
 _DROPPED = ("table", "sequence", "event", "view", "procedure", "function", "package body", "package")
 """Kinds in the order in which they go: first what has to be waited for, where somebody uses it."""
 _PACKAGES = frozenset({"package", "package body"})
+_NAMED = 5
+"""Objects that a refusal names."""
 _AS_ORACLE = b"SET SESSION sql_mode = 'ORACLE'"
 """MariaDB 10.11 knows DROP PACKAGE in no other mode."""
 _DATABASE = re.compile(r"CREATE DATABASE `(?:[^`]|``)*` ?")
@@ -62,7 +64,8 @@ def refusal(found: Operations, plan: RestorePlan, standing: Standing, where: str
     database = found.destructive[0].database
     names = sorted(each.name for each in found.destructive if each.database == database)
     unfinished = set(standing.databases[database].unfinished.values())
-    there = f"{database} holds {amount(len(names), 'object')}: {', '.join(names[:5])}"
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    there = f"{database} holds {amount(len(names), 'object')}: {', '.join(names[:_NAMED])}{more}"
     what = f"{where}: {there}; {plan.backup} was not restored"
     remedy = "restore with --as-database under another name, or replace what is there with --replace"
     if unfinished:

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
 
-from chom_pipelines.log_lines import duration, size
+from chom_pipelines.log_lines import amount, duration, size
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.timing import (
     APART,
@@ -98,12 +98,15 @@ def predicted(
             said.append(f"without the time to {name}, which was not measured")
     if amounts.transactions:
         replay = _replayed(way, rates)
-        if replay is None:
+        if replay:
+            per_second = replay.timing.amounts.transactions / replay.timing.phases[REPLAY]
+            seconds += amounts.transactions / per_second
+            of = f"the {replay.origin.value} of {replay.when:%Y-%m-%d}"
+            said.append(f"{per_second:,.0f} transactions in a second by {of}")
+        elif amounts.transactions < ENOUGH_TRANSACTIONS:  # too few to matter, and to tell anything in a drill
+            said.append(f"without the replay of {amount(amounts.transactions, 'transaction')}, which was not measured")
+        else:
             return None
-        per_second = replay.timing.amounts.transactions / replay.timing.phases[REPLAY]
-        seconds += amounts.transactions / per_second
-        of = f"the {replay.origin.value} of {replay.when:%Y-%m-%d}"
-        said.append(f"{per_second:,.0f} transactions in a second by {of}")
     return Predicted(seconds=seconds, source="; ".join(said))
 
 

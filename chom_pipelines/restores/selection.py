@@ -247,7 +247,7 @@ def _moved(definition: Definition, request: RestoreRequest) -> Definition:
     statement = definition.statement
     if definition.kind in _VIEWS:
         statement = view_in(request.rename, statement)
-    elif definition.kind == "event" and definition.database in request.rename:
+    elif definition.kind == "event" and new != definition.database:
         statement, _ = disabled(statement)
     elif definition.kind == "trigger" and definition.database in request.rename:
         statement = _trigger(definition, new)
@@ -280,7 +280,9 @@ def _warnings(programs: list[Definition], manifest: Manifest, request: RestoreRe
     events = [
         each.label
         for each in programs
-        if each.kind == "event" and each.database in request.rename and disabled(each.statement)[1]
+        if each.kind == "event"
+        and request.rename.get(each.database, each.database) != each.database
+        and disabled(each.statement)[1]
     ]
     if events:
         found.append(f"disabled, so that they do not run twice: {', '.join(events)}")

@@ -103,5 +103,5 @@ def test_what_is_no_number_of_rows_is_refused(text: str) -> None:
 
 
 def test_rows_without_a_size_are_not_silently_ignored() -> None:
-    with pytest.raises(ConfigurationError, match="rows need a size"):
+    with pytest.raises(ConfigurationError, match="a number of rows needs a size"):
         asked(size="", tables=5, rows="10M", rounds=1, against="")

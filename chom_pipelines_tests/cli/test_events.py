@@ -73,7 +73,9 @@ def test_the_command_that_is_printed_can_be_run(
 
 def test_nothing_found_is_said_and_is_exit_code_1(emptied: Setting, capsys: pytest.CaptureFixture[str]) -> None:
     assert emptied.chom("events", "--table", "nobody.knows") == 1
-    assert "nothing is found" in capsys.readouterr().out
+    assert "nothing of the table 'nobody.knows' is found" in capsys.readouterr().out
+    assert emptied.chom("events", "--table", "users") == 1
+    assert "a table is written with its database, as shop.users" in capsys.readouterr().out
     assert emptied.chom("events", "--kind", "explosion") == 2
     assert emptied.chom("events", "--from", "2026-01-02 03:04:05Z", "--to", "2026-01-01 03:04:05Z") == 2
     assert "is before --from" in capsys.readouterr().err

@@ -81,10 +81,14 @@ def test_a_moment_is_resolved_to_a_place_that_is_printed(
     assert code == 0
     assert not target.exists()
     assert body["end"]["file"].startswith("mysql-bin.")
+    assert body["replaced"] is None
     code, body = emptied.document(capsys, "restore", "--at", latest, "--into-directory", str(target))
     assert code == 0
     assert target.is_dir()
     assert body["replayed"] == body["transactions"]
+    arguments = ["--at", latest, "--into-directory", str(target), "--replace", "--dry-run"]
+    assert emptied.chom("restore", *arguments) == 0
+    assert f"lost by it: the directory {target}, " in capsys.readouterr().out
 
 
 def test_a_transaction_is_restored_through(
@@ -119,7 +123,7 @@ def test_a_dry_run_recovers_nothing_where_the_log_changes_rows_alone(
     place = place_of(capsys.readouterr().out)
     arguments = ["--before", place, "--as-database", "chom_planned", "--user", BOSS]
     assert emptied.chom("restore", *arguments, "--dry-run") == 0
-    assert "changes rows alone" in capsys.readouterr().out
+    assert "only changes rows" in capsys.readouterr().out
     code, body = emptied.document(capsys, "restore", *arguments, "--dry-run")
     assert code == 0
     file, _, position = place.partition(":")

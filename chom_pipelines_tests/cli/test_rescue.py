@@ -212,7 +212,7 @@ def test_a_table_that_cannot_be_compared_is_said_to_be(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--table", "users", "--at", "2026-01-02 03:04:05Z"], "is no table with its database"),
+        (["--table", "users", "--at", "2026-01-02 03:04:05Z"], "names no database"),
         (["--table", "a.b"], "as of when"),
         (["--table", "a.b", "--at", "2026-01-02 03:04:05Z", "--output", "/etc/passwd"], "is there already"),
     ],

@@ -177,6 +177,6 @@ def test_a_damaged_segment_is_named_and_breaks_the_chain(
     assert f"cannot be used: {history}/{entry.id}: {damaged}: " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [("latest", "--binlogs"), ("--again",)])
+@pytest.mark.parametrize("arguments", [("latest", "--binlogs"), ("--again",), ("--binlogs", "--level", "full")])
 def test_what_contradicts_itself_is_refused(taken: Setting, arguments: tuple[str, ...]) -> None:
     assert taken.chom("verify", *arguments) == 2

@@ -170,7 +170,7 @@ def test_a_key_of_another_algorithm_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["aes", "", "a b", "../a", "é", "-a", "a" * 65])
 def test_a_name_that_would_not_do_in_a_shell_or_is_taken_is_refused(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="cannot name a new key"):
+    with pytest.raises(ConfigurationError, match=r"cannot name a key|is there already"):
         AES.generate(name, KeyKind.AES_256)
 
 

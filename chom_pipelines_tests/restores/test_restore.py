@@ -100,6 +100,8 @@ def test_events_of_a_copy_do_not_run_twice_and_keep_their_definer(server: Privat
     request = RestoreRequest(rename={database: copy}, threads=2)
     result = restore_into_server(entry, None, server.root, request, unreported)
     assert f"disabled, so that they do not run twice: event {database}.nightly" in result.warnings
+    original = RestoreRequest(rename={database: database}, replace=True)
+    assert not [each for each in plan_restore(entry, None, server.root, original)[0].warnings if "disabled" in each]
     with server.connect() as session:
         events = {str(row[1]): (str(row[2]), row[10]) for row in session.rows(f"SHOW EVENTS FROM {quote(copy)}")}
     assert events == {"nightly": ("root@localhost", "DISABLED"), "off": (f"{server.backup.user}@%", "DISABLED")}
