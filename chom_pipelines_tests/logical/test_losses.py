@@ -160,7 +160,7 @@ def test_any_other_change_of_such_a_column_fails_full_verification(
             session.execute(change)
         return result
 
-    monkeypatch.setattr("chom_pipelines.proofs.restoring.restore_contents", unfaithful)
+    monkeypatch.setattr("chom_pipelines.proofs.full.restore_contents", unfaithful)
     proof = verify(entry, Level.FULL, None, unreported)
     assert proof.outcome is Outcome.FAILED
     assert proof.failures == (f"table {database}.orders: rows of the restored copy differ, in range 0 of 1",)

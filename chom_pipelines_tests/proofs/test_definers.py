@@ -124,7 +124,7 @@ def test_a_copy_whose_view_is_another_one_fails(
             session.execute(f"ALTER DEFINER={definer} VIEW rich AS {query.format(own=own, other=other)}")
         return result
 
-    monkeypatch.setattr("chom_pipelines.proofs.restoring.restore_contents", unfaithful)
+    monkeypatch.setattr("chom_pipelines.proofs.full.restore_contents", unfaithful)
     proof = verify(entry, Level.FULL, None, unreported)
     assert f"view {own}.rich: its definition differs in the restored copy" in proof.failures
 
@@ -145,7 +145,7 @@ def test_the_string_of_a_view_is_not_taken_for_a_name(
             session.execute(f"ALTER DEFINER={shop.definer} VIEW said AS SELECT '`users`.`id`' AS s")
         return result
 
-    monkeypatch.setattr("chom_pipelines.proofs.restoring.restore_contents", unfaithful)
+    monkeypatch.setattr("chom_pipelines.proofs.full.restore_contents", unfaithful)
     proof = verify(entry, Level.FULL, None, unreported)
     assert proof.failures == (f"view {own}.said: its definition differs in the restored copy",)
 

@@ -112,7 +112,7 @@ def test_a_store_that_fails_during_the_restore_leaves_the_question_open(
     def failing(*_: object) -> RestoreResult:
         raise error
 
-    monkeypatch.setattr("chom_pipelines.proofs.restoring.restore_contents", failing)
+    monkeypatch.setattr("chom_pipelines.proofs.full.restore_contents", failing)
     proof = verify(entry, Level.FULL, None, unreported)
     assert (proof.outcome, proof.reason, proof.failures) == (Outcome.NOT_VERIFIED, error.what, ())
 
@@ -153,7 +153,7 @@ def test_a_full_proof_fails_where_the_restored_copy_differs(
             session.execute(f"ALTER TABLE {quote(database)}.authors AUTO_INCREMENT = 2")
         return result
 
-    monkeypatch.setattr("chom_pipelines.proofs.restoring.restore_contents", unfaithful)
+    monkeypatch.setattr("chom_pipelines.proofs.full.restore_contents", unfaithful)
     proof = verify(entry, Level.FULL, None, unreported)
     assert proof.outcome is Outcome.FAILED
     assert any("AUTO_INCREMENT is" in failure for failure in proof.failures)
