@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 
-from chom_pipelines.demo.rows import PRODUCTS, USERS
 from chom_pipelines.demo.shop import DATABASE
 from chom_pipelines.errors import ChomError
 from chom_pipelines.server.connection import Endpoint, Session
@@ -58,18 +57,19 @@ class Workload:
             with Session(endpoint, autocommit=False) as session:
                 session.execute(f"USE {quote(DATABASE)}")
                 prices: dict[int, Decimal] = dict(session.rows("SELECT id, price FROM products"))
+                users = int(session.value("SELECT MAX(id) FROM users"))
                 session.execute("COMMIT")
                 while not self.stopped.wait(_PAUSE_SECONDS):
                     with self._turn:
-                        _place_order(session, chance, prices)
+                        _place_order(session, chance, users, prices)
                     self.orders += 1
         except ChomError as error:
             self._failure = error
 
 
-def _place_order(session: Session, chance: random.Random, prices: dict[int, Decimal]) -> None:
-    customer = chance.randint(1, USERS)
-    items = [(chance.randint(1, PRODUCTS), chance.randint(1, 3)) for _ in range(chance.randint(1, _MOST_ITEMS))]
+def _place_order(session: Session, chance: random.Random, users: int, prices: dict[int, Decimal]) -> None:
+    customer = chance.randint(1, users)
+    items = [(chance.randint(1, len(prices)), chance.randint(1, 3)) for _ in range(chance.randint(1, _MOST_ITEMS))]
     total = sum(quantity * prices[product] for product, quantity in items)
     session.execute(_ORDER, (customer, total))
     order = session.value("SELECT LAST_INSERT_ID()")

@@ -12,12 +12,13 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from chom_pipelines.cli.main import main
-from chom_pipelines.demo import evidence, orchestration
+from chom_pipelines.demo import evidence, orchestration, server
 from chom_pipelines.errors import DemonstrationFailedError
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.proof import Level
@@ -25,6 +26,19 @@ from chom_pipelines.repository.repository import Repository
 from chom_pipelines_tests.cli.setting import Setting
 
 CHOM = str(Path(sys.executable).with_name("chom"))
+SMALLER = """
+from functools import partial
+from chom_pipelines.cli.main import main
+from chom_pipelines.demo import server
+server.create_shop = partial(server.create_shop, one_in=10)
+main()
+"""
+
+
+@pytest.fixture
+def smaller_shop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what does not depend on the number of rows."""
+    monkeypatch.setattr(server, "create_shop", partial(server.create_shop, one_in=10))
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -108,7 +122,7 @@ def test_a_second_run_in_the_same_folder_works_and_says_so_as_json(in_terminal: 
 def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A demonstration that has its server and is about to have Dagster's run."""
     folder = tmp_path / "place"
-    command = [CHOM, "demo", "--directory", str(folder), "--no-ui"]
+    command = [sys.executable, "-c", SMALLER, "demo", "--directory", str(folder), "--no-ui"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment(folder)) as process:
         assert process.stderr is not None
@@ -144,6 +158,7 @@ def test_however_it_is_ended_it_shows_nothing_and_leaves_nothing(
         time.sleep(0.05)
 
 
+@pytest.mark.usefixtures("smaller_shop")
 def test_a_run_that_only_claims_to_have_worked_is_not_believed(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -158,6 +173,7 @@ def test_a_run_that_only_claims_to_have_worked_is_not_believed(
     assert "there is no repository" in captured.err
 
 
+@pytest.mark.usefixtures("smaller_shop")
 def test_a_failed_run_shows_the_end_of_its_log(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
