@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from chom_pipelines.repository.codecs import Codec
+from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.master_keys import KeyKind
-from chom_pipelines_tests.logical.taking import Backups, filled
+from chom_pipelines.server.connection import Row
+from chom_pipelines_tests.logical.taking import ALONE, Backups, filled
 from chom_pipelines_tests.logical.test_restore_guide import followed
 from chom_pipelines_tests.physical.files_data import running, take_files
 from chom_pipelines_tests.places import path_of
@@ -18,6 +22,7 @@ from chom_pipelines_tests.servers import PrivateServer
 
 AES = Keyring("", ()).generate("escrow", KeyKind.AES_256)
 RSA = Keyring("", ()).generate("escrow", KeyKind.RSA)
+ENCRYPTED, PLAIN = (Codec.ZSTD, AES), (Codec.NONE, None)
 
 
 def large(server: PrivateServer) -> str:
@@ -29,39 +34,58 @@ def large(server: PrivateServer) -> str:
     return database
 
 
-@pytest.mark.parametrize(
-    ("codec", "keyring"),
-    [(Codec.ZSTD, AES), (Codec.GZIP, RSA), (Codec.NONE, None)],
+@dataclass(frozen=True)
+class Taken:
+    """A backup, what opens it, and the rows that are in it."""
+
+    entry: BackupEntry
+    keyring: Keyring | None
+    asked: str
+    rows: list[Row]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[ENCRYPTED, (Codec.GZIP, RSA), PLAIN],
     ids=["zstd-aes", "gzip-rsa", "none-plain"],
 )
-def test_the_guide_restores_with_stock_tools(
-    mariadb: PrivateServer, backups: Backups, tmp_path: Path, codec: Codec, keyring: Keyring | None
-) -> None:
-    database = large(mariadb)
-    policy = backups.policy.model_copy(update={"compression": codec, "level": 1})
-    entry = take_files(Backups(backups.directory, keyring, policy), mariadb)
-    assert len(list((path_of(entry) / "data").iterdir())) > 1
-    done = followed(entry, "", tmp_path, keyring)
+def taken(
+    request: pytest.FixtureRequest, mariadb_server: PrivateServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Taken]:
+    """One backup of each kind, for all tests."""
+    codec, keyring = request.param
+    policy = ALONE.model_copy(update={"compression": codec, "level": 1})
+    with mariadb_server.scope() as server:
+        asked = f"SELECT COUNT(*), SUM(CRC32(data)) FROM {large(server)}.large"
+        entry = take_files(Backups(tmp_path_factory.mktemp("taken"), keyring, policy), server)
+        with server.connect() as source:
+            yield Taken(entry, keyring, asked, source.rows(asked))
+
+
+def test_the_guide_restores_with_stock_tools(taken: Taken, tmp_path: Path) -> None:
+    assert len(list((path_of(taken.entry) / "data").iterdir())) > 1
+    done = followed(taken.entry, "", tmp_path, taken.keyring)
     assert done.returncode == 0, done.stderr
     assert done.stderr.rstrip().endswith("completed OK!")
-    asked = f"SELECT COUNT(*), SUM(CRC32(data)) FROM {database}.large"
-    with running(tmp_path / "decoded" / "data") as copy, mariadb.connect() as source:
-        assert copy.rows(asked) == source.rows(asked)
+    with running(tmp_path / "decoded" / "data") as copy:
+        assert copy.rows(taken.asked) == taken.rows
 
 
-@pytest.mark.parametrize("keyring", [AES, None], ids=["encrypted", "plain"])
-@pytest.mark.parametrize("lost", [False, True], ids=["flipped", "lost"])
-def test_the_guide_stops_at_damage(
-    mariadb: PrivateServer, backups: Backups, tmp_path: Path, keyring: Keyring | None, *, lost: bool
-) -> None:
-    large(mariadb)
-    entry = take_files(Backups(backups.directory, keyring, backups.policy), mariadb)
-    part = max((path_of(entry) / "data").iterdir())
+@pytest.mark.parametrize(
+    ("taken", "lost"),
+    [(ENCRYPTED, False), (ENCRYPTED, True), (PLAIN, False)],
+    ids=["flipped-encrypted", "lost-encrypted", "flipped-plain"],
+    indirect=["taken"],
+)
+def test_the_guide_stops_at_damage(taken: Taken, tmp_path: Path, *, lost: bool) -> None:
+    part = max((path_of(taken.entry) / "data").iterdir())
     whole = part.read_bytes()
     part.unlink()
     if not lost:
         part.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    done: subprocess.CompletedProcess[str] = followed(entry, "", tmp_path, keyring)
+    done: subprocess.CompletedProcess[str] = followed(taken.entry, "", tmp_path, taken.keyring)
+    part.unlink(missing_ok=True)
+    part.write_bytes(whole)
     assert done.returncode != 0
     assert "the backup is damaged: do not use" in done.stderr
     assert "completed OK!" not in done.stderr
