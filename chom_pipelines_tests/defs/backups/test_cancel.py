@@ -1,10 +1,10 @@
 """Terminating a run, as the button in the UI does it: through the webserver, of a run in a process of its own."""
 
+import os
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,19 +32,17 @@ run_coordinator: {module: dagster.core.run_coordinator, class: DefaultRunCoordin
 pytestmark = pytest.mark.filterwarnings("ignore:Using variable_values and operation_name:DeprecationWarning")
 
 
-@pytest.fixture
-def large(mariadb: PrivateServer) -> str:
-    """A database whose dump takes long enough to be terminated, with the slowest compression."""
-    database = mariadb.fresh_database()
-    with mariadb.connect() as session:
-        session.execute(f"CREATE TABLE {quote(database)}.t (id INT PRIMARY KEY, text TEXT NOT NULL)")
-        filled(session, f"{quote(database)}.t", 200_000, "n, CONCAT(SHA2(n, 512), SHA2(n + 0.5, 512))")
-    return database
-
-
-@pytest.fixture
-def deployed(mariadb: PrivateServer, large: str, tmp_path: Path) -> Deployment:
-    return Deployment.of(tmp_path, mariadb, (large,), compression="xz", level=9, verification="none", threads=2)
+@pytest.fixture(scope="module")
+def deployed(mariadb_server: PrivateServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Of a database whose dump takes long enough to be terminated, with the slowest compression."""
+    with mariadb_server.scope() as server:
+        database = server.fresh_database()
+        with server.connect() as session:
+            session.execute(f"CREATE TABLE {quote(database)}.t (id INT PRIMARY KEY, text TEXT NOT NULL)")
+            filled(session, f"{quote(database)}.t", 200_000, "n, CONCAT(SHA2(n, 512), SHA2(n + 0.5, 512))")
+        directory = tmp_path_factory.mktemp("deployed")
+        slowly = {"compression": "xz", "level": 9, "verification": "none", "threads": 2}
+        yield Deployment.of(directory, server, (database,), **slowly)
 
 
 def awaited(true: Callable[[], bool]) -> None:
@@ -83,15 +81,14 @@ class Webserver:
         return found
 
 
-@contextmanager
-def webserver(deployed: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Webserver]:
+@pytest.fixture(scope="module")
+def webserver(deployed: Deployment) -> Iterator[Webserver]:
     home, port = deployed.directory / "home", free_port()
     home.mkdir()
     (home / "dagster.yaml").write_text(_INSTANCE)
-    monkeypatch.setenv("DAGSTER_HOME", str(home))
-    monkeypatch.setenv("CHOM_CONFIG", str(deployed.config))
     command = [sys.executable, "-m", "dagster_webserver", "-m", "chom_pipelines.definitions", "-p", str(port)]
-    with supervised(command, log=deployed.directory / "webserver.log") as process:
+    environment = {**os.environ, "DAGSTER_HOME": str(home), "CHOM_CONFIG": str(deployed.config)}
+    with supervised(command, log=deployed.directory / "webserver.log", environment=environment) as process:
         awaited(lambda: listens(port))
         yield Webserver(DagsterGraphQLClient("127.0.0.1", port_number=port), process.pid)
 
@@ -126,15 +123,14 @@ def is_dumping(deployed: Deployment) -> bool:
 
 
 def test_a_terminated_backup_leaves_no_process_no_lock_and_no_backup(
-    mariadb: PrivateServer, deployed: Deployment, monkeypatch: pytest.MonkeyPatch
+    mariadb: PrivateServer, deployed: Deployment, webserver: Webserver
 ) -> None:
-    with webserver(deployed, monkeypatch) as server:
-        run = server.launch("full_backup_job", "full_backup")
-        awaited(lambda: is_dumping(deployed))
-        workers = server.running("chom_pipelines.logical.worker")
-        assert len(workers) == 3  # with the one that made them
-        server.terminate(run)
-        awaited(lambda: not any(worker.exists() for worker in workers))
+    run = webserver.launch("full_backup_job", "full_backup")
+    awaited(lambda: is_dumping(deployed))
+    workers = webserver.running("chom_pipelines.logical.worker")
+    assert len(workers) == 3  # with the one that made them
+    webserver.terminate(run)
+    awaited(lambda: not any(worker.exists() for worker in workers))
     assert deployed.entries() == []
     assert deployed.repository.stream(NAME).folder.folders() == []
     connections = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'chom_backup'"
@@ -143,18 +139,17 @@ def test_a_terminated_backup_leaves_no_process_no_lock_and_no_backup(
 
 
 def test_a_terminated_verification_leaves_no_server_no_directory_and_no_proof(
-    deployed: Deployment, monkeypatch: pytest.MonkeyPatch
+    deployed: Deployment, webserver: Webserver
 ) -> None:
     assert back_up(deployed, compression="zstd", level=1).success
-    with webserver(deployed, monkeypatch) as server:
-        run = server.launch("verification_job", "verification_restore")
-        awaited(lambda: bool(server.running("--datadir=")))
-        private = server.running("--datadir=")
-        words = [word for process in private for word in command_of(process).split("\0")]
-        directories = {Path(word.partition("=")[2]) for word in words if word.startswith("--datadir=")}
-        assert directories
-        server.terminate(run)
-        awaited(lambda: not any(process.exists() for process in private))
-        awaited(lambda: not any(directory.exists() for directory in directories))
+    run = webserver.launch("verification_job", "verification_restore")
+    awaited(lambda: bool(webserver.running("--datadir=")))
+    private = webserver.running("--datadir=")
+    words = [word for process in private for word in command_of(process).split("\0")]
+    directories = {Path(word.partition("=")[2]) for word in words if word.startswith("--datadir=")}
+    assert directories
+    webserver.terminate(run)
+    awaited(lambda: not any(process.exists() for process in private))
+    awaited(lambda: not any(directory.exists() for directory in directories))
     (entry,) = deployed.entries()
     assert entry.proofs(None) == []
