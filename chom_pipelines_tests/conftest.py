@@ -54,7 +54,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path, len(places)))
     long_on_mysql = {here / f"{name}.py" for name in _LONG_ON_MYSQL}
     for item in items:
-        if item.path in long_on_mysql and "mysql" in item.name.partition("[")[2]:
+        is_long = item.path in long_on_mysql or item.get_closest_marker("long_on_mysql")
+        if is_long and "mysql" in item.name.partition("[")[2]:
             item.add_marker(pytest.mark.long)
 
 

@@ -1,4 +1,5 @@
 import json
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -27,13 +28,17 @@ from chom_pipelines_tests.servers import PrivateServer, private_server
 KEYRING = Keyring("", ()).generate("first", KeyKind.AES_256)
 
 
-@pytest.fixture(params=[None, KEYRING], ids=["plain", "encrypted"])
+@pytest.fixture(params=["plain", "encrypted"])
 def kept(request: pytest.FixtureRequest, backups: Backups) -> Backups:
     policy = backups.policy.model_copy(update={"compression": Codec.ZSTD, "level": 1})
-    return Backups(backups.directory, request.param, policy)
+    return Backups(backups.directory, KEYRING if request.param == "encrypted" else None, policy)
 
 
-@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize(
+    ("any_server", "kept", "level"),
+    [*product([Flavour.MARIADB], ["plain", "encrypted"], Level), (Flavour.MYSQL, "encrypted", Level.FULL)],
+    indirect=["any_server", "kept"],
+)
 def test_a_whole_backup_passes_and_the_proof_is_kept(server: PrivateServer, kept: Backups, level: Level) -> None:
     entry = kept.take(server, library(server))
     proof = verify(entry, level, kept.keyring, unreported)
@@ -45,6 +50,7 @@ def test_a_whole_backup_passes_and_the_proof_is_kept(server: PrivateServer, kept
     assert [record.proof for record in entry.proofs(kept.keyring)] == [proof]
 
 
+@pytest.mark.long_on_mysql
 def test_what_was_found_is_told_even_where_no_record_of_it_can_be_kept(server: PrivateServer, kept: Backups) -> None:
     entry = kept.take(server, library(server))
     with (
@@ -61,6 +67,7 @@ def test_what_was_found_is_told_even_where_no_record_of_it_can_be_kept(server: P
         verify(entry, Level.BASIC, kept.keyring, unreported)
 
 
+@pytest.mark.long_on_mysql
 def test_a_flipped_byte_in_any_stored_file_fails_and_is_named(server: PrivateServer, kept: Backups) -> None:
     database = library(server)
     with server.connect() as session:  # a table that is not bundled
@@ -165,6 +172,7 @@ def test_a_full_proof_fails_where_the_restored_copy_differs(
     }
 
 
+@pytest.mark.long_on_mysql
 def test_a_private_server_without_room_proves_nothing(server: PrivateServer, backups: Backups) -> None:
     database = server.fresh_database()
     with server.connect() as session:
@@ -178,6 +186,7 @@ def test_a_private_server_without_room_proves_nothing(server: PrivateServer, bac
     assert "is full" in proof.reason
 
 
+@pytest.mark.long_on_mysql
 def test_a_backup_of_nothing_is_restored_and_not_verified(server: PrivateServer, backups: Backups) -> None:
     with private_server(server.flavour) as empty:
         entry = backups.take(empty)

@@ -78,6 +78,7 @@ def test_tables_of_many_ranges_come_back_over_many_connections(
     assert verify(entry, Level.FULL, None, unreported, threads=4).outcome is Outcome.PASSED
 
 
+@pytest.mark.long_on_mysql
 def test_what_is_reported_ends_with_all_rows_loaded_and_all_keys_built(server: PrivateServer, backups: Backups) -> None:
     database, copy = library(server), server.fresh_database()
     entry = backups.take(server, database)
@@ -107,6 +108,7 @@ def test_events_of_a_copy_do_not_run_twice_and_keep_their_definer(server: Privat
     assert events == {"nightly": ("root@localhost", "DISABLED"), "off": (f"{server.backup.user}@%", "DISABLED")}
 
 
+@pytest.mark.long_on_mysql
 def test_nothing_that_exists_is_overwritten_unless_it_is_to_be_replaced(
     server: PrivateServer, backups: Backups
 ) -> None:
@@ -123,6 +125,7 @@ def test_nothing_that_exists_is_overwritten_unless_it_is_to_be_replaced(
         assert contents(session, copy) == contents(session, database)
 
 
+@pytest.mark.long_on_mysql
 def test_a_database_that_holds_only_a_routine_is_not_empty(server: PrivateServer, backups: Backups) -> None:
     database, copy = library(server), server.fresh_database()
     entry = backups.take(server, database)
@@ -132,6 +135,7 @@ def test_a_database_that_holds_only_a_routine_is_not_empty(server: PrivateServer
         copied(server, entry, database, copy)
 
 
+@pytest.mark.long_on_mysql
 def test_the_dry_run_changes_nothing_and_says_what_would_be_done(server: PrivateServer, backups: Backups) -> None:
     database = library(server)
     copy = f"{database}_copy"
@@ -204,21 +208,23 @@ def test_a_server_of_the_other_family_is_refused(
         restore_into_server(entry, None, mysql.root, RestoreRequest(), unreported)
 
 
-@pytest.mark.parametrize("kind", ["ENUM('a', 'b')", "SET('a', 'b')"])
 def test_a_row_whose_counter_is_zero_keeps_it_beside_columns_that_are_loaded_by_a_function(
-    server: PrivateServer, backups: Backups, kind: str
+    server: PrivateServer, backups: Backups
 ) -> None:
     database, copy = server.fresh_database(), server.fresh_database()
     with server.connect() as session:
         session.execute(f"USE {quote(database)}")
         session.execute("SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'")
-        session.execute(f"CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, s {kind})")
-        session.execute("INSERT INTO t VALUES (0, 'a'), (5, 'b')")
+        for kind in ("ENUM", "SET"):
+            session.execute(f"CREATE TABLE {kind}_t (id INT AUTO_INCREMENT PRIMARY KEY, s {kind}('a', 'b'))")
+            session.execute(f"INSERT INTO {kind}_t VALUES (0, 'a'), (5, 'b')")
     copied(server, backups.take(server, database), database, copy)
     with server.connect() as session:
-        assert session.rows(f"SELECT * FROM {quote(copy)}.t ORDER BY id") == [(0, "a"), (5, "b")]
+        for kind in ("ENUM", "SET"):
+            assert session.rows(f"SELECT * FROM {quote(copy)}.{kind}_t ORDER BY id") == [(0, "a"), (5, "b")]
 
 
+@pytest.mark.long_on_mysql
 def test_a_restore_that_was_cut_off_says_so_and_can_be_run_again(server: PrivateServer, backups: Backups) -> None:
     database, copy = library(server), server.fresh_database()
     entry = backups.take(server, database)
@@ -235,6 +241,7 @@ def test_a_restore_that_was_cut_off_says_so_and_can_be_run_again(server: Private
         assert contents(session, copy) == contents(session, database)
 
 
+@pytest.mark.long_on_mysql
 def test_a_restore_that_was_killed_can_be_run_again(server: PrivateServer, backups: Backups, tmp_path: Path) -> None:
     database, copy = library(server), server.fresh_database()
     entry = backups.take(server, database)
@@ -313,6 +320,7 @@ def test_a_backup_that_failed_its_last_proof_is_refused_unless_that_is_wanted(
     copied(mariadb, entry, database, mariadb.fresh_database())
 
 
+@pytest.mark.long_on_mysql
 def test_a_damaged_backup_replaces_nothing(server: PrivateServer, backups: Backups) -> None:
     database, copy = library(server), server.fresh_database()
     entry = backups.take(server, database)
@@ -331,6 +339,7 @@ def test_a_damaged_backup_replaces_nothing(server: PrivateServer, backups: Backu
         assert session.rows(f"SHOW TABLES FROM {quote(copy)} LIKE 'newer'") == [("newer",)]
 
 
+@pytest.mark.long_on_mysql
 def test_tables_whose_labels_are_alike_are_told_apart(server: PrivateServer, backups: Backups) -> None:
     first = server.fresh_database()
     second = server.fresh_database(name=f"{first}.b")

@@ -120,32 +120,36 @@ def supervisor_of(trace: Trace) -> int:
     return int(status.partition("PPid:")[2].split()[0])
 
 
-@FLAVOURS
-def test_it_answers_as_the_family_that_was_asked_for(flavour: Flavour) -> None:
-    with scratch_server(flavour) as server, Session(server.endpoint) as session:
-        assert server.facts.flavour is flavour
-        assert server.facts.version == server_program(flavour).version
+@pytest.fixture(scope="module", params=list(Flavour))
+def served(request: pytest.FixtureRequest) -> Iterator[ScratchServer]:
+    """One of each family, for what is true of all of them."""
+    with scratch_server(request.param) as server:
+        assert server.facts.flavour is request.param
+        yield server
+
+
+def test_it_answers_as_the_family_that_was_asked_for(served: ScratchServer) -> None:
+    assert served.facts.version == server_program(served.facts.flavour).version
+    with Session(served.endpoint) as session:
         assert session.value("SELECT CURRENT_USER()") == "root@localhost"
 
 
-@FLAVOURS
-def test_it_logs_nothing_binary_and_runs_no_events_but_takes_them(flavour: Flavour) -> None:
-    with scratch_server(flavour) as server, Session(server.endpoint) as session:
-        assert not server.facts.logs_binary
-        assert server.facts.accepts_local_files
+def test_it_logs_nothing_binary_and_runs_no_events_but_takes_them(served: ScratchServer) -> None:
+    assert not served.facts.logs_binary
+    assert served.facts.accepts_local_files
+    with Session(served.endpoint) as session:
         session.execute("CREATE DATABASE d")
         session.execute("CREATE TABLE d.t (n INT)")
         session.execute("CREATE EVENT d.e ON SCHEDULE EVERY 1 SECOND DO INSERT INTO d.t VALUES (1)")
-        assert server.facts.variables["event_scheduler"] == "OFF"
+        assert served.facts.variables["event_scheduler"] == "OFF"
         assert session.rows("SELECT 1 FROM information_schema.processlist WHERE user = 'event_scheduler'") == []
 
 
-@FLAVOURS
-def test_only_its_own_user_can_reach_it(flavour: Flavour) -> None:
-    with scratch_server(flavour) as server, Session(server.endpoint) as session:
+def test_only_its_own_user_can_reach_it(served: ScratchServer) -> None:
+    with Session(served.endpoint) as session:
         assert session.value("SELECT @@skip_networking") == 1
-        assert server.log.parent.stat().st_mode & 0o777 == 0o700
-        assert server.directory.parent.stat().st_mode & 0o777 == 0o700
+    assert served.log.parent.stat().st_mode & 0o777 == 0o700
+    assert served.directory.parent.stat().st_mode & 0o777 == 0o700
 
 
 @FLAVOURS
@@ -166,6 +170,7 @@ def test_a_version_other_than_productions_is_told(mariadb: PrivateServer) -> Non
         assert other.differs == f"{mariadb.facts.label}, not 10.6.1"
 
 
+@pytest.mark.long_on_mysql
 @FLAVOURS
 def test_two_at_a_time_do_not_meet(flavour: Flavour) -> None:
     with scratch_server(flavour) as one, scratch_server(flavour) as two:
@@ -185,6 +190,7 @@ def test_options_that_count_at_birth_are_there_from_birth(flavour: Flavour) -> N
         assert server.facts.variables["lower_case_table_names"] == "0"
 
 
+@pytest.mark.long_on_mysql
 @FLAVOURS
 def test_nothing_is_left_after_the_block(flavour: Flavour) -> None:
     with scratch_server(flavour) as server:
@@ -215,6 +221,7 @@ def test_a_server_outlives_the_thread_that_started_it() -> None:
             assert session.value("SELECT 1") == 1
 
 
+@pytest.mark.long_on_mysql
 @FLAVOURS
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP])
 def test_nothing_is_left_when_a_signal_ends_the_owner(flavour: Flavour, number: signal.Signals) -> None:
@@ -339,6 +346,7 @@ def test_a_file_with_holes_is_copied_as_it_is(tmp_path: Path, around: bytes) -> 
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["copy", "made"]
 
 
+@pytest.mark.long_on_mysql
 @pytest.mark.parametrize("flavour", Flavour)
 def test_no_secret_of_the_environment_reaches_what_initialises_it(
     flavour: Flavour, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -381,6 +389,7 @@ def test_an_existing_data_directory_is_served_and_left_in_order(flavour: Flavour
             assert session.rows("SHOW DATABASES LIKE 'kept'") == [("kept",)]
 
 
+@pytest.mark.long_on_mysql
 @FLAVOURS
 def test_a_started_server_runs_until_it_is_stopped(flavour: Flavour) -> None:
     server = start_scratch_server(flavour)
@@ -392,6 +401,7 @@ def test_a_started_server_runs_until_it_is_stopped(flavour: Flavour) -> None:
     server.stop()
 
 
+@pytest.mark.long_on_mysql
 @FLAVOURS
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_of_a_started_server_when_its_owner_is_killed(flavour: Flavour, number: signal.Signals) -> None:
