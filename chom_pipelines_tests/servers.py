@@ -27,7 +27,7 @@ _LIKE_PRODUCTION = {
     ),
 }
 _numbers = itertools.count(1)
-_MUCH_LOGGED, _MANY_LOGS = 4 * 1024**2, 10  # bytes, and files: to archive a server's log takes seconds with more
+_MUCH_LOGGED, _MANY_LOGS = 4 * 1024**2, 2  # bytes, and files: to archive a server's log takes seconds with more
 _DOUBTFUL_S = 3  # an uptime of fewer seconds may be of a start that is told as now
 
 
