@@ -19,6 +19,7 @@ import pytest
 
 from chom_pipelines.cli.main import main
 from chom_pipelines.demo import evidence, orchestration, server
+from chom_pipelines.demo.rows import create_shop
 from chom_pipelines.errors import DemonstrationFailedError
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.proof import Level
@@ -38,7 +39,7 @@ main()
 @pytest.fixture
 def smaller_shop(monkeypatch: pytest.MonkeyPatch) -> None:
     """For what does not depend on the number of rows."""
-    monkeypatch.setattr(server, "create_shop", partial(server.create_shop, one_in=10))
+    monkeypatch.setattr(server, "create_shop", partial(create_shop, one_in=10))
 
 
 def environment(folder: Path) -> dict[str, str]:

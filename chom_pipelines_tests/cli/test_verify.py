@@ -125,7 +125,9 @@ def test_a_plain_backup_of_earlier_days_is_believed_only_by_name(
         assert on_mariadb.chom("verify", *unnamed, "--allow-unencrypted") == 2
     assert on_mariadb.chom("restore", "--as-database", "copy", "--dry-run", "--allow-unencrypted") == 2
     assert on_mariadb.chom("verify", plain, "--allow-unencrypted") == 0
-    assert on_mariadb.chom("restore", plain, "--as-database", "copy", "--dry-run", "--allow-unencrypted") == 0
+    directory = str(on_mariadb.folder / "restored")
+    arguments = (plain, "--into-directory", directory, "--dry-run", "--allow-unencrypted")
+    assert on_mariadb.chom("restore", *arguments) == 0
     assert on_mariadb.chom("verify") == 1
     on_mariadb.write(backup={"encrypt": False})
     assert on_mariadb.chom("verify") == 0
