@@ -1,6 +1,6 @@
 """What a dump's worker processes find and a manifest keeps: plain dataclasses, so that the processes start at once.
 
-A manifest checks them as it does its models. With pydantic, a worker takes twice the time to start.
+A manifest checks them as it does its models. With pydantic, workers take twice the time until they connect.
 """
 
 from __future__ import annotations

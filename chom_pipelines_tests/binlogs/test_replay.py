@@ -251,6 +251,7 @@ def test_a_replay_never_makes_files_where_the_log_says(
     assert found == before.sums
 
 
+@pytest.mark.long_on_mysql
 @pytest.mark.parametrize("flavour", Flavour)
 def test_programs_keep_their_sql_mode_in_a_replay(flavour: Flavour, tmp_path: Path) -> None:
     said = "SELECT ROUTINE_NAME, SQL_MODE FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = 'shop'"
@@ -268,6 +269,7 @@ def test_programs_keep_their_sql_mode_in_a_replay(flavour: Flavour, tmp_path: Pa
             assert recovered(archived, place.place, route, made(tmp_path), asking=said)[1] == tuple(wanted)
 
 
+@pytest.mark.long_on_mysql
 @pytest.mark.parametrize("flavour", Flavour)
 def test_a_log_of_a_server_with_the_id_of_a_private_one_is_replayed(flavour: Flavour, tmp_path: Path) -> None:
     for number in (archive_server._SERVER_ID, recovering._SERVER_ID):

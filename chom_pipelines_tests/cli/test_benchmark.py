@@ -16,6 +16,7 @@ from chom_pipelines.errors import ConfigurationError
 from chom_pipelines_tests.cli.setting import Setting
 
 
+@pytest.mark.long
 def test_generated_data_are_measured_on_private_servers_and_production_is_only_read(
     on_mariadb: Setting, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

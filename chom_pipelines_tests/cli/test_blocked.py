@@ -105,6 +105,7 @@ def test_a_log_that_was_begun_anew_is_told_by_the_first_archive_after_it(
             if streams:
                 source.work()
                 eventually(lambda: bool(made.repository.streamed("chom", str(server.facts.server_id)).entries()))
+            time.sleep(1)  # by its first second the log before it is told from this one
             source.work(RESET[flavour])
             source.work()
             if streams:

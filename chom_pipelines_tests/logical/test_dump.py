@@ -67,6 +67,7 @@ def text_of(backups: Backups, entry: BackupEntry, label: str) -> bytes:
 
 
 @pytest.mark.parametrize("flavour", Flavour, ids=lambda flavour: flavour.value)
+@pytest.mark.long_on_mysql
 def test_rows_of_20_or_40_megabytes_come_back_with_the_servers_default_packet(
     flavour: Flavour, backups: Backups
 ) -> None:

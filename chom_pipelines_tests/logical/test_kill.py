@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
@@ -20,7 +21,6 @@ from chom_pipelines_tests.logical.taking import NAME, Backups, filled
 from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
 
-_MOMENTS = 10
 _MARK = "CHOM_TEST_RUN"
 
 
@@ -44,7 +44,8 @@ def _alive(mark: str) -> list[psutil.Process]:
     ]
 
 
-def test_ten_kills_at_random_moments_leave_nothing(server: PrivateServer, backups: Backups) -> None:
+@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.long)])
+def test_kills_at_random_moments_leave_nothing(server: PrivateServer, backups: Backups, kills: int) -> None:
     database = server.fresh_database()
     with server.connect() as session:
         session.execute(f"USE {quote(database)}")
@@ -60,7 +61,7 @@ def test_ten_kills_at_random_moments_leave_nothing(server: PrivateServer, backup
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
     whole_run = time.monotonic() - began
     moments = random.Random(str(database))  # noqa: S311  (moments, not secrets)
-    for _ in range(_MOMENTS):
+    for _ in range(kills):
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment) as run:
             try:
                 run.wait(moments.uniform(0.1, whole_run * 1.1))

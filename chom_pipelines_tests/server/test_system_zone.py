@@ -42,6 +42,7 @@ def zone_of(name: str, end: int = 1 << 32) -> SystemZone:
     return system_zone(asked)
 
 
+@pytest.mark.long
 @settings(deadline=None)
 @given(st.sampled_from(NAMES), st.randoms(use_true_random=False))
 def test_the_file_of_what_was_found_is_as_far_ahead_at_every_moment(name: str, chance: random.Random) -> None:
