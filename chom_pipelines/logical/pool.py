@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import signal
 import socket
 import subprocess
 import sys
@@ -225,8 +224,9 @@ def _pairs(size: int) -> list[tuple[socket.socket, socket.socket]]:
 def _end(process: subprocess.Popen[bytes], workers: list[_Worker]) -> None:
     for worker in workers:
         worker.dismiss()
-    try:  # their maker ends when all have ended
-        process.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:  # something has stopped one of them
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    for more in (process.terminate, process.kill):  # where something has stopped a worker, or their maker
+        try:
+            process.wait(_END_SECONDS)  # it ends when all workers have
+        except subprocess.TimeoutExpired:
+            more()
+    process.wait()

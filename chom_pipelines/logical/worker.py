@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import socket
 import sys
 import tarfile
@@ -247,8 +248,15 @@ def work() -> None:
 
 
 def main(sockets: list[int]) -> None:
-    """Have a worker at each, tell there with which code it ended, and end when all have."""
+    """Have a worker at each, tell there with which code it ended, and end when all have; SIGTERM kills them."""
     workers = {_forked(each, sockets): each for each in sockets}
+
+    def kill(*_: object) -> None:
+        for worker in workers:
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+
+    signal.signal(signal.SIGTERM, kill)
     while workers:
         worker, status = os.wait()
         with socket.socket(fileno=workers.pop(worker)) as side, suppress(OSError):  # the owner may be gone
@@ -261,6 +269,7 @@ def _forked(side: int, sockets: list[int]) -> int:
         return process
     code = 1
     try:
+        os.setsid()  # where the kernel shares the cores among sessions, each worker is to have its part
         os.dup2(side, sys.stdin.fileno())
         os.dup2(side, sys.stdout.fileno())
         for each in sockets:
