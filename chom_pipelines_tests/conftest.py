@@ -34,7 +34,7 @@ _FIRST = (
 _LONG_ON_MYSQL = (
     *("binlogs/test_filtered", "binlogs/test_surroundings", "binlogs/test_named_zones", "binlogs/test_unlogged"),
     *("binlogs/test_starts", "binlogs/test_server_options", "binlogs/test_long_statements", "binlogs/test_heard"),
-    *("binlogs/test_session_clocks", "binlogs/test_prepared", "binlogs/test_no_false_alarm", "proofs/test_drill"),
+    *("binlogs/test_session_clocks", "binlogs/test_xa_prepared", "binlogs/test_no_false_alarm", "proofs/test_drill"),
     *("proofs/test_definers", "proofs/test_distant_store", "cli/test_point_in_time", "cli/test_blocked"),
     *("cli/test_rescue", "cli/test_unlogged", "restores/test_permissions", "server/test_system_zone"),
     *("benchmarks/test_ladder", "defs/binlogs/test_binlog_archive", "cli/test_events", "cli/test_windows"),

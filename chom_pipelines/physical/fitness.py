@@ -13,8 +13,8 @@ from chom_pipelines.repository.payloads import Method
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour, ServerFacts, read_facts
 from chom_pipelines.server.findings import Finding, failed, passed, warning
+from chom_pipelines.server.own_data_directory import readable_data_directory
 from chom_pipelines.server.privileges import missing_of_files
-from chom_pipelines.server.production_files import readable_data_directory
 from chom_pipelines.server.programs import backup_program, server_program
 from chom_pipelines.server.questions import current_account, shown_grants
 from chom_pipelines.server.versions import dotted, series

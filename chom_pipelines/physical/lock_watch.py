@@ -25,7 +25,7 @@ _FIRST = "BACKUP STAGE START"
 _FIRST_SECONDS = 60
 """It waits for LOCK TABLES and for other backups, and nobody waits behind it."""
 
-HELD_SECONDS = 20
+PROGRAM_HELD_SECONDS = 20
 """The longest that commits may wait: for the lock to be granted, and for what is read under it to be stored."""
 
 _ASKS, _HOLDS, _LETS_GO = b"BACKUP STAGE", b"BACKUP STAGE BLOCK_COMMIT", b"BACKUP STAGE END"
@@ -87,8 +87,8 @@ class LockWatch:
             self._held_since = None
         elif self._held_since is None:
             self._held_since = time.monotonic()
-        elif time.monotonic() - self._held_since > HELD_SECONDS:
-            what = f"{session.endpoint.where}: commits were held up for {HELD_SECONDS} s, and were let go"
+        elif time.monotonic() - self._held_since > PROGRAM_HELD_SECONDS:
+            what = f"{session.endpoint.where}: commits were held up for {PROGRAM_HELD_SECONDS} s, and were let go"
             remedy = (
                 "look whether the repository takes what is written, and is faster than the server writes; run again"
             )

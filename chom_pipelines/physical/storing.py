@@ -11,7 +11,7 @@ from chom_pipelines.errors import BackupFailedError, DefinitionChangedError
 from chom_pipelines.physical.chunks import Chunk
 from chom_pipelines.physical.file_order import Files
 from chom_pipelines.physical.notes import is_note, is_position
-from chom_pipelines.physical.part_storage import PartWriter, Storing
+from chom_pipelines.physical.part_writer import PartStorage, PartWriter
 from chom_pipelines.physical.parts import parts
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.manifest import Position
@@ -103,7 +103,7 @@ class FilesRead:
 class Sink:
     """Where a stream goes: stored so, by so many threads; `report` is told of it as of this server's."""
 
-    storing: Storing
+    storing: PartStorage
     threads: int
     server: str
     report: Report

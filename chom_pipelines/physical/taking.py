@@ -16,7 +16,7 @@ from chom_pipelines.logical.source import source_of
 from chom_pipelines.physical.cloning import clone_files
 from chom_pipelines.physical.fitness import refuse_unfit_source
 from chom_pipelines.physical.parents import Log, parent_in, refuse_imports, refuse_other_files
-from chom_pipelines.physical.part_storage import Storing
+from chom_pipelines.physical.part_writer import PartStorage
 from chom_pipelines.physical.restore_guide import restore_guide
 from chom_pipelines.physical.storing import Sink
 from chom_pipelines.physical.streaming import stream_files
@@ -63,7 +63,7 @@ def take_backup(
         if parent:
             refuse_other_files(parent, endpoint, facts, log)
         since = parent.physical.to_lsn if parent else 0
-        storing = Storing(draft.folder, policy.compression, policy.level, key)
+        storing = PartStorage(draft.folder, policy.compression, policy.level, key)
         sink = Sink(storing, threads_of(policy), server.name, report)
         read = stream_files(endpoint, facts, sink, since) if facts.is_mariadb else clone_files(endpoint, facts, sink)
         if parent:

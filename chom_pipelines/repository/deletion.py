@@ -28,7 +28,7 @@ def refuse_base(entry: BackupEntry, others: Iterable[BackupEntry]) -> None:
             raise RepositoryError(f"{other.where} builds on {entry.id}", f"delete {other.id} first")
 
 
-def delete(folder: Folder) -> None:
+def delete_backup(folder: Folder) -> None:
     """Delete the backup in it: its manifest, then the rest; raises RepositoryError."""
     try:
         folder.replace(INCOMPLETE, mark(State.DELETING))
@@ -36,10 +36,10 @@ def delete(folder: Folder) -> None:
         folder.delete(MANIFEST)
         folder.replace(INCOMPLETE, mark(State.DELETING))
     folder.delete(MANIFEST)
-    erase(folder)
+    erase_folder(folder)
 
 
-def end(folder: Folder, *, everybody: bool) -> bool:
+def end_unfinished(folder: Folder, *, everybody: bool) -> bool:
     """End what a killed run began in a folder without a manifest, and say whether that was to remove it.
 
     A backup that lacks nothing else gets its manifest; what never was one, or was being deleted, goes; what no mark of
@@ -53,7 +53,7 @@ def end(folder: Folder, *, everybody: bool) -> bool:
         folder.write(MANIFEST, found.manifest)
         folder.delete(INCOMPLETE)
         return False
-    erase(folder)
+    erase_folder(folder)
     return True
 
 
@@ -64,7 +64,7 @@ def _is_whole(folder: Folder, sealed: bytes) -> bool:
         return False
 
 
-def erase(folder: Folder) -> None:
+def erase_folder(folder: Folder) -> None:
     """Remove what is unfinished, its mark last: cut off at any moment, what is left is still known for what it is.
 
     Raises the first error where anything but the mark stays.

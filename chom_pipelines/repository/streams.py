@@ -18,7 +18,7 @@ from chom_pipelines.errors import (
     RepositoryBusyError,
     RepositoryError,
 )
-from chom_pipelines.repository.deletion import delete, end, erase, refuse_base
+from chom_pipelines.repository.deletion import delete_backup, end_unfinished, erase_folder, refuse_base
 from chom_pipelines.repository.entry import PATIENCE, BackupEntry
 from chom_pipelines.repository.incomplete import State, mark
 from chom_pipelines.repository.layout import (
@@ -119,7 +119,7 @@ class Stream:
         with self.folder.lock(READING, purpose, patience=patience), self._writing(purpose):
             self._remove_unfinished(self.folder.folders())  # of which one may only lack its manifest, and build on it
             refuse_base(entry, self.entries())
-            delete(entry.folder)
+            delete_backup(entry.folder)
 
     @contextmanager
     def _writing(self, purpose: str, patience: float = 0) -> Iterator[None]:
@@ -146,7 +146,7 @@ class Stream:
         finally:
             with suppress(RepositoryError):  # what cannot be removed now, the next run removes
                 if not draft.folder.exists(MANIFEST):
-                    erase(draft.folder)
+                    erase_folder(draft.folder)
 
     def _remove_unfinished(self, names: list[str]) -> list[str]:
         removed = []
@@ -156,7 +156,7 @@ class Stream:
                 if folder.exists(MANIFEST):
                     if folder.exists(INCOMPLETE):
                         folder.delete(INCOMPLETE)
-                elif end(folder, everybody=self.folder.store.capabilities.locks_all_machines):
+                elif end_unfinished(folder, everybody=self.folder.store.capabilities.locks_all_machines):
                     removed.append(name)
             except RepositoryError as error:  # it is in nobody's way
                 _log.warning("what is unfinished cannot be removed: %s", error)

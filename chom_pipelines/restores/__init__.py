@@ -1,1 +1,1 @@
-"""Restoring a backup: the plan, its execution, the loading of rows, and the targets."""
+"""Restoring a backup: what is selected, the operations that it takes, their execution, and the loading of rows."""

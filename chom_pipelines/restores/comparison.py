@@ -13,13 +13,13 @@ from chom_pipelines.logical.work import Work
 from chom_pipelines.logical.worker import Worker
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.payloads import Table
-from chom_pipelines.restores.selection import PlannedTable
+from chom_pipelines.restores.selection import SelectedTable
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts
 
 
 def compared(
-    restored: Sequence[PlannedTable], target: Endpoint, facts: ServerFacts, threads: int, report: Report
+    restored: Sequence[SelectedTable], target: Endpoint, facts: ServerFacts, threads: int, report: Report
 ) -> Iterator[str]:
     """Each table whose rows on the target are not those that were dumped; raises the server's errors."""
     with Session(target) as session:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chom_pipelines.repository.manifest import Manifest, SourceServer
-from chom_pipelines.restores.selection import RestorePlan
+from chom_pipelines.restores.selection import Selection
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.system_zone import stands_in
 from chom_pipelines.server.time_zones import Zones
@@ -27,10 +27,10 @@ def zones_of(source: SourceServer) -> Zones:
     return Zones({0: 0} if source.variables.get("system_time_zone") == "UTC" else None)
 
 
-def at_other_moments(session: Session, plan: RestorePlan, source: SourceServer) -> Iterator[str]:
+def at_other_moments(session: Session, selection: Selection, source: SourceServer) -> Iterator[str]:
     """For people: what definitions with local times are on a server whose machine is not in the source's time zone."""
     zone = zones_of(source).system
-    events = [each.label for each in plan.programs if each.kind == "event" and each.context.time_zone == "SYSTEM"]
+    events = [each.label for each in selection.programs if each.kind == "event" and each.context.time_zone == "SYSTEM"]
     if events and zone and not stands_in(session, zone):
         why = "as this server's machine is in another time zone"
         yield f"at the source's local times, but at other moments, {why}: {', '.join(events)}"

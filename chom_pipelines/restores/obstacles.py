@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chom_pipelines.restores.operations import Action, Operations
-from chom_pipelines.restores.selection import PlannedTable
+from chom_pipelines.restores.selection import SelectedTable
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.upload import UPLOAD
 
@@ -61,7 +61,7 @@ def _read_only(facts: ServerFacts) -> Iterator[Obstacle]:
             yield Obstacle(f"{name} is {value}: nobody can write", remedy)
 
 
-def _engines(tables: tuple[PlannedTable, ...], facts: ServerFacts, engines: frozenset[str]) -> Iterator[Obstacle]:
+def _engines(tables: tuple[SelectedTable, ...], facts: ServerFacts, engines: frozenset[str]) -> Iterator[Obstacle]:
     disabled = {name.strip().lower() for name in facts.variables.get("disabled_storage_engines", "").split(",")}
     names: dict[str, list[str]] = {}
     for each in tables:
@@ -72,7 +72,7 @@ def _engines(tables: tuple[PlannedTable, ...], facts: ServerFacts, engines: froz
         yield Obstacle(what, f"install or enable {engine} there, or leave those tables out with --tables")
 
 
-def _keyless(tables: tuple[PlannedTable, ...], facts: ServerFacts) -> Iterator[Obstacle]:
+def _keyless(tables: tuple[SelectedTable, ...], facts: ServerFacts) -> Iterator[Obstacle]:
     for name, enough in (("sql_require_primary_key", (_PRIMARY,)), ("innodb_force_primary_key", (_PRIMARY, _UNIQUE))):
         if facts.variables.get(name, "OFF") in _OFF:
             continue

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from chom_pipelines.restores.selection import PlannedTable
+from chom_pipelines.restores.selection import SelectedTable
 
 
 class Action(StrEnum):
@@ -40,7 +40,7 @@ class Operation:
     may_fail: bool = False
     undo: tuple[bytes, ...] = field(default=(), repr=False)
     """Where it fails, this is done, the rest goes on, and the restore fails in the end."""
-    table: PlannedTable | None = field(default=None, repr=False)
+    table: SelectedTable | None = field(default=None, repr=False)
 
     @property
     def label(self) -> str:
@@ -74,6 +74,6 @@ class Operations:
         return tuple(each for each in self.all if each.needs_replace)
 
     @property
-    def tables(self) -> tuple[PlannedTable, ...]:
+    def tables(self) -> tuple[SelectedTable, ...]:
         """What is loaded between."""
         return tuple(each.table for each in self.before if each.table)

@@ -48,7 +48,7 @@ from chom_pipelines.restores.authority import Authority
 from chom_pipelines.restores.definers import definer_of
 from chom_pipelines.restores.operations import Action, Operation, Operations
 from chom_pipelines.restores.renaming import qualifiers, view_in
-from chom_pipelines.restores.selection import PlannedTable
+from chom_pipelines.restores.selection import SelectedTable
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.grants import Need, Wanted, missing
 
@@ -152,11 +152,11 @@ def _of_table(operation: Operation, facts: ServerFacts, why: str) -> Iterator[Wa
             yield from _of_others(operation.table, _REFERENCES.sub("", statement), why)
 
 
-def _of_others(planned: PlannedTable, statement: str, why: str) -> Iterator[Wanted]:
+def _of_others(selected: SelectedTable, statement: str, why: str) -> Iterator[Wanted]:
     """For what a definition names besides foreign keys: sequences, or the tables whose rows it shows."""
     others = qualifiers(statement.encode())
-    merges = planned.table.engine.lower() == _MERGES
-    for database in sorted({planned.database, *others} if merges else others):
+    merges = selected.table.engine.lower() == _MERGES
+    for database in sorted({selected.database, *others} if merges else others):
         for privilege in ("SELECT", "UPDATE", "DELETE") if merges else ("SELECT",):
             yield Wanted(privilege, database, f"{why}, which names what is there")
 

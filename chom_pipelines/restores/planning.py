@@ -1,4 +1,4 @@
-"""What a restore does on a target: a plan laid on what stands there, as the list of its operations. Pure."""
+"""What a restore does on a target: the list of operations that a selection takes on what stands there. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.log_lines import amount
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
 from chom_pipelines.logical.tables import RESTORE_MARKER
-from chom_pipelines.restores.in_progress import marks, marks_removed
+from chom_pipelines.restores.in_progress import mark_operations, unmark_operations
 from chom_pipelines.restores.loading import VALUES_AS_THEY_ARE
 from chom_pipelines.restores.operations import Action, Operation, Operations
-from chom_pipelines.restores.selection import PlannedTable, RestorePlan
+from chom_pipelines.restores.selection import SelectedTable, Selection
 from chom_pipelines.restores.standing import DatabaseStanding, Standing
 from chom_pipelines.server.identifiers import account, qualified, quote
 
@@ -30,43 +30,43 @@ _GRANTED = re.compile(r" (?:#|late )\d+$")
 _BACK_TO_OURS = (b"SET NAMES utf8mb4", b"SET time_zone = '+00:00'", VALUES_AS_THEY_ARE.encode())
 
 
-def decided(plan: RestorePlan, standing: Standing, now: datetime) -> Operations:
-    """Lay a plan on what stands on the target.
+def operations_for(selection: Selection, standing: Standing, now: datetime) -> Operations:
+    """What a selection takes on what stands on the target.
 
     Raises RestoreRefusedError where something is in the way that a restore of this kind never removes.
     """
-    _refuse_what_is_in_the_way(plan, standing)
-    accounts, kept = _accounts(plan, standing)
-    drops = tuple(_drops(plan, standing))
+    _refuse_what_is_in_the_way(selection, standing)
+    accounts, kept = _accounts(selection, standing)
+    drops = tuple(_drops(selection, standing))
     return Operations(
-        databases=tuple(plan.databases),
+        databases=tuple(selection.databases),
         before=(
             *drops,
-            *_databases(plan, standing),
-            *marks(plan, standing, now),
-            *(_sequence(each, plan, standing) for each in plan.sequences),
-            *(_table(each) for each in plan.tables),
+            *_databases(selection, standing),
+            *mark_operations(selection, standing, now),
+            *(_sequence(each, selection, standing) for each in selection.sequences),
+            *(_table(each) for each in selection.tables),
         ),
         after=(
-            *(_constraints(each) for each in plan.tables if each.split.foreign_keys),
-            *(_program(each, plan, standing) for each in plan.programs),
+            *(_constraints(each) for each in selection.tables if each.split.foreign_keys),
+            *(_program(each, selection, standing) for each in selection.programs),
             *accounts,
-            *marks_removed(plan, standing),
+            *unmark_operations(selection, standing),
         ),
-        warnings=(*plan.warnings, *_unchecked(drops, standing), *kept),
+        warnings=(*selection.warnings, *_unchecked(drops, standing), *kept),
     )
 
 
-def refusal(found: Operations, plan: RestorePlan, standing: Standing, where: str) -> RestoreRefusedError | None:
+def refusal(found: Operations, selection: Selection, standing: Standing, where: str) -> RestoreRefusedError | None:
     """Why the list may not be carried out: something would be lost, and the request does not say that it may."""
-    if plan.replace or not found.destructive:
+    if selection.replace or not found.destructive:
         return None
     database = found.destructive[0].database
     names = sorted(each.name for each in found.destructive if each.database == database)
     unfinished = set(standing.databases[database].unfinished.values())
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     there = f"{database} holds {amount(len(names), 'object')}: {', '.join(names[:_NAMED])}{more}"
-    what = f"{where}: {there}; {plan.backup} was not restored"
+    what = f"{where}: {there}; {selection.backup} was not restored"
     remedy = "restore with --as-database under another name, or replace what is there with --replace"
     if unfinished:
         what = f"{what}\n  {database} holds what a restore of {', '.join(sorted(unfinished))} left that was cut off"
@@ -74,36 +74,36 @@ def refusal(found: Operations, plan: RestorePlan, standing: Standing, where: str
     return RestoreRefusedError(what, remedy)
 
 
-def _refuse_what_is_in_the_way(plan: RestorePlan, standing: Standing) -> None:
-    for each in plan.sequences:
-        if each.database not in standing.databases and each.database not in plan.databases:
+def _refuse_what_is_in_the_way(selection: Selection, standing: Standing) -> None:
+    for each in selection.sequences:
+        if each.database not in standing.databases and each.database not in selection.databases:
             what = f"{each.label} is needed, and there is no database {each.database}"
             raise RestoreRefusedError(what, f"create it, or restore tables of {each.database} as well")
-    if plan.whole:
+    if selection.whole:
         return
-    tables = {(each.database, each.table.name) for each in plan.tables}
-    for each in plan.programs:
+    tables = {(each.database, each.table.name) for each in selection.tables}
+    for each in selection.programs:
         there = standing.databases.get(each.database)
         owner = there.triggers.get(each.name) if there else None
         if owner is not None and (each.database, owner) not in tables:
             what = f"{each.label} is there, and belongs to another table, {owner}"
             raise RestoreRefusedError(what, "rename or drop that trigger, or restore with --as-database")
-    for each in plan.sequences:
+    for each in selection.sequences:
         there = standing.databases.get(each.database)
         if there and there.objects.get(each.name, "sequence") != "sequence":
             what = f"{each.database}.{each.name} is a {there.objects[each.name]}, and a sequence is needed there"
             raise RestoreRefusedError(what, "rename it, or restore with --as-database")
 
 
-def _drops(plan: RestorePlan, standing: Standing) -> Iterator[Operation]:
+def _drops(selection: Selection, standing: Standing) -> Iterator[Operation]:
     """All that goes, by name. Tables go first and by one statement, which has them all before it drops the first."""
     drops: list[Operation] = []
     for database, there in standing.databases.items():
-        wanted = {each.table.name for each in plan.tables if each.database == database}
-        if plan.whole:
+        wanted = {each.table.name for each in selection.tables if each.database == database}
+        if selection.whole:
             known = {
                 *wanted,
-                *(each.name for each in (*plan.sequences, *plan.programs) if each.database == database),
+                *(each.name for each in (*selection.sequences, *selection.programs) if each.database == database),
             }
             found = [*((kind, name) for name, kind in there.objects.items() if name != RESTORE_MARKER), *there.programs]
         else:
@@ -155,14 +155,14 @@ def _drop(database: str, there: DatabaseStanding, kind: str, name: str, *, is_kn
     )
 
 
-def _databases(plan: RestorePlan, standing: Standing) -> Iterator[Operation]:
-    for name, definition in plan.databases.items():
+def _databases(selection: Selection, standing: Standing) -> Iterator[Operation]:
+    for name, definition in selection.databases.items():
         there = standing.databases.get(name)
         shown = definition.statement.decode()
         if there is None:
             create = f"CREATE DATABASE {quote(name)} {_defaults(shown)}"
             yield Operation(Action.CREATE, "database", name, name, statements=(create.encode(),))
-        elif plan.whole and _defaults(there.statement) != _defaults(shown):
+        elif selection.whole and _defaults(there.statement) != _defaults(shown):
             alter = f"ALTER DATABASE {quote(name)} {_defaults(shown)}"
             note = f"its defaults become {_defaults(shown)}, and were {_defaults(there.statement)}"
             yield Operation(Action.ALTER, "database", name, name, note, statements=(alter.encode(),))
@@ -172,12 +172,12 @@ def _defaults(shown: str) -> str:
     return _DATABASE.sub("", shown, count=1)
 
 
-def _sequence(sequence: Definition, plan: RestorePlan, standing: Standing) -> Operation:
+def _sequence(sequence: Definition, selection: Selection, standing: Standing) -> Operation:
     """One that is there is not made anew: its counter only ever moves forward, which is all that SETVAL does."""
     use = f"USE {quote(sequence.database)}".encode()
     value = (sequence.value.encode(),) if sequence.value else ()
     there = standing.databases.get(sequence.database)
-    if plan.whole or there is None or sequence.name not in there.objects:
+    if selection.whole or there is None or sequence.name not in there.objects:
         create = (use, sequence.statement, *value)
         return Operation(Action.CREATE, "sequence", sequence.database, sequence.name, statements=create)
     note = "to where the backup has it, unless it is beyond that"
@@ -186,29 +186,29 @@ def _sequence(sequence: Definition, plan: RestorePlan, standing: Standing) -> Op
     )
 
 
-def _table(planned: PlannedTable) -> Operation:
-    table, split = planned.table, planned.split
+def _table(selected: SelectedTable) -> Operation:
+    table, split = selected.table, selected.split
     keys = len(split.keys) + len(split.full_text)
     built = f", {amount(keys, 'key')} built after them" if keys else ""
     return Operation(
         Action.CREATE,
         "table",
-        planned.database,
+        selected.database,
         table.name,
         f"{amount(table.rows, 'row')}, {amount(table.bytes, 'byte')} of text{built}",
-        statements=(f"USE {quote(planned.database)}".encode(), split.create),
-        table=planned,
+        statements=(f"USE {quote(selected.database)}".encode(), split.create),
+        table=selected,
     )
 
 
-def _constraints(planned: PlannedTable) -> Operation:
-    statements = tuple(planned.split.constraints(planned.name))
-    note = f"with {amount(len(planned.split.foreign_keys), 'foreign key')}"
-    return Operation(Action.ALTER, "table", planned.database, planned.table.name, note, statements=statements)
+def _constraints(selected: SelectedTable) -> Operation:
+    statements = tuple(selected.split.constraints(selected.name))
+    note = f"with {amount(len(selected.split.foreign_keys), 'foreign key')}"
+    return Operation(Action.ALTER, "table", selected.database, selected.table.name, note, statements=statements)
 
 
-def _program(program: Definition, plan: RestorePlan, standing: Standing) -> Operation:
-    there = None if plan.whole else standing.databases.get(program.database)
+def _program(program: Definition, selection: Selection, standing: Standing) -> Operation:
+    there = None if selection.whole else standing.databases.get(program.database)
     context = program.context
     if there and context.database_collation:  # the database keeps its own default, and not that of the backup
         context = replace(context, default_collation=there.collation)
@@ -232,7 +232,7 @@ def _program(program: Definition, plan: RestorePlan, standing: Standing) -> Oper
     )
 
 
-def _accounts(plan: RestorePlan, standing: Standing) -> tuple[list[Operation], list[str]]:
+def _accounts(selection: Selection, standing: Standing) -> tuple[list[Operation], list[str]]:
     """Accounts and roles that are not there, with their grants, and a warning of those that are left as they are.
 
     What is there is never replaced: where its new grants were refused, it would be gone.
@@ -240,7 +240,7 @@ def _accounts(plan: RestorePlan, standing: Standing) -> tuple[list[Operation], l
     found: list[Operation] = []
     grants: dict[str, list[bytes]] = {}
     kinds: dict[str, str] = {}
-    for each in plan.accounts:
+    for each in selection.accounts:
         if each.kind == "grant":
             grants.setdefault(_GRANTED.sub("", each.name), []).append(each.statement)
         elif each.name not in standing.accounts:
@@ -252,7 +252,7 @@ def _accounts(plan: RestorePlan, standing: Standing) -> tuple[list[Operation], l
             note = f"{amount(len(statements), 'grant')}; where one is refused, the account goes again"
             undo = (_drop_account(kinds[name], name),)
             found.append(Operation(Action.ALTER, kinds[name], "", name, note, statements=tuple(statements), undo=undo))
-    left = ", ".join(sorted({each.name for each in plan.accounts} & standing.accounts))
+    left = ", ".join(sorted({each.name for each in selection.accounts} & standing.accounts))
     return found, [f"left as they are there, with their passwords and grants: {left}"] if left else []
 
 

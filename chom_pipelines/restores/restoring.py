@@ -31,8 +31,8 @@ from chom_pipelines.restores.failed_proofs import failed_proof, refuse_failed
 from chom_pipelines.restores.likeness import at_other_moments
 from chom_pipelines.restores.loading import settings
 from chom_pipelines.restores.operations import Action, Operation, Operations
-from chom_pipelines.restores.planning import decided, refusal
-from chom_pipelines.restores.selection import RestorePlan, RestoreRequest, planned
+from chom_pipelines.restores.planning import operations_for, refusal
+from chom_pipelines.restores.selection import RestoreRequest, Selection, selected
 from chom_pipelines.restores.standing import Standing, read_standing, refuse_unfit_target
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts, read_facts
@@ -55,28 +55,28 @@ def plan_restore(
     """
     with entry.reading("dry run of a restore"):
         contents = Contents.of(entry, keyring)
-        plan = planned(contents.manifest, contents.definitions(), request)
-        _refuse_incomplete(contents, plan)
+        selection = selected(contents.manifest, contents.definitions(), request)
+        _refuse_incomplete(contents, selection)
         damaged = failed_proof(entry, keyring, request)
     if target is None or isinstance(target, Path):
-        found = decided(plan, Standing(), datetime.now(UTC))
+        found = operations_for(selection, Standing(), datetime.now(UTC))
         gone = contained(target) if target else ""
         replaced = Operation(Action.DROP, "directory", "", str(target), gone, needs_replace=True)
         return replace(found, after=(*found.after, replaced)) if gone else found, damaged
     with Session(target) as session:
         facts = read_facts(session)
         refuse_unfit_target(contents.manifest, facts, target)
-        found, refused = _listed(session, facts, plan, contents.manifest.source)
+        found, refused = _listed(session, facts, selection, contents.manifest.source)
         return found, damaged or refused
 
 
 def refusal_of(contents: Contents, target: Endpoint, request: RestoreRequest) -> RestoreRefusedError | None:
     """Why a restore of this backup into that server would be refused as things stand; raises the server's errors."""
-    plan = planned(contents.manifest, contents.definitions(), request)
+    selection = selected(contents.manifest, contents.definitions(), request)
     with Session(target) as session:
         facts = read_facts(session)
         refuse_unfit_target(contents.manifest, facts, target)
-        return _listed(session, facts, plan, contents.manifest.source)[1]
+        return _listed(session, facts, selection, contents.manifest.source)[1]
 
 
 def restore_into_server(
@@ -99,23 +99,25 @@ def restore_into_server(
 
 def restore_contents(contents: Contents, target: Endpoint, request: RestoreRequest, report: Report) -> RestoreResult:
     """Like restore_into_server, of a backup that is open already."""
-    plan, source = planned(contents.manifest, contents.definitions(), request), contents.manifest.source
-    _refuse_incomplete(contents, plan)
+    selection, source = selected(contents.manifest, contents.definitions(), request), contents.manifest.source
+    _refuse_incomplete(contents, selection)
     with Session(target) as session:
         facts = read_facts(session)
         refuse_unfit_target(contents.manifest, facts, target)
-        found, refused = _listed(session, facts, plan, source)
+        found, refused = _listed(session, facts, selection, source)
         if refused:
             raise refused
         phases: dict[str, float] = {}
         if found.destructive:
             with timed(phases, READ_FIRST):
-                _read_first(contents, plan, report)
-            again, refused = _listed(session, read_facts(session), plan, source)  # reading may take hours
+                _read_first(contents, selection, report)
+            again, refused = _listed(session, read_facts(session), selection, source)  # reading may take hours
             if refused:
                 raise refused
             if [each.line for each in again.all] != [each.line for each in found.all]:
-                what = f"{target.where}: what stands there has changed while {plan.backup} was read; nothing was done"
+                what = (
+                    f"{target.where}: what stands there has changed while {selection.backup} was read; nothing was done"
+                )
                 raise RestoreRefusedError(what, "look at it with --dry-run, and run it again")
         for statement in (*settings(facts), f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}"):
             session.execute(statement)
@@ -126,16 +128,16 @@ def restore_contents(contents: Contents, target: Endpoint, request: RestoreReque
 
 
 def _listed(
-    session: Session, facts: ServerFacts, plan: RestorePlan, source: SourceServer
+    session: Session, facts: ServerFacts, selection: Selection, source: SourceServer
 ) -> tuple[Operations, RestoreRefusedError | None]:
     """The list of operations, and why it is refused: what stands in the way, or that it would stop midway.
 
     What is granted on single tables is not known to suffice or not: where nothing is lost, that is left to be tried.
     """
-    standing = read_standing(session, facts, plan)
-    found = decided(plan, standing, datetime.now(UTC))
-    found = replace(found, warnings=(*found.warnings, *at_other_moments(session, plan, source)))
-    refused = refusal(found, plan, standing, session.endpoint.where)
+    standing = read_standing(session, facts, selection)
+    found = operations_for(selection, standing, datetime.now(UTC))
+    found = replace(found, warnings=(*found.warnings, *at_other_moments(session, selection, source)))
+    refused = refusal(found, selection, standing, session.endpoint.where)
     if not refused:
         authority = read_authority(session, facts)
         if found.destructive or not has_single_tables(authority.grants):
@@ -175,26 +177,26 @@ def _filled(contents: Contents, server: ScratchServer, request: RestoreRequest, 
     return result if request.accounts else without_accounts(result)
 
 
-def _used(plan: RestorePlan) -> set[str]:
+def _used(selection: Selection) -> set[str]:
     """The objects that hold the rows."""
-    return {path.partition("#")[0] for each in plan.tables for part in each.table.parts for path in part.objects}
+    return {path.partition("#")[0] for each in selection.tables for part in each.table.parts for path in part.objects}
 
 
-def _refuse_incomplete(contents: Contents, plan: RestorePlan) -> None:
+def _refuse_incomplete(contents: Contents, selection: Selection) -> None:
     """Raise DamagedError where what will be loaded is not there, or of another size, before anything is begun."""
-    there, used = {each.name: each.bytes for each in contents.folder.below()}, _used(plan)
+    there, used = {each.name: each.bytes for each in contents.folder.below()}, _used(selection)
     for stored in contents.manifest.objects:
         if stored.path in used and there.get(stored.path) != stored.bytes:
             found = f"has {there[stored.path]} bytes" if stored.path in there else "is not there"
             raise DamagedError(f"{contents.folder.where(stored.path)} {found}; {stored.bytes} were stored")
 
 
-def _read_first(contents: Contents, plan: RestorePlan, report: Report) -> None:
+def _read_first(contents: Contents, selection: Selection, report: Report) -> None:
     """Authenticate and decode all that will be loaded, before anything makes room for it.
 
     Raises DamagedError with nothing changed.
     """
-    paths = sorted(_used(plan))
+    paths = sorted(_used(selection))
     done, total = 0, sum(contents.stored[path].raw_bytes for path in paths if path in contents.stored)
     for path in paths:
         for piece in contents.text(path):

@@ -60,7 +60,7 @@ class RestoreRequest:
 
 
 @dataclass(frozen=True)
-class PlannedTable:
+class SelectedTable:
     """A table: where its data is, what creates it, and its name on the target."""
 
     table: Table
@@ -75,7 +75,7 @@ class PlannedTable:
 
 
 @dataclass(frozen=True)
-class RestorePlan:
+class Selection:
     """Everything in the order in which it is made, under the names that it gets."""
 
     backup: str
@@ -87,13 +87,13 @@ class RestorePlan:
     databases: Mapping[str, Definition]
     """By name on the target."""
     sequences: tuple[Definition, ...]
-    tables: tuple[PlannedTable, ...]
+    tables: tuple[SelectedTable, ...]
     programs: tuple[Definition, ...]
     accounts: tuple[Definition, ...]
     warnings: tuple[str, ...]
 
 
-def planned(manifest: Manifest, definitions: Sequence[Definition], request: RestoreRequest) -> RestorePlan:
+def selected(manifest: Manifest, definitions: Sequence[Definition], request: RestoreRequest) -> Selection:
     """Choose and rename. Raises RestoreRefusedError where what is asked for cannot be had from the backup."""
     _refuse_unknown(manifest, request)
     whole = request.tables is None
@@ -117,7 +117,7 @@ def planned(manifest: Manifest, definitions: Sequence[Definition], request: Rest
         and (whole or _is_used(each, tables))
         and (not request.rename or each.database in request.rename)
     ]
-    return RestorePlan(
+    return Selection(
         backup=request.called or manifest.id,
         whole=whole,
         replace=request.replace,
@@ -128,7 +128,7 @@ def planned(manifest: Manifest, definitions: Sequence[Definition], request: Rest
         },
         sequences=tuple(_moved(each, request) for each in sequences),
         tables=tuple(
-            PlannedTable(
+            SelectedTable(
                 dumped[_key(each)],
                 _split(in_databases(without_places(statement), request.rename), request),
                 request.rename.get(each.database, each.database),

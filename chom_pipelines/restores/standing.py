@@ -12,7 +12,7 @@ from chom_pipelines.logical.tables import RESTORE_MARKER
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.restores.authority import WHO_ELSE
-from chom_pipelines.restores.selection import RestorePlan
+from chom_pipelines.restores.selection import Selection
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.grants import Wanted, spelled
@@ -71,12 +71,12 @@ def _names(manifest: Manifest) -> list[str]:
     return sorted({*manifest.logical.databases, *(table.name for table in manifest.logical.tables)})
 
 
-def read_standing(session: Session, facts: ServerFacts, plan: RestorePlan) -> Standing:
-    """Look at the databases that the plan touches, and at accounts where it has some. Raises the server's errors."""
-    touched = {*plan.databases, *(each.database for each in plan.sequences)}
+def read_standing(session: Session, facts: ServerFacts, selection: Selection) -> Standing:
+    """Look at the databases that a selection touches, and at accounts where it has some. Raises the server's errors."""
+    touched = {*selection.databases, *(each.database for each in selection.sequences)}
     there = {str(name) for (name,) in session.rows("SHOW DATABASES")}
     found = {name: _database(session, facts, name) for name in sorted(touched & there)}
-    if not plan.accounts:
+    if not selection.accounts:
         return Standing(found)
     with _granted(session, facts, "mysql"):
         accounts = account_names(session, facts)

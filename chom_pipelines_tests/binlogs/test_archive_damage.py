@@ -20,7 +20,7 @@ import pytest
 
 from chom_pipelines.binlogs.archive.archiving import LogArchive, archive
 from chom_pipelines.binlogs.recovery.choosing import way_to
-from chom_pipelines.binlogs.recovery.replay_plan import prepared
+from chom_pipelines.binlogs.recovery.replay_plan import plan_replay
 from chom_pipelines.binlogs.recovery.spool import Spool
 from chom_pipelines.binlogs.recovery.targets import BeforePlace, ThroughGtid, parse_place
 from chom_pipelines.errors import ChomError, KeyUnavailableError, RestoreRefusedError
@@ -184,7 +184,7 @@ def said_of(place: Place, tmp_path: Path, keyring: Keyring | None) -> Said:
             try:
                 way = way_to(target, found)
                 history = next(each for each in found.histories if each.name == way.history)
-                recovery = prepared(way, target, history, spool, keyring=keyring, report=lambda _: None)
+                recovery = plan_replay(way, target, history, spool, keyring=keyring, report=lambda _: None)
             except ChomError as error:
                 said.restored[target] = f"{error}"
                 continue

@@ -11,7 +11,7 @@ import pytest
 from chom_pipelines.binlogs.recovery import archive_server, recovering
 from chom_pipelines.binlogs.recovery.choosing import way_to
 from chom_pipelines.binlogs.recovery.recovering import Recoverer, Route
-from chom_pipelines.binlogs.recovery.replay_plan import Recovery, prepared
+from chom_pipelines.binlogs.recovery.replay_plan import Recovery, plan_replay
 from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.spool import Spool
 from chom_pipelines.binlogs.recovery.targets import BeforePlace, Target
@@ -91,7 +91,7 @@ def recovered(
     way = way_to(target, found)
     history = next(each for each in found.histories if each.name == way.history)
     spool = Spool(directory)
-    recovery = prepared(way, target, history, spool, keyring=archived.keyring, report=lambda _: None)
+    recovery = plan_replay(way, target, history, spool, keyring=archived.keyring, report=lambda _: None)
     if miscounted:
         recovery = replace(recovery, stop=replace(recovery.stop, transactions=recovery.stop.transactions + 1))
     entry = BackupEntry(NAME, archived.backups.repository.stream(NAME).folder, way.full.id)

@@ -11,7 +11,7 @@ from chom_pipelines.binlogs.archive.imports import LOG
 from chom_pipelines.cache import cache_directory
 from chom_pipelines.physical.chunks import Chunk
 from chom_pipelines.physical.contents import FileContents
-from chom_pipelines.physical.part_storage import Storing
+from chom_pipelines.physical.part_writer import PartStorage
 from chom_pipelines.physical.parts import parts
 from chom_pipelines.physical.taking import take_backup
 from chom_pipelines.progress import Report, unreported
@@ -74,7 +74,7 @@ def rewritten(
     contents = FileContents.of(entry, backups.keyring)
     (codec,) = {stored.codec for stored in contents.manifest.objects}
     with backups.repository.stream(NAME).begin(Kind.FULL, datetime.now(UTC)) as draft:
-        storing = Storing(draft.folder, codec, 1, contents.key)
+        storing = PartStorage(draft.folder, codec, 1, contents.key)
         chunks = change(chunk for path in contents.physical.parts for chunk in contents.chunks(path))
         stored = [storing.part(number, part) for number, part in enumerate(parts(chunks))]
         payload = contents.physical.model_copy(update={"parts": tuple(one.path for one in stored)})

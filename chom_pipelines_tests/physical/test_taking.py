@@ -32,7 +32,7 @@ from chom_pipelines.repository.proof import Level
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import account
-from chom_pipelines.server.production_files import readable_data_directory
+from chom_pipelines.server.own_data_directory import readable_data_directory
 from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.binlogs.test_server_options import mariadb_encrypting
 from chom_pipelines_tests.logical.taking import Backups, filled, once
@@ -415,7 +415,7 @@ def test_a_lock_that_is_not_granted_ends_the_backup_and_names_who_is_in_its_way(
 def test_commits_are_let_go_where_what_is_read_cannot_be_stored_in_time(
     mariadb: PrivateServer, backups: Backups, monkeypatch: pytest.MonkeyPatch, instead: Callable[[str], None]
 ) -> None:
-    monkeypatch.setattr(lock_watch, "HELD_SECONDS", 1)
+    monkeypatch.setattr(lock_watch, "PROGRAM_HELD_SECONDS", 1)
     orders(mariadb, 10)
     instead('echo "Acquired locks for BACKUP STAGE BLOCK_COMMIT" >&2; sleep 60')
     with pytest.raises(SnapshotTooSlowError, match="commits were held up for 1 s, and were let go"):

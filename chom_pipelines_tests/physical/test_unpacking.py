@@ -12,7 +12,7 @@ import pytest
 from chom_pipelines.errors import ChomError, DamagedError, RestoreRefusedError, UnsupportedBackupError
 from chom_pipelines.physical.chunks import Chunk, end_chunk, payload_chunk
 from chom_pipelines.physical.contents import FileContents
-from chom_pipelines.physical.part_storage import Storing
+from chom_pipelines.physical.part_writer import PartStorage
 from chom_pipelines.physical.serving import refuse_other_series
 from chom_pipelines.physical.unpacking import unpack
 from chom_pipelines.progress import unreported
@@ -99,7 +99,7 @@ def stored(tmp_path: Path, manifest: FileContents, *parts: list[Chunk]) -> FileC
     """A backup of these parts, every one of them authentic."""
     folder = Folder(LocalStore(tmp_path / "store"), "source/backups/full_20260102_020000")
     folder.store.create()
-    storing = Storing(folder, Codec.ZSTD, 1, KEY)
+    storing = PartStorage(folder, Codec.ZSTD, 1, KEY)
     objects = tuple(storing.part(number, part) for number, part in enumerate(parts))
     payload = manifest.physical.model_copy(update={"parts": tuple(each.path for each in objects)})
     update = {"objects": objects, "payload": payload}

@@ -254,8 +254,8 @@ def test_accounts_that_are_there_are_left_alone_even_where_databases_are_replace
             assert any("chom_test_kept@%" in warning for warning in result.warnings)
             assert session.rows("SHOW GRANTS FOR 'chom_test_lost'@'%'")
             again = RestoreRequest(accounts=True, replace=True, threads=1)
-            planned, _ = plan_restore(entry, None, target.endpoint, again)
-            assert not [each for each in planned.all if each.kind == "account"]
+            selected, _ = plan_restore(entry, None, target.endpoint, again)
+            assert not [each for each in selected.all if each.kind == "account"]
             restore_into_server(entry, None, target.endpoint, again, unreported)
             assert [session.rows(question) for question in asked] == before
     finally:

@@ -12,7 +12,7 @@ from chom_pipelines.binlogs.archive.histories import reading_histories
 from chom_pipelines.binlogs.recovery.choosing import Way, end_of, read_for, way_to, ways_to
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
-from chom_pipelines.binlogs.recovery.replay_plan import PreparedBeforeError, Recovery, prepared
+from chom_pipelines.binlogs.recovery.replay_plan import PreparedBeforeError, Recovery, plan_replay
 from chom_pipelines.binlogs.recovery.spool import Spool
 from chom_pipelines.binlogs.recovery.stop_place import Stop
 from chom_pipelines.binlogs.recovery.targets import EndOfArchive, Target
@@ -149,7 +149,7 @@ def point_in_time(
             history = next(each for each in found.histories if each.name == way.history)
             done = counted(report, needed, "read the binary log")
             try:
-                recovery = prepared(way, target, history, Spool(claim.path), keyring=keyring, report=done)
+                recovery = plan_replay(way, target, history, Spool(claim.path), keyring=keyring, report=done)
             except PreparedBeforeError as error:
                 older = next((each.full.id for each in others if each.full.as_of < way.full.as_of), None)
                 remedy = f"restore from an older backup, whose log may have it: chom restore {older}; or {error.remedy}"

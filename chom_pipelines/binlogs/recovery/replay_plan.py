@@ -16,7 +16,7 @@ from chom_pipelines.binlogs.recovery.choosing import Way
 from chom_pipelines.binlogs.recovery.clocks import refuse_uncertain
 from chom_pipelines.binlogs.recovery.notes import Notes
 from chom_pipelines.binlogs.recovery.spool import LogFile, Spool
-from chom_pipelines.binlogs.recovery.stop_place import Located, Stop, refuse_wrong_clock, stop
+from chom_pipelines.binlogs.recovery.stop_place import Located, Stop, find_stop, refuse_wrong_clock
 from chom_pipelines.binlogs.recovery.targets import AtTime, Target
 from chom_pipelines.binlogs.recovery.windows import replayed
 from chom_pipelines.errors import DamagedError, RestoreRefusedError
@@ -108,7 +108,7 @@ class Recovery:
         return replace(segment, textual=0) if is_earlier else segment
 
 
-def prepared(
+def plan_replay(
     way: Way, target: Target, history: History, spool: Spool, *, keyring: Keyring | None, report: Callable[[int], None]
 ) -> Recovery:
     """Write the files that are needed, and find in them where to stop.
@@ -123,7 +123,7 @@ def prepared(
     refuse_uncertain(target, way.segments)
     followed = _Followed(way, begin)
     with closing(spool.transactions(history, way.segments, keyring, report)) as transactions:
-        found = stop(followed.behind_backup(transactions), target, way.full.flavour, begin.gtid)
+        found = find_stop(followed.behind_backup(transactions), target, way.full.flavour, begin.gtid)
         executed = followed.gtids
         if isinstance(target, AtTime) and found.following:
             refuse_wrong_clock(found.following, transactions, target)

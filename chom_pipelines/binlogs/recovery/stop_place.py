@@ -69,7 +69,7 @@ class Stop:
     anonymous: int = 0
 
 
-def stop(found: Iterable[Located], target: Target, flavour: Flavour, executed: str | None) -> Stop:
+def find_stop(found: Iterable[Located], target: Target, flavour: Flavour, executed: str | None) -> Stop:
     """Find where to stop among the transactions that follow a backup, in the order of the log.
 
     `executed` are the GTIDs that the backup has. Of a moment the place is in front of the first transaction that was

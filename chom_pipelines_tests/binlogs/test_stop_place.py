@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chom_pipelines.binlogs.format.transactions import Ending, Transaction, moment
 from chom_pipelines.binlogs.recovery.choosing import Way
 from chom_pipelines.binlogs.recovery.replay_plan import Recovery
-from chom_pipelines.binlogs.recovery.stop_place import Located, Stop, refuse_wrong_clock, stop
+from chom_pipelines.binlogs.recovery.stop_place import Located, Stop, find_stop, refuse_wrong_clock
 from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace, ThroughGtid
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.server.facts import Flavour
@@ -54,7 +54,7 @@ def log(times: list[int], numbers: list[int] | None = None) -> list[Located]:
 
 @given(TIMES, st.integers(0, 5_000_000))
 def test_all_up_to_the_first_later_one_is_replayed(times: list[int], at: int) -> None:
-    found = stop(log(times), AtTime(moment(BEGIN + at)), Flavour.MYSQL, None)
+    found = find_stop(log(times), AtTime(moment(BEGIN + at)), Flavour.MYSQL, None)
     assert all(time <= at for time in times[: found.transactions])
     assert found.following is None or times[found.transactions] > at
     assert (found.following is None) == (found.transactions == len(times))
@@ -66,27 +66,29 @@ def test_whole_seconds_are_had_to_their_end_and_no_further(times: list[int]) -> 
     for second in range(6):
         late = AtTime(moment(BEGIN + second * 1_000_000) + timedelta(microseconds=999_999))
         early = AtTime(moment(BEGIN + second * 1_000_000))
-        assert stop(log(seconds), late, Flavour.MARIADB, None) == stop(log(seconds), early, Flavour.MARIADB, None)
+        assert find_stop(log(seconds), late, Flavour.MARIADB, None) == find_stop(
+            log(seconds), early, Flavour.MARIADB, None
+        )
 
 
 @given(st.permutations(range(1, 13)), st.integers(1, 12))
 def test_gtids_in_any_order_are_complete_where_the_last_of_them_is(numbers: list[int], upto: int) -> None:
     target = ThroughGtid(f"{UUID}:1-{upto}")
-    found = stop(log([0] * 12, numbers), target, Flavour.MYSQL, None)
+    found = find_stop(log([0] * 12, numbers), target, Flavour.MYSQL, None)
     assert set(range(1, upto + 1)) <= set(numbers[: found.transactions])
     assert numbers[found.transactions - 1] <= upto
 
 
 def test_a_place_within_a_transaction_is_refused() -> None:
     with pytest.raises(RestoreRefusedError, match="goes from 300 to 400"):
-        stop(log([0, 0, 0]), BeforePlace("mysql-bin.000001", 350), Flavour.MYSQL, None)
+        find_stop(log([0, 0, 0]), BeforePlace("mysql-bin.000001", 350), Flavour.MYSQL, None)
 
 
 @given(st.integers(0, 11))
 def test_the_place_at_which_a_transaction_begins_leaves_it_out(index: int) -> None:
     found = log([0] * 12)
     place = BeforePlace(found[index].file, found[index].transaction.start)
-    assert stop(found, place, Flavour.MYSQL, None).transactions == index
+    assert find_stop(found, place, Flavour.MYSQL, None).transactions == index
 
 
 def test_a_gtid_of_mariadb_that_is_not_there_is_refused_where_another_has_its_number() -> None:
@@ -96,8 +98,8 @@ def test_a_gtid_of_mariadb_that_is_not_there_is_refused_where_another_has_its_nu
     ]
     for missing in ("0-12-3", "0-99-1"):
         with pytest.raises(RestoreRefusedError, match=f"GTID {missing} is not in the archive"):
-            stop(found, ThroughGtid(missing), Flavour.MARIADB, "")
-    assert stop(found, ThroughGtid("0-11-3"), Flavour.MARIADB, "").transactions == 3
+            find_stop(found, ThroughGtid(missing), Flavour.MARIADB, "")
+    assert find_stop(found, ThroughGtid("0-11-3"), Flavour.MARIADB, "").transactions == 3
 
 
 def test_a_transaction_whose_clock_was_set_is_no_place_to_stop_in_front_of() -> None:
@@ -116,12 +118,12 @@ def test_what_is_archived_later_does_not_change_where_a_moment_is(committed: lis
     times = [max(end - took, 0) for end, (_, took) in zip(ends, committed, strict=True)]
     found = begun(times, [0, *ends[2::3]])
     target = AtTime(moment(BEGIN + at * SECOND))
-    whole = stop(found, target, Flavour.MARIADB, None)
+    whole = find_stop(found, target, Flavour.MARIADB, None)
     assert all(end > at for end in ends[whole.transactions :][:1] if whole.following)
     assert whole.transactions >= sum(end <= at for end in ends)
     for number, opened in enumerate([*ends[2::3]], 1):
         if at < opened:  # the first files alone go as far
-            assert stop(found[: number * 3], target, Flavour.MARIADB, None).transactions == whole.transactions
+            assert find_stop(found[: number * 3], target, Flavour.MARIADB, None).transactions == whole.transactions
 
 
 def test_a_transaction_that_took_long_is_no_wrong_clock() -> None:

@@ -26,7 +26,7 @@ _PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
-class Storing:
+class PartStorage:
     """Where parts go, and how they are stored."""
 
     folder: Folder
@@ -58,7 +58,7 @@ class Storing:
 class PartWriter:
     """Stores parts in the order in which they are given; a context manager that ends its threads."""
 
-    def __init__(self, storing: Storing, threads: int) -> None:
+    def __init__(self, storing: PartStorage, threads: int) -> None:
         self._storing = storing
         threads = min(threads, MOST)
         self._free = BoundedSemaphore(threads)
