@@ -79,10 +79,12 @@ def climb(materials: Materials, steps: Sequence[Step], rounds: int, progress: Re
             told(step.bytes)
             if findings.failed or findings.unanswered:
                 continue
+            which = f"round {number + 1} of {rounds}: {step.name}"
+            say(f"{which} begins")  # a piped dump of gigabytes says nothing for minutes
             os.sync()
             _measure(materials, step, findings)
             took = f"{findings.runs[-1].seconds:.2f} s" if findings.outcome is Outcome.PASSED else "no figure"
-            say(f"round {number + 1} of {rounds}: {step.name}: {took}")
+            say(f"{which}: {took}")
     return tuple(_rung(step, found[step.name]) for step in steps)
 
 

@@ -47,16 +47,16 @@ class Wishes:
     """Other tools, of PEERS."""
 
 
-def asked(*, size: str, tables: int, rows: str, rounds: int, against: str) -> Wishes:
-    """What people have written, an empty string where nothing; raises ConfigurationError."""
-    if rows and not size:
+def asked(*, size: str, tables: int | None, rows: str, rounds: int, against: str) -> Wishes:
+    """What people have written, an empty string or None where nothing; raises ConfigurationError."""
+    if not size and (rows or tables is not None):
+        what = f"a number of {'rows' if rows else 'tables'}"
         raise ConfigurationError(
-            "a number of rows needs a size: without one the latest backup's data are measured",
-            "add a size, as --size 5GB",
+            f"{what} needs a size: without one the latest backup's data are measured", "add a size, as --size 5GB"
         )
     return Wishes(
         size=parsed_size(size) if size else None,
-        tables=tables,
+        tables=Wishes.tables if tables is None else tables,
         rows=parsed_count(rows) if rows else None,
         rounds=rounds,
         against=parsed_peers(against),

@@ -30,7 +30,7 @@ def benchmark(
         str | None,
         typer.Option(metavar="SIZE", help="Generate so much data, as 200MB or 5GB; else the latest backup's are used."),
     ] = None,
-    tables: Annotated[int, typer.Option(min=1, max=1000, help="How many tables are generated.")] = 5,
+    tables: Annotated[int | None, typer.Option(min=1, max=1000, help="How many tables are generated; else 5.")] = None,
     rows: Annotated[
         str | None,
         typer.Option(metavar="ROWS", help="How many rows they have together, as 10M; else as many as a shop's."),

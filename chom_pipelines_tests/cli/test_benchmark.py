@@ -103,6 +103,13 @@ def test_what_is_no_number_of_rows_is_refused(text: str) -> None:
         parsed_count(text)
 
 
-def test_rows_without_a_size_are_not_silently_ignored() -> None:
-    with pytest.raises(ConfigurationError, match="a number of rows needs a size"):
-        asked(size="", tables=5, rows="10M", rounds=1, against="")
+@pytest.mark.parametrize(("tables", "rows", "what"), [(None, "10M", "rows"), (5, "", "tables")])
+def test_what_describes_generated_data_is_not_silently_ignored_without_a_size(
+    tables: int | None, rows: str, what: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"a number of {what} needs a size"):
+        asked(size="", tables=tables, rows=rows, rounds=1, against="")
+
+
+def test_five_tables_are_generated_where_nobody_says_how_many() -> None:
+    assert asked(size="200MB", tables=None, rows="", rounds=1, against="").tables == 5

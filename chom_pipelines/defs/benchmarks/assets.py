@@ -26,7 +26,7 @@ class BenchmarkConfig(dg.Config):
     """What is measured with."""
 
     size: str = Field(default="", description="how much data to generate, as 200MB; empty: use the latest backup's")
-    tables: int = Field(default=5, ge=1, le=1000, description="how many tables are generated")
+    tables: int | None = Field(default=None, ge=1, le=1000, description="how many tables are generated; else 5")
     rows: str = Field(default="", description="how many rows they have together, as 10M; empty: as a shop's")
     rounds: int = Field(default=3, ge=1, le=100, description="how often each thing is measured")
     against: str = Field(default="", description="other tools to measure, as mydumper,mariadb-backup")
