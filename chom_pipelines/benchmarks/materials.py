@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from chom_pipelines.benchmarks.at_rest import come_to_rest
 from chom_pipelines.benchmarks.copies import TableState, read_state
 from chom_pipelines.benchmarks.figures import Timed
 from chom_pipelines.benchmarks.host import refuse_no_room
@@ -79,6 +80,8 @@ class Materials:
     files: FileContents | Unavailable
     backups: tuple[Backup, ...]
     """How long it took to take `rows` and `files`."""
+    at_rest: bool
+    """Whether the server had written all; else `files` have a log that takes time to restore."""
 
 
 def source_options(flavour: Flavour) -> tuple[str, ...]:
@@ -92,6 +95,8 @@ def source_options(flavour: Flavour) -> tuple[str, ...]:
 def taken(server: ScratchServer, databases: Sequence[str], directory: Path, threads: int, report: Report) -> Materials:
     """Take everything from a private server. Raises what a logical backup of it raises; the rest may be unavailable."""
     endpoint, flavour = server.endpoint, server.facts.flavour
+    report(0, None, "have the private server write all that it has")
+    at_rest = come_to_rest(endpoint)
     file_bytes = _table_files(server.directory)
     refuse_no_room(directory, 2 * file_bytes)
     with Session(endpoint) as session:
@@ -119,6 +124,7 @@ def taken(server: ScratchServer, databases: Sequence[str], directory: Path, thre
         stock=_stock_or_why_not(lambda: _dumped(endpoint, flavour, databases, directory, report)),
         files=files,
         backups=(of_rows, of_files),
+        at_rest=at_rest,
     )
 
 
