@@ -7,6 +7,7 @@ shutdown in order, and all of it on the medium; by hand it ends with the prepare
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import yaml
 
@@ -32,12 +33,17 @@ def main() -> None:
 
 
 def _configure(ground: Arena) -> None:
-    """Keys, with which chom encrypts what it takes."""
+    """Keys, with which chom encrypts what it takes; the file as it was before is kept as plain.yaml."""
     keys, config = ground.directory / "keys.json", ground.directory / "chom.yaml"
+    shutil.copy(config, _plain(ground))
     Keyring().generate("bench", KeyKind.AES_256).save(keys)
     said = yaml.safe_load(config.read_text())
     said["repository"]["encryption"] = {"keys": {"file": str(keys)}}
     config.write_text(yaml.safe_dump(said))
+
+
+def _plain(ground: Arena) -> Path:
+    return ground.directory / "plain.yaml"
 
 
 def _backups(ground: Arena, threads: int) -> list[Contestant]:
@@ -61,7 +67,7 @@ def _backups(ground: Arena, threads: int) -> list[Contestant]:
         ),
         Contestant(
             "chom, zstd -3",
-            ground.chom(f"{_TAKE} --no-encrypt --threads {threads}"),
+            ground.chom(f"{_TAKE} --config {_plain(ground)} --threads {threads}"),
             cleared,
             lambda: directory_size(repository),
         ),
