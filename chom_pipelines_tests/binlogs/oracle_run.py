@@ -77,6 +77,9 @@ def watched(
     with private_server(flavour, (*_OPTIONS, *copying_options(flavour))) as server:
         _load_zones(server)
         create(server)
+        if method is Method.PHYSICAL and flavour is Flavour.MYSQL:
+            with server.connect() as session:
+                session.execute("ALTER TABLE orc.old ENGINE = InnoDB")  # CLONE copies no other rows
         archive = Archive(server, Backups(directory))
         workload, oracle = Workload(server, seed), Oracle(server)
         with workload.running(FIRST):
