@@ -224,9 +224,8 @@ def _pairs(size: int) -> list[tuple[socket.socket, socket.socket]]:
 def _end(process: subprocess.Popen[bytes], workers: list[_Worker]) -> None:
     for worker in workers:
         worker.dismiss()
-    for more in (process.terminate, process.kill):  # where something has stopped a worker, or their maker
-        try:
-            process.wait(_END_SECONDS)  # it ends when all workers have
-        except subprocess.TimeoutExpired:
-            more()
-    process.wait()
+    try:  # their maker ends when all have ended
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:  # something has stopped a worker, or their maker: they die with it
+        process.kill()
+        process.wait()

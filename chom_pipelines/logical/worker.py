@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import signal
 import socket
 import sys
 import tarfile
@@ -43,6 +42,7 @@ from chom_pipelines.repository.store import Folder, StoreAddress
 from chom_pipelines.repository.stores import open_store
 from chom_pipelines.server.connection import Endpoint, Session, error_number
 from chom_pipelines.server.driver_errors import DEADLOCK
+from chom_pipelines.server.supervisor import die_with_parent
 from chom_pipelines.server.wire import Block, ExpectedCounts, UnfitRowError, rendered_rows, separate_rows
 
 _TELL_SECONDS = 0.5
@@ -248,15 +248,8 @@ def work() -> None:
 
 
 def main(sockets: list[int]) -> None:
-    """Have a worker at each, tell there with which code it ended, and end when all have; SIGTERM kills them."""
+    """Have a worker at each, tell there with which code it ended, and end when all have; they die with this process."""
     workers = {_forked(each, sockets): each for each in sockets}
-
-    def kill(*_: object) -> None:
-        for worker in workers:
-            with suppress(ProcessLookupError):
-                os.kill(worker, signal.SIGKILL)
-
-    signal.signal(signal.SIGTERM, kill)
     while workers:
         worker, status = os.wait()
         with socket.socket(fileno=workers.pop(worker)) as side, suppress(OSError):  # the owner may be gone
@@ -269,6 +262,7 @@ def _forked(side: int, sockets: list[int]) -> int:
         return process
     code = 1
     try:
+        die_with_parent()
         os.setsid()  # where the kernel shares the cores among sessions, each worker is to have its part
         os.dup2(side, sys.stdin.fileno())
         os.dup2(side, sys.stdout.fileno())

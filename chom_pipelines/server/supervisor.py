@@ -20,8 +20,8 @@ import threading
 _PR_SET_PDEATHSIG = 1
 
 
-def _die_with_supervisor() -> None:
-    # should something kill the supervisor itself; it is the thread that forks here that counts, and that one stays
+def die_with_parent() -> None:
+    """Have the kernel kill this process, stopped or not, when the thread that forked it ends, however it does."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
         command,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=_die_with_supervisor,  # noqa: PLW1509  (there is one thread here)
+        preexec_fn=die_with_parent,  # noqa: PLW1509  (there is one thread here, and it stays)
     )
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())  # who asks the supervisor asks the command
     owner_gone = threading.Event()

@@ -123,6 +123,29 @@ def test_a_stopped_worker_holds_up_writers_for_a_moment_and_fails_the_dump_by_na
     assert backups.entries() == []
 
 
+def test_workers_that_are_stopped_with_their_maker_do_not_outlast_the_dump(
+    mariadb: PrivateServer, backups: Backups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = library(mariadb)
+    frozen, workers = snapshot.frozen, list[psutil.Process]()
+
+    def with_all_stopped(session: Session, facts: ServerFacts, begin: snapshot.Begin) -> snapshot.Frozen:
+        workers.extend(workers_of(psutil.Process()))
+        for each in (*workers, workers[0].parent()):
+            assert each
+            each.send_signal(signal.SIGSTOP)
+        return frozen(session, facts, begin)
+
+    monkeypatch.setattr(dump, "frozen", with_all_stopped)
+    with pytest.raises(SnapshotTooSlowError):
+        backups.take(mariadb, database)
+    assert len(workers) == 2
+    deadline = time.monotonic() + 10
+    while any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_a_stalled_client_holds_up_writers_for_a_moment(server: PrivateServer, backups: Backups) -> None:
     database = library(server)
     backups.repository.create()
