@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from chom_pipelines.benchmarks.kept_reports import kept_reports
-from chom_pipelines.benchmarks.predicting import rates
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.restores.measured import own_rates
@@ -12,4 +10,7 @@ from chom_pipelines.restores.predicting import Rate
 
 def known_rates(repository: Repository, server: str, keyring: Keyring | None) -> tuple[Rate, ...]:
     """Read them; what cannot be believed is left out. Raises RepositoryError where the repository cannot be listed."""
+    from chom_pipelines.benchmarks.kept_reports import kept_reports
+    from chom_pipelines.benchmarks.predicting import rates
+
     return (*own_rates(repository, server, keyring), *rates(kept_reports(repository, server).reports))

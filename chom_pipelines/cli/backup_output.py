@@ -1,10 +1,11 @@
 """Backups and their proofs as commands show them: for people and as JSON."""
 
+from __future__ import annotations
+
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chom_pipelines.backups.taking import Taken
 from chom_pipelines.cli.forecasts import timing_json
 from chom_pipelines.cli.output import amount, duration, size
 from chom_pipelines.errors import ChomError, KeyUnavailableError, UnencryptedError
@@ -14,6 +15,9 @@ from chom_pipelines.repository.listing import OpenedEntry
 from chom_pipelines.repository.manifest import Coordinates, Manifest
 from chom_pipelines.repository.payloads import LogicalPayload, PhysicalPayload
 from chom_pipelines.repository.proof import SKEW, Level, Means, Proof, Subject
+
+if TYPE_CHECKING:  # commands that take nothing do not wait for what takes backups
+    from chom_pipelines.backups.taking import Taken
 
 _SECONDS = {"d": 86_400, "h": 3_600, "min": 60}
 _SHORT = 24

@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 import typer
 
 from chom_pipelines.binlogs.recovery.point_in_time import point_in_time, recover_into_server
-from chom_pipelines.binlogs.recovery.recovering import Route
+from chom_pipelines.binlogs.recovery.targets import Route
 from chom_pipelines.cli import output
 from chom_pipelines.cli.opening import backups_of
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption

@@ -1,4 +1,7 @@
-"""`chom restore`: a backup into a server, a directory, or a database beside the live one."""
+"""`chom restore`: a backup into a server, a directory, or a database beside the live one.
+
+What only some restores need, as the replay of a log, is imported by those.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,12 +10,9 @@ from typing import Annotated
 
 import typer
 
-from chom_pipelines.binlogs.recovery.recovering import Route
-from chom_pipelines.cli.archived_beyond import print_archived_beyond
+from chom_pipelines.binlogs.recovery.targets import Route
 from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption, refuse_unnamed
-from chom_pipelines.cli.restore_files import AskedFiles, restore_files
 from chom_pipelines.cli.restore_options import PASSWORD, account_explained, moment_of, target_endpoint
-from chom_pipelines.cli.restore_point_in_time import PointInTimeRequest, restore_to_point_in_time
 from chom_pipelines.cli.restore_refusals import (
     refuse_of_one_backup,
     refuse_of_rows,
@@ -142,6 +142,8 @@ def restore(
     # what is not believed is refused before anybody is asked for a password
     of_files = found is not None and found.manifest(keyring).method is Method.PHYSICAL
     if found and of_files and into_directory:
+        from chom_pipelines.cli.restore_files import AskedFiles, restore_files
+
         options: dict[str, object] = {"--as-database": as_database, "--tables": tables, "--accounts": accounts}
         refuse_of_rows(found.id, {**options, "--accept-losses": accept_losses, "--compare": compare})
         wanted = RestoreRequest(
@@ -168,6 +170,8 @@ def restore(
         )
 
     if moment:
+        from chom_pipelines.cli.restore_point_in_time import PointInTimeRequest, restore_to_point_in_time
+
         refuse_of_one_backup({"--allow-unencrypted": allow_unencrypted, "--despite-failed-proof": despite_failed_proof})
         refuse_parts(into_directory, {"--tables": tables, "--as-database": as_database})
         by = route or Route.REPLICATION
@@ -177,6 +181,8 @@ def restore(
         return
     entry = found or repository.find(source.name, backup)
     if not json and not allow_unencrypted:
+        from chom_pipelines.cli.archived_beyond import print_archived_beyond
+
         print_archived_beyond(repository, entry, keyring)
     asked_of = Asked(repository, target, request, user, dry_run=dry_run, json=json)
     if of_files and isinstance(target, Endpoint):

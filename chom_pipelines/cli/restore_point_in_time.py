@@ -20,8 +20,8 @@ from chom_pipelines.binlogs.recovery.point_in_time import (
     recover_into_server,
     refuse_unknown_tables,
 )
-from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
-from chom_pipelines.binlogs.recovery.targets import EndOfArchive, Target
+from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer
+from chom_pipelines.binlogs.recovery.targets import EndOfArchive, Route, Target
 from chom_pipelines.cli import output
 from chom_pipelines.cli.forecasts import Part, forecast_json, forecast_lines, in_private
 from chom_pipelines.cli.restore_plan import Planned, print_plan, whose

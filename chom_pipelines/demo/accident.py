@@ -13,9 +13,9 @@ from chom_pipelines.backups.archiving import archive_binary_log
 from chom_pipelines.binlogs.archive.archiving import Archived
 from chom_pipelines.binlogs.archive.histories import histories
 from chom_pipelines.binlogs.recovery.point_in_time import point_in_time, recover_into_server
-from chom_pipelines.binlogs.recovery.recovering import Recovered, Route
+from chom_pipelines.binlogs.recovery.recovering import Recovered
 from chom_pipelines.binlogs.recovery.searching import Change, Event, Search, events
-from chom_pipelines.binlogs.recovery.targets import parse_place
+from chom_pipelines.binlogs.recovery.targets import Route, parse_place
 from chom_pipelines.demo.place import SERVER
 from chom_pipelines.demo.shop import DATABASE
 from chom_pipelines.demo.workload import Workload

@@ -6,7 +6,6 @@ from functools import cache
 from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo
 
-from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from chom_pipelines.inventory.base import AtKeyError, ConfigModel
@@ -56,6 +55,8 @@ class BackupPolicy(ConfigModel):
 
 @cache  # a fleet has few of them, and one takes a millisecond
 def _cron(text: str) -> str:
+    from croniter import CroniterBadDateError, croniter
+
     if len(text.split()) != _CRON_FIELDS or not croniter.is_valid(text):
         message = "not a cron schedule: minute hour day month weekday, like '0 2 * * *'"
         raise ValueError(message)

@@ -18,8 +18,7 @@ from functools import partial
 from chom_pipelines.binlogs.recovery.choosing import whole_ways
 from chom_pipelines.binlogs.recovery.point_in_time import PointInTime, point_in_time, recovered_backup, recovered_server
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
-from chom_pipelines.binlogs.recovery.recovering import Route
-from chom_pipelines.binlogs.recovery.targets import AtTime, EndOfArchive
+from chom_pipelines.binlogs.recovery.targets import AtTime, EndOfArchive, Route
 from chom_pipelines.errors import (
     ChomError,
     ConnectionFailedError,

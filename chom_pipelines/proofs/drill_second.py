@@ -16,7 +16,7 @@ from chom_pipelines.binlogs.archive.segments import Segment
 from chom_pipelines.binlogs.format.gtids import covers
 from chom_pipelines.binlogs.recovery.choosing import Way, best_first
 from chom_pipelines.binlogs.recovery.clocks import uncertain
-from chom_pipelines.binlogs.recovery.recovering import Route
+from chom_pipelines.binlogs.recovery.targets import Route
 from chom_pipelines.repository.manifest import Position
 from chom_pipelines.server.facts import Flavour
 

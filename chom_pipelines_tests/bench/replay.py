@@ -19,9 +19,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chom_pipelines.binlogs.recovery.point_in_time import PointInTime, point_in_time
-from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.binlogs.recovery.spool import LogFile
-from chom_pipelines.binlogs.recovery.targets import BeforePlace
+from chom_pipelines.binlogs.recovery.targets import BeforePlace, Route
 from chom_pipelines.progress import unreported
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chom_pipelines.binlogs.recovery.point_in_time import point_in_time, recovered_server
-from chom_pipelines.binlogs.recovery.recovering import Route
+from chom_pipelines.binlogs.recovery.targets import Route
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.payloads import Method

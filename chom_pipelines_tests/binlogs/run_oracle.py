@@ -15,7 +15,7 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from chom_pipelines.binlogs.recovery.recovering import Route
+from chom_pipelines.binlogs.recovery.targets import Route
 from chom_pipelines.errors import ChomError
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.server.facts import Flavour

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.binlogs.recovery.point_in_time import PointInTime, point_in_time, recovered_server
-from chom_pipelines.binlogs.recovery.recovering import Recovered, Route
-from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace
+from chom_pipelines.binlogs.recovery.recovering import Recovered
+from chom_pipelines.binlogs.recovery.targets import AtTime, BeforePlace, Route
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.binlogs.recovery.recovering import Route
-from chom_pipelines.binlogs.recovery.targets import BeforePlace
+from chom_pipelines.binlogs.recovery.targets import BeforePlace, Route
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.binlogs.test_replay import made, recovered, sums

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.binlogs.archive.indexing import MANY_ROWS
-from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.binlogs.recovery.searching import Change, Search, events
-from chom_pipelines.binlogs.recovery.targets import AtTime
+from chom_pipelines.binlogs.recovery.targets import AtTime, Route
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.binlogs.test_replay import recovered, sums

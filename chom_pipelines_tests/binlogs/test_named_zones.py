@@ -12,7 +12,8 @@ from chom_pipelines.binlogs.format.conversions import UNSAID, conversions
 from chom_pipelines.binlogs.format.lexemes import Dialect
 from chom_pipelines.binlogs.format.statements import understand
 from chom_pipelines.binlogs.recovery.point_in_time import PointInTime, recovered_server
-from chom_pipelines.binlogs.recovery.recovering import Recovered, Route
+from chom_pipelines.binlogs.recovery.recovering import Recovered
+from chom_pipelines.binlogs.recovery.targets import Route
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported

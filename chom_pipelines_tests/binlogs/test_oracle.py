@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chom_pipelines.binlogs.recovery.recovering import Route
+from chom_pipelines.binlogs.recovery.targets import Route
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.repository.payloads import Method
 from chom_pipelines.server.facts import Flavour

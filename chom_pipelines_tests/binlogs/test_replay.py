@@ -10,11 +10,11 @@ import pytest
 
 from chom_pipelines.binlogs.recovery import archive_server, recovering
 from chom_pipelines.binlogs.recovery.choosing import way_to
-from chom_pipelines.binlogs.recovery.recovering import Recoverer, Route
+from chom_pipelines.binlogs.recovery.recovering import Recoverer
 from chom_pipelines.binlogs.recovery.replay_plan import Recovery, plan_replay
 from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.spool import Spool
-from chom_pipelines.binlogs.recovery.targets import BeforePlace, Target
+from chom_pipelines.binlogs.recovery.targets import BeforePlace, Route, Target
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.progress import unreported

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from chom_pipelines.binlogs.format.event_clauses import EventClauses
 from chom_pipelines.binlogs.format.statements import understand
-from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.binlogs.recovery.scheduled import is_of_events, same, statuses
+from chom_pipelines.binlogs.recovery.targets import Route
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.binlogs.test_replay import noted, recovered

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.binlogs.format.events import ENCRYPTED_MAGIC
-from chom_pipelines.binlogs.recovery.recovering import Route
-from chom_pipelines.binlogs.recovery.targets import BeforePlace
+from chom_pipelines.binlogs.recovery.targets import BeforePlace, Route
 from chom_pipelines.cache import cache_directory
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported

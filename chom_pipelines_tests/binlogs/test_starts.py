@@ -16,8 +16,7 @@ from chom_pipelines.binlogs.recovery.point_in_time import (
     recovered_backup,
     recovered_server,
 )
-from chom_pipelines.binlogs.recovery.recovering import Route
-from chom_pipelines.binlogs.recovery.targets import BeforePlace
+from chom_pipelines.binlogs.recovery.targets import BeforePlace, Route
 from chom_pipelines.errors import ProgramMissingError, UnsupportedBackupError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.binlogs.recovery.point_in_time import point_in_time, recovered_server
-from chom_pipelines.binlogs.recovery.recovering import Route
 from chom_pipelines.binlogs.recovery.replay_plan import PreparedBeforeError
-from chom_pipelines.binlogs.recovery.targets import BeforePlace
+from chom_pipelines.binlogs.recovery.targets import BeforePlace, Route
 from chom_pipelines.errors import RestoreFailedError
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.entry import BackupEntry

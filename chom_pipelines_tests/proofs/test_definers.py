@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.binlogs.recovery.point_in_time import point_in_time, recover_into_directory, recover_into_server
-from chom_pipelines.binlogs.recovery.recovering import Route
-from chom_pipelines.binlogs.recovery.targets import BeforePlace
+from chom_pipelines.binlogs.recovery.targets import BeforePlace, Route
 from chom_pipelines.logical.contents import Contents
 from chom_pipelines.logical.definitions import INVALID_VIEW
 from chom_pipelines.outcome import Outcome

@@ -14,8 +14,7 @@ from pydantic import ValidationError
 
 from chom_pipelines.binlogs.archive.chain import chained
 from chom_pipelines.binlogs.recovery.choosing import Way
-from chom_pipelines.binlogs.recovery.recovering import Route
-from chom_pipelines.binlogs.recovery.targets import EndOfArchive
+from chom_pipelines.binlogs.recovery.targets import EndOfArchive, Route
 from chom_pipelines.binlogs.recovery.windows import Full, following, run_of
 from chom_pipelines.errors import DamagedError, RestoreRefusedError
 from chom_pipelines.outcome import Outcome

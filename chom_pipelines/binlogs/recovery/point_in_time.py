@@ -11,11 +11,11 @@ from pathlib import Path
 from chom_pipelines.binlogs.archive.histories import reading_histories
 from chom_pipelines.binlogs.recovery.choosing import Way, end_of, read_for, way_to, ways_to
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
-from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer, Route
+from chom_pipelines.binlogs.recovery.recovering import Recovered, Recoverer
 from chom_pipelines.binlogs.recovery.replay_plan import PreparedBeforeError, Recovery, plan_replay
 from chom_pipelines.binlogs.recovery.spool import Spool
 from chom_pipelines.binlogs.recovery.stop_place import Stop
-from chom_pipelines.binlogs.recovery.targets import EndOfArchive, Target
+from chom_pipelines.binlogs.recovery.targets import EndOfArchive, Route, Target
 from chom_pipelines.errors import (
     BackupNotFoundError,
     ProgramMissingError,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from itertools import chain
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from chom_pipelines.binlogs.recovery.replay_plan import Recovery
 from chom_pipelines.binlogs.recovery.replica import shown_error
 from chom_pipelines.binlogs.recovery.scheduled import put_back, read_statuses, statuses
 from chom_pipelines.binlogs.recovery.surroundings import refuse_unknown_zone, take_settings
+from chom_pipelines.binlogs.recovery.targets import Route
 from chom_pipelines.binlogs.recovery.zone_loading import ZoneLoading
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
 from chom_pipelines.logical.table_lines import leading_out, led_by
@@ -48,13 +48,6 @@ _DEFINER = (
     "what that account has defined is executed as that account, which is not restored: restore accounts as well, with "
     "--accounts, or to a place before it, with --before"
 )
-
-
-class Route(StrEnum):
-    """How a log is replayed: by replication from a private server that has it, or as text through the clients."""
-
-    REPLICATION = "replication"
-    CLIENT = "client"
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,22 @@
-"""What a replay may be asked to end at, a moment, a GTID or a place, and how people write these; pure."""
+"""What a replay may be asked: to end at a moment, a GTID or a place, as people write these, and its route; pure."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.log_lines import utc_text
 from chom_pipelines.repository.log_name import InLogFile, is_log_name
+
+
+class Route(StrEnum):
+    """How a log is replayed: by replication from a private server that has it, or as text through the clients."""
+
+    REPLICATION = "replication"
+    CLIENT = "client"
 
 
 @dataclass(frozen=True)
