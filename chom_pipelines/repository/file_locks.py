@@ -1,4 +1,7 @@
-"""Locks that the kernel releases when their holder ends, however it ends: exclusive, or shared by many."""
+"""Locks that the kernel releases when their holder ends, however it ends: exclusive, or shared by many.
+
+Who holds which of them, as what reads a backup while it must stay, is said in `streams.py`.
+"""
 
 import errno
 import fcntl

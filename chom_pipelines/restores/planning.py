@@ -21,8 +21,6 @@ from chom_pipelines.server.identifiers import account, qualified, quote
 _DROPPED = ("table", "sequence", "event", "view", "procedure", "function", "package body", "package")
 """Kinds in the order in which they go: first what has to be waited for, where somebody uses it."""
 _PACKAGES = frozenset({"package", "package body"})
-_NAMED = 5
-"""Objects that a refusal names."""
 _AS_ORACLE = b"SET SESSION sql_mode = 'ORACLE'"
 """MariaDB 10.11 knows DROP PACKAGE in no other mode."""
 _DATABASE = re.compile(r"CREATE DATABASE `(?:[^`]|``)*` ?")
@@ -55,23 +53,6 @@ def operations_for(selection: Selection, standing: Standing, now: datetime) -> O
         ),
         warnings=(*selection.warnings, *_unchecked(drops, standing), *kept),
     )
-
-
-def refusal(found: Operations, selection: Selection, standing: Standing, where: str) -> RestoreRefusedError | None:
-    """Why the list may not be carried out: something would be lost, and the request does not say that it may."""
-    if selection.replace or not found.destructive:
-        return None
-    database = found.destructive[0].database
-    names = sorted(each.name for each in found.destructive if each.database == database)
-    unfinished = set(standing.databases[database].unfinished.values())
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    there = f"{database} holds {amount(len(names), 'object')}: {', '.join(names[:_NAMED])}{more}"
-    what = f"{where}: {there}; {selection.backup} was not restored"
-    remedy = "restore with --as-database under another name, or replace what is there with --replace"
-    if unfinished:
-        what = f"{what}\n  {database} holds what a restore of {', '.join(sorted(unfinished))} left that was cut off"
-        remedy = "see with --dry-run what would go, and replace it with --replace"
-    return RestoreRefusedError(what, remedy)
 
 
 def _refuse_what_is_in_the_way(selection: Selection, standing: Standing) -> None:

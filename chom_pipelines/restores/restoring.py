@@ -21,17 +21,18 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.manifest import SourceServer
 from chom_pipelines.repository.timing import READ_FIRST
-from chom_pipelines.restores.allowance import not_allowed
 from chom_pipelines.restores.authority import read_authority
 from chom_pipelines.restores.definers import definers, stand_ins
+from chom_pipelines.restores.destruction import would_destroy
 from chom_pipelines.restores.directory_filling import filled_directory, new_server, without_accounts
 from chom_pipelines.restores.directory_target import contained, refuse_directory
 from chom_pipelines.restores.execution import Restore, RestoreResult
 from chom_pipelines.restores.failed_proofs import failed_proof, refuse_failed
+from chom_pipelines.restores.feasibility import not_allowed
 from chom_pipelines.restores.likeness import at_other_moments
 from chom_pipelines.restores.loading import settings
 from chom_pipelines.restores.operations import Action, Operation, Operations
-from chom_pipelines.restores.planning import operations_for, refusal
+from chom_pipelines.restores.planning import operations_for
 from chom_pipelines.restores.selection import RestoreRequest, Selection, selected
 from chom_pipelines.restores.standing import Standing, read_standing, refuse_unfit_target
 from chom_pipelines.server.connection import Endpoint, Session
@@ -137,7 +138,7 @@ def _listed(
     standing = read_standing(session, facts, selection)
     found = operations_for(selection, standing, datetime.now(UTC))
     found = replace(found, warnings=(*found.warnings, *at_other_moments(session, selection, source)))
-    refused = refusal(found, selection, standing, session.endpoint.where)
+    refused = would_destroy(found, selection, standing, session.endpoint.where)
     if not refused:
         authority = read_authority(session, facts)
         if found.destructive or not has_single_tables(authority.grants):

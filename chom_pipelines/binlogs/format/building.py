@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from chom_pipelines.binlogs.format.counting import RowCounter
+from chom_pipelines.binlogs.format.event_stream import EventStream
 from chom_pipelines.binlogs.format.events import (
     QUERY_SIZE,
     SYSTEM_ZONE,
@@ -28,7 +29,6 @@ from chom_pipelines.binlogs.format.gtids import Executed, Gtids
 from chom_pipelines.binlogs.format.handlers import Handler, Handlers, Head, Opener
 from chom_pipelines.binlogs.format.large import MOST_READ, Beginning, Payload
 from chom_pipelines.binlogs.format.open_transaction import OpenTransaction
-from chom_pipelines.binlogs.format.stream import EventStream
 from chom_pipelines.binlogs.format.transactions import Ending, FileEnding, Incident, Transaction
 from chom_pipelines.server.facts import Flavour
 

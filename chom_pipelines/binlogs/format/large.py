@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import zstandard
 
+from chom_pipelines.binlogs.format.event_stream import EventStream
 from chom_pipelines.binlogs.format.events import lenenc
 from chom_pipelines.binlogs.format.handlers import Handler, Head, Opener
-from chom_pipelines.binlogs.format.stream import EventStream
 
 MOST_READ = 1 << 17
 """Bytes of a statement's event: more than it may have before its text."""

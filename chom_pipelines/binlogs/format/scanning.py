@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from chom_pipelines.binlogs.format.building import Builder
+from chom_pipelines.binlogs.format.event_stream import HELD, EventStream
 from chom_pipelines.binlogs.format.events import MAGIC, FormatDescription
 from chom_pipelines.binlogs.format.gtids import Gtids
 from chom_pipelines.binlogs.format.head import description, head_size
-from chom_pipelines.binlogs.format.stream import HELD, EventStream
 from chom_pipelines.binlogs.format.transactions import Summary, Transaction, moment
 from chom_pipelines.errors import BinlogDamagedError, ChomError
 
