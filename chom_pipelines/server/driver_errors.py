@@ -31,14 +31,26 @@ _KINDS: dict[type[ServerError], frozenset[int]] = {
         {1040, 1053, 1129, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 1927, 2002, 2003, 2006, 2012, 2013, 2026, 3159},
     ),
 }
+WRONG_ACCOUNT = (
+    "check the user and the password that chom.yaml gives; servers also say this where the account is for other hosts, "
+    "or requires TLS"
+)
 _REMEDIES: dict[type[ServerError], str] = {
-    AccessDeniedError: "check user, password and the account's host and TLS requirement (chom check)",
+    AccessDeniedError: WRONG_ACCOUNT,
     MissingPrivilegeError: "chom check names the GRANT",
     UnknownDatabaseError: "check the name; it is missing, or the user may not see it",
     DefinitionChangedError: "run again when no migration is running",
     LockNotObtainedError: "find the blocker with SHOW FULL PROCESSLIST, or run again at a quieter time",
     NoRoomError: "free room on the server's disk or memory, or let the table grow (max_heap_table_size, tmpdir)",
     ConnectionFailedError: "check that the server runs and that host, port, socket and network let this machine in",
+}
+_REMEDIES_OF_ACCOUNTS = {
+    1130: "no account of the server allows this machine: create one for its address",
+    1698: "the account is authenticated otherwise than by a password, as by its name in the system: give it one",
+    1820: "the account's password has expired: set a new one",
+    1862: "the account's password has expired: set a new one",
+    3118: "the account is locked: ALTER USER ... ACCOUNT UNLOCK",
+    4151: "the account is locked: ALTER USER ... ACCOUNT UNLOCK",
 }
 _NO_SPACE = re.compile(r"\b(?:Errcode|[Ee]rror):? 28\b")
 """The operating system's number, which engines pass on in texts of their own."""
@@ -64,7 +76,8 @@ def translated(error: Exception, endpoint: Endpoint) -> ServerError:
     kind = next((kind for kind, numbers in _KINDS.items() if number in numbers), ServerError)
     if kind is ServerError and _NO_SPACE.search(text):
         kind = NoRoomError
-    return kind(f"{endpoint.where}: error {number}: {text}", _REMEDIES.get(kind, ""))
+    remedy = _REMEDIES_OF_ACCOUNTS.get(number) or _REMEDIES.get(kind, "")
+    return kind(f"{endpoint.where}: error {number}: {text}", remedy)
 
 
 def error_number(error: ServerError) -> int | None:

@@ -125,6 +125,27 @@ def test_a_wrong_password_is_access_denied(server: PrivateServer) -> None:
     assert error_number(caught.value) == 1045
 
 
+@pytest.mark.parametrize(
+    ("how", "remedy"),
+    [
+        ("IDENTIFIED BY 'another'", "check the user and the password"),
+        ("IDENTIFIED BY 'p' REQUIRE X509", "requires TLS"),
+        ("IDENTIFIED BY 'p' ACCOUNT LOCK", "ACCOUNT UNLOCK"),
+        ("IDENTIFIED BY 'p' PASSWORD EXPIRE", "has expired"),
+    ],
+)
+def test_why_an_account_is_not_let_in_has_the_remedy_of_just_that(server: PrivateServer, how: str, remedy: str) -> None:
+    with server.connect() as root:
+        root.execute(f"CREATE USER odd@'%' {how}")
+        try:
+            odd = replace(server.backup, user="odd", password="p")
+            with pytest.raises(AccessDeniedError) as caught, Session(odd) as session:
+                session.value("SELECT 1")  # MariaDB lets one in whose password has expired, to set a new one
+            assert remedy in caught.value.remedy
+        finally:
+            root.execute("DROP USER odd@'%'")
+
+
 def test_a_password_that_is_not_latin_works(server: PrivateServer) -> None:
     with server.connect() as root:
         root.execute("CREATE USER umlaut@localhost IDENTIFIED BY 'pässwörd😀'")

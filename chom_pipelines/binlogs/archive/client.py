@@ -27,6 +27,7 @@ from chom_pipelines.errors import (
     ServerError,
 )
 from chom_pipelines.server.claimed_directories import MEMORY, claimed_directory
+from chom_pipelines.server.driver_errors import WRONG_ACCOUNT
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.identifiers import account
@@ -139,7 +140,7 @@ def client_failure(endpoint: Endpoint, program: Program, file: str, said: str) -
         (_GONE, BinlogMissingError, ""),
         (_UNSOUND, BinlogDamagedError, ""),
         (_WITHHELD, BinlogWithheldError, _WITHHELD_REMEDY.format(mode)),
-        (_UNKNOWN, AccessDeniedError, "check user, password and the account's host and TLS requirement (chom check)"),
+        (_UNKNOWN, AccessDeniedError, WRONG_ACCOUNT),
         (_REFUSED, MissingPrivilegeError, f"{grant}, with the account's own host; `chom check` tells all that lacks"),
         (_UNREACHABLE, ConnectionFailedError, "check that the server runs, and run it again: what was archived stays"),
     )
