@@ -22,9 +22,43 @@ class AtKeyError(ValueError):
         self.key = key
 
 
+_WHOLE, _NUMBER, _LIST, _MAPPING = (
+    "a whole number is needed",
+    "a number is needed",
+    "a list is needed: [one, another]",
+    "keys and their values are needed below this key",
+)
+_SAID = {
+    "int_parsing": _WHOLE,
+    "int_type": _WHOLE,
+    "int_from_float": _WHOLE,
+    "float_parsing": _NUMBER,
+    "float_type": _NUMBER,
+    "bool_parsing": "true or false is needed",
+    "bool_type": "true or false is needed",
+    "string_type": "text is needed: put it into quotes",
+    "path_type": "a path is needed",
+    "tuple_type": _LIST,
+    "list_type": _LIST,
+    "dict_type": _MAPPING,
+    "model_type": _MAPPING,
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+}
+"""Of pydantic's types of errors that chom.yaml can bring about, what a person has to know."""
+
+
 def said_of(detail: ErrorDetails) -> str:
-    """What is wrong with a value: in the words of who raised it, else in pydantic's."""
-    return str(detail.get("ctx", {}).get("error") or detail["msg"])
+    """What is wrong with a value: in the words of who raised it, else in those for its type of error."""
+    context = detail.get("ctx", {})
+    if error := context.get("error"):
+        return str(error)
+    said = _SAID.get(detail["type"])
+    return said.format_map(context) if said else detail["msg"]
 
 
 def _resolved(path: Path, info: ValidationInfo) -> Path:

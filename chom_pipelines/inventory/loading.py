@@ -2,12 +2,12 @@
 
 import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from chom_pipelines.errors import ConfigurationError
@@ -87,8 +87,7 @@ def _problem(detail: ErrorDetails, node: yaml.Node) -> _Problem:
     key: Key = tuple(detail["loc"]) + (raised.key if isinstance(raised, AtKeyError) else ())
     message = said_of(detail)
     if detail["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(key[-1]), _known_keys(Inventory), n=1)
-        message = "unknown key" + (f"; did you mean {near[0]}?" if near else "")
+        message = _unknown(key)
     elif detail["type"] == "missing":
         message = "this key is missing"
     return _Problem(_line(node, key), key, message)
@@ -126,10 +125,25 @@ def _twice(node: yaml.Node, key: Key) -> Iterator[_Problem]:
             yield from _twice(value, here)
 
 
-def _known_keys(model: type[BaseModel]) -> list[str]:
-    definitions = model.model_json_schema()
-    schemas = [definitions, *definitions["$defs"].values()]
-    return sorted({name for schema in schemas for name in schema.get("properties", {})})
+def _unknown(key: Key) -> str:
+    """With what may have been meant."""
+    schema = Inventory.model_json_schema()
+    name, here = str(key[-1]), _keys_at(schema, key[:-1])
+    elsewhere = any(name in place.get("properties", {}) for place in schema["$defs"].values())
+    near = [] if elsewhere else difflib.get_close_matches(name, here, n=1)
+    known = f"did you mean {near[0]}?" if near else f"here are {', '.join(here)}"
+    return f"this key belongs elsewhere; {known}" if elsewhere else f"unknown key; {known}"
+
+
+def _keys_at(schema: Mapping[str, Any], place: Key) -> list[str]:
+    """The keys that the configuration has below one of its keys."""
+    found = schema
+    for part in place:
+        found = found.get("items", {}) if isinstance(part, int) else found.get("properties", {}).get(part, {})
+        found = next((each for each in (found, *found.get("anyOf", ())) if "$ref" in each or "items" in each), found)
+        if "$ref" in found:
+            found = schema["$defs"][found["$ref"].rpartition("/")[2]]
+    return list(found.get("properties", ()))
 
 
 def _what(error: yaml.YAMLError) -> str:

@@ -29,7 +29,7 @@ _BackupMethod = Literal[Method.LOGICAL, Method.PHYSICAL]
 def _method(value: object) -> object:
     """Before pydantic, which would tell of members of a class, and not of what is written in chom.yaml."""
     if value not in get_args(_BackupMethod):
-        raise ValueError("Input should be 'logical' or 'physical'")
+        raise ValueError("must be 'logical' or 'physical'")
     return value
 
 

@@ -123,7 +123,7 @@ def test_a_method_that_there_is_not_is_refused_with_those_that_there_are(
     on_mariadb: Setting, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert on_mariadb.chom("backup", "--method", "quick") == 2
-    assert "--method: Input should be 'logical' or 'physical'" in capsys.readouterr().err
+    assert "--method: must be 'logical' or 'physical'" in capsys.readouterr().err
 
 
 def test_an_incremental_backup_is_of_the_log_where_its_method_is_not_named(

@@ -1,10 +1,13 @@
+import re
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory, parse_inventory
-from chom_pipelines.inventory.models import Inventory
+from chom_pipelines.inventory.models import Inventory, Migrations, Server, TlsConfig
+from chom_pipelines.inventory.policies import BackupPolicy, Retention, Schedules, Thresholds
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.payloads import Method
 
@@ -44,8 +47,13 @@ def test_a_minimal_file_gets_the_documented_defaults() -> None:
     ("lines", "expected"),
     [
         (["prot: 3307"], "8: servers[0].prot: unknown key; did you mean port?"),
-        (["backup:", "  zzz: 1"], "9: servers[0].backup.zzz: unknown key"),
-        (["port: 99999"], "8: servers[0].port: "),
+        (["backup:", "  zzz: 1"], "9: servers[0].backup.zzz: unknown key; here are method, "),
+        (["retention: {full: 7}"], "8: servers[0].retention.full: this key belongs elsewhere; here are full_days, "),
+        (["encryption: {keys: k}"], "8: servers[0].encryption: this key belongs elsewhere; here are name, host, "),
+        (["port: 99999"], "8: servers[0].port: must be at most 65535"),
+        (["port: high"], "8: servers[0].port: a whole number is needed"),
+        (["databases: shop"], "8: servers[0].databases: a list is needed: [one, another]"),
+        (["backup: true"], "8: servers[0].backup: keys and their values are needed below this key"),
         (["schedules: {full: '61 2 * * *'}"], "8: servers[0].schedules.full: not a cron schedule"),
         (["schedules: {full: '0 0 2 * * *'}"], "8: servers[0].schedules.full: not a cron schedule"),
         (["schedules: {full: '@daily'}"], "8: servers[0].schedules.full: not a cron schedule"),
@@ -57,14 +65,14 @@ def test_a_minimal_file_gets_the_documented_defaults() -> None:
         (["backup: {encrypt: true}"], "8: servers[0].backup.encrypt: nothing to encrypt with"),
         (["backup: {upload: true}"], "8: servers[0].backup.upload: nowhere to upload to"),
         (["backup: {compression: gzip,", "  level: 12}"], "9: servers[0].backup.level: gzip has levels 1 to 9"),
-        (["backup: {compression: rar}"], "8: servers[0].backup.compression: "),
+        (["backup: {compression: rar}"], "8: servers[0].backup.compression: must be 'zstd', 'gzip', "),
         (["databases: []"], "8: servers[0].databases: no database is named"),
         (["databases: [a, mysql]"], "8: servers[0].databases[1]: mysql is the server's own"),
         (["databases:", "  - a", "  - a"], "10: servers[0].databases[1]: a is named twice"),
         (["tls: {key: k.pem}"], "8: servers[0].tls.key: a key without its certificate"),
         (["tls: {ca: c.pem, verify: none}"], "8: servers[0].tls.verify: verify: none never looks at ca"),
         (["migrations: {laravel: /a, sql: /b}"], "8: servers[0].migrations: name one"),
-        (["retention: {full_days: 0}"], "8: servers[0].retention.full_days: "),
+        (["retention: {full_days: 0}"], "8: servers[0].retention.full_days: must be at least 1"),
         (["port: 1", "port: 2"], "9: servers[0].port: this key is here twice"),
     ],
 )
@@ -159,3 +167,28 @@ def test_an_inventory_is_the_same_after_json() -> None:
 def test_a_repository_at_a_url_is_refused_and_not_taken_for_a_folder(path: str) -> None:
     with pytest.raises(ConfigurationError, match="and not at a URL"):
         parse_inventory(MINIMAL.replace("/backups", path), FILE)
+
+
+_PARTS = {
+    "backup": BackupPolicy,
+    "schedules": Schedules,
+    "retention": Retention,
+    "thresholds": Thresholds,
+    "migrations": Migrations,
+    "tls": TlsConfig,
+}
+_ODD = ("[1]", "{a: 1}", "x y", "-1.5", "true", "null", "''")
+
+
+@pytest.mark.parametrize(("part", "model"), _PARTS.items())
+def test_no_mistake_is_told_in_the_words_of_the_library_that_finds_it(part: str, model: type[BaseModel]) -> None:
+    values = [f"{part}: {{{key}: {odd}}}" for key in model.model_fields for odd in _ODD]
+    values += [f"{key}: {odd}" for key in Server.model_fields for odd in _ODD if key not in ("name", "user", "host")]
+    told = []
+    for line in values:
+        try:
+            parse_inventory(with_server(line), FILE)
+        except ConfigurationError as error:
+            told.append(error.what)
+    assert len(told) > len(values) / 2
+    assert [each for each in told if re.search("Input|should|instance of|dictionary|tuple", each)] == []
