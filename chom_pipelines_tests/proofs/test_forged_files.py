@@ -24,7 +24,7 @@ from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.logical.taking import NAME, Backups, filled
 from chom_pipelines_tests.physical.files_data import REQUEST, take_files
 from chom_pipelines_tests.places import path_of
-from chom_pipelines_tests.proofs.test_forger import (
+from chom_pipelines_tests.proofs.forgeries import (
     IN_THE_MANIFEST,
     IN_THE_OBJECTS,
     IN_THE_PROOFS,
@@ -32,7 +32,6 @@ from chom_pipelines_tests.proofs.test_forger import (
     SAME_NAME,
     THEIRS,
     Place,
-    answered,
     deleted_definitions,
     downgraded,
     edited_definitions,
@@ -40,8 +39,8 @@ from chom_pipelines_tests.proofs.test_forger import (
     edited_load,
     flipped,
     swapped_between_definitions,
-    verified,
 )
+from chom_pipelines_tests.proofs.readers import answered, verified
 from chom_pipelines_tests.servers import private_server
 
 OF_ROWS = (edited_load, edited_definitions, deleted_definitions, swapped_between_definitions)
