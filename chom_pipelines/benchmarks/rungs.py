@@ -33,6 +33,7 @@ from chom_pipelines.server.programs import client_program, server_program
 from chom_pipelines.server.scratch import ScratchServer, scratch_server, with_binary_log
 from chom_pipelines.server.variables import read_variables
 
+_POOL = "buffer pool as large as the text, up to a quarter of the memory that is free"
 _CHECKS_OFF = "SET foreign_key_checks=0, unique_checks=0"
 _DEFAULTS = {
     Flavour.MARIADB: (),
@@ -99,11 +100,11 @@ def _row_steps(materials: Materials, facts: ServerFacts, threads: int) -> Iterat
         ("LOAD DATA", Place.DEFAULTS, ("LOAD DATA LOCAL of tab-separated rows", "one connection", *session), one),
         ("parallel", Place.DEFAULTS, (many,), RestoreRequest(threads=threads, defer_keys=False)),
         ("keys afterwards", Place.DEFAULTS, ("secondary and foreign keys once a table's rows are in",), at_once),
-        ("durability off", Place.RELAXED, (*FAST, *log, "no binary log"), at_once),
+        ("durability off", Place.RELAXED, (*FAST, *log, "no binary log", _POOL), at_once),
         (
             "RAM disk",
             Place.MEMORY,
-            ("buffer pool as large as the data", f"files in {MEMORY}, not flushed"),
+            (_POOL, f"files in {MEMORY}, not flushed"),
             at_once,
         ),
     )

@@ -47,6 +47,7 @@ def new_server(manifest: Manifest, data: Path, options: Sequence[str] = ()) -> I
         flavour,
         version=parse_version(manifest.source.version),
         directory=data.parent,
+        expected_bytes=sum(table.bytes for table in manifest.logical.tables),
         options=(*birth, *FAST, *options),
         data_directory=data,
         zones=zones,

@@ -33,7 +33,7 @@ _COMMON = (
 )
 _FLAVOURS = {
     # by row: else a session with temporary tables cannot change its GTID's domain, as a replayed log's text has to
-    Flavour.MARIADB: ("--skip-log-bin", "--binlog-format=ROW"),
+    Flavour.MARIADB: ("--skip-log-bin", "--binlog-format=ROW", f"--innodb-sort-buffer-size={16 * MIB}"),
     Flavour.MYSQL: ("--disable-log-bin", "--mysqlx=OFF", "--secure-file-priv=NULL"),
 }
 _THROW_AWAY = (  # nothing in it need survive a crash
@@ -138,7 +138,8 @@ def start_scratch_server(
     `version` is the production server's, for `differs`. The data, `expected_bytes` of it, go to memory where they fit
     well, else under `directory` or TMPDIR. `options` are the server's own and come last, so that they win.
     `data_directory` is an existing one: it is served with its durability on, shut down in order and left where it is,
-    unless it is of ProductionFiles that are not kept.
+    unless it is of ProductionFiles that are not kept. Its buffer pool and redo log are the server's defaults where no
+    bytes are expected.
     `zones` are the production server's: SYSTEM is made to be what it is there, and a new data directory has the zones
     that have names there, as far as this machine has them.
 
@@ -160,7 +161,9 @@ def start_scratch_server(
             data = (data_directory if isinstance(data_directory, Path) else data_directory.directory).resolve()
         is_kept = isinstance(data_directory, Path) or bool(data_directory and data_directory.kept)
         if not is_kept:
-            command += [*_THROW_AWAY, f"--innodb-buffer-pool-size={sizes.pool}", f"{REDO[flavour]}={sizes.redo}"]
+            command += _THROW_AWAY
+        if expected_bytes or not is_kept:
+            command += [f"--innodb-buffer-pool-size={sizes.pool}", f"{REDO[flavour]}={sizes.redo}"]
         temporary = store.path / "tmp"
         temporary.mkdir()
         place = Place(home.path, data, temporary)

@@ -1,4 +1,4 @@
-"""Directories are filled without MySQL's redo log, and handed over with it."""
+"""Directories are filled by servers that are fast meanwhile, and handed over as any server has them."""
 
 from __future__ import annotations
 
@@ -48,3 +48,30 @@ def test_where_filling_fails_nothing_is_waited_for() -> None:
 
 def test_mariadb_has_no_such_switch(mariadb: PrivateServer) -> None:
     assert not has_switch(mariadb.facts)
+
+
+def test_what_fills_a_directory_has_a_pool_for_all_of_it_and_the_directory_is_served_with_any(
+    server: PrivateServer, backups: Backups, tmp_path: Path
+) -> None:
+    database = server.fresh_database()
+    with server.connect() as session:
+        session.execute(f"CREATE TABLE {database}.t (id INT PRIMARY KEY)")
+        session.execute(f"INSERT INTO {database}.t VALUES (1)")
+        session.execute("COMMIT")
+    manifest = backups.manifest(backups.take(server, database))
+    (table,) = manifest.logical.tables
+    (part,) = table.parts
+    table = table.model_copy(update={"parts": (part.model_copy(update={"bytes": 200 << 20}),)})
+    large = manifest.logical.model_copy(update={"tables": (table,)})
+    data = tmp_path / "data"
+    with (
+        new_server(manifest.model_copy(update={"payload": large}), data) as filling,
+        Session(filling.endpoint) as session,
+    ):
+        assert int(str(session.value("SELECT @@innodb_buffer_pool_size"))) >= 200 << 20
+        session.execute("CREATE DATABASE made")
+        session.execute("CREATE TABLE made.t (id INT PRIMARY KEY)")
+        session.execute("INSERT INTO made.t VALUES (7)")
+    with scratch_server(server.flavour, data_directory=data) as served, Session(served.endpoint) as session:
+        assert int(str(session.value("SELECT @@innodb_buffer_pool_size"))) == 128 << 20
+        assert session.value("SELECT id FROM made.t") == 7
