@@ -33,7 +33,7 @@ from chom_pipelines.server.programs import client_program, server_program
 from chom_pipelines.server.scratch import ScratchServer, scratch_server, with_binary_log
 from chom_pipelines.server.variables import read_variables
 
-_POOL = "buffer pool as large as the text, up to a quarter of the memory that is free"
+_POOL = "buffer pool as large as the data, up to a quarter of the memory that is free"
 _CHECKS_OFF = "SET foreign_key_checks=0, unique_checks=0"
 _DEFAULTS = {
     Flavour.MARIADB: (),
@@ -42,6 +42,7 @@ _DEFAULTS = {
 }
 _SHOWN = (
     "innodb_buffer_pool_size",
+    "innodb_sort_buffer_size",
     "innodb_log_file_size",
     "innodb_redo_log_capacity",
     "innodb_doublewrite",
@@ -94,7 +95,7 @@ def _stock_steps(materials: Materials) -> Iterator[Step]:
 def _row_steps(materials: Materials, facts: ServerFacts, threads: int) -> Iterator[Step]:
     session = tuple(settings(facts))
     many = f"{threads} connections"
-    log = ("no redo log",) if has_switch(facts) else ()
+    log = ("no redo log",) if has_switch(facts) else ("a sort buffer of up to 8 MiB for a key",)
     at_once, one = RestoreRequest(threads=threads), RestoreRequest(threads=1, defer_keys=False)
     rungs: tuple[tuple[str, Place, tuple[str, ...], RestoreRequest], ...] = (
         ("LOAD DATA", Place.DEFAULTS, ("LOAD DATA LOCAL of tab-separated rows", "one connection", *session), one),

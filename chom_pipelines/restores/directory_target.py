@@ -53,6 +53,8 @@ def _refuse_name(directory: Path) -> None:
     above = next(each for each in directory.parents if os.path.lexists(each))
     if not above.is_dir():
         raise RestoreRefusedError(f"{above} is no directory", _ELSEWHERE)
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise RestoreRefusedError(f"{above}: this user may not write there", f"{_ELSEWHERE}, or run it as one who may")
 
 
 def refuse_served(directory: Path) -> None:

@@ -34,7 +34,10 @@ class Claim:
 
 @contextmanager
 def claimed_directory(base: Path) -> Iterator[Claim]:
-    """A new directory in `base` for the length of the block. Removes those of dead owners first."""
+    """A new directory in `base` for the length of the block. Removes those of dead owners first.
+
+    Raises ScratchServerError where none can be made there, or it cannot be removed.
+    """
     remove_abandoned(base)
     claim = _claim(base)
     try:
@@ -114,7 +117,11 @@ def available_memory() -> int:
 
 def _claim(base: Path) -> Claim:
     while True:
-        path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+        try:
+            path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+        except OSError as error:
+            message = f"no directory can be made in {base}: {error.strerror}"
+            raise ScratchServerError(message, "let this user write there, or name another directory") from error
         try:
             descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         except FileNotFoundError:

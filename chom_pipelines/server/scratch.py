@@ -33,7 +33,7 @@ _COMMON = (
 )
 _FLAVOURS = {
     # by row: else a session with temporary tables cannot change its GTID's domain, as a replayed log's text has to
-    Flavour.MARIADB: ("--skip-log-bin", "--binlog-format=ROW", f"--innodb-sort-buffer-size={16 * MIB}"),
+    Flavour.MARIADB: ("--skip-log-bin", "--binlog-format=ROW"),
     Flavour.MYSQL: ("--disable-log-bin", "--mysqlx=OFF", "--secure-file-priv=NULL"),
 }
 _THROW_AWAY = (  # nothing in it need survive a crash
@@ -138,8 +138,8 @@ def start_scratch_server(
     `version` is the production server's, for `differs`. The data, `expected_bytes` of it, go to memory where they fit
     well, else under `directory` or TMPDIR. `options` are the server's own and come last, so that they win.
     `data_directory` is an existing one: it is served with its durability on, shut down in order and left where it is,
-    unless it is of ProductionFiles that are not kept. Its buffer pool and redo log are the server's defaults where no
-    bytes are expected.
+    unless it is of ProductionFiles that are not kept. Where it stays, the redo log is the server's default, and so are
+    the caches unless bytes are expected.
     `zones` are the production server's: SYSTEM is made to be what it is there, and a new data directory has the zones
     that have names there, as far as this machine has them.
 
@@ -160,10 +160,12 @@ def start_scratch_server(
             store = stack.enter_context(claimed_directory(directory or Path(tempfile.gettempdir())))
             data = (data_directory if isinstance(data_directory, Path) else data_directory.directory).resolve()
         is_kept = isinstance(data_directory, Path) or bool(data_directory and data_directory.kept)
-        if not is_kept:
-            command += _THROW_AWAY
         if expected_bytes or not is_kept:
-            command += [f"--innodb-buffer-pool-size={sizes.pool}", f"{REDO[flavour]}={sizes.redo}"]
+            command.append(f"--innodb-buffer-pool-size={sizes.pool}")
+            if flavour is Flavour.MARIADB:  # of MySQL a session is told
+                command.append(f"--innodb-sort-buffer-size={sizes.sort}")
+        if not is_kept:  # a redo log would stay, and is as large as some data
+            command += [*_THROW_AWAY, f"{REDO[flavour]}={sizes.redo}"]
         temporary = store.path / "tmp"
         temporary.mkdir()
         place = Place(home.path, data, temporary)
@@ -220,16 +222,18 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class _Sizes:
-    """Bytes of buffer pool, of redo log and of all files, for so many bytes of data."""
+    """Bytes of buffer pool, of a sort buffer for each key, of redo log and of all files, for so many bytes of data."""
 
     pool: int
+    sort: int
     redo: int
     files: int
 
     @classmethod
     def of(cls, flavour: Flavour, expected_bytes: int) -> _Sizes:
         pool = max(128 * MIB, min(expected_bytes, available_memory() // 4)) // MIB * MIB
+        sort = max(1 * MIB, min(8 * MIB, available_memory() // 1024)) // MIB * MIB
         redo = max(_LEAST_REDO[flavour], min(expected_bytes, 256 * MIB), min(expected_bytes // 4, 1024 * MIB))
         redo = redo // MIB * MIB
         # data and indexes while both a table and its rebuilt copy exist; system tables, undo and temporary files
-        return cls(pool, redo, expected_bytes * 5 // 2 + redo + 256 * MIB)
+        return cls(pool, sort, redo, expected_bytes * 5 // 2 + redo + 256 * MIB)

@@ -81,7 +81,7 @@ def test_the_ladder_begins_with_the_stock_client_and_ends_with_data_files_in_mem
 
 def test_the_servers_defaults_are_its_own(ground: Ground) -> None:
     found = default_settings(ground.materials)
-    assert found["innodb_buffer_pool_size"] == str(128 << 20)
+    assert (found["innodb_buffer_pool_size"], found["innodb_sort_buffer_size"]) == (str(128 << 20), str(1 << 20))
     assert (found["innodb_doublewrite"], found["innodb_flush_log_at_trx_commit"]) == ("ON", "1")
     assert found["log_bin"] == ("OFF" if ground.facts.is_mariadb else "ON")
 

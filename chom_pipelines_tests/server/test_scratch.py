@@ -529,3 +529,28 @@ def test_runs_that_begin_and_end_at_once_do_not_hinder_each_other(tmp_path: Path
             assert other.poll() is None
         finally:
             other.kill()
+
+
+def test_where_no_directory_can_be_made_that_is_said() -> None:
+    with (
+        pytest.raises(ScratchServerError, match=r"no directory can be made in /proc: "),
+        claimed_directories.claimed_directory(Path("/proc")),
+    ):
+        pytest.fail("it was made")
+
+
+def test_a_server_on_files_that_stay_has_its_own_redo_log_and_on_others_one_for_the_data(tmp_path: Path) -> None:
+    create_datadir(server_program(Flavour.MARIADB), (), tmp_path / "data")
+    with (
+        scratch_server(Flavour.MARIADB, data_directory=tmp_path / "data", expected_bytes=400 << 20) as kept,
+        scratch_server(Flavour.MARIADB, expected_bytes=400 << 20) as thrown_away,
+    ):
+        found = [sizes(kept), sizes(thrown_away)]
+    assert found[0] == {"pool": 400, "sort": 8, "redo": 96}
+    assert found[1] == {"pool": 400, "sort": 8, "redo": 256}
+
+
+def sizes(server: ScratchServer) -> dict[str, int]:
+    names = {"pool": "innodb_buffer_pool_size", "sort": "innodb_sort_buffer_size", "redo": "innodb_log_file_size"}
+    with Session(server.endpoint) as session:
+        return {each: int(str(session.value(f"SELECT @@{name}"))) >> 20 for each, name in names.items()}
