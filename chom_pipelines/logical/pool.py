@@ -200,7 +200,7 @@ def pool(size: int, setup: Setup) -> Iterator[Pool]:
             theirs = [handed_over.enter_context(side).fileno() for _, side in pairs]
             process = subprocess.Popen(
                 # -P: nothing is imported from the directory that this happens to run in
-                [sys.executable, "-P", "-m", "chom_pipelines.logical.worker", *map(str, theirs)],
+                [sys.executable, "-P", "-m", "chom_pipelines.logical.worker", str(os.getpid()), *map(str, theirs)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=last_words,

@@ -1,8 +1,8 @@
 """A dump's worker process: one connection with the snapshot, ranges in, stored objects out.
 
-`python -m chom_pipelines.logical.worker SOCKET...` forks a worker for each of these descriptors, so that what they
-import is imported once. A worker talks JSON lines through its socket; what is secret comes that way and no other. It
-ends when the other side is closed, so that it cannot outlive its owner.
+`python -m chom_pipelines.logical.worker OWNER SOCKET...` forks a worker for each of these descriptors, so that what
+they import is imported once. A worker talks JSON lines through its socket; what is secret comes that way and no other.
+It ends when the other side is closed; and the kernel kills it, stopped or not, when the process OWNER ends.
 
 A process and not a thread: parsing holds the interpreter's lock while another connection's data waits.
 """
@@ -42,7 +42,7 @@ from chom_pipelines.repository.store import Folder, StoreAddress
 from chom_pipelines.repository.stores import open_store
 from chom_pipelines.server.connection import Endpoint, Session, error_number
 from chom_pipelines.server.driver_errors import DEADLOCK
-from chom_pipelines.server.supervisor import die_with_parent
+from chom_pipelines.server.supervisor import die_with
 from chom_pipelines.server.wire import Block, ExpectedCounts, UnfitRowError, rendered_rows, separate_rows
 
 _TELL_SECONDS = 0.5
@@ -247,8 +247,12 @@ def work() -> None:
         os._exit(0)
 
 
-def main(sockets: list[int]) -> None:
-    """Have a worker at each, tell there with which code it ended, and end when all have; they die with this process."""
+def main(owner: int, sockets: list[int]) -> None:
+    """Have a worker at each, tell there with which code it ended, and end when all have; they die with this process.
+
+    Which dies with its owner.
+    """
+    die_with(owner)
     workers = {_forked(each, sockets): each for each in sockets}
     while workers:
         worker, status = os.wait()
@@ -258,11 +262,12 @@ def main(sockets: list[int]) -> None:
 
 def _forked(side: int, sockets: list[int]) -> int:
     """The process of a worker that has this one of the sockets as its input and output."""
+    maker = os.getpid()
     if process := os.fork():
         return process
     code = 1
     try:
-        die_with_parent()
+        die_with(maker)
         os.setsid()  # where the kernel shares the cores among sessions, each worker is to have its part
         os.dup2(side, sys.stdin.fileno())
         os.dup2(side, sys.stdout.fileno())
@@ -277,4 +282,4 @@ def _forked(side: int, sockets: list[int]) -> int:
 
 
 if __name__ == "__main__":
-    main([int(each) for each in sys.argv[1:]])
+    main(int(sys.argv[1]), [int(each) for each in sys.argv[2:]])

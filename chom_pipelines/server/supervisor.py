@@ -16,13 +16,17 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process, stopped or not, when the thread that forked it ends, however it does."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process, stopped or not, when the thread of its parent that forked it ends."""
+    if ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL):
+        raise OSError("prctl: the kernel does not tell of a parent's end")
+    if os.getppid() != parent:  # it ended before the kernel knew
+        os._exit(1)
 
 
 def main(arguments: list[str]) -> int:
@@ -33,7 +37,7 @@ def main(arguments: list[str]) -> int:
         command,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=die_with_parent,  # noqa: PLW1509  (there is one thread here, and it stays)
+        preexec_fn=partial(die_with, os.getpid()),  # noqa: PLW1509  (there is one thread here, and it stays)
     )
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())  # who asks the supervisor asks the command
     owner_gone = threading.Event()

@@ -140,10 +140,33 @@ def test_workers_that_are_stopped_with_their_maker_do_not_outlast_the_dump(
     with pytest.raises(SnapshotTooSlowError):
         backups.take(mariadb, database)
     assert len(workers) == 2
-    deadline = time.monotonic() + 10
-    while any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in workers):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    assert left_of(workers) == []
+
+
+def test_workers_that_are_stopped_do_not_outlast_an_owner_that_is_killed(
+    mariadb: PrivateServer, backups: Backups
+) -> None:
+    backups.repository.create()
+    described = backups.inventory(mariadb, library(mariadb)).model_dump_json()
+    arguments = [sys.executable, "-c", STALLED, described, backups.repository.where]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, start_new_session=True) as owner:
+        assert owner.stdout
+        assert owner.stdout.readline() == b"stalled\n"
+        workers = workers_of(psutil.Process(owner.pid))
+        maker = workers[0].parent()
+        assert maker
+        for each in (maker, *workers):
+            each.send_signal(signal.SIGSTOP)
+        owner.kill()
+        assert left_of([maker, *workers]) == []
+
+
+def left_of(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that are there after ten seconds, which are killed then."""
+    _, left = psutil.wait_procs(processes, timeout=10)
+    for each in left:
+        each.kill()
+    return [each for each in left if each.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_a_stalled_client_holds_up_writers_for_a_moment(server: PrivateServer, backups: Backups) -> None:
