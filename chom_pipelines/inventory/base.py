@@ -11,7 +11,9 @@ from pydantic_core import ErrorDetails
 class ConfigModel(BaseModel):
     """A part of chom.yaml. Defaults are validated too: no default can be what a person may not write."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 class AtKeyError(ValueError):
@@ -36,16 +38,17 @@ _SAID = {
     "float_type": _NUMBER,
     "bool_parsing": "true or false is needed",
     "bool_type": "true or false is needed",
-    "string_type": "text is needed: put it into quotes",
+    "string_type": "text is needed",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
     "path_type": "a path is needed",
+    "invalid_key": "a key must be text: put it into quotes",
     "tuple_type": _LIST,
-    "list_type": _LIST,
-    "dict_type": _MAPPING,
     "model_type": _MAPPING,
-    "greater_than": "must be more than {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be at most {le}",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "finite_number": "a number is needed",
     "literal_error": "must be {expected}",
     "enum": "must be {expected}",
 }
@@ -63,7 +66,10 @@ def said_of(detail: ErrorDetails) -> str:
 
 def _resolved(path: Path, info: ValidationInfo) -> Path:
     context = info.context if isinstance(info.context, Mapping) else {}
-    return Path(context.get("directory", Path.cwd())) / path.expanduser()
+    try:
+        return Path(context.get("directory", Path.cwd())) / path.expanduser()
+    except RuntimeError as error:
+        raise ValueError("there is no such user: ~ and a name is a user's home directory") from error
 
 
 ConfigPath = Annotated[Path, AfterValidator(_resolved)]

@@ -1,8 +1,8 @@
 """Finds and reads chom.yaml; every complaint names file, line and key."""
 
-import difflib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,12 +13,13 @@ from pydantic_core import ErrorDetails
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.base import AtKeyError, said_of
 from chom_pipelines.inventory.models import Inventory
+from chom_pipelines.inventory.unknown_keys import Key, unknown_key
 
 DEFAULT = Path("chom.yaml")
 VARIABLE = "CHOM_CONFIG"
+_YAML = "mend the YAML: indent by spaces, keys of one level alike, and put quotes around what is text"
+_QUOTED = re.compile(r"'[^']*'")
 _START = "start from chom.example.yaml, which documents every key"
-
-Key = tuple[str | int, ...]
 
 
 class _Problem(NamedTuple):
@@ -59,7 +60,11 @@ def parse_inventory(text: str, file: Path) -> Inventory:
             raise _refusal(file, problems)
         data = yaml.SafeLoader("").construct_document(node)
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"{file}:{_what(error)}", "mend the YAML; quote what starts with * & ! % @") from error
+        # not chained: its text and its mark quote the file, in which somebody may have put a password
+        raise ConfigurationError(f"{file}:{_what(error)}", _YAML) from None
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
+        what = f"{file}: a value is not what it looks like to YAML, as a date or a number, or is nested too deep"
+        raise ConfigurationError(what, _YAML) from None
     try:
         return Inventory.model_validate(data, context={"directory": file.absolute().parent})
     except ValidationError as error:
@@ -70,7 +75,8 @@ def parse_inventory(text: str, file: Path) -> Inventory:
 
 def spelled(key: Key) -> str:
     """`servers[0].backup.level`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
+    parts = (part if isinstance(part, int) or part.isprintable() else ascii(part) for part in key)
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
     return text.removeprefix(".")
 
 
@@ -87,7 +93,7 @@ def _problem(detail: ErrorDetails, node: yaml.Node) -> _Problem:
     key: Key = tuple(detail["loc"]) + (raised.key if isinstance(raised, AtKeyError) else ())
     message = said_of(detail)
     if detail["type"] == "extra_forbidden":
-        message = _unknown(key)
+        message = unknown_key(key)
     elif detail["type"] == "missing":
         message = "this key is missing"
     return _Problem(_line(node, key), key, message)
@@ -98,7 +104,7 @@ def _line(node: yaml.Node, key: Key) -> int:
     line = node.start_mark.line
     for part in key:
         if isinstance(node, yaml.MappingNode):
-            found = next(((name, value) for name, value in node.value if name.value == part), None)
+            found = next(((name, value) for name, value in node.value if name.value == str(part)), None)
             if found is None:
                 break
             line, node = found[0].start_mark.line, found[1]
@@ -118,6 +124,9 @@ def _twice(node: yaml.Node, key: Key) -> Iterator[_Problem]:
     elif isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for name, value in node.value:
+            if not isinstance(name, yaml.ScalarNode):
+                yield _Problem(name.start_mark.line + 1, key, "a key must be text: put it into quotes")
+                continue
             here = (*key, str(name.value))
             if str(name.value) in seen:
                 yield _Problem(name.start_mark.line + 1, here, "this key is here twice")
@@ -125,34 +134,13 @@ def _twice(node: yaml.Node, key: Key) -> Iterator[_Problem]:
             yield from _twice(value, here)
 
 
-def _unknown(key: Key) -> str:
-    """With what may have been meant."""
-    schema = Inventory.model_json_schema()
-    name, here = str(key[-1]), _keys_at(schema, key[:-1])
-    elsewhere = any(name in place.get("properties", {}) for place in schema["$defs"].values())
-    near = [] if elsewhere else difflib.get_close_matches(name, here, n=1)
-    known = f"did you mean {near[0]}?" if near else f"here are {', '.join(here)}"
-    return f"this key belongs elsewhere; {known}" if elsewhere else f"unknown key; {known}"
-
-
-def _keys_at(schema: Mapping[str, Any], place: Key) -> list[str]:
-    """The keys that the configuration has below one of its keys."""
-    found = schema
-    for part in place:
-        found = found.get("items", {}) if isinstance(part, int) else found.get("properties", {}).get(part, {})
-        found = next((each for each in (found, *found.get("anyOf", ())) if "$ref" in each or "items" in each), found)
-        if "$ref" in found:
-            found = schema["$defs"][found["$ref"].rpartition("/")[2]]
-    return list(found.get("properties", ()))
-
-
 def _what(error: yaml.YAMLError) -> str:
     mark: Any = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or type(error).__name__
+    problem = _QUOTED.sub("...", getattr(error, "problem", None) or "a character that YAML does not have")
     return f"{mark.line + 1}: {problem}" if mark else f" {problem}"
 
 
 def _refusal(file: Path, problems: Sequence[_Problem]) -> ConfigurationError:
     ordered = sorted(problems, key=lambda problem: problem.line)
     lines = [f"{file}:{line}: {spelled(key)}: {message}" for line, key, message in ordered]
-    return ConfigurationError("\n".join(lines), _START)
+    return ConfigurationError("\n".join(lines), "chom.example.yaml documents every key")

@@ -28,10 +28,22 @@ __all__ = [
 ]
 
 
+def _simple_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError("letters, digits, dots, hyphens and underscores only, and a letter or digit first")
+    return name
+
+
+def _url(text: str) -> str:
+    if not re.match(r"[a-z][a-z0-9+.-]*://[^\s/]+", text):
+        raise ValueError("a URL is needed, as s3://bucket/folder")
+    return text
+
+
 class Offsite(ConfigModel):
     """The second copy, in an object store."""
 
-    url: str = Field(pattern=r"^[a-z][a-z0-9+.-]*://[^\s/]+")
+    url: Annotated[str, AfterValidator(_url)]
     endpoint_url: str | None = None
     region: str | None = None
 
@@ -114,7 +126,7 @@ def _own_databases(names: tuple[str, ...]) -> tuple[str, ...]:
 class Server(ConfigModel):
     """One database server."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=63)
+    name: Annotated[str, Field(max_length=63), AfterValidator(_simple_name)]
     host: str | None = Field(default=None, min_length=1)
     socket: ConfigPath | None = None
     port: int = Field(default=3306, ge=1, le=65535)

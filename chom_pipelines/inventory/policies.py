@@ -53,8 +53,13 @@ class BackupPolicy(ConfigModel):
         return self
 
 
+_NIGHTLY = "0 2 * * *"
+
+
 @cache  # a fleet has few of them, and one takes a millisecond
 def _cron(text: str) -> str:
+    if text == _NIGHTLY:
+        return text  # without what takes as long to import as some commands run
     from croniter import CroniterBadDateError, croniter
 
     if len(text.split()) != _CRON_FIELDS or not croniter.is_valid(text):
@@ -83,7 +88,7 @@ Cron = Annotated[str, AfterValidator(_cron)]
 class Schedules(ConfigModel):
     """When Dagster starts what; null: never."""
 
-    full: Cron | None = "0 2 * * *"
+    full: Cron | None = _NIGHTLY
     incremental: Cron | None = Field(default=None, description="of the pages of data files, where method is physical")
     binlogs: Cron | None = "0 * * * *"
     verification: Cron | None = "0 3 * * 0"

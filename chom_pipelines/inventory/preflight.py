@@ -12,6 +12,7 @@ from chom_pipelines.inventory.opening import read_keyring
 from chom_pipelines.inventory.policies import Verification
 from chom_pipelines.inventory.secrets import SecretReference
 from chom_pipelines.inventory.unbuilt import unbuilt_for_all, unbuilt_for_server
+from chom_pipelines.repository.keys import NO_KEYS
 from chom_pipelines.server.findings import Finding, failed, not_verified, passed, warning
 from chom_pipelines.server.preflight import ServerAnswers, ask_server
 
@@ -95,7 +96,7 @@ def _keys(repository: RepositoryConfig) -> Iterator[Finding]:
         return
     file = repository.encryption.keys.file
     if file is not None and not file.exists():
-        yield failed("keys", f"there is no key file {file}", "chom keys generate")
+        yield failed("keys", f"there is no key file {file}", NO_KEYS)
         return
     try:
         ring = read_keyring(repository.encryption)

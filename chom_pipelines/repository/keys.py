@@ -23,7 +23,8 @@ from chom_pipelines.repository.master_keys import (
 FORMAT = 1
 _PATIENCE = 60.0
 
-_UNREADABLE = "correct its path; where no key was made yet, `chom keys generate`"
+NO_KEYS = "correct its path; where no key was made yet, `chom keys generate`"
+"""What to do where the file of keys cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Keyring:
                 text = file.read()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise SecretUnavailableError(f"the key file {path} cannot be read: {reason}", _UNREADABLE) from error
+            raise SecretUnavailableError(f"the key file {path} cannot be read: {reason}", NO_KEYS) from error
         if mode & 0o077:
             what = f"the key file {path} may be read or written by others than its owner (mode {mode & 0o777:04o})"
             raise ConfigurationError(

@@ -6,7 +6,7 @@ import pytest
 
 from chom_pipelines.inventory.models import RepositoryConfig, Server
 from chom_pipelines.inventory.preflight import check_repository, check_server
-from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.keys import NO_KEYS, Keyring
 from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.server.findings import Finding
 from chom_pipelines_tests.servers import PrivateServer
@@ -70,7 +70,7 @@ def test_no_encryption_is_a_warning(tmp_path: Path) -> None:
 
 def test_a_missing_key_file_says_how_to_make_one(tmp_path: Path) -> None:
     finding = about("keys", repository(tmp_path, tmp_path / "none.json"))
-    assert (finding.words, finding.remedy) == ("failed", "chom keys generate")
+    assert (finding.words, finding.remedy) == ("failed", NO_KEYS)
 
 
 def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path, keys: Path) -> None:

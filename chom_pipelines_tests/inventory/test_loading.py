@@ -1,4 +1,5 @@
 import re
+import traceback
 from pathlib import Path
 
 import pytest
@@ -47,9 +48,14 @@ def test_a_minimal_file_gets_the_documented_defaults() -> None:
     ("lines", "expected"),
     [
         (["prot: 3307"], "8: servers[0].prot: unknown key; did you mean port?"),
-        (["backup:", "  zzz: 1"], "9: servers[0].backup.zzz: unknown key; here are method, "),
-        (["retention: {full: 7}"], "8: servers[0].retention.full: this key belongs elsewhere; here are full_days, "),
-        (["encryption: {keys: k}"], "8: servers[0].encryption: this key belongs elsewhere; here are name, host, "),
+        (["backup:", "  zzz: 1"], "9: servers[0].backup.zzz: unknown key; the keys here: method, "),
+        (["retention: {full: 7}"], "8: servers[0].retention.full: unknown key; did you mean full_days?"),
+        (["encryption: {keys: k}"], "8: servers[0].encryption: unknown key; encryption belongs below repository"),
+        (["level: 3"], "8: servers[0].level: unknown key; level belongs below servers[].backup"),
+        (["backup: {verify: full}"], "8: servers[0].backup.verify: unknown key; did you mean verification?"),
+        (["tls: {host: db}"], "8: servers[0].tls.host: unknown key; host belongs below servers[]"),
+        (["repository: {}"], "8: servers[0].repository: unknown key; repository belongs at the top"),
+        (["thresholds: {exposure_minutes: -5}"], "8: servers[0].thresholds.exposure_minutes: must be more than 0"),
         (["port: 99999"], "8: servers[0].port: must be at most 65535"),
         (["port: high"], "8: servers[0].port: a whole number is needed"),
         (["databases: shop"], "8: servers[0].databases: a list is needed: [one, another]"),
@@ -182,13 +188,53 @@ _ODD = ("[1]", "{a: 1}", "x y", "-1.5", "true", "null", "''")
 
 @pytest.mark.parametrize(("part", "model"), _PARTS.items())
 def test_no_mistake_is_told_in_the_words_of_the_library_that_finds_it(part: str, model: type[BaseModel]) -> None:
-    values = [f"{part}: {{{key}: {odd}}}" for key in model.model_fields for odd in _ODD]
-    values += [f"{key}: {odd}" for key in Server.model_fields for odd in _ODD if key not in ("name", "user", "host")]
+    assert_own_words([with_server(f"{part}: {{{key}: {odd}}}") for key in model.model_fields for odd in _ODD])
+
+
+def test_no_mistake_of_a_server_or_the_repository_is_told_in_those_either() -> None:
+    fields = {"name": "chom", "host": "db", "user": "backup"}
+    texts = [with_server(f"{key}: {odd}") for key in Server.model_fields for odd in _ODD if key not in fields]
+    texts += [MINIMAL.replace(f"{key}: {value}", f"{key}: {odd}") for key, value in fields.items() for odd in _ODD]
+    texts += [MINIMAL.replace("/backups", f"/b\n  {key}: {odd}") for key in ("mount", "offsite") for odd in _ODD]
+    texts += [MINIMAL.replace("/backups", f"/b\n  offsite: {{url: {odd}}}") for odd in _ODD]
+    assert_own_words(texts)
+
+
+def assert_own_words(texts: list[str]) -> None:
     told = []
-    for line in values:
+    for text in texts:
         try:
-            parse_inventory(with_server(line), FILE)
+            parse_inventory(text, FILE)
         except ConfigurationError as error:
             told.append(error.what)
-    assert len(told) > len(values) / 2
-    assert [each for each in told if re.search("Input|should|instance of|dictionary|tuple", each)] == []
+    assert len(told) > len(texts) / 2
+    assert [each for each in told if re.search("Input|should|instance of|dictionary|tuple|String", each)] == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["hunter2", "*hunter2", "!hunter2 x", "@hunter2", "{hunter2}", "{hunter2: x}", "{env: {hunter2: x}}", "%hunter2",
+     "{? [hunter2] : x}", "!!int hunter2", "!!bool hunter2", "!!float hunter2", "!!python/name:hunter2", "&hunter2 5"],
+)  # fmt: skip
+def test_what_somebody_took_for_a_place_for_a_password_is_not_shown(value: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_inventory(MINIMAL.replace("{env: SECRET}", value), FILE)
+    told = "".join(traceback.format_exception(caught.value))
+    assert "hunter2" not in told
+    assert caught.value.what.startswith(f"{FILE}:")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["2026-13-45", "0x_", "0b_", "9" * 5_000, "!!timestamp x", "&a [*a]", "[" * 20_000, "\x07", "~nosuchuser/x"],
+    ids=lambda value: value[:12],
+)
+def test_what_yaml_cannot_read_is_a_mistake_in_the_configuration(value: str) -> None:
+    with pytest.raises(ConfigurationError):
+        parse_inventory(MINIMAL.replace("/backups", value), FILE)
+
+
+def test_a_key_that_is_no_text_is_refused_where_it_stands() -> None:
+    assert complaint(with_server("5: x")) == f"{FILE}:8: servers[0][5]: a key must be text: put it into quotes"
+    assert complaint(f"{MINIMAL}1: x\n").startswith(f"{FILE}:8: [1]: a key must be text")
+    assert "\x1b" not in complaint(with_server('"\\e[31mred": x'))
