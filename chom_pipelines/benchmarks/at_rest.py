@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 
 from chom_pipelines.server.connection import Session
-from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.questions import status
+from chom_pipelines.server.scratch import ScratchServer
 from chom_pipelines.server.variables import read_variables
 
 _AT_ONCE = {
@@ -27,9 +27,9 @@ _PAGES, _LOG = 100, 1 << 20
 _POLL_SECONDS, _MOST_SECONDS = 0.1, 300.0
 
 
-def come_to_rest(endpoint: Endpoint) -> bool:
+def come_to_rest(server: ScratchServer) -> bool:
     """Have all pages written, and say whether that is done: after five minutes it is left to the server."""
-    with Session(endpoint) as session:
+    with Session(server.endpoint) as session:
         before = read_variables(session, _AT_ONCE)
         try:
             for name, value in _AT_ONCE.items():
@@ -53,4 +53,5 @@ def _at_rest(session: Session) -> bool:
 
     # each family has names of its own, and none of the other's
     log = number("checkpoint_age") + number("redo_log_current_lsn") - number("redo_log_checkpoint_lsn")
-    return number("buffer_pool_pages_dirty") <= _PAGES and log <= _LOG
+    dirty = status(session, "Innodb_buffer_pool_pages_dirty")
+    return bool(dirty) and int(dirty) <= _PAGES and log <= _LOG

@@ -56,7 +56,8 @@ def advice(
             f"measure {size(ENOUGH)} or more"
         )
     elif elsewhere > DISTURBED:
-        why = f"other processes took {elsewhere:.0%} of the cores meanwhile, and times tell of them, too"
+        taken = f"other processes took {elsewhere:.0%} of the cores meanwhile, and times tell of them, too"
+        why = f"{taken}: run it again at a quieter time"
     if why:
         return Advice(
             compression=None,

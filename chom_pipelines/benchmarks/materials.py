@@ -96,7 +96,7 @@ def taken(server: ScratchServer, databases: Sequence[str], directory: Path, thre
     """Take everything from a private server. Raises what a logical backup of it raises; the rest may be unavailable."""
     endpoint, flavour = server.endpoint, server.facts.flavour
     report(0, None, "have the private server write all that it has")
-    at_rest = come_to_rest(endpoint)
+    at_rest = come_to_rest(server)
     file_bytes = _table_files(server.directory)
     refuse_no_room(directory, 2 * file_bytes)
     with Session(endpoint) as session:

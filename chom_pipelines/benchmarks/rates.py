@@ -10,6 +10,7 @@ from chom_pipelines.restores.predicting import Rate
 
 def known_rates(repository: Repository, server: str, keyring: Keyring | None) -> tuple[Rate, ...]:
     """Read them; what cannot be believed is left out. Raises RepositoryError where the repository cannot be listed."""
+    # the models of reports take as long to import as a small restore's plan: only who asks waits for them
     from chom_pipelines.benchmarks.kept_reports import kept_reports
     from chom_pipelines.benchmarks.predicting import rates
 

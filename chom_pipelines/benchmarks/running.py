@@ -30,6 +30,7 @@ from chom_pipelines.progress import Report as Progress
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import opened
 from chom_pipelines.repository.repository import Repository
+from chom_pipelines.repository.timing import DISTURBED
 from chom_pipelines.server.claimed_directories import claimed_directory
 from chom_pipelines.server.load import Machine
 
@@ -107,7 +108,7 @@ def run_benchmark(inventory: Inventory, server: Server, wishes: Wishes, progress
         sizes=known.sizes,
         backups=(*materials.backups, *(peer.backup for peer in peers)),
         advice=advice(data, elsewhere, compression, materials.backups[0], ladder),
-        predictions=_predictions(known, keyring, data, ladder),
+        predictions=_predictions(known, keyring, data, ladder, elsewhere),
     )
     return _compared(found, repository, known)
 
@@ -140,10 +141,16 @@ def _share(rung: Rung, limits: dict[str, Limit]) -> Share | None:
     return share_of(rung.rate, limits.get(SOCKET))
 
 
-def _predictions(known: Known, keyring: Keyring | None, data: Data, ladder: tuple[Rung, ...]) -> tuple[Prediction, ...]:
+def _predictions(
+    known: Known, keyring: Keyring | None, data: Data, ladder: tuple[Rung, ...], elsewhere: float
+) -> tuple[Prediction, ...]:
     if known.newest is None:
         return ()
     what = f"how long a restore of {known.newest.id} takes"
+    if elsewhere > DISTURBED:
+        why = f"other processes took {elsewhere:.0%} of the cores meanwhile"
+        known.unmeasured.append(Unmeasured(what=what, reason=why))
+        return ()
     if data.text_bytes < ENOUGH and (data.origin, data.share) != (known.newest.id, 1.0):
         why = f"{size_text(data.text_bytes)} are too little to predict another amount by"
         known.unmeasured.append(Unmeasured(what=what, reason=why))
@@ -152,5 +159,9 @@ def _predictions(known: Known, keyring: Keyring | None, data: Data, ladder: tupl
     manifest = found.manifest
     if manifest is None:
         known.unmeasured.append(Unmeasured(what=what, reason=found.reason or "its manifest could not be read"))
+        return ()
+    if max(bytes_of(manifest)) < ENOUGH and data.origin != manifest.id:
+        why = "it is so small that a server's start takes most of the time"
+        known.unmeasured.append(Unmeasured(what=what, reason=why))
         return ()
     return predictions(manifest.id, *bytes_of(manifest), ladder, found.restored_in)

@@ -18,6 +18,7 @@ from chom_pipelines.errors import (
     RepositoryBusyError,
     RepositoryError,
 )
+from chom_pipelines.log_lines import amount
 from chom_pipelines.repository.deletion import delete_backup, end_unfinished, erase_folder, refuse_base
 from chom_pipelines.repository.entry import PATIENCE, BackupEntry
 from chom_pipelines.repository.incomplete import State, mark
@@ -66,7 +67,7 @@ class Stream:
         if wanted:
             return wanted[-1]
         what = f"{self.folder.where()} has no backup {backup!r} of the server {self.server!r}"
-        others = f"; it has {len(entries)} others" if entries else ""
+        others = f"; it has {amount(len(entries), 'other')}" if entries else ""
         raise BackupNotFoundError(what + others, "`chom backups` lists them" if entries else "take one: `chom backup`")
 
     @contextmanager

@@ -12,7 +12,7 @@ _NAMED = 5
 """Objects that a refusal names."""
 
 
-def would_destroy(
+def refusal_to_destroy(
     found: Operations, selection: Selection, standing: Standing, where: str
 ) -> RestoreRefusedError | None:
     """Why the list may not be carried out: something would be lost, and the request does not say that it may."""

@@ -23,7 +23,7 @@ from chom_pipelines.repository.manifest import SourceServer
 from chom_pipelines.repository.timing import READ_FIRST
 from chom_pipelines.restores.authority import read_authority
 from chom_pipelines.restores.definers import definers, stand_ins
-from chom_pipelines.restores.destruction import would_destroy
+from chom_pipelines.restores.destruction import refusal_to_destroy
 from chom_pipelines.restores.directory_filling import filled_directory, new_server, without_accounts
 from chom_pipelines.restores.directory_target import contained, refuse_directory
 from chom_pipelines.restores.execution import Restore, RestoreResult
@@ -138,7 +138,7 @@ def _listed(
     standing = read_standing(session, facts, selection)
     found = operations_for(selection, standing, datetime.now(UTC))
     found = replace(found, warnings=(*found.warnings, *at_other_moments(session, selection, source)))
-    refused = would_destroy(found, selection, standing, session.endpoint.where)
+    refused = refusal_to_destroy(found, selection, standing, session.endpoint.where)
     if not refused:
         authority = read_authority(session, facts)
         if found.destructive or not has_single_tables(authority.grants):

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from chom_pipelines.errors import AccessDeniedError, ChomError, MissingPrivilegeError, ProgramMissingError, ServerError
 from chom_pipelines.server.binlog_settings import lacks, read_binlog_settings
 from chom_pipelines.server.connection import Endpoint, Session
+from chom_pipelines.server.driver_errors import is_there
 from chom_pipelines.server.facts import ServerFacts, read_facts
 from chom_pipelines.server.findings import Finding, failed, not_verified, passed, warning
 from chom_pipelines.server.grants import Need, has_roles
-from chom_pipelines.server.identifiers import literal
+from chom_pipelines.server.identifiers import literal, quote
 from chom_pipelines.server.privileges import (
     create_user,
     missing_of_archive,
@@ -52,6 +53,8 @@ def ask_server(
     with session:
         try:
             return _asked(session, databases, proved=proved, archived=archived)
+        except AccessDeniedError as error:  # MariaDB lets one in whose password has expired, to set a new one
+            return ServerAnswers((_no_connection(endpoint, error),))
         except ServerError as error:
             message = f"the server stopped answering: {error.what}"
             return ServerAnswers((not_verified("connection", message, error.remedy),))
@@ -82,7 +85,7 @@ def _asked(session: Session, databases: Sequence[str] | None, *, proved: bool, a
 
 def _no_connection(endpoint: Endpoint, error: ChomError) -> Finding:
     refused = _REFUSED.search(error.what) if isinstance(error, AccessDeniedError) else None
-    if refused is None:
+    if refused is None or (isinstance(error, ServerError) and is_there(error)):
         return failed("connection", error.what, error.remedy)
     statement = create_user(endpoint.user, refused["host"] or refused["stranger"])
     remedy = f"{error.remedy}; where there is no such account, create it and run chom check again:\n{statement}"
@@ -153,7 +156,7 @@ def _databases(session: Session, databases: Sequence[str] | None) -> Iterator[Fi
     there = set(databases_there(session))
     for name in databases or ():
         if name not in there:
-            remedy = "correct servers.databases in chom.yaml, or grant the privileges above"
+            remedy = f"correct servers.databases in chom.yaml, or GRANT SELECT ON {quote(name)}.* to this account"
             yield failed("databases", f"{name} does not exist, or this account cannot see it", remedy)
     wanted = there if databases is None else there & set(databases)
     if wanted:
@@ -190,6 +193,8 @@ def _engines(session: Session, databases: Sequence[str] | None, *, everything_is
         yield warning("tables", message, remedy)
     if not everything_is_seen:
         yield not_verified("tables", "some cannot be seen, as privileges are missing", "grant the privileges above")
+    elif databases is not None and not set(databases) & set(databases_there(session)):
+        yield not_verified("tables", "none of the databases is there", "correct servers.databases in chom.yaml")
     elif not names:
         yield passed("tables", "all have transactions")
 

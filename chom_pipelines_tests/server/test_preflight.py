@@ -105,6 +105,23 @@ def test_an_account_that_is_missing_comes_with_the_statement_that_creates_it(ser
             root.execute("DROP USER not_yet@localhost")
 
 
+@pytest.mark.parametrize("how", ["ACCOUNT LOCK", "PASSWORD EXPIRE"])
+def test_an_account_that_is_not_let_in_has_failed_and_is_not_to_be_created(server: PrivateServer, how: str) -> None:
+    with server.connect() as root:
+        root.execute(f"CREATE USER odd@'%' IDENTIFIED BY 'p' {how}")
+        try:
+            (finding,) = ask_server(replace(server.backup, user="odd", password="p"), None).findings
+        finally:
+            root.execute("DROP USER odd@'%'")
+    assert (finding.subject, finding.words) == ("connection", "failed")
+    assert "CREATE USER" not in finding.remedy
+    assert "stopped answering" not in finding.message
+
+
+def test_where_no_database_is_there_nothing_is_said_of_its_tables(server: PrivateServer) -> None:
+    assert outcomes(ask_server(server.backup, ["chom_never_was"]).findings, "tables") == ["not verified"]
+
+
 def test_no_server_is_one_failed_finding(tmp_path: Path) -> None:
     (finding,) = ask_server(Endpoint("gone", "u", "p", socket=str(tmp_path / "none")), None).findings
     assert (finding.subject, finding.words) == ("connection", "failed")

@@ -41,6 +41,10 @@ _PATIENCE = 200
 _SILENCE = 120
 """Seconds without a byte after which a server is taken for lost: clients do not notice a cut that nobody tells."""
 
+_NOT_LET_IN = re.compile(
+    r"account is (?:locked|blocked)|user is blocked|password has expired|must be reset", re.IGNORECASE
+)
+_LET_IN = "let the account in again: ALTER USER ... ACCOUNT UNLOCK, or with a new password where that has expired"
 _UNKNOWN = re.compile(r"Failed on connect: Access denied|using password", re.IGNORECASE)
 _REFUSED = re.compile(r"REPLICATION SLAVE|Access denied", re.IGNORECASE)
 _UNSOUND = re.compile(r"crc check|bogus data|corrupt|invalid event|truncated in the middle", re.IGNORECASE)
@@ -140,6 +144,7 @@ def client_failure(endpoint: Endpoint, program: Program, file: str, said: str) -
         (_GONE, BinlogMissingError, ""),
         (_UNSOUND, BinlogDamagedError, ""),
         (_WITHHELD, BinlogWithheldError, _WITHHELD_REMEDY.format(mode)),
+        (_NOT_LET_IN, AccessDeniedError, _LET_IN),
         (_UNKNOWN, AccessDeniedError, WRONG_ACCOUNT),
         (_REFUSED, MissingPrivilegeError, f"{grant}, with the account's own host; `chom check` tells all that lacks"),
         (_UNREACHABLE, ConnectionFailedError, "check that the server runs, and run it again: what was archived stays"),
