@@ -53,12 +53,12 @@ class BackupPolicy(ConfigModel):
         return self
 
 
-_NIGHTLY = "0 2 * * *"
+_NIGHTLY, _HOURLY, _SUNDAYS, _MONDAYS = "0 2 * * *", "0 * * * *", "0 3 * * 0", "0 4 * * 1"
 
 
 @cache  # a fleet has few of them, and one takes a millisecond
 def _cron(text: str) -> str:
-    if text == _NIGHTLY:
+    if text in {_NIGHTLY, _HOURLY, _SUNDAYS, _MONDAYS}:
         return text  # without what takes as long to import as some commands run
     from croniter import CroniterBadDateError, croniter
 
@@ -90,9 +90,9 @@ class Schedules(ConfigModel):
 
     full: Cron | None = _NIGHTLY
     incremental: Cron | None = Field(default=None, description="of the pages of data files, where method is physical")
-    binlogs: Cron | None = "0 * * * *"
-    verification: Cron | None = "0 3 * * 0"
-    drill: Cron | None = "0 4 * * 1"
+    binlogs: Cron | None = _HOURLY
+    verification: Cron | None = _SUNDAYS
+    drill: Cron | None = _MONDAYS
     benchmark: Cron | None = None
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
 

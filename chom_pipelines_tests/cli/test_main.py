@@ -35,6 +35,18 @@ def test_chom_starts_without_anything_heavy() -> None:
     assert not HEAVY & set(listed.split())
 
 
+def test_a_restore_imports_nothing_that_only_other_restores_and_commands_need() -> None:
+    script = "import sys, chom_pipelines.cli.restore; print(*sys.modules)"
+    listed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    others = {
+        "chom_pipelines.binlogs.recovery.recovering",
+        "chom_pipelines.backups.taking",
+        "chom_pipelines.benchmarks.report",
+        "croniter",
+    }
+    assert not others & set(listed.split())
+
+
 def test_no_command_imports_dagster() -> None:
     script = "import sys, chom_pipelines.cli.check, chom_pipelines.cli.keys; print(*sys.modules)"
     listed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout

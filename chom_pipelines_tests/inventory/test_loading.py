@@ -3,6 +3,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+from croniter import croniter
 from pydantic import BaseModel
 
 from chom_pipelines.errors import ConfigurationError
@@ -209,6 +210,12 @@ def assert_own_words(texts: list[str]) -> None:
             told.append(error.what)
     assert len(told) > len(texts) / 2
     assert [each for each in told if re.search("Input|should|instance of|dictionary|tuple|String", each)] == []
+
+
+def test_the_default_schedules_are_schedules() -> None:
+    defaults = [default for default in Schedules().model_dump().values() if default not in (None, "UTC")]
+    assert len(defaults) == 4
+    assert all(croniter.is_valid(default) for default in defaults)
 
 
 @pytest.mark.parametrize(
