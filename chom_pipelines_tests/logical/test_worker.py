@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -365,7 +366,7 @@ def test_a_worker_whose_connection_is_killed_fails_the_dump(server: PrivateServe
 def test_a_worker_ends_when_its_owner_does(mariadb: PrivateServer, how: str) -> None:
     setup = pooled(mariadb).to_json()
     ours, side = socket.socketpair()
-    command = [sys.executable, "-m", "chom_pipelines.logical.worker", str(side.fileno())]
+    command = [sys.executable, "-m", "chom_pipelines.logical.worker", str(os.getpid()), str(side.fileno())]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[side.fileno()]) as process:
         side.close()
         ours.sendall(json.dumps(setup).encode() + b"\n")
