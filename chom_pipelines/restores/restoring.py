@@ -95,11 +95,19 @@ def restore_into_server(
     with entry.reading("restore"):
         contents = Contents.of(entry, keyring)
         refuse_failed(entry, keyring, request)
-        return restore_contents(contents, target, request, report)
+        begun: list[str] = []
+        with _explained(begun, target, request):
+            return _restored(contents, target, request, report, begun)
 
 
 def restore_contents(contents: Contents, target: Endpoint, request: RestoreRequest, report: Report) -> RestoreResult:
-    """Like restore_into_server, of a backup that is open already."""
+    """The same of a backup that is open already, into a private server, which goes where that fails."""
+    return _restored(contents, target, request, report, [])
+
+
+def _restored(
+    contents: Contents, target: Endpoint, request: RestoreRequest, report: Report, begun: list[str]
+) -> RestoreResult:
     selection, source = selected(contents.manifest, contents.definitions(), request), contents.manifest.source
     _refuse_incomplete(contents, selection)
     with Session(target) as session:
@@ -122,9 +130,7 @@ def restore_contents(contents: Contents, target: Endpoint, request: RestoreReque
                 raise RestoreRefusedError(what, "look at it with --dry-run, and run it again")
         for statement in (*settings(facts), f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}"):
             session.execute(statement)
-        restore = Restore(contents, found, target, facts, session, request)
-        with _explained(restore.begun, target, request):
-            result = restore.run(report)
+        result = Restore(contents, found, target, facts, session, request, begun).run(report)
         return replace(result, phases={**phases, **result.phases})
 
 

@@ -241,6 +241,19 @@ def test_a_restore_that_was_cut_off_says_so_and_can_be_run_again(server: Private
         assert contents(session, copy) == contents(session, database)
 
 
+def test_a_directory_that_was_not_filled_leaves_nothing_to_replace(
+    mariadb: PrivateServer, backups: Backups, tmp_path: Path
+) -> None:
+    entry = backups.take(mariadb, library(mariadb))
+    damaged = next((path_of(entry) / "data").glob("*"))
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(DamagedError) as failed:
+        restore_into_directory(entry, None, tmp_path / "restored", RestoreRequest(), unreported)
+    assert "unfinished" not in failed.value.what
+    assert "--replace" not in failed.value.remedy
+    assert list(tmp_path.glob("restored*")) == []
+
+
 @pytest.mark.long_on_mysql
 def test_a_restore_that_was_killed_can_be_run_again(server: PrivateServer, backups: Backups, tmp_path: Path) -> None:
     database, copy = library(server), server.fresh_database()
