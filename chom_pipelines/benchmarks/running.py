@@ -146,22 +146,18 @@ def _predictions(
 ) -> tuple[Prediction, ...]:
     if known.newest is None:
         return ()
-    what = f"how long a restore of {known.newest.id} takes"
-    if elsewhere > DISTURBED:
-        why = f"other processes took {elsewhere:.0%} of the cores meanwhile"
-        known.unmeasured.append(Unmeasured(what=what, reason=why))
-        return ()
-    if data.text_bytes < ENOUGH and (data.origin, data.share) != (known.newest.id, 1.0):
-        why = f"{size_text(data.text_bytes)} are too little to predict another amount by"
-        known.unmeasured.append(Unmeasured(what=what, reason=why))
-        return ()
     found = opened(known.newest, keyring)
     manifest = found.manifest
+    others = (data.origin, data.share) != (known.newest.id, 1.0)
     if manifest is None:
-        known.unmeasured.append(Unmeasured(what=what, reason=found.reason or "its manifest could not be read"))
-        return ()
-    if max(bytes_of(manifest)) < ENOUGH and data.origin != manifest.id:
+        why = found.reason or "its manifest could not be read"
+    elif others and data.text_bytes < ENOUGH:
+        why = f"{size_text(data.text_bytes)} are too little to predict another amount by"
+    elif others and max(bytes_of(manifest)) < ENOUGH:
         why = "it is so small that a server's start takes most of the time"
-        known.unmeasured.append(Unmeasured(what=what, reason=why))
-        return ()
-    return predictions(manifest.id, *bytes_of(manifest), ladder, found.restored_in)
+    elif others and elsewhere > DISTURBED:
+        why = f"other processes took {elsewhere:.0%} of the cores while other data were measured"
+    else:
+        return predictions(manifest.id, *bytes_of(manifest), ladder, found.restored_in)
+    known.unmeasured.append(Unmeasured(what=f"how long a restore of {known.newest.id} takes", reason=why))
+    return ()
