@@ -38,7 +38,7 @@ def come_to_rest(server: ScratchServer) -> bool:
             while not _at_rest(session):
                 if time.monotonic() > deadline:
                     return False
-                time.sleep(_POLL_SECONDS)
+                time.sleep(_POLL_SECONDS)  # the server tells nobody that it has written all
             return True
         finally:
             for name in reversed(_AT_ONCE):

@@ -95,13 +95,14 @@ def _stock_steps(materials: Materials) -> Iterator[Step]:
 def _row_steps(materials: Materials, facts: ServerFacts, threads: int) -> Iterator[Step]:
     session = tuple(settings(facts))
     many = f"{threads} connections"
-    log = ("no redo log",) if has_switch(facts) else ("a sort buffer of up to 8 MiB for a key",)
+    log = ("no redo log",) if has_switch(facts) else ()
+    sorting = ("a sort buffer of up to 8 MiB for a key",) if facts.is_mariadb else ()
     at_once, one = RestoreRequest(threads=threads), RestoreRequest(threads=1, defer_keys=False)
     rungs: tuple[tuple[str, Place, tuple[str, ...], RestoreRequest], ...] = (
         ("LOAD DATA", Place.DEFAULTS, ("LOAD DATA LOCAL of tab-separated rows", "one connection", *session), one),
         ("parallel", Place.DEFAULTS, (many,), RestoreRequest(threads=threads, defer_keys=False)),
         ("keys afterwards", Place.DEFAULTS, ("secondary and foreign keys once a table's rows are in",), at_once),
-        ("durability off", Place.RELAXED, (*FAST, *log, "no binary log", _POOL), at_once),
+        ("durability off", Place.RELAXED, (*FAST, *log, "no binary log", _POOL, *sorting), at_once),
         (
             "RAM disk",
             Place.MEMORY,

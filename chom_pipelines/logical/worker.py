@@ -136,7 +136,7 @@ class Worker:
                 objects.append(asdict(stored))
             elif bundle:
                 bundle.abort()
-        except BaseException:
+        except BaseException:  # however it ends, nothing half-written stays
             if bundle:
                 bundle.abort()
             raise
@@ -155,7 +155,7 @@ class Worker:
         sink = self._rendered(task, Reading.from_json(task["reading"]), self.folder, buffered=buffered)
         try:
             self._find_losses(task, sink)
-        except BaseException:
+        except BaseException:  # however it ends, nothing half-written stays
             sink.abort()
             raise
         # the snapshot stays; the metadata locks that were taken since the savepoint do not
@@ -204,7 +204,7 @@ class Worker:
                 sink.add(block)
         except UnfitRowError:
             raise
-        except BaseException:
+        except BaseException:  # however it ends, nothing half-written stays
             sink.abort()
             raise
 

@@ -126,7 +126,7 @@ def _write(server: PrivateServer, until: int) -> None:
     for writer in writers:
         writer.start()
     while _logged(server) < until and any(writer.is_alive() for writer in writers):
-        time.sleep(0.1)
+        time.sleep(0.1)  # the server tells nobody how long its log has become
     full.set()
     for writer in writers:
         writer.join()

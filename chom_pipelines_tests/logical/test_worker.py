@@ -388,7 +388,7 @@ def until(holds: Callable[[], bool]) -> bool:
     for _ in range(500):
         if holds():
             return True
-        time.sleep(0.02)
+        time.sleep(0.02)  # what is asked for is a state of the server, which tells nobody of it
     return False
 
 

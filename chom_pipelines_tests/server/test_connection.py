@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from chom_pipelines.binlogs.archive.client import client_failure
 from chom_pipelines.errors import (
     AccessDeniedError,
     ConfigurationError,
@@ -24,6 +25,7 @@ from chom_pipelines.errors import (
 )
 from chom_pipelines.server.connection import Endpoint, Session, Tls, error_number
 from chom_pipelines.server.facts import Flavour
+from chom_pipelines.server.programs import client_program
 from chom_pipelines_tests.server.certificates import Certificates, certificates
 from chom_pipelines_tests.servers import PrivateServer, private_server
 
@@ -144,6 +146,25 @@ def test_why_an_account_is_not_let_in_has_the_remedy_of_just_that(server: Privat
             assert remedy in caught.value.remedy
         finally:
             root.execute("DROP USER odd@'%'")
+
+
+def test_a_host_without_an_address_is_said_to_be_that(mariadb: PrivateServer) -> None:
+    with pytest.raises(ConnectionFailedError, match="name leads nowhere") as failed:
+        Session(replace(mariadb.backup, host="nowhere.invalid", socket=None))
+    assert "check host in chom.yaml" in failed.value.remedy
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "ERROR: Failed on connect: Access denied for user 'a'@'b'. Account is locked.",
+        "ERROR: Failed on connect: Access denied, this account is locked",
+    ],
+)
+def test_clients_of_the_log_tell_of_a_locked_account_too(mariadb: PrivateServer, said: str) -> None:
+    failure = client_failure(mariadb.backup, client_program(mariadb.flavour), "mysql-bin.000001", said)
+    assert isinstance(failure, AccessDeniedError)
+    assert "ACCOUNT UNLOCK" in failure.remedy
 
 
 def test_a_password_that_is_not_latin_works(server: PrivateServer) -> None:
@@ -311,8 +332,9 @@ def test_a_client_certificate_reaches_an_account_that_requires_one(
 
 def test_tls_that_the_server_lacks_is_said_to_be_missing() -> None:
     with private_server(Flavour.MARIADB, ["--skip-ssl"]) as server:
-        with pytest.raises(ConnectionFailedError, match="TLS: SSL is required"):
+        with pytest.raises(ConnectionFailedError, match="TLS: SSL is required") as refused:
             Session(replace(server.backup, tls=Tls(verify="none")))
+        assert "take tls: out of chom.yaml" in refused.value.remedy
         with Session(server.backup) as session:
             assert not session.encrypted
 
