@@ -4,8 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
+
+_WHOLE, _NUMBER, _LIST, _MAPPING = (
+    "a whole number is needed",
+    "a number is needed",
+    "a list is needed: [one, another]",
+    "keys and their values are needed below this key",
+)
 
 
 class ConfigModel(BaseModel):
@@ -14,6 +21,14 @@ class ConfigModel(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, hide_input_in_errors=True
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse `level: yes`, which would be level 1."""
+        if isinstance(value, bool) and (wanted := cls.model_fields[info.field_name or ""].annotation) in {int, float}:
+            raise ValueError(_WHOLE if wanted is int else _NUMBER)
+        return value
 
 
 class AtKeyError(ValueError):
@@ -24,12 +39,6 @@ class AtKeyError(ValueError):
         self.key = key
 
 
-_WHOLE, _NUMBER, _LIST, _MAPPING = (
-    "a whole number is needed",
-    "a number is needed",
-    "a list is needed: [one, another]",
-    "keys and their values are needed below this key",
-)
 _SAID = {
     "int_parsing": _WHOLE,
     "int_type": _WHOLE,

@@ -19,6 +19,7 @@ DEFAULT = Path("chom.yaml")
 VARIABLE = "CHOM_CONFIG"
 _YAML = "mend the YAML: indent by spaces, keys of one level alike, and put quotes around what is text"
 _QUOTED = re.compile(r"'[^']*'")
+_NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 _START = "start from chom.example.yaml, which documents every key"
 
 
@@ -56,7 +57,7 @@ def parse_inventory(text: str, file: Path) -> Inventory:
         node = _composed(text)
         if not isinstance(node, yaml.MappingNode):
             raise ConfigurationError(f"{file}:1: not a mapping of keys to values", _START)
-        if problems := list(_twice(node, ())):
+        if problems := list(_misread(node, ())):
             raise _refusal(file, problems)
         data = yaml.SafeLoader("").construct_document(node)
     except yaml.YAMLError as error:
@@ -116,11 +117,11 @@ def _line(node: yaml.Node, key: Key) -> int:
     return line + 1
 
 
-def _twice(node: yaml.Node, key: Key) -> Iterator[_Problem]:
-    """Keys that a mapping has more than once: YAML would let the last one win."""
+def _misread(node: yaml.Node, key: Key) -> Iterator[_Problem]:
+    """What YAML would take for something else: a key that is there twice, of which the last wins; 1:30, which is 90."""
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            yield from _twice(item, (*key, index))
+            yield from _misread(item, (*key, index))
     elif isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for name, value in node.value:
@@ -131,7 +132,9 @@ def _twice(node: yaml.Node, key: Key) -> Iterator[_Problem]:
             if str(name.value) in seen:
                 yield _Problem(name.start_mark.line + 1, here, "this key is here twice")
             seen.add(str(name.value))
-            yield from _twice(value, here)
+            yield from _misread(value, here)
+    elif node.tag in _NUMBERS and ":" in node.value:
+        yield _Problem(node.start_mark.line + 1, key, "YAML counts what has colons in sixties: put text into quotes")
 
 
 def _what(error: yaml.YAMLError) -> str:

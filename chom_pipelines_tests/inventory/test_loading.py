@@ -80,6 +80,8 @@ def test_a_minimal_file_gets_the_documented_defaults() -> None:
         (["tls: {ca: c.pem, verify: none}"], "8: servers[0].tls.verify: verify: none never looks at ca"),
         (["migrations: {laravel: /a, sql: /b}"], "8: servers[0].migrations: name one"),
         (["retention: {full_days: 0}"], "8: servers[0].retention.full_days: must be at least 1"),
+        (["backup: {level: true}"], "8: servers[0].backup.level: a whole number is needed"),
+        (["port: 1:30"], "8: servers[0].port: YAML counts what has colons in sixties"),
         (["port: 1", "port: 2"], "9: servers[0].port: this key is here twice"),
     ],
 )
