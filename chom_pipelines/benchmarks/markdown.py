@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chom_pipelines.benchmarks.report import Report
-from chom_pipelines.benchmarks.words import Table, advised, compared, headline, tables
+from chom_pipelines.benchmarks.words import Table, advised, compared, described, tables
 from chom_pipelines.log_lines import utc_text
 
 _SPECIAL = str.maketrans({"|": "\\|", "<": "&lt;", "\n": " "})
@@ -19,7 +19,9 @@ def markdown(report: Report, ladder: str | None, compression: str | None) -> str
 def _lines(report: Report, charts: dict[str, str | None]) -> Iterator[str]:
     yield f"# Benchmark of {report.server}, {utc_text(report.started.replace(microsecond=0))}"
     yield ""
-    yield f"{report.outcome.words.capitalize()}: {_escaped(headline(report))}. {_median(report)}"
+    yield f"{report.outcome.words.capitalize()}. {_median(report)}"
+    yield ""
+    yield from (f"- {what}: {_escaped(said)}" for what, said in described(report))
     yield ""
     yield "| | recommended | because |"
     yield "|---|---|---|"
@@ -54,9 +56,9 @@ def _explained(report: Report) -> Iterator[str]:
     first = report.ladder[0].name if report.ladder else ""
     yield (
         f"Each adds something to the one above it. *Faster* is against '{first}'; every copy was compared with the "
-        "original by checksum and definition before its time counted. MB/s are of text, of data files for those; "
-        "*of limit* is the part of what the Unix socket carries, or the disk or memory takes, in that time. CPU is "
-        "of both sides."
+        "original by checksum and definition before its time counted. MB/s are of what is read: SQL by the stock "
+        "client, rows as text, or data files; *of limit* is the part of what the Unix socket carries, or the disk or "
+        "memory takes, in that time. CPU is of both sides."
     )
 
 

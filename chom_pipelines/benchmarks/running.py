@@ -56,6 +56,7 @@ def run_benchmark(inventory: Inventory, server: Server, wishes: Wishes, progress
     threads = cores()
     with claimed_directory(disk_directory()) as claim:
         refuse_no_room(claim.path, _ROOM * (wishes.size or 0))
+        say("fill a private server, and take dumps and backups of it")
         with source_of(known, wishes, keyring, progress) as (private, databases, origin, share):
             facts = private.facts
             materials = taken(private, databases, claim.path, threads, progress)

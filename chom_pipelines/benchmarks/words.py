@@ -35,19 +35,28 @@ def tables(report: Report) -> Iterator[Table]:
         yield _sizes(report)
 
 
-def headline(report: Report) -> str:
-    """What was measured on what, in a sentence."""
+def described(report: Report) -> Iterator[tuple[str, str]]:
+    """What was measured, with which server, and on which machine: each by its name."""
     data, host = report.data, report.host
-    origin = "generated data" if data.origin == "generated" else data.origin
+    origin = "generated" if data.origin == "generated" else data.origin
     part = "" if data.share == 1 else f", {data.share:.0%} of its text"
+    yield (
+        "data",
+        (
+            f"{origin}{part}: {data.tables:,} tables, {data.rows:,} rows, {size(data.text_bytes)} of text, "
+            f"{size(data.file_bytes)} in files"
+        ),
+    )
     on = report.measured_on
     if report.source_version and report.source_version != on:
         on += f" (the server is {report.source_version})"
-    return (
-        f"{origin}{part}: {data.tables:,} tables, {data.rows:,} rows, {size(data.text_bytes)} of text, "
-        f"{size(data.file_bytes)} in files; {on}; {host.cpu}, {host.cores} cores, "
-        f"{size(host.memory_bytes)} of memory, {host.disk}, {host.kernel}; "
-        f"other processes took {report.elsewhere:.0%} of the cores meanwhile"
+    yield "server", on
+    yield (
+        "machine",
+        (
+            f"{host.cpu}, {host.cores} cores, {size(host.memory_bytes)} of memory, {host.disk}, {host.kernel}; "
+            f"other processes took {report.elsewhere:.0%} of the cores meanwhile"
+        ),
     )
 
 

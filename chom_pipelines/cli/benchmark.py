@@ -12,7 +12,7 @@ from chom_pipelines.benchmarks.publishing import publish
 from chom_pipelines.benchmarks.report import Report
 from chom_pipelines.benchmarks.running import run_benchmark
 from chom_pipelines.benchmarks.sources import asked
-from chom_pipelines.benchmarks.words import advised, compared, headline, tables
+from chom_pipelines.benchmarks.words import advised, compared, described, tables
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory
@@ -65,7 +65,8 @@ def benchmark(
 
 
 def _print(report: Report, where: str) -> None:
-    typer.echo(output.printable(headline(report)))
+    for what, said in described(report):
+        typer.echo(output.printable(f"{what}: {said}"))
     for table in tables(report):
         typer.echo("")
         rows = [[output.printable(cell) for cell in row] for row in table.rows]
