@@ -17,11 +17,13 @@ from chom_pipelines.errors import ChomError, RestoreRefusedError
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.restores.restoring import plan_restore, restore_into_server
+from chom_pipelines.restores.rows_of_files import rows_of_files
 from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.logical.taking import TOGETHER, Backups
+from chom_pipelines_tests.physical.files_data import take_files
 from chom_pipelines_tests.restores.live import (
     NAMES,
     OTHERS,
@@ -47,21 +49,40 @@ class Safety:
     flavour: Flavour
 
 
-@pytest.fixture(scope="module")
-def safety(any_server: PrivateServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Safety]:
-    backups = Backups(tmp_path_factory.mktemp("safety"), policy=TOGETHER)
-    with any_server.connect() as session:
-        made_anew(session, any_server.flavour)
+@contextmanager
+def _made(server: PrivateServer) -> Iterator[None]:
+    with server.connect() as session:
+        made_anew(session, server.flavour)
     try:
-        entry = backups.take(any_server, *NAMES)
+        yield
     finally:
-        with any_server.connect() as session:
+        with server.connect() as session:
             session.execute("SET SESSION foreign_key_checks = 0")
             for name in NAMES:
                 session.execute(f"DROP DATABASE {name}")
             session.execute("DROP USER chom_safe_app@'%', chom_safe_lost@'%'")
+
+
+@pytest.fixture(scope="module")
+def safety(any_server: PrivateServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Safety]:
+    backups = Backups(tmp_path_factory.mktemp("safety"), policy=TOGETHER)
+    with _made(any_server):
+        entry = backups.take(any_server, *NAMES)
     with scratch_server(any_server.flavour) as target:
         yield Safety(entry, target.endpoint, any_server.flavour)
+
+
+@pytest.fixture(scope="module")
+def safety_of_files(mariadb_server: PrivateServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Safety]:
+    """The rows of a physical backup, as they go into a running server."""
+    backups = Backups(tmp_path_factory.mktemp("files"))
+    with _made(mariadb_server):
+        files = take_files(backups, mariadb_server)
+    with (
+        rows_of_files(files, None, lambda _: RestoreRequest(threads=1), unreported, databases=NAMES) as (entry, _),
+        scratch_server(Flavour.MARIADB) as target,
+    ):
+        yield Safety(entry, target.endpoint, Flavour.MARIADB)
 
 
 @st.composite
@@ -122,6 +143,19 @@ several = settings(
 @several
 @given(data=st.data())
 def test_what_the_list_does_not_name_stays_byte_for_byte_what_it_was(safety: Safety, data: st.DataObject) -> None:
+    _stays(safety, data)
+
+
+@pytest.mark.long
+@several
+@given(data=st.data())
+def test_nor_does_a_restore_of_data_files_touch_what_its_list_does_not_name(
+    safety_of_files: Safety, data: st.DataObject
+) -> None:
+    _stays(safety_of_files, data)
+
+
+def _stays(safety: Safety, data: st.DataObject) -> None:
     flavour, target = safety.flavour, safety.target
     with Session(target) as session:
         made_anew(session, flavour, data.draw(changes(flavour)))
