@@ -42,7 +42,7 @@ def test_chunks_of_any_size_give_the_same(logs: list[Log], size: int) -> None:
         assert scanned(log.data, chunk=size) == scanned(log.data)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(sizes=st.lists(st.integers(0, 3000), min_size=1, max_size=50), held=st.sampled_from([200, 1000, 1 << 20]))
 def test_any_chunks_give_the_same(logs: list[Log], sizes: list[int], held: int) -> None:
     for log in logs:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chom_pipelines.errors import ServerError
@@ -32,7 +32,7 @@ texts = st.text("ab\\\t\n\r\0\x1aNtn0'\"é💾%", max_size=9) | st.sampled_from(
 blobs = st.binary(max_size=9) | texts.map(str.encode)
 some_rows = st.lists(st.tuples(st.none() | texts, texts, st.none() | texts, st.none() | blobs, blobs), max_size=6)
 plain_rows = st.lists(st.tuples(texts, texts), min_size=1, max_size=6)
-several = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+several = settings(max_examples=40)
 
 SHORT = "a VARCHAR(40) NULL, b VARCHAR(40) NOT NULL, c CHAR(40) NULL, d VARBINARY(60) NULL, e VARBINARY(60) NOT NULL"
 LONG = "a TEXT NULL, b LONGTEXT NOT NULL, c MEDIUMTEXT NULL, d BLOB NULL, e LONGBLOB NOT NULL"

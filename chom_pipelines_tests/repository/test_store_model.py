@@ -1,7 +1,7 @@
 import itertools
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chom_pipelines.errors import ObjectExistsError
@@ -18,7 +18,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20)
 @given(st.lists(STEPS, max_size=12))
 def test_a_folder_does_what_a_dictionary_would(store: Store, steps: list[tuple[str, str, bytes]]) -> None:
     top, model = Folder(store, f"top {next(NUMBERS)}"), dict[str, bytes]()

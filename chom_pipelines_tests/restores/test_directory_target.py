@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
@@ -162,7 +162,6 @@ def test_a_restore_replaces_a_stopped_servers_directory_and_nothing_beside_it(
 names = st.sampled_from(["target", "target.partial", "target.replaced-0", "other", "target/thesis", "other/ibdata1"])
 
 
-@settings(deadline=None)
 @given(there=st.lists(names, max_size=4, unique=True), is_data=st.booleans(), replace=st.booleans())
 def test_whatever_stands_around_only_the_named_directory_changes(
     there: list[str], *, is_data: bool, replace: bool

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from chom_pipelines.errors import ChomError, RestoreRefusedError
@@ -133,11 +133,7 @@ def _cut_off(target: Endpoint, after: float | None) -> Iterator[None]:
                 time.sleep(0.01)
 
 
-several = settings(
-    max_examples=int(os.environ.get("CHOM_TEST_EXAMPLES", "25")),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+several = settings(max_examples=int(os.environ.get("CHOM_TEST_EXAMPLES", "25")))
 
 
 @several

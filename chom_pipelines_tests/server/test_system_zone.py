@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chom_pipelines.server.connection import Session
@@ -43,7 +43,6 @@ def zone_of(name: str, end: int = 1 << 32) -> SystemZone:
 
 
 @pytest.mark.long
-@settings(deadline=None)
 @given(st.sampled_from(NAMES), st.randoms(use_true_random=False))
 def test_the_file_of_what_was_found_is_as_far_ahead_at_every_moment(name: str, chance: random.Random) -> None:
     found = zone_of(name)

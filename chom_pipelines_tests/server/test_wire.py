@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chom_pipelines.errors import ChomError, ConnectionFailedError, ServerError
@@ -19,7 +19,7 @@ from chom_pipelines_tests.servers import PrivateServer
 
 ANYTHING = ExpectedCounts(0, counts_separators=False, counts_backslashes=False)
 NO_TABS = ExpectedCounts(0, counts_separators=True, counts_backslashes=False)
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=40)
 AT_THE_EDGES = (
     *(0, 1, 250, 251, 252, 65_535, 65_536, BLOCK - 1, BLOCK, BLOCK + 1),
     *(BLOCK + (1 << 16) - 9, BLOCK + (1 << 16), 3 * BLOCK),
