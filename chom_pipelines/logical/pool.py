@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import select
 import socket
 import subprocess
 import sys
@@ -224,8 +225,15 @@ def _pairs(size: int) -> list[tuple[socket.socket, socket.socket]]:
 def _end(process: subprocess.Popen[bytes], workers: list[_Worker]) -> None:
     for worker in workers:
         worker.dismiss()
-    try:  # their maker ends when all have ended
-        process.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:  # something has stopped a worker, or their maker: they die with it
-        process.kill()
-        process.wait()
+    with suppress(OSError):  # no descriptor is left to wait with
+        _wait(process)
+    process.kill()  # where something has stopped a worker, or their maker: they die with it
+    process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    """Until it ends, as it does when all workers have; Popen's own wait looks again and again, and is late."""
+    with os.fdopen(os.pidfd_open(process.pid), "rb", buffering=0) as ended:
+        poll = select.poll()
+        poll.register(ended, select.POLLIN)
+        poll.poll(_END_SECONDS * 1000)
