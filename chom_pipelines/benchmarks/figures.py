@@ -6,19 +6,18 @@ import statistics
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, model_validator
+from pydantic import Field, NonNegativeFloat, model_validator
 
 from chom_pipelines.outcome import Outcome
+from chom_pipelines.repository.records import Record
 
 _MEGA = 1e6
 
 Seconds = Annotated[float, Field(gt=0)]
 
 
-class Part(BaseModel):
+class Part(Record):
     """A part of a report; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Run(Part):

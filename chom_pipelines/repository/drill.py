@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
+from pydantic import AwareDatetime, Field, NonNegativeInt, model_validator
 
 from chom_pipelines.errors import DamagedError, ObjectExistsError, RepositoryError
 from chom_pipelines.log_lines import amount
@@ -18,6 +18,7 @@ from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import DRILLS
 from chom_pipelines.repository.manifest import Position
+from chom_pipelines.repository.records import Record
 from chom_pipelines.repository.sealing import SealedDocument
 from chom_pipelines.repository.timing import ENOUGH_TRANSACTIONS, REPLAY, Timing
 
@@ -26,10 +27,8 @@ FORMAT = 1
 _WAYS = 2
 
 
-class Drill(BaseModel):
+class Drill(Record):
     """One drill; the combinations that would be a false green cannot be built."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: int = FORMAT
     server: str = Field(description="its name in the inventory")

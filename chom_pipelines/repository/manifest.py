@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
+from pydantic import AwareDatetime, Field, NonNegativeInt, model_validator
 
 from chom_pipelines.errors import UnknownFormatError, UnsupportedBackupError
 from chom_pipelines.repository.data_keys import KeySource
@@ -17,6 +17,7 @@ from chom_pipelines.repository.layout import Kind, parse_id
 from chom_pipelines.repository.master_keys import WrappedKey
 from chom_pipelines.repository.objects import StoredObject
 from chom_pipelines.repository.payloads import Hex, LogicalPayload, Method, Payload, PhysicalPayload
+from chom_pipelines.repository.records import Record
 from chom_pipelines.repository.sealing import SealedDocument
 
 FORMAT = 2
@@ -28,10 +29,8 @@ _POSSIBLE = {
 }
 
 
-class SourceZones(BaseModel):
+class SourceZones(Record):
     """What the server that was backed up knew of time zones."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     system: dict[int, int] = Field(
         min_length=1, description="what SYSTEM is: from when on, in seconds since 1970, how many seconds ahead of UTC"
@@ -41,10 +40,8 @@ class SourceZones(BaseModel):
     )
 
 
-class SourceServer(BaseModel):
+class SourceServer(Record):
     """The server that was backed up, as it described itself."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     flavour: str
     version: str
@@ -55,20 +52,16 @@ class SourceServer(BaseModel):
     zones: SourceZones | None = Field(default=None, description="of a full backup; None: it was not asked")
 
 
-class Position(BaseModel):
+class Position(Record):
     """A place in the binary log: before the event at this position, after all of these transactions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: str
     position: NonNegativeInt
     gtid: str | None = Field(default=None, description="MariaDB: domain-server-sequence; MySQL: a set; None: without")
 
 
-class Coordinates(BaseModel):
+class Coordinates(Record):
     """What a backup covers of the binary log. All None: the server writes none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     start: Position | None = Field(default=None, description="where it goes on from; None: it holds all before `end`")
     end: Position | None = Field(default=None, description="where replay goes on: the snapshot, the end of a segment")
@@ -78,10 +71,8 @@ class Coordinates(BaseModel):
     )
 
 
-class ReplicationSource(BaseModel):
+class ReplicationSource(Record):
     """Up to where a replica has executed the binary log of the server that it follows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(description="of the channel or connection; usually empty")
     host: str
@@ -93,10 +84,8 @@ class ReplicationSource(BaseModel):
     gtid: str | None = Field(default=None, description="what was executed of all sources; None: without")
 
 
-class Manifest(BaseModel):
+class Manifest(Record):
     """A complete backup's description, `manifest.json`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: int = FORMAT
     tool: str

@@ -6,9 +6,10 @@ import hashlib
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
+from pydantic import AwareDatetime, Field, NonNegativeInt
 
 from chom_pipelines.repository.dump_records import Loss, Lost, SequenceCounter
+from chom_pipelines.repository.records import Record
 
 Hex = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -21,10 +22,8 @@ class Method(StrEnum):
     BINLOG = "binlog"
 
 
-class Part(BaseModel):
+class Part(Record):
     """One key range of a table: rows with lower <= key < upper; None is an open end."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     lower: str | None = Field(default=None, description="SQL literal of the first key column")
     upper: str | None = None
@@ -38,10 +37,8 @@ class Part(BaseModel):
 _LOST = {Lost.DIGITS: "digits of numbers, as 12.50 becomes 12.5", Lost.TYPE: "types, as a date becomes a string"}
 
 
-class Table(BaseModel):
+class Table(Record):
     """One base table's data."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     database: str
     name: str
@@ -90,10 +87,8 @@ class Table(BaseModel):
         return self.model_copy(update={"parts": parts})
 
 
-class SchemaObject(BaseModel):
+class SchemaObject(Record):
     """One definition in the schema files: kind, name, and the SHA-256 of its statement."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str = Field(
         description="database, sequence, table, view, procedure, function, package, trigger, event, account"
@@ -103,10 +98,8 @@ class SchemaObject(BaseModel):
     digest: Hex
 
 
-class LogicalPayload(BaseModel):
+class LogicalPayload(Record):
     """Rows as tab-separated text and definitions as SQL, as of one snapshot."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: Literal[Method.LOGICAL] = Method.LOGICAL
     databases: tuple[str, ...]
@@ -130,10 +123,8 @@ class LogicalPayload(BaseModel):
         return sum(table.rows for table in self.tables)
 
 
-class PhysicalPayload(BaseModel):
+class PhysicalPayload(Record):
     """The server's data files as a stream that its own program unpacks, cut into parts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: Literal[Method.PHYSICAL] = Method.PHYSICAL
     program: str = Field(description="what read the files, with its version, as 'mariadb-backup 10.11.19'")
@@ -147,10 +138,8 @@ class PhysicalPayload(BaseModel):
     parts: tuple[str, ...] = Field(description="stored objects; one after the other they are the stream")
 
 
-class Logging(BaseModel):
+class Logging(Record):
     """With which settings the server wrote a piece of its binary log, as far as it was asked in time."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     formats: tuple[str, ...] = Field(description="binlog_format; what it was before, too, where that may be in it")
     only: tuple[str, ...] = Field(default=(), description="binlog_do_db; (): every database is logged")
@@ -160,10 +149,8 @@ class Logging(BaseModel):
     )
 
 
-class BinlogPayload(BaseModel):
+class BinlogPayload(Record):
     """A piece of the binary log, byte for byte, from the coordinates' start to their end."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: Literal[Method.BINLOG] = Method.BINLOG
     history: str = Field(description="the stream that it belongs to, where each file's number is there once")

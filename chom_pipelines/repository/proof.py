@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
+from pydantic import AwareDatetime, Field, NonNegativeInt, model_validator
 
 from chom_pipelines.outcome import Outcome
+from chom_pipelines.repository.records import Record
 from chom_pipelines.repository.sealing import SealedDocument
 from chom_pipelines.repository.timing import Timing
 
@@ -53,10 +54,8 @@ class Means(StrEnum):
     REPLAYED = "replayed"
 
 
-class Comparison(BaseModel):
+class Comparison(Record):
     """How many things of one kind were compared, and in which way; those that differ are in the proof's failures."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     subject: Subject
     means: Means
@@ -64,10 +63,8 @@ class Comparison(BaseModel):
     count: NonNegativeInt
 
 
-class Proof(BaseModel):
+class Proof(Record):
     """One verification of one backup; the combinations that would be a false green cannot be built."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: int = FORMAT
     server: str = Field(description="its name in the inventory")

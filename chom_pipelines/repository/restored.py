@@ -8,23 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from chom_pipelines.errors import ObjectExistsError, RepositoryError
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import RESTORES, proof_name
+from chom_pipelines.repository.records import Record
 from chom_pipelines.repository.sealing import SealedDocument
 from chom_pipelines.repository.timing import Timing
 
 FORMAT = 1
 
 
-class RestoreRecord(BaseModel):
+class RestoreRecord(Record):
     """One restore."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: int = FORMAT
     server: str = Field(description="its name in the inventory")

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import LogicalPayload, Method
+from chom_pipelines.repository.records import Record
 
 REPLAY = "replay"
 """The phase in which the binary log is replayed."""
@@ -43,10 +44,8 @@ class Into(StrEnum):
     SERVER = "a running server"
 
 
-class Way(BaseModel):
+class Way(Record):
     """How a restore is made, as far as its time depends on that: by what is equal, the same takes the same time."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     flavour: str = Field(description="of the server, in small letters")
     method: Method = Field(description="of the backup")
@@ -63,10 +62,8 @@ class Way(BaseModel):
         return f"into {self.into.value} " + (f"in {self.on}" if self.on == "memory" else f"on {self.on}")
 
 
-class Amounts(BaseModel):
+class Amounts(Record):
     """What the phases of a restore go by."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     bytes: NonNegativeInt = Field(description="text of rows, or the streams of files")
     tables: NonNegativeInt
@@ -74,19 +71,15 @@ class Amounts(BaseModel):
     transactions: NonNegativeInt = Field(default=0, description="of the binary log that are replayed")
 
 
-class Predicted(BaseModel):
+class Predicted(Record):
     """How long a restore takes, by what was measured before it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seconds: Seconds
     source: str = Field(min_length=1, description="what was measured, and when")
 
 
-class Timing(BaseModel):
+class Timing(Record):
     """One restore that came to its end."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     way: Way
     amounts: Amounts

@@ -137,7 +137,8 @@ _physical = st.builds(
     files=_counts, tables=_counts, parts=st.lists(_texts, max_size=3).map(tuple),
 )  # fmt: skip
 _binlog = st.builds(
-    BinlogPayload, complete=st.booleans(), version=st.just(4), checksum=st.sampled_from(["CRC32", "NONE"]),
+    BinlogPayload, history=_texts, complete=st.booleans(), version=st.just(4),
+    checksum=st.sampled_from(["CRC32", "NONE"]),
     following=st.none() | _texts, head=_digests, server_bytes=_counts, opened=moments, log=_texts, index=_texts,
     first_event=st.none() | moments, last_event=st.none() | moments, transactions=_counts, digest=_digests,
 )  # fmt: skip

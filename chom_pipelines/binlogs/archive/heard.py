@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
+from pydantic import AwareDatetime, Field, NonNegativeInt
 
 from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.segments import Segment
@@ -19,6 +19,7 @@ from chom_pipelines.repository.data_keys import StreamKey, opened_key, parsed_ke
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.payloads import Hex
+from chom_pipelines.repository.records import Record
 from chom_pipelines.repository.sealing import SealedDocument
 from chom_pipelines.repository.streams import Stream
 
@@ -26,10 +27,8 @@ NAME = "heard.json"
 FORMAT = 1
 
 
-class Heard(BaseModel):
+class Heard(Record):
     """At `time` all was archived, and the archive ended at this place."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: int = FORMAT
     server: str = Field(description="its name in the inventory")

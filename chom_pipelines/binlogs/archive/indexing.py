@@ -9,11 +9,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from chom_pipelines.binlogs.format.statements import Does, Statement
 from chom_pipelines.binlogs.format.transactions import Ending, TableRows, Transaction, moment
 from chom_pipelines.errors import ArchiveDamagedError, UnknownFormatError
+from chom_pipelines.repository.records import Record
 
 _FORMAT: Literal[1] = 1
 MANY_ROWS = 100
@@ -59,10 +60,8 @@ def unworded(entry: Indexed) -> Indexed:
     )
 
 
-class SegmentIndex(BaseModel):
+class SegmentIndex(Record):
     """The index of one segment. `many_rows` says from how many rows on a table's are in it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1] = _FORMAT
     many_rows: int = MANY_ROWS
