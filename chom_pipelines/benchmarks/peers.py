@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from chom_pipelines.benchmarks.climbing import Restored, Step
 from chom_pipelines.benchmarks.figures import Timed
-from chom_pipelines.benchmarks.ladder import Restored, Step
+from chom_pipelines.benchmarks.ladder import missing, server_at_defaults, used
 from chom_pipelines.benchmarks.materials import Materials, dump_command
 from chom_pipelines.benchmarks.programs import pipe, run
 from chom_pipelines.benchmarks.report import Backup, Means, Place
-from chom_pipelines.benchmarks.rungs import missing, server_at_defaults, used
 from chom_pipelines.benchmarks.stopwatch import Stopwatch, server_cpu
 from chom_pipelines.errors import ChomError, ConfigurationError
 from chom_pipelines.outcome import Outcome

@@ -8,19 +8,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from chom_pipelines import __version__
+from chom_pipelines.benchmarks.climbing import Say, climb
 from chom_pipelines.benchmarks.comparing import compared
 from chom_pipelines.benchmarks.compression import measured_codecs
 from chom_pipelines.benchmarks.figures import Share
 from chom_pipelines.benchmarks.host import disk_directory, read_host, refuse_no_room
 from chom_pipelines.benchmarks.judging import advice, share_of, with_speed_ups
 from chom_pipelines.benchmarks.kept_reports import kept_reports
-from chom_pipelines.benchmarks.ladder import Say, climb
+from chom_pipelines.benchmarks.ladder import default_settings, ladder_steps
 from chom_pipelines.benchmarks.limits import DISK, RAM, SOCKET, measured_limits
 from chom_pipelines.benchmarks.materials import Materials, cores, sample, taken
 from chom_pipelines.benchmarks.peers import dumped_by
 from chom_pipelines.benchmarks.predicting import bytes_of, predictions
 from chom_pipelines.benchmarks.report import ENOUGH, Data, Limit, Means, Place, Prediction, Report, Rung, Unmeasured
-from chom_pipelines.benchmarks.rungs import default_settings, ladder_steps
 from chom_pipelines.benchmarks.sources import Known, Wishes, known_of, source_of
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.models import Inventory, Server

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.benchmarks import generated
+from chom_pipelines.benchmarks.climbing import Restored, Step, climb
 from chom_pipelines.benchmarks.copies import TableState, differences
 from chom_pipelines.benchmarks.host import refuse_no_room
-from chom_pipelines.benchmarks.ladder import Restored, Step, climb
+from chom_pipelines.benchmarks.ladder import default_settings, ladder_steps
 from chom_pipelines.benchmarks.materials import Materials, Unavailable, chosen, sample, source_options, taken
 from chom_pipelines.benchmarks.programs import pipe
 from chom_pipelines.benchmarks.report import Means, Place, Rung
-from chom_pipelines.benchmarks.rungs import default_settings, ladder_steps
 from chom_pipelines.errors import NoRoomError, RestoreFailedError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported

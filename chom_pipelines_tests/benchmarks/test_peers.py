@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.benchmarks import generated
-from chom_pipelines.benchmarks.ladder import climb
+from chom_pipelines.benchmarks.climbing import climb
 from chom_pipelines.benchmarks.materials import Materials, taken
 from chom_pipelines.benchmarks.peers import MARIADB_BACKUP, MYDUMPER, MYSQLDUMP, PeerDump, dumped_by, parsed_peers
 from chom_pipelines.errors import ConfigurationError

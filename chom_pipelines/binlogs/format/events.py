@@ -1,4 +1,4 @@
-"""The events of a binary log, format version 4: their header, and the bodies of all but row events.
+"""The events of a binary log, format version 4: their header, and the bodies that have no module of their own.
 
 Numbers are little-endian. The layouts are those of the servers' own documentation (MySQL: "Replication Protocol" in its
 source documentation; MariaDB: "Replication protocol" in its knowledge base) and of the logs in this project's tests.
