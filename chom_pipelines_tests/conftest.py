@@ -8,21 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
 from chom_pipelines.server.facts import Flavour
+from chom_pipelines_tests.examples import PROFILE
 from chom_pipelines_tests.logical.taking import Backups
 from chom_pipelines_tests.servers import PrivateServer, private_server
 from chom_pipelines_tests.stores import ObjectStorage, object_storage
 
-settings.register_profile(
-    "chom",
-    deadline=None,
-    suppress_health_check=[
-        HealthCheck.too_slow,  # as a deadline: a busy machine would fail what is right
-        HealthCheck.function_scoped_fixture,  # examples share the server and the directory of their test
-    ],
-)
+settings.register_profile("chom", PROFILE)
 settings.load_profile("chom")
 
 

@@ -21,6 +21,7 @@ from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.upload import load
 from chom_pipelines.server.wire import Block, ExpectedCounts, UnfitRowError, rendered_rows, separate_rows
+from chom_pipelines_tests.examples import SHARING
 from chom_pipelines_tests.logical.taking import filled
 from chom_pipelines_tests.logical.textfile import rows_of
 from chom_pipelines_tests.servers import PrivateServer
@@ -32,7 +33,7 @@ texts = st.text("ab\\\t\n\r\0\x1aNtn0'\"é💾%", max_size=9) | st.sampled_from(
 blobs = st.binary(max_size=9) | texts.map(str.encode)
 some_rows = st.lists(st.tuples(st.none() | texts, texts, st.none() | texts, st.none() | blobs, blobs), max_size=6)
 plain_rows = st.lists(st.tuples(texts, texts), min_size=1, max_size=6)
-several = settings(max_examples=40)
+several = settings(SHARING, max_examples=40)
 
 SHORT = "a VARCHAR(40) NULL, b VARCHAR(40) NOT NULL, c CHAR(40) NULL, d VARBINARY(60) NULL, e VARBINARY(60) NOT NULL"
 LONG = "a TEXT NULL, b LONGTEXT NOT NULL, c MEDIUMTEXT NULL, d BLOB NULL, e LONGBLOB NOT NULL"

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from chom_pipelines.errors import ObjectExistsError
 from chom_pipelines.repository.store import Folder, Listed, Store
+from chom_pipelines_tests.examples import SHARING
 
 SOME = st.sampled_from(["a/1", "a/2 ü", "a/b/1", "a/b/%+", "ab/1", "c"])
 FOLDERS = st.sampled_from(["a", "a/b", "ab", "x"])
@@ -18,7 +19,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=20)
+@settings(SHARING, max_examples=20)
 @given(st.lists(STEPS, max_size=12))
 def test_a_folder_does_what_a_dictionary_would(store: Store, steps: list[tuple[str, str, bytes]]) -> None:
     top, model = Folder(store, f"top {next(NUMBERS)}"), dict[str, bytes]()

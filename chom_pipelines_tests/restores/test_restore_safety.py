@@ -22,6 +22,7 @@ from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines.server.scratch import scratch_server
+from chom_pipelines_tests.examples import SHARING
 from chom_pipelines_tests.logical.taking import TOGETHER, Backups
 from chom_pipelines_tests.physical.files_data import take_files
 from chom_pipelines_tests.restores.live import (
@@ -133,7 +134,7 @@ def _cut_off(target: Endpoint, after: float | None) -> Iterator[None]:
                 time.sleep(0.01)  # the server tells nobody when a connection that was killed has ended
 
 
-several = settings(max_examples=int(os.environ.get("CHOM_TEST_EXAMPLES", "25")))
+several = settings(SHARING, max_examples=int(os.environ.get("CHOM_TEST_EXAMPLES", "25")))
 
 
 @several

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.identifiers import account, literal, qualified, quote
+from chom_pipelines_tests.examples import SHARING
 from chom_pipelines_tests.servers import PrivateServer
 
 MODES = ("", "NO_BACKSLASH_ESCAPES", "ANSI_QUOTES", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES", "PIPES_AS_CONCAT")
@@ -24,14 +25,14 @@ def session(any_server: PrivateServer) -> Iterator[Session]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@settings(max_examples=60)
+@settings(SHARING, max_examples=60)
 @given(text=TEXT | st.sampled_from(["\\", "\\'", "'", '"', "\0", "\x1a", "%s", "\n\r\t", "é😀", "''", "--", "/*!"]))
 def test_a_literal_means_its_text_in_every_sql_mode(session: Session, mode: str, text: str) -> None:
     session.execute(f"SET SESSION sql_mode = '{mode}'")
     assert session.value(f"SELECT {literal(text)}") == text
 
 
-@settings(max_examples=60)
+@settings(SHARING, max_examples=60)
 @given(name=NAME | st.sampled_from(["`", "a`b", "``", "select", "a.b", "é", "a'b", '"']))
 def test_a_quoted_name_is_that_name(session: Session, name: str) -> None:
     (row,) = session.dicts(f"SELECT 1 AS {quote(name)}")

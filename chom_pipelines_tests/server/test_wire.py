@@ -15,11 +15,12 @@ from chom_pipelines.server.connection import Session
 from chom_pipelines.server.packets import BLOCK
 from chom_pipelines.server.upload import load
 from chom_pipelines.server.wire import Block, ExpectedCounts, UnfitRowError, rendered_rows, separate_rows
+from chom_pipelines_tests.examples import SHARING
 from chom_pipelines_tests.servers import PrivateServer
 
 ANYTHING = ExpectedCounts(0, counts_separators=False, counts_backslashes=False)
 NO_TABS = ExpectedCounts(0, counts_separators=True, counts_backslashes=False)
-FEW = settings(max_examples=40)
+FEW = settings(SHARING, max_examples=40)
 AT_THE_EDGES = (
     *(0, 1, 250, 251, 252, 65_535, 65_536, BLOCK - 1, BLOCK, BLOCK + 1),
     *(BLOCK + (1 << 16) - 9, BLOCK + (1 << 16), 3 * BLOCK),
