@@ -16,11 +16,7 @@ _MEGA = 1e6
 Seconds = Annotated[float, Field(gt=0)]
 
 
-class Part(Record):
-    """A part of a report; unknown keys are refused."""
-
-
-class Run(Part):
+class Run(Record):
     """One run: seconds of the clock, and of CPU in this process with its children, and in the database server."""
 
     seconds: Seconds
@@ -28,7 +24,7 @@ class Run(Part):
     server_cpu_seconds: NonNegativeFloat | None = None
 
 
-class Timed(Part):
+class Timed(Record):
     """All runs of one thing, and what follows from them: seconds of the clock."""
 
     runs: tuple[Run, ...] = Field(min_length=1)
@@ -71,14 +67,14 @@ def _figures(runs: tuple[Run, ...]) -> tuple[float, float, float]:
     return statistics.median(seconds), min(seconds), max(seconds)
 
 
-class Share(Part):
+class Share(Record):
     """Which part of a limit of this machine was used: 1.0 is all of it."""
 
     limit: str
     fraction: NonNegativeFloat
 
 
-class Item(Part):
+class Item(Record):
     """Something that was to be measured. Passed: it was, and what came of it was right."""
 
     name: str

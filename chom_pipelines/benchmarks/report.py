@@ -11,9 +11,10 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field, NonNegativeInt, model_validator
 
-from chom_pipelines.benchmarks.figures import Item, Part, Seconds, Timed
+from chom_pipelines.benchmarks.figures import Item, Seconds, Timed
 from chom_pipelines.outcome import Outcome, worst
 from chom_pipelines.repository.codecs import Codec
+from chom_pipelines.repository.records import Record
 from chom_pipelines.repository.sealing import SealedDocument
 from chom_pipelines.repository.timing import DISTURBED
 
@@ -116,7 +117,7 @@ class Rung(Item):
         return self.bytes / self.timed.median if self.timed else None
 
 
-class Host(Part):
+class Host(Record):
     """The machine."""
 
     cpu: str
@@ -127,7 +128,7 @@ class Host(Part):
     python: str
 
 
-class Data(Part):
+class Data(Record):
     """What was restored again and again."""
 
     origin: str = Field(description="the id of a backup, or `generated`")
@@ -139,7 +140,7 @@ class Data(Part):
     sample_bytes: NonNegativeInt = Field(default=0, description="of text, that was compressed")
 
 
-class TableSize(Part):
+class TableSize(Record):
     """A table, as information_schema estimates it."""
 
     table: str
@@ -150,7 +151,7 @@ class TableSize(Part):
     reclaimable_bytes: NonNegativeInt = Field(description="allocated, and free within its files")
 
 
-class Sizes(Part):
+class Sizes(Record):
     """The databases of the server that is backed up."""
 
     tables: NonNegativeInt
@@ -161,14 +162,14 @@ class Sizes(Part):
     largest: tuple[TableSize, ...]
 
 
-class Unmeasured(Part):
+class Unmeasured(Record):
     """What could not be measured as a whole, and why."""
 
     what: str
     reason: str = Field(min_length=1)
 
 
-class Advice(Part):
+class Advice(Record):
     """What the figures speak for; None where they do not tell. Each has its reason."""
 
     compression: str | None
@@ -179,7 +180,7 @@ class Advice(Part):
     method_reason: str
 
 
-class Prediction(Part):
+class Prediction(Record):
     """How long a restore of a backup would take by the rate that was measured."""
 
     backup: str
@@ -190,7 +191,7 @@ class Prediction(Part):
     measured_seconds: Seconds | None = Field(default=None, description="what its last full verification took for it")
 
 
-class Regression(Part):
+class Regression(Record):
     """Something that is slower than it was in earlier reports of the same kind."""
 
     name: str
@@ -204,7 +205,7 @@ class Regression(Part):
         return self.seconds / self.before
 
 
-class Comparison(Part):
+class Comparison(Record):
     """A report beside earlier ones of the same kind."""
 
     reports: NonNegativeInt = Field(default=0, description="earlier ones that it was compared with")
@@ -221,7 +222,7 @@ class Comparison(Part):
         return Outcome.NOT_VERIFIED if self.undecided or not self.reports else Outcome.PASSED
 
 
-class Report(Part):
+class Report(Record):
     """One benchmark of one server; `benchmark_YYYYMMDD_HHMMSS.json`."""
 
     format: int = FORMAT

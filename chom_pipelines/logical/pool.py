@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import select
 import socket
 import subprocess
 import sys
@@ -193,47 +192,51 @@ def pool(size: int, setup: Setup) -> Iterator[Pool]:
     """Start workers; kill them at the end, whatever happened."""
     with ExitStack() as stack:
         last_words = stack.enter_context(tempfile.TemporaryFile())
-        pairs = _pairs(size)
+        (ended, held), *pairs = _pairs(size)
+        stack.enter_context(ended)
         workers = [_Worker(ours, last_words) for ours, _ in pairs]
         for worker in workers:
             stack.callback(worker.close)
         with ExitStack() as handed_over:
             theirs = [handed_over.enter_context(side).fileno() for _, side in pairs]
+            handed_over.enter_context(held)
             process = subprocess.Popen(
                 # -P: nothing is imported from the directory that this happens to run in
                 [sys.executable, "-P", "-m", "chom_pipelines.logical.worker", str(os.getpid()), *map(str, theirs)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=last_words,
-                pass_fds=theirs,
+                pass_fds=[*theirs, held.fileno()],
                 start_new_session=True,  # the terminal's interrupt is for the owner, who ends the workers
             )
-        stack.callback(_end, process, workers)
+        stack.callback(_end, process, workers, ended)
         for worker in workers:
             worker.send(setup.to_json())
         yield Pool(workers)
 
 
 def _pairs(size: int) -> list[tuple[socket.socket, socket.socket]]:
+    """One for each worker, and one before them."""
     try:
-        return [socket.socketpair() for _ in range(size)]
+        return [socket.socketpair() for _ in range(1 + size)]
     except OSError as error:
         what = f"{size} dump workers cannot be started: {error.strerror}"
         raise BackupFailedError(what, "lower backup.threads, or raise the limit of open files (ulimit -n)") from error
 
 
-def _end(process: subprocess.Popen[bytes], workers: list[_Worker]) -> None:
+def _end(process: subprocess.Popen[bytes], workers: list[_Worker], ended: socket.socket) -> None:
+    """Have them end in order, and kill what has not after a while: they die with their maker.
+
+    `ended` ends when nobody has its other side any more, which the maker and each worker hold as long as they live.
+    """
     for worker in workers:
         worker.dismiss()
-    with suppress(OSError):  # no descriptor is left to wait with
-        _wait(process)
-    process.kill()  # where something has stopped a worker, or their maker: they die with it
-    process.wait()
-
-
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    """Until it ends, as it does when all workers have; Popen's own wait looks again and again, and is late."""
-    with os.fdopen(os.pidfd_open(process.pid), "rb", buffering=0) as ended:
-        poll = select.poll()
-        poll.register(ended, select.POLLIN)
-        poll.poll(_END_SECONDS * 1000)
+    ended.settimeout(_END_SECONDS)
+    try:
+        with suppress(TimeoutError):  # something has stopped a worker, or their maker
+            ended.recv(1)
+    finally:
+        process.kill()
+        process.wait()
+    with suppress(TimeoutError):  # the kernel kills them after their maker
+        ended.recv(1)

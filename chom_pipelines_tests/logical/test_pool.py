@@ -34,13 +34,8 @@ from chom_pipelines.logical.work import Work
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines_tests.logical.taking import workers_of
-from chom_pipelines_tests.logical.tasks import a_task, table, three_tables
+from chom_pipelines_tests.logical.tasks import a_task, table
 from chom_pipelines_tests.servers import PrivateServer
-
-
-@pytest.fixture
-def database(server: PrivateServer) -> str:
-    return three_tables(server)
 
 
 def pooled(server: PrivateServer, endpoint: Endpoint | None = None) -> Setup:

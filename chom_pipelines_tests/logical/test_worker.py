@@ -12,9 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.errors import (
-    RepositoryError,
-)
+from chom_pipelines.errors import RepositoryError
 from chom_pipelines.logical import sink
 from chom_pipelines.logical.pool import Setup
 from chom_pipelines.logical.ranges import Range
@@ -26,15 +24,10 @@ from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.objects import StoredObject, read_object
 from chom_pipelines.repository.store import Folder
 from chom_pipelines_tests.logical.taking import filled
-from chom_pipelines_tests.logical.tasks import Message, a_task, table, three_tables
+from chom_pipelines_tests.logical.tasks import Message, a_task, table
 from chom_pipelines_tests.logical.textfile import rows_of
 from chom_pipelines_tests.repository.samples import files_limited_to
 from chom_pipelines_tests.servers import PrivateServer
-
-
-@pytest.fixture
-def database(server: PrivateServer) -> str:
-    return three_tables(server)
 
 
 def folder_of(root: Path) -> Folder:
