@@ -6,6 +6,8 @@ N ?= 3
 TABLES ?= 1000
 MINUTES ?= 10
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests start thousands of processes, and without compiled modules each would compile this project.
+export PYTHONDONTWRITEBYTECODE :=
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
 .DEFAULT_GOAL := help
