@@ -114,7 +114,7 @@ def _crashes_mariadb(partitioned: str, columns: Sequence[Column], lines: Sequenc
 
     Its purge opens a table for its virtual columns, hidden ones too, and then has no session to convert the bounds of
     COLUMNS partitions in. It was seen with three collations that are not their character set's default, by RANGE and by
-    LIST, with an index on a virtual column or a long unique key; and with none of the default collations of these twelve.
+    LIST, with an index on a virtual column or a long unique key; and with none of the twelve character sets' defaults.
     """
     collated = any(f" COLUMNS ({quote(c.name)})" in partitioned and " COLLATE " in c.kind.declared for c in columns)
     return collated and any(computed in line for computed in (" VIRTUAL", "UNIQUE KEY") for line in lines)
