@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from chom_pipelines.logical.accounts import Account, read_accounts
 from chom_pipelines.logical.catalog import Catalog
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition, standing
 from chom_pipelines.logical.heads import HeadOf, head_meanwhile
-from chom_pipelines.logical.pool import Pool, Setup, pool
+from chom_pipelines.logical.pool import Setup, pool
 from chom_pipelines.logical.ranges import Range, cut
 from chom_pipelines.logical.restore_guide import restore_guide
 from chom_pipelines.logical.schema_files import LOAD_FILE, definition_files, load_statements
@@ -115,11 +115,16 @@ class _Run:
             head = stack.enter_context(head_meanwhile(self.head_of, self.session.endpoint, self.facts, end))
             counters = shown.counters(definitions)
             definitions = standing(definitions, counters)
-            self._read(workers, work, report)
+            results = workers.run(work.tasks(), self._told(work, report))
+            # what is in no snapshot is asked while they read
+            accounts = self._accounts()
+            source = source_of(self.facts, read_zones(self.session))
+            not_covered = list(uncovered(self.session, self.facts))
+            for task, result in results:
+                work.add(task, result)
             self._refuse_changes(definitions, shown.read(), dict(catalog.numbers().items() ^ numbers.items()))
-        accounts = self._accounts()
         objects = work.objects + self._store_schema([*definitions, *accounts], tables, work)
-        self.warnings += [*_warnings(definitions, tables, work.result()), *uncovered(self.session, self.facts)]
+        self.warnings += [*_warnings(definitions, tables, work.result()), *not_covered]
         self.warnings += [f"a restore was cut off, or is at work, in {each}" for each in catalog.unfinished()]
         self.warnings += filter(None, (moment.replication.warning, moment.prepared.warning))
         led_out = [each.line_out for each in leading_out(foreign_keys(definitions), catalog.databases)]
@@ -132,7 +137,7 @@ class _Run:
             started=self.started,
             as_of=moment.as_of,
             finished=datetime.now(UTC),
-            source=source_of(self.facts, read_zones(self.session)),
+            source=source,
             coordinates=moment.coordinates.model_copy(update={"head": head()}),
             sources=moment.replication.sources,
             key=wrapped,
@@ -196,7 +201,7 @@ class _Run:
             key=self.key,
         )
 
-    def _read(self, workers: Pool, work: Work, report: Report) -> None:
+    def _told(self, work: Work, report: Report) -> Callable[[int, int], None]:
         done, total = 0, sum(table.bytes for table in work.tables)
 
         def progress(size: int, _rows: int) -> None:
@@ -204,8 +209,7 @@ class _Run:
             done += size
             report(done, max(total, done), f"dump {self.server.name}")
 
-        for task, result in workers.run(work.tasks(), progress):
-            work.add(task, result)
+        return progress
 
     def _refuse_changes(self, before: list[Definition], after: list[Definition], moved: Iterable[str]) -> None:
         """Compare definitions with those from before the snapshot: what changed was dumped by neither."""

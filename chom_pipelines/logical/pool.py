@@ -24,6 +24,9 @@ from chom_pipelines.repository.store import Folder
 from chom_pipelines.server.connection import Endpoint
 
 Message = dict[str, Any]
+_Event = tuple[Message | None, Message | ChomError | None]
+"""What a worker says of a task, or that it has none left."""
+
 _LAST_WORDS = 2_000
 _END_SECONDS = 3
 
@@ -132,7 +135,7 @@ class Pool:
         return rows
 
     def run(self, tasks: Iterable[Message], progress: Callable[[int, int], None]) -> Iterator[tuple[Message, Message]]:
-        """Yield (task, result) as tasks are done; `progress` is told bytes and rows since it was last.
+        """Have the tasks done, at once; yield (task, result) as they are, and tell `progress` bytes and rows meanwhile.
 
         Raises the first error of any worker; the others are then ended with the pool.
         """
@@ -140,20 +143,25 @@ class Pool:
         waiting: queue.SimpleQueue[Message] = queue.SimpleQueue()
         for task in tasks:
             waiting.put(task)
-        events: queue.SimpleQueue[tuple[Message | None, Message | ChomError | None]] = queue.SimpleQueue()
+        events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         for worker in self._workers:
             threading.Thread(target=_serve, args=(worker, waiting, events), daemon=True).start()
-        running = len(self._workers)
-        while running:
-            task_done, event = events.get()
-            if isinstance(event, ChomError):
-                raise event
-            if event is None:
-                running -= 1
-            elif "progress" in event:
-                progress(*event["progress"])
-            elif task_done is not None:
-                yield task_done, event["result"]
+        return _results(events, len(self._workers), progress)
+
+
+def _results(
+    events: queue.SimpleQueue[_Event], running: int, progress: Callable[[int, int], None]
+) -> Iterator[tuple[Message, Message]]:
+    while running:
+        task_done, event = events.get()
+        if isinstance(event, ChomError):
+            raise event
+        if event is None:
+            running -= 1
+        elif "progress" in event:
+            progress(*event["progress"])
+        elif task_done is not None:
+            yield task_done, event["result"]
 
 
 def _receive(worker: _Worker, answers: queue.SimpleQueue[Message | ChomError]) -> None:
@@ -168,7 +176,7 @@ def _receive(worker: _Worker, answers: queue.SimpleQueue[Message | ChomError]) -
 def _serve(
     worker: _Worker,
     waiting: queue.SimpleQueue[Message],
-    events: queue.SimpleQueue[tuple[Message | None, Message | ChomError | None]],
+    events: queue.SimpleQueue[_Event],
 ) -> None:
     try:
         while True:
