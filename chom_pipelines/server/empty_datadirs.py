@@ -131,9 +131,12 @@ def _next_data(descriptor: int, at: int) -> int | None:
 
 def _initialise(program: Program, birth: Sequence[str], data: Path, private: Path, zones: Path | None) -> None:
     log = private / "log"
+    temporary = private / "tmp"
+    temporary.mkdir()
     at_birth = private / "at-birth.sql"
     at_birth.write_bytes(_SOCKET_ONLY[program.flavour] + (zones_sql(program, zones) if zones else b""))
-    birth = [*birth, f"{_AT_BIRTH[program.flavour]}={at_birth}"]
+    # a MariaDB that starts removes every temporary table in its tmpdir, those of other servers too
+    birth = [*birth, f"--tmpdir={temporary}", f"{_AT_BIRTH[program.flavour]}={at_birth}"]
     if program.flavour is Flavour.MARIADB:
         command = [
             *(_installer(program), "--no-defaults", *run_as(), f"--basedir={program.path.resolve().parent.parent}"),
@@ -148,8 +151,14 @@ def _initialise(program: Program, birth: Sequence[str], data: Path, private: Pat
     with supervised(command, log=log, environment=harmless_environment()) as process:
         code = process.wait(_INITIALISE_SECONDS)
     if code != 0:
-        what = f"{program.path} could not make an empty data directory in {data} (exit {code}):\n{tail(log)}"
-        raise ScratchServerError(what, "see the end of its log above")
+        what = f"{program.path} could not make an empty data directory in {data} (exit {code}):\n{_complaint(log)}"
+        raise ScratchServerError(what, "see its log above")
+
+
+def _complaint(log: Path) -> str:
+    """What went wrong, which MariaDB's script says before twenty lines of advice."""
+    errors = [line for line in log.read_text(errors="replace").splitlines() if "ERROR" in line]
+    return "\n".join(errors[:_TAIL_LINES]) or tail(log)
 
 
 def _installer(program: Program) -> str:

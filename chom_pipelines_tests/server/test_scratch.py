@@ -6,17 +6,15 @@ directories and process ids, and is killed.
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,11 +22,10 @@ import psutil
 import pytest
 
 from chom_pipelines.errors import AccessDeniedError, ProgramMissingError, ScratchServerError
-from chom_pipelines.server import claimed_directories, empty_datadirs
+from chom_pipelines.server import claimed_directories
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.empty_datadirs import create_datadir
 from chom_pipelines.server.facts import Flavour
-from chom_pipelines.server.process import supervised
 from chom_pipelines.server.programs import server_program
 from chom_pipelines.server.scratch import (
     ScratchServer,
@@ -327,47 +324,6 @@ def test_no_secret_of_the_environment_reaches_it(flavour: Flavour, monkeypatch: 
             assert (found["TZ"], found["PATH"]) == ("UTC", os.environ["PATH"])
 
 
-def test_mariadb_finds_its_redo_log_made_and_that_takes_no_room_before_it_is_written() -> None:
-    with scratch_server(Flavour.MARIADB) as server:
-        log = (server.directory / "ib_logfile0").stat()
-        assert log.st_size == 256 << 20
-        assert log.st_blocks * 512 < log.st_size // 8
-        assert "Resizing redo log" not in server.log.read_text()
-
-
-@pytest.mark.parametrize("around", [b"", b"x"], ids=["hole at both ends", "data at both ends"])
-def test_a_file_with_holes_is_copied_as_it_is(tmp_path: Path, around: bytes) -> None:
-    block = 1 << 16
-    content = around + bytes(5 * block) + b"between" + bytes(3 * block) + around
-    (tmp_path / "made").write_bytes(content)
-    empty_datadirs._dig_holes(tmp_path / "made")
-    empty_datadirs._copied_with_holes(str(tmp_path / "made"), str(tmp_path / "copy"))
-    assert (tmp_path / "made").read_bytes() == (tmp_path / "copy").read_bytes() == content
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["copy", "made"]
-
-
-@pytest.mark.long_on_mysql
-@pytest.mark.parametrize("flavour", Flavour)
-def test_no_secret_of_the_environment_reaches_what_initialises_it(
-    flavour: Flavour, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    told = tmp_path / "told"
-    program = server_program(flavour)
-
-    def telling(
-        command: Sequence[str], *, log: Path, environment: Mapping[str, str]
-    ) -> AbstractContextManager[subprocess.Popen[bytes]]:
-        noted = ["/bin/sh", "-c", f'env > {told}; exec "$@"', "sh", *command]
-        return supervised(noted, log=log, environment=environment)
-
-    monkeypatch.setattr(empty_datadirs, "supervised", telling)
-    monkeypatch.setenv("CHOM_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("CHOM_PASSWORD", "secret")
-    create_datadir(program, (), tmp_path / "data")
-    assert "PATH=" in told.read_text()
-    assert "secret" not in told.read_text()
-
-
 def test_without_the_program_there_is_no_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CHOM_MYSQLD", str(tmp_path / "absent"))
     with pytest.raises(ProgramMissingError), scratch_server(Flavour.MYSQL):
@@ -479,64 +435,6 @@ def test_a_replica_is_served_again_with_other_options_and_goes_on_when_told(flav
                 assert session.rows("SELECT 1 FROM information_schema.processlist WHERE user = 'system user'") == []
                 session.execute(f"START {REPLICA[flavour]}")
                 await_rows(session, 2)
-
-
-def test_directories_of_other_users_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    with tempfile.TemporaryDirectory(prefix="chom-scratch-") as abandoned:
-        me = os.geteuid()
-        monkeypatch.setattr(os, "geteuid", lambda: me + 1)
-        claimed_directories.remove_abandoned(Path(abandoned).parent)
-        assert Path(abandoned).is_dir()
-        monkeypatch.undo()
-        claimed_directories.remove_abandoned(Path(abandoned).parent)
-        assert not Path(abandoned).exists()
-        Path(abandoned).mkdir()  # for its own end
-
-
-def test_what_cannot_be_removed_yet_is_removed_by_a_later_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server still writes there, as a clone goes on when the run that asked for it was killed."""
-    with claimed_directories.claimed_directory(tmp_path) as claim:
-        (claim.path / "clone").mkdir()
-        fcntl.flock(claim.descriptor, fcntl.LOCK_UN)
-        with monkeypatch.context() as patched:
-            patched.setattr(shutil, "rmtree", lambda *_, **__: None)
-            claimed_directories.remove_abandoned(tmp_path)
-        assert sorted(path.name for path in claim.path.iterdir()) == ["clone", "owner.lock"]
-        claimed_directories.remove_abandoned(tmp_path)
-        assert not claim.path.exists()
-
-
-def test_a_link_that_is_named_like_an_abandoned_directory_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("ten years of work")
-    (tmp_path / "chom-scratch-x").symlink_to(tmp_path / "mine")
-    claimed_directories.remove_abandoned(tmp_path)
-    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
-
-
-def test_runs_that_begin_and_end_at_once_do_not_hinder_each_other(tmp_path: Path) -> None:
-    """One that looks for what dead owners left may look into a directory that its owner is removing."""
-    looking = (
-        "import sys, pathlib; from chom_pipelines.server.claimed_directories import remove_abandoned\n"
-        "while True: remove_abandoned(pathlib.Path(sys.argv[1]))"
-    )
-    with subprocess.Popen([sys.executable, "-c", looking, str(tmp_path)]) as other:
-        try:
-            for _ in range(2000):
-                with claimed_directories.claimed_directory(tmp_path) as claim:
-                    (claim.path / "data").mkdir()
-                assert not claim.path.exists()
-            assert other.poll() is None
-        finally:
-            other.kill()
-
-
-def test_where_no_directory_can_be_made_that_is_said() -> None:
-    with (
-        pytest.raises(ScratchServerError, match=r"no directory can be made in /proc: "),
-        claimed_directories.claimed_directory(Path("/proc")),
-    ):
-        pytest.fail("it was made")
 
 
 def test_a_server_on_files_that_stay_has_its_own_redo_log_and_on_others_one_for_the_data(tmp_path: Path) -> None:
