@@ -166,6 +166,7 @@ def test_a_foreign_key_that_changes_no_rows_is_no_loss(flavour: Flavour, tmp_pat
         assert recovered(archived, place, "SELECT * FROM shop.c")[1] == [(2, 2)]
 
 
+@pytest.mark.long
 def test_mysql_logs_what_its_own_foreign_keys_change(tmp_path: Path) -> None:
     with shop(Flavour.MYSQL, tmp_path) as archived:
         archived.work(

@@ -72,10 +72,10 @@ class InTerminal:
 
 @pytest.fixture(scope="module")
 def in_terminal(tmp_path_factory: pytest.TempPathFactory) -> InTerminal:
-    """One whole demonstration in a terminal, ended by Enter."""
+    """One whole demonstration in a terminal, of a smaller shop, ended by Enter."""
     folder = tmp_path_factory.mktemp("demo") / "place"
     terminal, side = pty.openpty()
-    command = [CHOM, "demo", "--directory", str(folder)]
+    command = [sys.executable, "-c", SMALLER, "demo", "--directory", str(folder)]
     shown = b""
     with subprocess.Popen(command, stdin=side, stdout=side, stderr=side, env=environment(folder)) as process:
         os.close(side)
@@ -105,6 +105,7 @@ def test_afterwards_no_process_is_left_and_the_repository_is(in_terminal: InTerm
 
 @pytest.mark.long
 def test_a_second_run_in_the_same_folder_works_and_says_so_as_json(in_terminal: InTerminal) -> None:
+    """It is of the whole shop."""
     command = [CHOM, "demo", "--directory", str(in_terminal.folder), "--json"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment(in_terminal.folder))
     assert done.returncode == 0, done.stderr

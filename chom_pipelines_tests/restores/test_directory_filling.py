@@ -50,6 +50,7 @@ def test_mariadb_has_no_such_switch(mariadb: PrivateServer) -> None:
     assert not has_switch(mariadb.facts)
 
 
+@pytest.mark.long_on_mysql
 def test_what_fills_a_directory_has_a_pool_for_all_of_it_and_the_directory_is_served_with_any(
     server: PrivateServer, backups: Backups, tmp_path: Path
 ) -> None:

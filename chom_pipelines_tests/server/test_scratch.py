@@ -179,6 +179,7 @@ def test_two_at_a_time_do_not_meet(flavour: Flavour) -> None:
             assert one.facts.server_uuid != two.facts.server_uuid
 
 
+@pytest.mark.long_on_mysql
 @FLAVOURS
 def test_options_that_count_at_birth_are_there_from_birth(flavour: Flavour) -> None:
     with scratch_server(flavour, options=["--lower-case-table-names=1"]) as server:
@@ -414,6 +415,7 @@ def test_one_replicates_from_anothers_binary_log(flavour: Flavour) -> None:
             await_rows(session, 1)
 
 
+@pytest.mark.long_on_mysql
 @FLAVOURS
 def test_a_replica_is_served_again_with_other_options_and_goes_on_when_told(flavour: Flavour, tmp_path: Path) -> None:
     port = free_port()

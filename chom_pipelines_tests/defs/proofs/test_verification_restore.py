@@ -27,6 +27,7 @@ def verified(deployed: Deployment) -> dg.ExecuteInProcessResult:
     return deployed.run("verification_job", "verification_restore", day=day, threads=2)
 
 
+@pytest.mark.long_on_mysql
 def test_a_materialisation_is_a_backup_that_was_restored_and_is_identical(
     server: PrivateServer, tmp_path: Path
 ) -> None:
