@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ from chom_pipelines_tests.logical.taking import NAME, Backups
 from chom_pipelines_tests.servers import PrivateServer
 
 REQUEST = RestoreRequest(threads=2)
+WARM = ("Innodb_buffer_pool_load_status", "load completed")
+"""What a server says that has read the pages which are listed in its directory."""
 
 
 def take_files(
@@ -65,6 +68,14 @@ def running(directory: Path, flavour: Flavour = Flavour.MARIADB) -> Iterator[Ses
         Session(server.endpoint) as session,
     ):
         yield session
+
+
+def wait_for(session: Session, status: str, said: str) -> None:
+    """Until the server's status of that name says so."""
+    give_up = time.monotonic() + 60
+    while said not in str(found := session.rows(f"SHOW STATUS LIKE '{status}'")):
+        assert time.monotonic() < give_up, found
+        time.sleep(0.05)  # the server tells nobody when it is done
 
 
 def rewritten(

@@ -40,7 +40,7 @@ from chom_pipelines.server.identifiers import account
 from chom_pipelines.server.privileges import grants_for_backup
 from chom_pipelines_tests.logical.taking import Backups, filled
 from chom_pipelines_tests.logical.test_restore_guide import followed
-from chom_pipelines_tests.physical.files_data import copying_options, restored, running, take_files
+from chom_pipelines_tests.physical.files_data import WARM, copying_options, restored, running, take_files, wait_for
 from chom_pipelines_tests.servers import PrivateServer, private_server
 
 KEYS = Keyring("", ()).generate("escrow", KeyKind.AES_256)
@@ -129,6 +129,7 @@ def test_what_was_cloned_comes_back_as_it_was_at_its_position(
     assert end is not None
     asked = "SELECT COUNT(*), SUM(CRC32(note)) FROM shop.orders"
     with running(tmp_path / "data", Flavour.MYSQL) as copy, cloning.connect() as source:
+        wait_for(copy, *WARM)  # with what the source had in memory
         assert copy.rows(asked) == source.rows(asked)
         assert copy.value("SELECT COUNT(*) FROM shop.seen") == ROWS
         assert copy.value("SELECT COUNT(*) FROM shop.moving") == _last(end.gtid or "") - cloned.first + 1 > 1

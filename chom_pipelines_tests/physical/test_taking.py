@@ -36,7 +36,7 @@ from chom_pipelines.server.own_data_directory import readable_data_directory
 from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.binlogs.test_server_options import mariadb_encrypting
 from chom_pipelines_tests.logical.taking import Backups, filled, once
-from chom_pipelines_tests.physical.files_data import restored, running, take_files
+from chom_pipelines_tests.physical.files_data import WARM, restored, running, take_files, wait_for
 from chom_pipelines_tests.servers import PrivateServer, private_server
 
 PROGRAM = "CHOM_MARIADB_BACKUP"
@@ -116,6 +116,20 @@ def test_a_private_server_leaves_the_list_of_what_the_source_had_in_memory(
     with started(Flavour.MARIADB, mariadb.facts.version, tmp_path / "data", options):
         pass  # it shuts down in order, and would write its own list then
     assert listed.read_text() == "0,1\n0,2\n"
+
+
+def test_a_restored_server_reads_at_its_start_what_the_source_had_listed_of_its_memory(
+    mariadb: PrivateServer, backups: Backups, tmp_path: Path
+) -> None:
+    orders(mariadb)
+    with mariadb.connect() as session:
+        session.execute("SET GLOBAL innodb_buffer_pool_dump_now = ON")
+        wait_for(session, "Innodb_buffer_pool_dump_status", "dump completed")
+    entry = take_files(backups, mariadb)
+    restored(backups, entry, tmp_path / "data")
+    assert (tmp_path / "data" / "ib_buffer_pool").stat().st_size > 0
+    with running(tmp_path / "data") as copy:
+        wait_for(copy, *WARM)
 
 
 def sequence(gtids: object) -> int:
