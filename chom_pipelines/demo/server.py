@@ -14,7 +14,6 @@ from chom_pipelines.server.scratch import ScratchServer, free_port, listening_on
 _LIKE_PRODUCTION = (
     *("--server-id=1", "--log-bin=mysql-bin", "--binlog-format=ROW", "--gtid-strict-mode=ON"),
     *("--binlog-expire-logs-seconds=604800", "--sync-binlog=1", "--innodb-flush-log-at-trx-commit=1"),
-    "--innodb-autoinc-lock-mode=1",  # MariaDB's default, which a scratch server does without
 )
 _EXPECTED_BYTES = 250 << 20  # the shop, its copy and its binary log
 

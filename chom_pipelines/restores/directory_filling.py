@@ -28,7 +28,7 @@ ROOT_ALONE = (
 )
 """Of a directory into which no accounts were restored."""
 
-FAST = ("--innodb-doublewrite=OFF", "--innodb-flush-log-at-trx-commit=0", "--innodb-autoinc-lock-mode=2")
+FAST = ("--innodb-doublewrite=OFF", "--innodb-flush-log-at-trx-commit=0")
 """For a directory that is thrown away unless the restore ends well."""
 
 

@@ -51,8 +51,7 @@ def load_units(targets: Sequence[Target], *, counters_are_locked: bool) -> list[
     """Cut the work of a restore, the largest first, so that connections end together.
 
     Several connections fill one table where it was dumped by ranges, unless they would wait for each other: at its
-    counter, where the server locks that for the time of a statement (innodb_autoinc_lock_mode 0 or 1), or at locks of
-    the rows themselves.
+    AUTO_INCREMENT counter (`ServerFacts.locks_counters`), or at locks of the rows themselves.
     """
     units: list[Unit] = []
     bundles: dict[str, list[Load]] = {}

@@ -160,8 +160,11 @@ class ServerFacts:
 
     @property
     def locks_counters(self) -> bool:
-        """A statement of unknown many rows, as LOAD DATA is, keeps the table's AUTO_INCREMENT counter to its end."""
-        return self.variables.get("innodb_autoinc_lock_mode") != "2"
+        """Several connections that load one table wait for each other at its AUTO_INCREMENT counter.
+
+        Where innodb_autoinc_lock_mode is 0 or 1, for the time of a statement; MariaDB's in any mode, at each row.
+        """
+        return self.is_mariadb or self.variables.get("innodb_autoinc_lock_mode") != "2"
 
     @property
     def is_read_only(self) -> bool:

@@ -40,7 +40,6 @@ _THROW_AWAY = (  # nothing in it need survive a crash
     "--innodb-doublewrite=OFF",
     "--innodb-flush-log-at-trx-commit=0",
     "--loose-innodb-flush-method=nosync",
-    "--innodb-autoinc-lock-mode=2",  # several connections load one table
 )
 _LEAST_REDO = {
     # MariaDB 10.11 spins for ever where LOAD DATA fills an empty table with a value larger than its redo log
