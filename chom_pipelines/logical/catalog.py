@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chom_pipelines.errors import ServerError, UnknownDatabaseError
-from chom_pipelines.logical.columns import Column
+from chom_pipelines.logical.rendering import Column
 from chom_pipelines.logical.tables import RESTORE_MARKER, KeyColumn, TableInfo
 from chom_pipelines.server.connection import Row, Session
 from chom_pipelines.server.facts import ServerFacts

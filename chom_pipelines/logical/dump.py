@@ -20,6 +20,7 @@ from chom_pipelines.inventory.opening import data_key_of
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.logical.accounts import Account, read_accounts
 from chom_pipelines.logical.catalog import Catalog
+from chom_pipelines.logical.definition_lines import foreign_keys, leading_out
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition, standing
 from chom_pipelines.logical.heads import HeadOf, head_meanwhile
 from chom_pipelines.logical.pool import Setup, pool
@@ -29,7 +30,6 @@ from chom_pipelines.logical.schema_files import LOAD_FILE, definition_files, loa
 from chom_pipelines.logical.shown import ShownDefinitions
 from chom_pipelines.logical.snapshot import BEGIN, NO_SQL_MODE, POSITION, STATEMENTS, definitions_locked, frozen
 from chom_pipelines.logical.source import source_of
-from chom_pipelines.logical.table_lines import foreign_keys, leading_out
 from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.logical.uncovered import uncovered
 from chom_pipelines.logical.work import Work

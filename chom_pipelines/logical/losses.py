@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from chom_pipelines.logical.columns import Column
+from chom_pipelines.logical.rendering import Column
 from chom_pipelines.repository.dump_records import Loss, Lost
 from chom_pipelines.server.identifiers import quote
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from chom_pipelines.logical.columns import (
+from chom_pipelines.logical.losses import as_restored, losses_query, may_lose, whole_query
+from chom_pipelines.logical.ranges import Range, range_key
+from chom_pipelines.logical.rendering import (
     EMPTY,
     Column,
     Escape,
@@ -14,8 +16,6 @@ from chom_pipelines.logical.columns import (
     may_exceed,
     row_expression,
 )
-from chom_pipelines.logical.losses import as_restored, losses_query, may_lose, whole_query
-from chom_pipelines.logical.ranges import Range, range_key
 from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.server.identifiers import qualified, quote
 

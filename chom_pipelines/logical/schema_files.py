@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from chom_pipelines.logical.columns import load_statement
 from chom_pipelines.logical.definitions import SCHEMA_FILES, Definition, written
+from chom_pipelines.logical.rendering import load_statement
 from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.repository.payloads import Table
 from chom_pipelines.server.identifiers import qualified

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chom_pipelines.logical.columns import Column
+from chom_pipelines.logical.rendering import Column
 
 RESTORE_MARKER = "_chom_restore_in_progress"
 """A table that stands in a database while something is restored there, and names it.

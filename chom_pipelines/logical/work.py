@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from chom_pipelines.logical.columns import load_clause
 from chom_pipelines.logical.losses import summed
 from chom_pipelines.logical.pool import Message
 from chom_pipelines.logical.queries import loss_reading, reading
 from chom_pipelines.logical.ranges import Range, range_key
+from chom_pipelines.logical.rendering import load_clause
 from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.repository.dump_records import Loss, Lost
 from chom_pipelines.repository.objects import StoredObject

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 
 from chom_pipelines.errors import ChomError, RestoreFailedError, ServerError
 from chom_pipelines.logical.catalog import Catalog
-from chom_pipelines.logical.columns import load_statement
 from chom_pipelines.logical.contents import Contents
+from chom_pipelines.logical.rendering import load_statement
 from chom_pipelines.logical.snapshot import STATEMENTS
 from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.restores.load_units import Load, Target, Unit, load_units

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from chom_pipelines.logical.table_lines import FOREIGN_KEY, table_lines
+from chom_pipelines.logical.definition_lines import FOREIGN_KEY, table_lines
 from chom_pipelines.server.identifiers import quote
 
 _TOKEN = re.compile(

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chom_pipelines.errors import RestoreRefusedError
+from chom_pipelines.logical.definition_lines import foreign_keys
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition, encoding_of, without_places
-from chom_pipelines.logical.table_lines import foreign_keys
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import Table
 from chom_pipelines.restores.renaming import (

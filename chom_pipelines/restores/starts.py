@@ -13,7 +13,7 @@ from typing import Protocol
 from chom_pipelines.errors import RestoreRefusedError
 from chom_pipelines.logical.accounts import Account
 from chom_pipelines.logical.contents import Contents
-from chom_pipelines.logical.table_lines import ForeignKey, foreign_keys
+from chom_pipelines.logical.definition_lines import ForeignKey, foreign_keys
 from chom_pipelines.phases import timed
 from chom_pipelines.physical.contents import FileContents
 from chom_pipelines.physical.serving import POOL_LEFT, flavour_of, prepared, refuse_other_series

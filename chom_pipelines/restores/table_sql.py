@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from chom_pipelines.logical.table_lines import FOREIGN_KEY, table_lines
+from chom_pipelines.logical.definition_lines import FOREIGN_KEY, table_lines
 
 _KEY = re.compile(rb"  (?:UNIQUE KEY|KEY|SPATIAL KEY|FULLTEXT KEY) ")
 _COUNTED = re.compile(rb"  (`(?:[^`]|``)+`) .*\bAUTO_INCREMENT\b")

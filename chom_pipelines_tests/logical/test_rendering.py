@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from chom_pipelines.errors import ServerError
 from chom_pipelines.logical.catalog import Catalog
-from chom_pipelines.logical.columns import Escape, load_clause, load_statement
 from chom_pipelines.logical.queries import Reading, reading
 from chom_pipelines.logical.ranges import Range
+from chom_pipelines.logical.rendering import Escape, load_clause, load_statement
 from chom_pipelines.logical.snapshot import STATEMENTS
 from chom_pipelines.logical.tables import TableInfo
 from chom_pipelines.server.connection import Session

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chom_pipelines.errors import RestoreFailedError
-from chom_pipelines.logical.columns import Column
+from chom_pipelines.logical.rendering import Column
 from chom_pipelines.logical.tables import KeyColumn, TableInfo
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported

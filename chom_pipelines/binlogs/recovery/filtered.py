@@ -18,7 +18,7 @@ from chom_pipelines.binlogs.format.statements import Does, Statement, beginning
 from chom_pipelines.binlogs.recovery.replay_plan import Recovery
 from chom_pipelines.binlogs.recovery.stop_place import Located
 from chom_pipelines.errors import RestoreRefusedError
-from chom_pipelines.logical.table_lines import ForeignKey
+from chom_pipelines.logical.definition_lines import ForeignKey
 from chom_pipelines.repository.manifest import SourceServer
 from chom_pipelines.restores.likeness import any_case
 from chom_pipelines.server.connection import Session

@@ -21,7 +21,7 @@ from chom_pipelines.binlogs.recovery.surroundings import refuse_unknown_zone, ta
 from chom_pipelines.binlogs.recovery.targets import Route
 from chom_pipelines.binlogs.recovery.zone_loading import ZoneLoading
 from chom_pipelines.errors import RestoreFailedError, RestoreRefusedError
-from chom_pipelines.logical.table_lines import leading_out, led_by
+from chom_pipelines.logical.definition_lines import leading_out, led_by
 from chom_pipelines.phases import timed
 from chom_pipelines.progress import Report
 from chom_pipelines.repository.timing import REPLAY

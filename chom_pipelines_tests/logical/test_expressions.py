@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.logical.columns import Column, Escape, cheapest_escape, load_clause, may_exceed, row_expression
+from chom_pipelines.logical.rendering import Column, Escape, cheapest_escape, load_clause, may_exceed, row_expression
 from chom_pipelines.server.wire import ExpectedCounts
 
 NUMBER = Column("n", "int", nullable=False)
