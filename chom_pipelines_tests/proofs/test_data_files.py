@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,20 +26,30 @@ KEYS = Keyring("", ()).generate("escrow", KeyKind.AES_256)
 ROWS = 20_000
 
 
-@pytest.fixture
-def kept(backups: Backups) -> Backups:
-    return Backups(backups.directory, KEYS, backups.policy)
+@pytest.fixture(scope="module")
+def taken_once(mariadb_server: PrivateServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a repository with one backup: to take it lasts longer than what is tested with it."""
+    once = Backups(tmp_path_factory.mktemp("files"), KEYS)
+    with mariadb_server.scope() as mariadb:
+        database = mariadb.fresh_database(name="chom_test_files")
+        with mariadb.connect() as session:
+            session.execute(f"CREATE TABLE {database}.orders (id INT PRIMARY KEY, note VARCHAR(99), KEY (note))")
+            filled(session, f"{database}.orders", ROWS, "n, SHA2(n, 256)")
+            session.execute(f"CREATE TABLE {database}.older (id INT) ENGINE=MyISAM")
+            session.execute(f"CREATE VIEW {database}.seen AS SELECT id FROM {database}.orders")
+        take_files(once, mariadb)
+    return once.directory
 
 
 @pytest.fixture
-def taken(kept: Backups, mariadb: PrivateServer) -> BackupEntry:
-    database = mariadb.fresh_database(name="chom_test_files")
-    with mariadb.connect() as session:
-        session.execute(f"CREATE TABLE {database}.orders (id INT PRIMARY KEY, note VARCHAR(99), KEY (note))")
-        filled(session, f"{database}.orders", ROWS, "n, SHA2(n, 256)")
-        session.execute(f"CREATE TABLE {database}.older (id INT) ENGINE=MyISAM")
-        session.execute(f"CREATE VIEW {database}.seen AS SELECT id FROM {database}.orders")
-    return take_files(kept, mariadb)
+def kept(taken_once: Path, tmp_path: Path) -> Backups:
+    return Backups(Path(shutil.copytree(taken_once, tmp_path / "kept")), KEYS)
+
+
+@pytest.fixture
+def taken(kept: Backups) -> BackupEntry:
+    (entry,) = kept.entries()
+    return entry
 
 
 def proved(entry: BackupEntry, level: Level = Level.BASIC) -> Proof:

@@ -43,11 +43,9 @@ def test_a_materialisation_is_proved_with_all_that_it_builds_on(deployed: Deploy
     assert incremental.stored_bytes < full.stored_bytes
 
 
-def test_damage_of_what_it_builds_on_fails_the_checks_of_the_servers_backups(
-    deployed: Deployment, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_damage_of_what_it_builds_on_fails_the_checks_of_the_servers_backups(deployed: Deployment) -> None:
     key = dg.AssetCheckKey(dg.AssetKey([deployed.name, "full_backup"]), "archive_integrity")
-    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("home"))) as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
 
         def status() -> str:
             return instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key].status.value

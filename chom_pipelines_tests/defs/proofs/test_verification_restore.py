@@ -71,14 +71,12 @@ def test_a_damaged_backup_is_no_materialisation_and_its_checks_stay(deployed: De
     assert outcomes["every_table_present"] == NOT_VERIFIED
 
 
-def test_what_a_verification_finds_is_what_the_backups_own_checks_say_from_then_on(
-    deployed: Deployment, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_what_a_verification_finds_is_what_the_backups_own_checks_say_from_then_on(deployed: Deployment) -> None:
     def status(instance: dg.DagsterInstance) -> str:
         key = dg.AssetCheckKey(dg.AssetKey([NAME, "full_backup"]), "archive_integrity")
         return instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key].status.value
 
-    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("home"))) as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         deployed.run("full_backup_job", "full_backup", instance=instance, verification="basic")
         assert status(instance) == "SUCCEEDED"
         (entry,) = deployed.entries()
