@@ -17,7 +17,7 @@ from chom_pipelines.server.privileges import grants_for_backup
 from chom_pipelines.server.scratch import free_port, listening_on, scratch_server
 
 _LIKE_PRODUCTION = {
-    Flavour.MARIADB: (*("--log-bin=mysql-bin", "--binlog-format=ROW", "--gtid-strict-mode=ON", "--server-id=11"),),
+    Flavour.MARIADB: ("--log-bin=mysql-bin", "--binlog-format=ROW", "--gtid-strict-mode=ON", "--server-id=11"),
     Flavour.MYSQL: (
         *("--log-bin=mysql-bin", "--gtid-mode=ON", "--enforce-gtid-consistency=ON", "--server-id=12"),
         "--performance-schema=ON",  # its default; who holds a metadata lock is told nowhere else

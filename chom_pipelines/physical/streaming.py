@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 
 from chom_pipelines.errors import BackupFailedError, DamagedError, DefinitionChangedError, ServerError
-from chom_pipelines.physical.chunks import Chunk, MovedError, chunks, end_chunk, payload_chunk
+from chom_pipelines.physical.chunks import Chunk, MovedError, chunks
+from chom_pipelines.physical.file_order import Files
+from chom_pipelines.physical.listed_pages import listed_pages
 from chom_pipelines.physical.notes import Notes
 from chom_pipelines.physical.program import file_stream
 from chom_pipelines.physical.storing import REPORT, WITHOUT_DDL, FilesRead, Sink, Streamed
@@ -21,9 +22,6 @@ from chom_pipelines.server.programs import backup_program
 from chom_pipelines.server.questions import status
 from chom_pipelines.server.versions import dotted
 
-_LISTED_PAGES = "ib_buffer_pool"
-_PIECE = 1 << 20
-
 
 def stream_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink, since: int = 0) -> FilesRead:
     """Store all files of the server; with `since`, of InnoDB's what was changed after that log sequence number.
@@ -34,10 +32,13 @@ def stream_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink, since: int 
     program, streamed = backup_program(), Streamed()
     with Session(endpoint) as session:
         earliest, before = log_sequence_number(session), _tablespaces(session)
+        listed = str(session.value("SELECT @@innodb_buffer_pool_filename"))
     with file_stream(program, endpoint, sink.threads, since) as stream:
         try:
-            listed = () if since else _listed_pages(Path(facts.variables["datadir"]), streamed)
-            sink.stored(chain(chunks(stream.pipe.read), listed), streamed, stream.refuse_failure)
+            files = chunks(stream.pipe.read)
+            if not since and "/" not in listed:  # else it is kept elsewhere
+                files = _with_list(files, Path(facts.variables["datadir"]) / listed, streamed.files)
+            sink.stored(files, streamed, stream.refuse_failure)
         except MovedError as error:
             raise DefinitionChangedError(f"{sink.server}: {error.what}", WITHOUT_DDL) from error
         except DamagedError as error:
@@ -71,20 +72,11 @@ def stream_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink, since: int 
     )
 
 
-def _listed_pages(directory: Path, streamed: Streamed) -> Iterator[Chunk]:
-    """What the server has listed of its memory, and a server reads when it starts: mariadb-backup leaves that out."""
-    if not streamed.files.paths or streamed.files.is_whole(_LISTED_PAGES):  # it has ended early, or is another version
-        return
-    try:
-        with (directory / _LISTED_PAGES).open("rb") as file:
-            while piece := file.read(_PIECE):
-                yield payload_chunk(_LISTED_PAGES, file.tell() - len(piece), piece)
-            yield end_chunk(_LISTED_PAGES, file.tell())
-    except FileNotFoundError:
-        return  # it has not shut down yet, or is told to list nothing
-    except OSError as error:
-        what = f"{error.filename} cannot be read: {error.strerror}"
-        raise BackupFailedError(what, "run chom as a user who can read the server's data directory") from error
+def _with_list(stream: Iterator[Chunk], path: Path, files: Files) -> Iterator[Chunk]:
+    """The stream, and behind it the list of pages, unless nothing has come or it is there already."""
+    yield from stream
+    if files.paths and path.name not in files.paths:
+        yield from listed_pages(path)
 
 
 def _refuse_others_files(session: Session, earliest: int, last: int) -> None:

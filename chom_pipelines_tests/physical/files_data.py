@@ -70,6 +70,13 @@ def running(directory: Path, flavour: Flavour = Flavour.MARIADB) -> Iterator[Ses
         yield session
 
 
+def list_memory(session: Session) -> str:
+    """Have the server list the pages that it has in memory; what it has written."""
+    session.execute("SET GLOBAL innodb_buffer_pool_dump_now = ON")
+    wait_for(session, "Innodb_buffer_pool_dump_status", "dump completed")
+    return Path(str(session.value("SELECT @@datadir")), "ib_buffer_pool").read_text()
+
+
 def wait_for(session: Session, status: str, said: str) -> None:
     """Until the server's status of that name says so."""
     give_up = time.monotonic() + 60

@@ -40,7 +40,15 @@ from chom_pipelines.server.identifiers import account
 from chom_pipelines.server.privileges import grants_for_backup
 from chom_pipelines_tests.logical.taking import Backups, filled
 from chom_pipelines_tests.logical.test_restore_guide import followed
-from chom_pipelines_tests.physical.files_data import WARM, copying_options, restored, running, take_files, wait_for
+from chom_pipelines_tests.physical.files_data import (
+    WARM,
+    copying_options,
+    list_memory,
+    restored,
+    running,
+    take_files,
+    wait_for,
+)
 from chom_pipelines_tests.servers import PrivateServer, private_server
 
 KEYS = Keyring("", ()).generate("escrow", KeyKind.AES_256)
@@ -75,6 +83,8 @@ class Cloned:
     entry: BackupEntry
     manifest: Manifest
     first: int
+    listed: str
+    """The pages that the source had in memory."""
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +100,7 @@ def cloned(cloning: PrivateServer, tmp_path_factory: pytest.TempPathFactory) -> 
     backups = _kept(Backups(tmp_path_factory.mktemp("cloned")))
     with cloning.connect() as session:
         session.execute("CREATE TABLE shop.moving (id INT PRIMARY KEY AUTO_INCREMENT)")
+        listed = list_memory(session)
         first = _last(str(session.value("SELECT @@gtid_executed"))) + 1
         writer = threading.Thread(target=write)
         writer.start()
@@ -99,7 +110,7 @@ def cloned(cloning: PrivateServer, tmp_path_factory: pytest.TempPathFactory) -> 
             ended.set()
             writer.join()
         session.execute("DROP TABLE shop.moving")
-    return Cloned(backups, entry, backups.manifest(entry), first)
+    return Cloned(backups, entry, backups.manifest(entry), first, listed)
 
 
 def _last(gtids: str) -> int:
@@ -129,7 +140,8 @@ def test_what_was_cloned_comes_back_as_it_was_at_its_position(
     assert end is not None
     asked = "SELECT COUNT(*), SUM(CRC32(note)) FROM shop.orders"
     with running(tmp_path / "data", Flavour.MYSQL) as copy, cloning.connect() as source:
-        wait_for(copy, *WARM)  # with what the source had in memory
+        assert (tmp_path / "data" / "ib_buffer_pool").read_text() == cloned.listed
+        wait_for(copy, *WARM)
         assert copy.rows(asked) == source.rows(asked)
         assert copy.value("SELECT COUNT(*) FROM shop.seen") == ROWS
         assert copy.value("SELECT COUNT(*) FROM shop.moving") == _last(end.gtid or "") - cloned.first + 1 > 1

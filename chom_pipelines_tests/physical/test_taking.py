@@ -36,7 +36,7 @@ from chom_pipelines.server.own_data_directory import readable_data_directory
 from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.binlogs.test_server_options import mariadb_encrypting
 from chom_pipelines_tests.logical.taking import Backups, filled, once
-from chom_pipelines_tests.physical.files_data import WARM, restored, running, take_files, wait_for
+from chom_pipelines_tests.physical.files_data import WARM, list_memory, restored, running, take_files, wait_for
 from chom_pipelines_tests.servers import PrivateServer, private_server
 
 PROGRAM = "CHOM_MARIADB_BACKUP"
@@ -123,11 +123,10 @@ def test_a_restored_server_reads_at_its_start_what_the_source_had_listed_of_its_
 ) -> None:
     orders(mariadb)
     with mariadb.connect() as session:
-        session.execute("SET GLOBAL innodb_buffer_pool_dump_now = ON")
-        wait_for(session, "Innodb_buffer_pool_dump_status", "dump completed")
+        listed = list_memory(session)
     entry = take_files(backups, mariadb)
     restored(backups, entry, tmp_path / "data")
-    assert (tmp_path / "data" / "ib_buffer_pool").stat().st_size > 0
+    assert (tmp_path / "data" / "ib_buffer_pool").read_text() == listed
     with running(tmp_path / "data") as copy:
         wait_for(copy, *WARM)
 
