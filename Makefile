@@ -31,7 +31,7 @@ packages: ## MariaDB's server and client programs (Debian; root, or what to inst
 mysql: ## MySQL 9's programs, unpacked under the user's cache (no root)
 	@tools/unpack-mysql
 
-mariadb-plugins: ## MariaDB's plugin for encrypted binary logs, unpacked under the user's cache (no root)
+mariadb-plugins: ## MariaDB's plugins that tests need, unpacked under the user's cache (no root)
 	@tools/unpack-mariadb-plugins
 
 test: venv packages mysql mariadb-plugins lint types imports test-only ## all that decides green; CI runs this

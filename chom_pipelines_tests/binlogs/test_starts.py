@@ -17,7 +17,7 @@ from chom_pipelines.binlogs.recovery.point_in_time import (
     recovered_server,
 )
 from chom_pipelines.binlogs.recovery.targets import BeforePlace, Route
-from chom_pipelines.errors import ProgramMissingError, UnsupportedBackupError
+from chom_pipelines.errors import ProgramMissingError, RestoreFailedError, UnsupportedBackupError
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.drill import run_drill
@@ -25,8 +25,10 @@ from chom_pipelines.repository.layout import Kind
 from chom_pipelines.restores.selection import RestoreRequest
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
-from chom_pipelines.server.scratch import scratch_server
+from chom_pipelines.server.programs import server_program
+from chom_pipelines.server.scratch import free_port, listening_on, scratch_server
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
+from chom_pipelines_tests.binlogs.test_server_options import mariadb_plugins
 from chom_pipelines_tests.logical.taking import NAME, Backups
 from chom_pipelines_tests.physical.files_data import copying_options, running, take_files
 
@@ -248,6 +250,48 @@ def test_the_replication_of_production_does_not_go_on_in_a_copy(tmp_path: Path) 
             with recovered_server(ready, recoverer) as (copy, _), Session(copy.endpoint) as session:
                 assert session.rows("SHOW REPLICA STATUS") == []
                 assert session.value("SELECT COUNT(*) FROM shop.t") == 1
+
+
+@pytest.mark.parametrize("route", list(Route))
+def test_a_replay_onto_files_of_production_writes_to_no_other_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, route: Route
+) -> None:
+    """Its files load its engines, and a FEDERATED table's rows are in another database, live or not."""
+    port = free_port()
+    with (
+        scratch_server(Flavour.MARIADB, options=listening_on(port)) as remote,
+        Session(remote.endpoint) as live,
+        archived_server(Flavour.MARIADB, (f"--plugin-dir={mariadb_plugins()}",)) as server,
+    ):
+        for statement in (
+            *("CREATE DATABASE far", "CREATE TABLE far.t (id INT PRIMARY KEY)"),
+            *("CREATE USER far@'%' IDENTIFIED BY 'Secret-3'", "GRANT ALL ON far.* TO far@'%'"),
+        ):
+            live.execute(statement)
+        archived = Archive(server, Backups(tmp_path))
+        archived.work("INSTALL SONAME 'ha_federatedx'")
+        url = f"mysql://far:Secret-3@127.0.0.1:{port}/far/t"
+        archived.work(f"CREATE TABLE shop.f (id INT PRIMARY KEY) ENGINE=FEDERATED CONNECTION='{url}'")
+        take_files(archived.backups, server)
+        archived.work("INSERT INTO shop.f VALUES (1)")
+        place = _noted(archived).place
+        archived.archive()
+        live.execute("DELETE FROM far.t")
+        installed = tmp_path / "mariadbd"  # where the plugin is, as a server's package has it
+        installed.write_text(
+            f'#!/bin/sh\nexec {server_program(Flavour.MARIADB).path} "$@" --plugin-dir={mariadb_plugins()}'
+        )
+        installed.chmod(0o700)
+        monkeypatch.setenv("CHOM_MARIADBD", str(installed))
+        with (
+            point_in_time(
+                archived.backups.repository, NAME, place, keyring=None, report=unreported, threads=1
+            ) as ready,
+            pytest.raises(RestoreFailedError, match=r"(?i)federated"),
+            recovered_server(ready, ready.recoverer(route, accounts=False, report=unreported)),
+        ):
+            pytest.fail("it was replayed")
+        assert live.rows("SELECT * FROM far.t") == []
 
 
 _OTHER = "#!/bin/sh\necho 'mariadb-backup based on MariaDB server 10.6.1-MariaDB debian-linux-gnu'\n"
