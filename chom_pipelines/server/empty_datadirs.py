@@ -135,12 +135,12 @@ def _initialise(program: Program, birth: Sequence[str], data: Path, private: Pat
     temporary.mkdir()
     at_birth = private / "at-birth.sql"
     at_birth.write_bytes(_SOCKET_ONLY[program.flavour] + (zones_sql(program, zones) if zones else b""))
-    # a MariaDB that starts removes every temporary table in its tmpdir, those of other servers too
-    birth = [*birth, f"--tmpdir={temporary}", f"{_AT_BIRTH[program.flavour]}={at_birth}"]
+    birth = [*birth, f"{_AT_BIRTH[program.flavour]}={at_birth}"]
     if program.flavour is Flavour.MARIADB:
         command = [
             *(_installer(program), "--no-defaults", *run_as(), f"--basedir={program.path.resolve().parent.parent}"),
-            *("--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"),
+            # as for a package, which leaves the owners of the installation's own files as they are
+            *("--rpm", "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"),
             *(f"--datadir={data}", *birth),
         ]
     else:
@@ -148,7 +148,9 @@ def _initialise(program: Program, birth: Sequence[str], data: Path, private: Pat
             *(str(program.path), "--no-defaults", *run_as(), "--initialize-insecure"),
             *(f"--datadir={data}", *birth),
         ]
-    with supervised(command, log=log, environment=harmless_environment()) as process:
+    # a MariaDB that starts removes every temporary table in its tmpdir, those of other servers too
+    environment = {**harmless_environment(), "TMPDIR": str(temporary)}
+    with supervised(command, log=log, environment=environment) as process:
         code = process.wait(_INITIALISE_SECONDS)
     if code != 0:
         what = f"{program.path} could not make an empty data directory in {data} (exit {code}):\n{_complaint(log)}"

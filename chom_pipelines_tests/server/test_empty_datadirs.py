@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -75,6 +76,26 @@ def test_temporary_tables_of_other_servers_are_left_alone(
     monkeypatch.setenv("CHOM_CACHE", str(tmp_path / "cache"))
     create_datadir(program, (), tmp_path / "data")
     assert {path.name for path in shared.iterdir()} == of_others
+
+
+def test_the_installation_that_a_data_directory_is_made_with_stays_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Run as root, MariaDB's script would give the directory of its PAM plugin to root, and take it from the server."""
+    installed = server_program(Flavour.MARIADB).path.resolve()
+    top = tmp_path / "usr"
+    for folder in ("sbin", "bin", "lib/mysql/plugin/auth_pam_tool_dir"):
+        (top / folder).mkdir(parents=True)
+    shutil.copy(installed, top / "sbin")
+    for name in ("mariadb-install-db", "my_print_defaults", "resolveip"):
+        shutil.copy(installed.parents[1] / "bin" / name, top / "bin")
+    (top / "share").symlink_to(installed.parents[1] / "share")
+    (top / "lib/mysql/plugin/auth_pam_tool_dir/auth_pam_tool").touch(mode=0o640)
+    monkeypatch.setenv("CHOM_MARIADBD", str(top / "sbin" / installed.name))
+    monkeypatch.setenv("CHOM_CACHE", str(tmp_path / "cache"))
+    before = [(path, path.stat()[:6]) for path in sorted((top / "lib").rglob("*"))]
+    create_datadir(server_program(Flavour.MARIADB), (), tmp_path / "data")
+    assert [(path, path.stat()[:6]) for path in sorted((top / "lib").rglob("*"))] == before
 
 
 def test_what_stopped_the_servers_own_script_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
