@@ -40,7 +40,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Unit:
-    """One load, or the members of one bundle; `bytes` of text."""
+    """What one connection loads in turn: a range, or all ranges of a table, or members of a bundle; `bytes` of text."""
 
     loads: tuple[Load, ...]
     bundle: str | None
@@ -62,8 +62,8 @@ def load_units(targets: Sequence[Target], *, counters_are_locked: bool) -> list[
             bundle, _, name = member.partition("#")
             bundles.setdefault(bundle, []).append(Load(target, (name,), parts))
         elif target.split.ranges_meet or (counters_are_locked and target.split.may_count):
-            paths = tuple(path for part in parts for path in part.objects)
-            units.append(Unit((Load(target, paths, parts),), None, target.table.bytes))
+            one_after_the_other = tuple(Load(target, part.objects, (part,)) for part in parts)
+            units.append(Unit(one_after_the_other, None, target.table.bytes))
         else:
             units += [Unit((Load(target, part.objects, (part,)),), None, part.bytes) for part in parts]
     for bundle, loads in bundles.items():
