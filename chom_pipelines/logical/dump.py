@@ -109,9 +109,6 @@ class _Run:
             self._refuse_disagreement(definitions, tables)
             # ranges are cut before the snapshot: they hold every row whatever the bounds are
             work = Work(tables, [self._cut(table) for table in tables], self._packet, finds_losses=True)
-            # what is in no snapshot is asked while the workers start
-            source = source_of(self.facts, read_zones(self.session))
-            not_covered = list(uncovered(self.session, self.facts))
             workers.connected()  # before the lock, not under it
             moment = frozen(self.session, self.facts, lambda seconds: workers.ask(BEGIN, POSITION, seconds))
             end = moment.coordinates.end
@@ -119,7 +116,10 @@ class _Run:
             counters = shown.counters(definitions)
             definitions = standing(definitions, counters)
             results = workers.run(work.tasks(), self._told(work, report))
-            accounts = self._accounts()  # while they read
+            # what is in no snapshot is asked while they read, and not before waits for locks have a limit
+            accounts = self._accounts()
+            source = source_of(self.facts, read_zones(self.session))
+            not_covered = list(uncovered(self.session, self.facts))
             for task, result in results:
                 work.add(task, result)
             self._refuse_changes(definitions, shown.read(), dict(catalog.numbers().items() ^ numbers.items()))
