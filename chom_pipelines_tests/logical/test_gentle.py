@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chom_pipelines.errors import RepositoryError, SnapshotTooSlowError
+from chom_pipelines.errors import LockNotObtainedError, RepositoryError, SnapshotTooSlowError
 from chom_pipelines.logical import dump, snapshot
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
@@ -227,3 +227,18 @@ def test_a_full_disk_holds_up_writers_for_a_moment_and_is_named(
         assert writer.commits > before
         assert backups.entries() == []
     assert writer.longest < BOUND
+
+
+@pytest.mark.parametrize("table", ["mysql.servers", "mysql.time_zone_name"])
+def test_a_locked_table_of_the_server_itself_ends_a_dump_in_time(
+    server: PrivateServer, backups: Backups, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    monkeypatch.setattr(snapshot, "LOCK_SECONDS", 1)
+    database = library(server)
+    with server.connect() as other:
+        other.execute(f"LOCK TABLES {table} WRITE")
+        began = time.monotonic()
+        with pytest.raises(LockNotObtainedError):
+            backups.take(server, database)
+        assert time.monotonic() - began < 60  # the server's own limit is a day
+    assert backups.entries() == []
