@@ -54,10 +54,10 @@ def test_no_secret_of_the_environment_reaches_what_initialises_it(
 
     monkeypatch.setattr(empty_datadirs, "supervised", telling)
     monkeypatch.setenv("CHOM_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("CHOM_PASSWORD", "secret")
+    monkeypatch.setenv("CHOM_PASSWORD", "Swordfish-1")
     create_datadir(program, (), tmp_path / "data")
     assert "PATH=" in told.read_text()
-    assert "secret" not in told.read_text()
+    assert "Swordfish-1" not in told.read_text()
 
 
 @pytest.mark.long_on_mysql
