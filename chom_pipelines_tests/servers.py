@@ -47,7 +47,7 @@ class PrivateServer:
         """Wait until a backup that is taken now is surely later than the start, which the server tells in seconds."""
         with self.connect() as session:
             while int(str(session.rows("SHOW GLOBAL STATUS LIKE 'Uptime'")[0][1])) < _DOUBTFUL_S:
-                time.sleep(0.1)
+                time.sleep(0.1)  # it is told in whole seconds
 
     def fresh_database(self, options: str = "", *, name: str = "") -> str:
         """Create an empty database of a new name, or of this one; it is dropped when the test, or the `scope`, ends."""

@@ -151,13 +151,13 @@ def test_however_it_is_ended_it_shows_nothing_and_leaves_nothing(
 ) -> None:
     folder = tmp_path / "place"
     while len([command for command in processes(folder) if "dagster" in command]) < 2:  # a run below its supervisor
-        time.sleep(0.05)
+        time.sleep(0.05)  # /proc is looked at again and again
     assert [command for command in processes(folder) if "mariadbd" in command]
     started.send_signal(number)
     out, _ = started.communicate()
     assert (started.returncode, out) == (code, "")
     while processes(folder):  # where it was killed, its supervisors still have to notice
-        time.sleep(0.05)
+        time.sleep(0.05)  # they are nobody's children any more, who could be waited for
 
 
 @pytest.mark.usefixtures("smaller_shop")

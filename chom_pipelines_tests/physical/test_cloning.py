@@ -243,7 +243,7 @@ def test_an_interrupted_run_ends_the_clone_and_leaves_nothing_of_it(cloning: Pri
     environment = {**os.environ, "CHOM_CONFIG": str(tmp_path / "chom.yaml"), "TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
         while not list(tmp_path.glob("chom-scratch-*/theirs/clone")) and process.poll() is None:
-            time.sleep(0.001)
+            time.sleep(0.001)  # the clone takes moments, and is to be met within
         process.send_signal(signal.SIGINT)
     assert process.returncode == 130
     assert list(tmp_path.glob("chom-scratch-*")) == []

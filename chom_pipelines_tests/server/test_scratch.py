@@ -68,7 +68,7 @@ class Trace:
     def assert_gone(self) -> None:
         give_up = time.monotonic() + PATIENCE
         while self.left and time.monotonic() < give_up:
-            time.sleep(0.02)
+            time.sleep(0.02)  # its processes are not children of this one
         assert not self.left
 
 
@@ -80,7 +80,7 @@ from chom_pipelines_tests.server.test_scratch import Trace
 def wait(server):
     trace = Trace.of(server)
     print(trace.pid, trace.home, trace.store, flush=True)
-    time.sleep(600)
+    time.sleep(600)  # until it is killed
 """
 IN_A_BLOCK = (
     OWNER
@@ -398,7 +398,7 @@ def await_rows(session: Session, expected: int) -> None:
     give_up = time.monotonic() + PATIENCE
     found = 0
     while found != expected and time.monotonic() < give_up:
-        time.sleep(0.02)
+        time.sleep(0.02)  # a replica tells nobody that it has applied something
         if session.rows("SELECT 1 FROM information_schema.tables WHERE table_schema = 'd' AND table_name = 't'"):
             found = session.value("SELECT COUNT(*) FROM d.t")
     assert found == expected
