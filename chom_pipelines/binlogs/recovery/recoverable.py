@@ -159,7 +159,7 @@ def _heard(
 ) -> Iterator[tuple[str, Heard | None]]:
     for name in repository.histories(server):
         try:
-            yield name, read_heard(repository.streamed(server, name), name, keyring)
+            yield name, read_heard(repository.streamed(server, name), keyring)
         except KeyUnavailableError:
             raise
         except RepositoryError as error:  # what is archived is as good without it
