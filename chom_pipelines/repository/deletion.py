@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pydantic import ValidationError
 
 from chom_pipelines.errors import DamagedError, DiskFullError, RepositoryError
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.incomplete import Mark, State, mark
-from chom_pipelines.repository.layout import INCOMPLETE, MANIFEST, Kind, parse_id
+from chom_pipelines.repository.layout import INCOMPLETE, MANIFEST, PINNED, Kind, parse_id
 from chom_pipelines.repository.manifest import peek, unauthenticated
 from chom_pipelines.repository.publishing import lacking
 from chom_pipelines.repository.store import Folder
 
 
-def refuse_base(entry: BackupEntry, others: Iterable[BackupEntry]) -> None:
-    """Raise RepositoryError where one of the others builds on it."""
+def refuse_needed(entry: BackupEntry, entries: Callable[[], Iterable[BackupEntry]]) -> None:
+    """Raise RepositoryError where it is pinned, or one of the entries of its stream builds on it."""
     own = parse_id(entry.id)
-    if own and own.kind is Kind.BINLOG:
+    if own and own.kind is Kind.BINLOG:  # of thousands of segments neither is ever asked
         return
-    for other in others:
+    if entry.folder.exists(PINNED):
+        raise RepositoryError(f"{entry.where} is pinned", f"`chom backups unpin {entry.id}` lets it go")
+    for other in entries():
         identity = parse_id(other.id)
         if other.id == entry.id or identity is None or identity.kind is not Kind.INCREMENTAL:
             continue

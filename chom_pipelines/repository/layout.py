@@ -2,8 +2,10 @@
 
 <path>/<server>/backups/full_20260102_020000/manifest.json, RESTORE.md, schema/..., data/..., proofs/<time>.json
 <path>/<server>/backups/full_20260102_020000/drills/<time>.json, restores/<time>.json
+<path>/<server>/backups/full_20260102_020000/pinned.json  where somebody has it stay
 <path>/<server>/binlogs/<server id>/binlog_mysql-bin.000123_000000000004/manifest.json, mysql-bin.000123.zst.enc
 <path>/<server>/binlogs/<server id>/keys/<name>.json
+<path>/<server>/binlogs/<server id>/pruned.json  what was deleted, so that it is not archived anew
 <path>/<server>/streamed/<server id>/binlog_mysql-bin.000124_000000000004/...  until the whole file is in binlogs
 <path>/<server>/streamed/<server id>/heard.json  replaced every few seconds: when nothing lacked last
 <path>/<server>/benchmarks/benchmark_20260102_020000.json, and .md and charts beside it
@@ -27,6 +29,7 @@ PROOFS = "proofs"
 DRILLS = "drills"
 RESTORES = "restores"
 KEYS = "keys"
+PINNED = "pinned.json"
 INCOMPLETE = "incomplete.json"
 """Stands in the folder of a backup that is being taken, or deleted: without a manifest, all of it may be removed."""
 

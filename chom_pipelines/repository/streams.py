@@ -7,7 +7,7 @@ stream has locks of its own, so that one that is never done holds up no other.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ from chom_pipelines.errors import (
     RepositoryError,
 )
 from chom_pipelines.log_lines import amount
-from chom_pipelines.repository.deletion import delete_backup, end_unfinished, erase_folder, refuse_base
+from chom_pipelines.repository.deletion import delete_backup, end_unfinished, erase_folder, refuse_needed
 from chom_pipelines.repository.entry import PATIENCE, BackupEntry
 from chom_pipelines.repository.incomplete import State, mark
 from chom_pipelines.repository.layout import (
@@ -106,21 +106,31 @@ class Stream:
             return self._remove_unfinished(self.folder.folders())
 
     def remove(self, entry: BackupEntry, patience: float = PATIENCE) -> None:
-        """Delete a backup, when nobody reads in this stream any more.
+        """Delete a backup; as `remove_all`."""
+        self.remove_all([entry], patience)
 
-        Killed at any moment it leaves the whole backup, or nothing that lists.
+    def remove_all(self, entries: Sequence[BackupEntry], patience: float = PATIENCE) -> None:
+        """Delete backups one after the other, when nobody reads in this stream any more.
 
-        Raises RepositoryBusyError after `patience` seconds, and RepositoryError where another backup builds on it, with
-        nothing deleted.
+        Killed at any moment it leaves whole backups alone, and of those that are deleted nothing that lists.
+
+        Raises RepositoryBusyError after `patience` seconds, with nothing deleted; RepositoryError where one is pinned,
+        or another backup builds on it, with that one and those after it not deleted.
         """
-        if entry.stream != self.folder:
-            raise RepositoryError(f"{entry.where} is not in {self.folder.where()}", "report this as a bug")
-        purpose = f"deletion of {entry.id} of {self.server}"
+        for entry in entries:
+            if entry.stream != self.folder:
+                raise RepositoryError(f"{entry.where} is not in {self.folder.where()}", "report this as a bug")
+        if not entries:
+            return
+        purpose = (
+            f"deletion of {entries[0].id if len(entries) == 1 else amount(len(entries), 'backup')} of {self.server}"
+        )
         # first the readers, who may take long: meanwhile backups can be taken
         with self.folder.lock(READING, purpose, patience=patience), self._writing(purpose):
             self._remove_unfinished(self.folder.folders())  # of which one may only lack its manifest, and build on it
-            refuse_base(entry, self.entries())
-            delete_backup(entry.folder)
+            for entry in entries:
+                refuse_needed(entry, self.entries)
+                delete_backup(entry.folder)
 
     @contextmanager
     def _writing(self, purpose: str, patience: float = 0) -> Iterator[None]:
