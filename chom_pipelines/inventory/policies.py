@@ -53,12 +53,12 @@ class BackupPolicy(ConfigModel):
         return self
 
 
-_NIGHTLY, _HOURLY, _SUNDAYS, _MONDAYS = "0 2 * * *", "0 * * * *", "0 3 * * 0", "0 4 * * 1"
+_NIGHTLY, _HOURLY, _SUNDAYS, _MONDAYS, _MORNINGS = "0 2 * * *", "0 * * * *", "0 3 * * 0", "0 4 * * 1", "30 5 * * *"
 
 
 @cache  # a fleet has few of them, and one takes a millisecond
 def _cron(text: str) -> str:
-    if text in {_NIGHTLY, _HOURLY, _SUNDAYS, _MONDAYS}:
+    if text in {_NIGHTLY, _HOURLY, _SUNDAYS, _MONDAYS, _MORNINGS}:
         return text  # without what takes as long to import as some commands run
     from croniter import CroniterBadDateError, croniter
 
@@ -93,6 +93,7 @@ class Schedules(ConfigModel):
     binlogs: Cron | None = _HOURLY
     verification: Cron | None = _SUNDAYS
     drill: Cron | None = _MONDAYS
+    retention: Cron | None = _MORNINGS
     benchmark: Cron | None = None
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
 
@@ -102,7 +103,10 @@ class Retention(ConfigModel):
 
     full_days: int = Field(default=30, ge=1)
     incremental_days: int = Field(default=7, ge=1)
-    binlog_days: int = Field(default=7, ge=1)
+    binlog_days: int = Field(default=7, ge=1, description="and what any moment of that time needs")
+    weekly: int = Field(default=0, ge=0, description="the last full backup of so many weeks stays, too")
+    monthly: int = Field(default=0, ge=0, description="the same of months")
+    yearly: int = Field(default=0, ge=0, description="the same of years")
     monthly_archives: int = Field(default=12, ge=0)
 
 

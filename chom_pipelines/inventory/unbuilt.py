@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from chom_pipelines.inventory.models import RepositoryConfig, Server
-from chom_pipelines.inventory.policies import BackupPolicy, Retention
+from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.server.findings import Finding, failed, warning
 
 _WITHOUT_EFFECT = (
-    ("retention", set(Retention.model_fields), "this version deletes nothing"),
+    ("retention", {"monthly_archives"}, "this version makes no second copy"),
     ("thresholds", {"slow_queries_per_second", "buffer_pool_hit_rate"}, "this version does not watch servers"),
 )
 _LEAVE_OUT = "take it out of chom.yaml, or leave it there for a later version"

@@ -24,16 +24,15 @@ def asked(offsite: dict[str, str] | None = None, **keys: Any) -> list[Finding]: 
 def test_a_file_that_asks_for_nothing_of_it_hears_nothing_of_it() -> None:
     built = {"full": "0 1 * * *", "verification": None, "binlogs": None}
     assert asked() == []
-    assert asked(schedules=built, thresholds={"backup_age_hours": 30}, retention={}) == []
+    assert (
+        asked(schedules=built, thresholds={"backup_age_hours": 30}, retention={"full_days": 30, "binlog_days": 7}) == []
+    )
     assert list(unbuilt_for_all(inventory().repository)) == []
 
 
 @pytest.mark.parametrize(
     ("keys", "named"),
     [
-        ({"retention": {"full_days": 30}}, "full_days"),
-        ({"retention": {"incremental_days": 7}}, "incremental_days"),
-        ({"retention": {"binlog_days": 7}}, "binlog_days"),
         ({"retention": {"monthly_archives": 0}}, "monthly_archives"),
         ({"thresholds": {"slow_queries_per_second": 1}}, "slow_queries_per_second"),
         ({"thresholds": {"buffer_pool_hit_rate": 9}}, "buffer_pool_hit_rate"),

@@ -153,7 +153,7 @@ class Archiver:
         """Archive what of these files, the last of which the server writes, is not there as a whole."""
         found = self.continued(logs)
         history = found.history
-        lacking = [log for log in logs[:-1] if not history.is_whole(log.file)]
+        lacking = [log for log in logs[:-1] if not (history.is_whole(log.file) or history.is_past(log.file))]
         places = {log.file: BackupId(Kind.BINLOG, file=log.file, start=FIRST).text for log in lacking}
         blocked = [
             Blocked(log.file, f"{history.name}/{name}: {history.unreadable[name]}", _UNUSABLE)

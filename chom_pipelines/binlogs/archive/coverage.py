@@ -43,7 +43,9 @@ def covering(chains: Iterable[Chain], span: Span) -> tuple[Segment, ...]:
     if not begun:
         begins = f"the archive begins at {_moment(_begins(runs[0]))}"
         cost = "of the time before, only full backups can be restored"
-        raise ArchiveBeginsError(f"{what}: {begins}; {cost}", "nothing mends this: the server has nothing older either")
+        raise ArchiveBeginsError(
+            f"{what}: {begins}; {cost}", "nothing mends this: what is older was deleted, or the server had it no longer"
+        )
     before = begun[-1]
     after = next((run for run in runs if _begins(run) > span.start), None)
     if after is None:

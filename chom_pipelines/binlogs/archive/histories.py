@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from chom_pipelines.binlogs.archive.chain import Chain, chained
+from chom_pipelines.binlogs.archive.pruned import Pruned, read_pruned
 from chom_pipelines.binlogs.archive.segments import FIRST, Segment
 from chom_pipelines.errors import DamagedError, KeyUnavailableError, RepositoryError
 from chom_pipelines.outcome import Outcome
@@ -19,6 +21,8 @@ from chom_pipelines.repository.manifest import Manifest, unauthenticated
 from chom_pipelines.repository.publishing import lacking
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import Stream
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class History:
     parts: Stream
     segments: tuple[Segment, ...]
     unreadable: dict[str, str]
+    pruned: Pruned | None = None
+    """Where it was cut off; read for who adds to it."""
 
     @classmethod
     def empty(cls, repository: Repository, server: str, name: str) -> History:
@@ -71,6 +77,13 @@ class History:
     def is_whole(self, file: str) -> bool:
         """All of a file is archived, as one segment."""
         return file in _whole(self.segments)
+
+    def is_past(self, file: str) -> bool:
+        """A file of before what is kept: nothing of it is archived any more."""
+        if self.pruned is None:
+            return False
+        name, kept = LogName.of(file), LogName.of(self.pruned.file)
+        return name.base == kept.base and name.number < kept.number
 
     def entry(self, segment: Segment) -> BackupEntry:
         """The entry of one of its segments."""
@@ -140,7 +153,17 @@ def histories_to_continue(repository: Repository, server: str, keyring: Keyring 
                 raise
             return unauthenticated(entry.peek())
 
-    return _histories(repository, server, manifest)
+    return [_with_pruned(each, keyring) for each in _histories(repository, server, manifest)]
+
+
+def _with_pruned(history: History, keyring: Keyring | None) -> History:
+    """With the place where it was cut off; where that cannot be read, what is past it is archived once more."""
+    try:
+        pruned = read_pruned(history.stream, keyring)
+    except RepositoryError as error:
+        _log.warning("what was deleted of the history %s on purpose is archived anew: %s", history.name, error)
+        return history
+    return replace(history, pruned=pruned) if pruned and pruned.holds_for(history.segments) else history
 
 
 def _histories(repository: Repository, server: str, read: Callable[[BackupEntry], Manifest]) -> list[History]:

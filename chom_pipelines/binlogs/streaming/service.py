@@ -131,7 +131,8 @@ class Streaming:
             history = found.history
             if found.why:
                 _log.warning("a new history begins: %s", found.why)
-            closed = [each.file for each in logs[:-1] if not history.is_archived(each.file)]
+            files = [each.file for each in logs[:-1]]
+            closed = [each for each in files if not (history.is_archived(each) or history.is_past(each))]
             if blocked.issuperset(closed):
                 break
             _log.info("catching up: %d files, from %s on", len(closed), closed[0])

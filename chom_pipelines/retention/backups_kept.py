@@ -1,0 +1,141 @@
+"""Which full and incremental backups stay, and why; pure.
+
+The first reason that holds is the one that is told. What no reason keeps goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chom_pipelines.inventory.policies import Retention
+from chom_pipelines.outcome import Outcome
+from chom_pipelines.repository.layout import BACKUPS, Kind
+from chom_pipelines.repository.proof import SKEW
+from chom_pipelines.retention.decisions import Decision
+
+
+@dataclass(frozen=True)
+class Held:
+    """A full or incremental backup, as far as retention has to know it; `begun` is aware, by its id."""
+
+    id: str
+    kind: Kind
+    begun: datetime
+    outcome: Outcome
+    """What is known about it, and against what it builds on, without reading them."""
+    parent: str | None = None
+    bytes: int | None = None
+    doubt: str = ""
+    """Why what it says of itself cannot be believed."""
+    pinned: str = ""
+    """Why somebody has it stay."""
+
+
+def decided(backups: Sequence[Held], begins: Collection[str], policy: Retention, now: datetime) -> tuple[Decision, ...]:
+    """What becomes of each, oldest first; `begins` are ids of those with which the window does so, `now` is aware."""
+    ordered = sorted(backups, key=_age)
+    reasons: dict[str, str] = {}
+    for rule in (_pinned, _doubted, _young, _last_proved, _unproved, _tiers):
+        for one, why in rule(ordered, policy, now):
+            reasons.setdefault(one.id, why)
+    reasons = {**dict.fromkeys(begins, f"the window of {policy.binlog_days} days begins with it"), **reasons}
+    for each in reversed(ordered):  # from children to parents
+        if each.id in reasons and each.parent:
+            reasons.setdefault(each.parent, f"{each.id} builds on it")
+    return tuple(_decision(each, reasons.get(each.id), policy, now) for each in ordered)
+
+
+def may_be_good(backups: Sequence[Held]) -> list[Held]:
+    """Those of which nothing bad is known, nor of what they build on; oldest first."""
+    return sorted((each for each in backups if not each.doubt and each.outcome is not Outcome.FAILED), key=_age)
+
+
+def nothing_because(backups: Sequence[Held], now: datetime, oldest: timedelta) -> str:
+    """Why nothing may be deleted at all now; "" where there is no such reason.
+
+    That is so after an unhealthy run: where the newest full backup is older than `oldest`, has failed or cannot be
+    believed; and where a backup is of the future, as one of the clocks is wrong.
+    """
+    ordered = sorted(backups, key=_age)
+    if ordered and ordered[-1].begun > now + SKEW:
+        return f"{ordered[-1].id} is of the future, so that a clock is wrong"
+    fulls = [each for each in ordered if each.kind is Kind.FULL]
+    if not fulls:
+        return "there is no full backup"
+    last = fulls[-1]
+    if last.doubt:
+        return f"the newest full backup, {last.id}, cannot be believed: {last.doubt}"
+    if last.outcome is Outcome.FAILED:
+        return f"the newest full backup, {last.id}, has failed"
+    if now - last.begun > oldest:
+        return f"the newest full backup, {last.id}, is older than {oldest.total_seconds() / 3600:g} hours"
+    return ""
+
+
+_Kept = tuple[Held, str]
+"""A backup that stays, and why."""
+
+
+def _pinned(backups: Sequence[Held], _policy: Retention, _now: datetime) -> Iterator[_Kept]:
+    yield from ((each, f"pinned: {each.pinned}") for each in backups if each.pinned)
+
+
+def _doubted(backups: Sequence[Held], _policy: Retention, _now: datetime) -> Iterator[_Kept]:
+    yield from ((each, f"what it says of itself cannot be believed: {each.doubt}") for each in backups if each.doubt)
+
+
+def _young(backups: Sequence[Held], policy: Retention, now: datetime) -> Iterator[_Kept]:
+    for each in backups:
+        days = _days(each, policy)
+        if now - each.begun <= timedelta(days=days):
+            yield each, f"not older than {days} days"
+
+
+def _last_proved(backups: Sequence[Held], _policy: Retention, _now: datetime) -> Iterator[_Kept]:
+    proved = [each for each in _good_fulls(backups) if each.outcome is Outcome.PASSED]
+    yield from ((each, "the last full backup that was proved") for each in proved[-1:])
+
+
+def _unproved(backups: Sequence[Held], _policy: Retention, _now: datetime) -> Iterator[_Kept]:
+    good = _good_fulls(backups)
+    if not any(each.outcome is Outcome.PASSED for each in good):
+        yield from ((each, "no full backup was proved, and it may be the only good one") for each in good)
+
+
+def _tiers(backups: Sequence[Held], policy: Retention, _now: datetime) -> Iterator[_Kept]:
+    """The last good full backup of each of so many weeks, months and years that have one; a proved one before others.
+
+    Weeks begin on Monday, and all are of UTC, as ids are.
+    """
+    tiers: tuple[tuple[int, str, Callable[[datetime], object]], ...] = (
+        (policy.weekly, "week", lambda time: time.isocalendar()[:2]),
+        (policy.monthly, "month", lambda time: (time.year, time.month)),
+        (policy.yearly, "year", lambda time: time.year),
+    )
+    good = _good_fulls(backups)
+    by_proof = sorted(good, key=lambda each: each.outcome is Outcome.PASSED)
+    for count, period, of in tiers:
+        best = {of(each.begun): each for each in by_proof}  # the last of each that is put there
+        latest = list(dict.fromkeys(of(each.begun) for each in reversed(good)))[:count]
+        yield from ((best[each], f"the last full backup of its {period}") for each in latest)
+
+
+def _good_fulls(backups: Sequence[Held]) -> list[Held]:
+    return [each for each in may_be_good(backups) if each.kind is Kind.FULL]
+
+
+def _age(backup: Held) -> tuple[datetime, str]:
+    return backup.begun, backup.id
+
+
+def _days(backup: Held, policy: Retention) -> int:
+    return policy.full_days if backup.kind is Kind.FULL else policy.incremental_days
+
+
+def _decision(backup: Held, why: str | None, policy: Retention, now: datetime) -> Decision:
+    if why:
+        return Decision(BACKUPS, backup.id, stays=True, why=why, bytes=backup.bytes)
+    age = f"{(now - backup.begun).days} days old, older than {_days(backup, policy)}"
+    return Decision(BACKUPS, backup.id, stays=False, why=age, bytes=backup.bytes)

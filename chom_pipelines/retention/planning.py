@@ -1,0 +1,71 @@
+"""The plan of what is deleted of a server, from what its repository says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
+from chom_pipelines.inventory.models import Server
+from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.layout import BACKUPS, parse_id
+from chom_pipelines.repository.listing import OpenedEntry, opened_all
+from chom_pipelines.repository.pins import pinned
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.retention import backups_kept, segments_kept
+from chom_pipelines.retention.backups_kept import Held
+from chom_pipelines.retention.decisions import Decision, Plan
+from chom_pipelines.retention.promised import Promised
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The plan, and what it was made from."""
+
+    plan: Plan
+    found: Recoverable
+
+
+def planned(repository: Repository, server: Server, keyring: Keyring | None, now: datetime) -> Planned:
+    """What becomes of everything that this server has; nothing is deleted. `now` is aware.
+
+    Manifests and proofs are read, and objects are not. Raises RepositoryError where that cannot be done,
+    KeyUnavailableError where the key of a segment is not at hand.
+    """
+    opened = opened_all(repository.backups(server.name), keyring)
+    found = recoverable(repository, server.name, keyring)
+    held = tuple(_held(opened))
+    policy = server.retention
+    promised = Promised.of(held, found.fulls, found.runs, policy, now)
+    decisions = (
+        *backups_kept.decided(held, promised.begins, policy, now),
+        *_unknown(opened),
+        *segments_kept.decided(found.runs, promised, policy, now),
+        *segments_kept.unusable(found.histories),
+    )
+    oldest = timedelta(hours=server.thresholds.backup_age_hours)
+    return Planned(Plan.of(decisions, backups_kept.nothing_because(held, now, oldest)), found)
+
+
+def _held(opened: Iterable[OpenedEntry]) -> Iterator[Held]:
+    for one in opened:
+        identity = parse_id(one.entry.id)
+        if identity and identity.time:
+            yield Held(
+                id=one.entry.id,
+                kind=identity.kind,
+                begun=identity.time,
+                outcome=one.outcome,
+                parent=one.manifest.parent if one.manifest else None,
+                bytes=one.manifest.stored_bytes if one.manifest else None,
+                doubt=one.problem.what if one.problem else "",
+                pinned=pinned(one.entry),
+            )
+
+
+def _unknown(opened: Iterable[OpenedEntry]) -> Iterator[Decision]:
+    """What stands among the backups under a name that says nothing."""
+    for one in opened:
+        if parse_id(one.entry.id) is None:
+            yield Decision(BACKUPS, one.entry.id, stays=True, why="its name is none of a backup", bytes=None)
