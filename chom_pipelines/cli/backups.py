@@ -1,7 +1,10 @@
 """`chom backups`: what is in the repository, and how each backup was last proved."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -10,32 +13,42 @@ from chom_pipelines.benchmarks.kept_reports import kept_reports
 from chom_pipelines.benchmarks.predicting import rates as rates_of_reports
 from chom_pipelines.cli import backup_output, output
 from chom_pipelines.cli.forecasts import Part, checked, forecasts
+from chom_pipelines.cli.opening import backups_of
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.outcome import Outcome, worst
+from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.listing import OpenedEntry, opened_all
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.pins import pin, pinned, unpin
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.restores.measured import rates_of
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
+BackupArgument = Annotated[str, typer.Argument(metavar="BACKUP", help="Its id, or latest.")]
+
 _COLOURS = {Outcome.PASSED: None, Outcome.FAILED: "red", Outcome.NOT_VERIFIED: "magenta"}
 _LINE = "{:<27}  {:<8}  {:<10}  {:>11}  {:>8}  {:>6}"
 """Of a backup; what proved it and where it stands take a second one, as 80 columns are not enough for all of it."""
 
 
-@app.command()
-def backups(config: ConfigOption = None, server: ServerOption = None, json: JsonOption = False) -> None:
+@app.callback(invoke_without_command=True)
+def backups(
+    context: typer.Context, config: ConfigOption = None, server: ServerOption = None, json: JsonOption = False
+) -> None:
     """List backups, oldest first: what each is, and how it was last proved.
 
     Of every server, unless one is named. Objects are not read: `chom verify` does that. Exit code 1 where a manifest is
     damaged or plain and should be encrypted, a proof failed, or a server is overdue by its backup_age_hours, else 3
     where one was never proved or cannot be read for want of its key, else 0.
     """
+    if context.invoked_subcommand:
+        context.obj = Before(config, server, json)
+        return
     inventory = load_inventory(config)
     servers = inventory.servers if server is None else (inventory.server(server),)
     repository = existing_repository(inventory.repository)
@@ -62,6 +75,60 @@ def backups(config: ConfigOption = None, server: ServerOption = None, json: Json
     raise typer.Exit(output.EXIT_CODES[overall])
 
 
+@dataclass(frozen=True)
+class Before:
+    """The options that were given before the command within `chom backups`."""
+
+    config: Path | None
+    server: str | None
+    json: bool
+
+    def found(self, config: Path | None, server: str | None, backup: str) -> BackupEntry:
+        """The backup that is meant, where either place has the options."""
+        one, repository, _ = backups_of(config or self.config, server or self.server)
+        return repository.find(one.name, backup)
+
+
+@app.command("pin")
+def pin_backup(
+    context: typer.Context,
+    backup: BackupArgument,
+    *,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is to stay; `chom prune` repeats it.")],
+    config: ConfigOption = None,
+    server: ServerOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Have a backup, and all that it builds on, stay whatever the retention says."""
+    before: Before = context.obj
+    entry = before.found(config, server, backup)
+    pin(entry, reason, datetime.now(UTC))
+    _told("backups pin", entry, f"stays until `chom backups unpin {entry.id}`: {reason}", json=json or before.json)
+
+
+@app.command("unpin")
+def unpin_backup(
+    context: typer.Context,
+    backup: BackupArgument,
+    *,
+    config: ConfigOption = None,
+    server: ServerOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let the retention decide about a backup again."""
+    before: Before = context.obj
+    entry = before.found(config, server, backup)
+    said = "is no longer pinned" if unpin(entry) else "was not pinned"
+    _told("backups unpin", entry, said, json=json or before.json)
+
+
+def _told(command: str, entry: BackupEntry, said: str, *, json: bool) -> None:
+    if json:
+        output.document(command, {"server": entry.server, "backup": entry.id, "pinned": pinned(entry) or None})
+    else:
+        typer.echo(f"{entry.id} {said}")
+
+
 def _print_table(server: str, found: list[OpenedEntry], times: Mapping[str, Sequence[Part]]) -> None:
     if not found:
         typer.echo(f"{server}: no backups")
@@ -71,6 +138,8 @@ def _print_table(server: str, found: list[OpenedEntry], times: Mapping[str, Sequ
         typer.echo(_described(one.entry.id, one.manifest))
         proved = typer.style(backup_output.proved(one), fg=_COLOURS[one.outcome])
         typer.echo(f"    {proved}" + (f"; {backup_output.position(one.manifest.coordinates)}" if one.manifest else ""))
+        if why := pinned(one.entry):
+            typer.echo(f"    pinned: {why}")
         if one.manifest and one.manifest.parent:
             typer.echo(f"    the changes since {one.manifest.parent}, without which it cannot be restored")
         for part in times[one.entry.id][:1]:

@@ -35,9 +35,9 @@ def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
     for name, command in COMMANDS.items():
         module = import_module(f"chom_pipelines.cli.{command.module}")
         found: Any = typer.main.get_command(module.app)
-        if hasattr(found, "commands"):
-            yield from (((name, inner), one) for inner, one in found.commands.items())
-        else:
+        inner = getattr(found, "commands", {})
+        yield from (((name, each), one) for each, one in inner.items())
+        if not inner or found.invoke_without_command:
             yield (name,), found
 
 
