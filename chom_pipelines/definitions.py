@@ -37,6 +37,9 @@ from chom_pipelines.defs.proofs.assets import verification_restore
 from chom_pipelines.defs.proofs.jobs import verification_job
 from chom_pipelines.defs.proofs.schedules import verification_schedules
 from chom_pipelines.defs.resources import Chom
+from chom_pipelines.defs.retention.assets import retention
+from chom_pipelines.defs.retention.jobs import retention_job
+from chom_pipelines.defs.retention.schedules import retention_schedules
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import VARIABLE, config_path, load_inventory
 from chom_pipelines.inventory.models import Inventory
@@ -56,6 +59,7 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
         binlog_archive_job(servers),
         verification_job(servers),
         pitr_drill_job(servers),
+        retention_job(servers),
         benchmark_job(servers),
         dg.Definitions(
             assets=[
@@ -66,6 +70,7 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
                     recoverable_windows,
                     verification_restore,
                     pitr_drill,
+                    retention,
                     benchmark_report,
                 )
                 for server in servers
@@ -79,6 +84,7 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
                 *binlog_archive_schedules(servers, status),
                 *verification_schedules(servers, status),
                 *pitr_drill_schedules(servers, status),
+                *retention_schedules(servers, status),
                 *benchmark_schedules(servers, status),
             ],
             resources={"chom": Chom(config=str(config))},

@@ -64,11 +64,19 @@ def test_loading_connects_to_nothing_and_reads_no_secret(tmp_path: Path, loaded:
             "recoverable_windows",
             "verification_restore",
             "pitr_drill",
+            "retention",
             "benchmark_report",
         )
     }
     jobs = {job.name for job in definitions.resolve_all_job_defs()} - {"__ASSET_JOB"}
-    assert jobs == {"full_backup_job", "binlog_archive_job", "verification_job", "pitr_drill_job", "benchmark_job"}
+    assert jobs == {
+        "full_backup_job",
+        "binlog_archive_job",
+        "verification_job",
+        "pitr_drill_job",
+        "retention_job",
+        "benchmark_job",
+    }
     checks = {key.to_user_string() for key in definitions.resolve_asset_graph().asset_check_keys}
     assert checks == {
         f"{server}/{check}"
@@ -120,7 +128,7 @@ def test_the_longest_name_that_chom_yaml_takes_loads(tmp_path: Path, loaded: Loa
 def test_a_hundred_servers_load(tmp_path: Path, loaded: Load) -> None:
     definitions = loaded(chom_yaml(tmp_path, *(f"db-{number:03d}" for number in range(100))))
     dg.Definitions.validate_loadable(definitions)
-    assert len(keys(definitions)) == 600
+    assert len(keys(definitions)) == 700
 
 
 def test_nothing_of_dagster_is_imported_that_it_does_not_export() -> None:
@@ -137,7 +145,7 @@ def test_schedules_run_only_where_the_environment_says_so(
 ) -> None:
     definitions = loaded(chom_yaml(tmp_path, "chom"), CHOM_SCHEDULES=value)
     found = [each for each in definitions.schedules or () if isinstance(each, dg.ScheduleDefinition)]
-    assert [each.default_status.name for each in found] == [status] * 4
+    assert [each.default_status.name for each in found] == [status] * 5
     assert [each.default_status.name for each in definitions.sensors or ()] == [status] * 2
 
 

@@ -14,11 +14,14 @@ the queue, or for its last retry, when midnight passes: refusing it would cost t
 """
 
 
-def refuse_other_days(day: str, start: datetime, end: datetime, now: datetime) -> None:
-    """Raise BackupFailedError where a backup that begins now is not one of that day (start <= day < end)."""
+_SNAPSHOT = "a backup is a snapshot of now, one of another day cannot be made"
+
+
+def refuse_other_days(day: str, start: datetime, end: datetime, now: datetime, why: str = _SNAPSHOT) -> None:
+    """Raise BackupFailedError where what begins now is not of that day (start <= day < end)."""
     if start <= now < end + GRACE:
         return
-    what = f"{day} is not today ({now:%Y-%m-%d}, UTC): a backup is a snapshot of now, one of another day cannot be made"
+    what = f"{day} is not today ({now:%Y-%m-%d}, UTC): {why}"
     raise BackupFailedError(what, f"materialise {now:%Y-%m-%d}; the day {day} stays without")
 
 

@@ -13,6 +13,12 @@ from chom_pipelines.inventory.cadence import Bucket, longest_gap
 Partitions = Callable[[Chom, Sequence[str], datetime], Mapping[str, str]]
 """partitions(chom, servers, tick): of which partition each server's run is; the tick is in UTC, as partitions are."""
 
+
+def todays(_chom: Chom, servers: Sequence[str], tick: datetime) -> dict[str, str]:
+    """The day of the tick, for what is of now."""
+    return dict.fromkeys(servers, f"{tick:%Y-%m-%d}")
+
+
 _TICK = "chom/tick"
 _MINUTE = "%Y-%m-%dT%H:%M"
 

@@ -1,0 +1,1 @@
+"""The asset `retention` of each server, its job and schedules."""
