@@ -60,7 +60,11 @@ def backups(
     late = {name: verdict.outcome for name, verdict in verdicts.items()}
     if json:
         everything = [
-            {**backup_output.as_json(one), "predicted_restores": [part.as_json() for part in times[name][one.entry.id]]}
+            {
+                **backup_output.as_json(one),
+                "pinned": pinned(one.entry),
+                "predicted_restores": [part.as_json() for part in times[name][one.entry.id]],
+            }
             for name, several in found.items()
             for one in several
         ]
@@ -94,16 +98,24 @@ def pin_backup(
     context: typer.Context,
     backup: BackupArgument,
     *,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is to stay; `chom prune` repeats it.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is kept; `chom prune` repeats it.")],
     config: ConfigOption = None,
     server: ServerOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Have a backup, and all that it builds on, stay whatever the retention says."""
+    """Keep a backup, whatever the retention says.
+
+    What it builds on stays as well. The binary log after it does not: it restores to its own moment.
+    """
     before: Before = context.obj
     entry = before.found(config, server, backup)
     pin(entry, reason, datetime.now(UTC))
-    _told("backups pin", entry, f"stays until `chom backups unpin {entry.id}`: {reason}", json=json or before.json)
+    _told(
+        "backups pin",
+        entry,
+        f"stays until `chom backups unpin {entry.id} --server {entry.server}`: {reason}",
+        json=json or before.json,
+    )
 
 
 @app.command("unpin")
@@ -124,7 +136,7 @@ def unpin_backup(
 
 def _told(command: str, entry: BackupEntry, said: str, *, json: bool) -> None:
     if json:
-        output.document(command, {"server": entry.server, "backup": entry.id, "pinned": pinned(entry) or None})
+        output.document(command, {"server": entry.server, "backup": entry.id, "pinned": pinned(entry)})
     else:
         typer.echo(f"{entry.id} {said}")
 
@@ -138,8 +150,8 @@ def _print_table(server: str, found: list[OpenedEntry], times: Mapping[str, Sequ
         typer.echo(_described(one.entry.id, one.manifest))
         proved = typer.style(backup_output.proved(one), fg=_COLOURS[one.outcome])
         typer.echo(f"    {proved}" + (f"; {backup_output.position(one.manifest.coordinates)}" if one.manifest else ""))
-        if why := pinned(one.entry):
-            typer.echo(f"    pinned: {why}")
+        if (why := pinned(one.entry)) is not None:
+            typer.echo(f"    pinned: {output.printable(why)}")
         if one.manifest and one.manifest.parent:
             typer.echo(f"    the changes since {one.manifest.parent}, without which it cannot be restored")
         for part in times[one.entry.id][:1]:

@@ -36,7 +36,7 @@ COMMANDS = {
     "windows": _Command("windows", "List every interval that can be restored to, and the gaps."),
     "verify": _Command("verify", "Prove backups: every byte decoded, or restored and compared."),
     "restore": _Command("restore", "Restore into a server, a directory or a database."),
-    "prune": _Command("prune", "Delete what retention lets go, and say what stays and why."),
+    "prune": _Command("prune", "Delete backups and logs that the retention no longer keeps."),
     "benchmark": _Command("benchmark", "Measure compression and restores on private servers; keep a report."),
     "keys": _Command("keys", "Generate and list the master keys of encrypted backups."),
     "demo": _Command("demo", "A private server with sample data, backed up and restored before your eyes."),

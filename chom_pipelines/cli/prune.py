@@ -1,9 +1,9 @@
-"""`chom prune`: deletes what the retention of a server lets go, and says what stays and why."""
+"""`chom prune`: deletes backups and binary logs that the retention of a server no longer keeps, and says why."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -11,82 +11,126 @@ from typing import Annotated, Any
 import typer
 
 from chom_pipelines.cli import output
-from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.cli.options import ConfigOption, JsonOption
+from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.environment import retention_from_environment
 from chom_pipelines.inventory.loading import load_inventory
-from chom_pipelines.inventory.models import Server
+from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
-from chom_pipelines.outcome import Outcome
-from chom_pipelines.retention.decisions import Decision, Group, Plan, grouped, total
+from chom_pipelines.repository.layout import BACKUPS
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.retention.decisions import Decision, Group, grouped, total
 from chom_pipelines.retention.planning import planned
+from chom_pipelines.retention.pruning import Applied
 from chom_pipelines.retention.pruning import prune as delete
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Delete nothing, and print what would go.", show_default=False)
+    bool, typer.Option("--dry-run", help="Delete nothing, and print what would be deleted.", show_default=False)
+]
+_OnlyOption = Annotated[
+    str | None, typer.Option("--server", metavar="NAME", help="Only this server; else all.", show_default=False)
 ]
 
 
 @app.command()
 def prune(
-    config: ConfigOption = None, server: ServerOption = None, dry_run: DryRunOption = False, json: JsonOption = False
+    config: ConfigOption = None, server: _OnlyOption = None, dry_run: DryRunOption = False, json: JsonOption = False
 ) -> None:
-    """Delete what the retention of each server lets go: backups, and segments of the binary log.
+    """Delete backups and binary logs that the retention no longer keeps.
 
-    Of every server, unless one is named. RETAIN_FULL_DAYS, RETAIN_INCREMENTAL_DAYS and RETAIN_BINLOG_DAYS count more
-    than chom.yaml. Whatever a moment of the last binlog_days needs stays, and so do the last full backup that was
-    proved, pinned backups, and what cannot be read. Where the newest full backup has failed or is overdue by
-    backup_age_hours, nothing is deleted at all: exit code 1 where something was due then.
+    Whatever it says, all that restores to a moment of the last binlog_days need stays, and so do the last full backup
+    that was proved, pinned backups, and what cannot be read or believed. RETAIN_FULL_DAYS, RETAIN_INCREMENTAL_DAYS and
+    RETAIN_BINLOG_DAYS override chom.yaml.
+
+    Where the newest full backup has failed, is overdue by backup_age_hours or cannot be believed, nothing is deleted.
+    Exit code 1 then, and where something could not be deleted.
     """
     inventory = load_inventory(config)
     servers = inventory.servers if server is None else (inventory.server(server),)
     repository = existing_repository(inventory.repository)
-    documents, failed = [], False
-    for one in (_with_environment(each) for each in servers):
-        keyring, now = keyring_of(inventory.repository, one.backup), datetime.now(UTC)
-        plan = planned(repository, one, keyring, now).plan if dry_run else delete(repository, one, keyring, now)
-        failed |= bool(plan.refused)
+    documents, codes = [], {0}
+    for one in servers:
+        applied = _applied(repository, inventory, one, dry_run=dry_run)
+        if applied.problem:
+            codes.add(applied.problem.exit_code)
+        if applied.plan.nothing_because:
+            codes.add(1)
         if json:
-            documents.append({"server": one.name, **_as_json(plan)})
+            documents.append({"server": one.name, **_as_json(applied)})
         else:
             typer.secho(one.name, bold=True)
-            for line, colour in _lines(plan, dry_run=dry_run):
+            for line, colour in _lines(applied, one.name, dry_run=dry_run):
                 typer.secho(f"  {line}", fg=colour)
     if json:
         output.document("prune", {"repository": repository.where, "dry_run": dry_run, "servers": documents})
-    raise typer.Exit(output.EXIT_CODES[Outcome.FAILED if failed else Outcome.PASSED])
+    raise typer.Exit(1 if 1 in codes else max(codes))
 
 
-def _with_environment(server: Server) -> Server:
-    return server.model_copy(update={"retention": retention_from_environment(server.retention, os.environ)})
+def _applied(repository: Repository, inventory: Inventory, server: Server, *, dry_run: bool) -> Applied:
+    """With the error where nothing could be decided: the next server is not to suffer for it."""
+    retention = retention_from_environment(server.retention, os.environ)
+    server, now = server.model_copy(update={"retention": retention}), datetime.now(UTC)
+    try:
+        keyring = keyring_of(inventory.repository, server.backup)
+        if dry_run:
+            return Applied(planned(repository, server, keyring, now).plan)
+        return delete(repository, server, keyring, now)
+    except ChomError as error:
+        return Applied(problem=error)
 
 
-def _lines(plan: Plan, *, dry_run: bool) -> Iterator[tuple[str, str | None]]:
+def _lines(applied: Applied, server: str, *, dry_run: bool) -> Iterator[tuple[str, str | None]]:
     """What is printed of a server, each with its colour."""
+    plan = applied.plan
     if plan.nothing_because:
-        yield f"nothing is deleted: {plan.nothing_because}", "red" if plan.refused else None
-    for group in grouped(plan.goes):
-        yield f"{'would go' if dry_run else 'gone'}: {_described(group)}", "yellow"
-    for group in grouped(plan.stays):
-        yield f"stays: {_described(group)}", None
-    would = "would be free" if dry_run else "free again"
-    yield f"{_amounts(plan.goes)} {would}, {_amounts(plan.stays)} stay", None
+        yield f"nothing is deleted: {plan.nothing_because}", "red"
+        if plan.refused:
+            due = f"{_amounts(plan.refused)} due, and deleted once there is"
+            yield f"  -> `chom backup --server {server}` takes a full backup; {due}", "red"
+    for group in grouped(plan.decisions, applied.gone):
+        label, colour = _label(group, applied.gone, dry_run=dry_run)
+        yield f"{label}: {_described(group)}", colour
+    if applied.problem:
+        yield str(applied.problem), "red"
+    gone = plan.goes if dry_run else tuple(applied.gone)
+    deleted = f"{_amounts(gone)} {'would be deleted' if dry_run else 'deleted'}" if gone else "nothing to delete"
+    yield f"{deleted}; {_amounts([each for each in plan.decisions if each not in gone])} stay", None
+
+
+def _label(group: Group, gone: Collection[Decision], *, dry_run: bool) -> tuple[str, str | None]:
+    if group.first.stays:
+        return "stays", None
+    if dry_run:
+        return "would be deleted", "yellow"
+    return ("deleted", "yellow") if group.first in gone else ("not deleted", "red")
 
 
 def _described(group: Group) -> str:
-    many = "" if group.first is group.last else f" to {group.last.id}, {len(group.decisions)} of them"
-    return f"{group.first.id}{many} ({output.size(total(group.decisions))}): {group.first.why}"
+    first, last = output.printable(group.first.id), output.printable(group.last.id)
+    known = all(each.bytes is not None for each in group.decisions)
+    size = output.size(total(group.decisions)) if known else "size unknown"
+    ids = first if group.first is group.last else f"{first} to {last}"
+    count = "" if group.first is group.last else f"{_counted(group.decisions)}, "
+    return f"{ids} ({count}{size}): {output.printable(group.first.why)}"
 
 
-def _amounts(decisions: tuple[Decision, ...]) -> str:
-    return f"{output.size(total(decisions))} in {output.amount(len(decisions), 'item')}"
+def _amounts(decisions: Collection[Decision]) -> str:
+    return f"{_counted(decisions)} ({output.size(total(decisions))})"
 
 
-def _as_json(plan: Plan) -> dict[str, Any]:
+def _counted(decisions: Collection[Decision]) -> str:
+    backups = sum(each.stream == BACKUPS for each in decisions)
+    amounts = ((backups, "backup"), (len(decisions) - backups, "segment"))
+    return " and ".join(output.amount(count, thing) for count, thing in amounts if count) or "nothing"
+
+
+def _as_json(applied: Applied) -> dict[str, Any]:
+    problem = applied.problem
     return {
-        "nothing_because": plan.nothing_because or None,
-        "freed_bytes": total(plan.goes),
-        "kept_bytes": total(plan.stays),
-        "decisions": [asdict(each) for each in plan.decisions],
+        "nothing_because": applied.plan.nothing_because or None,
+        "error": {"message": problem.what, "remedy": problem.remedy} if problem else None,
+        "deleted_bytes": total(applied.gone),
+        "decisions": [{**asdict(each), "deleted": each in applied.gone} for each in applied.plan.decisions],
     }

@@ -98,12 +98,17 @@ class Schedules(ConfigModel):
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
 
 
+_CENTURY = 36_500
+
+
 class Retention(ConfigModel):
     """For how long what stays."""
 
-    full_days: int = Field(default=30, ge=1)
-    incremental_days: int = Field(default=7, ge=1)
-    binlog_days: int = Field(default=7, ge=1, description="and what any moment of that time needs")
+    full_days: int = Field(default=30, ge=1, le=_CENTURY)
+    incremental_days: int = Field(default=7, ge=1, le=_CENTURY)
+    binlog_days: int = Field(
+        default=7, ge=1, le=_CENTURY, description="and what any moment of that time needs, as all backups of it"
+    )
     weekly: int = Field(default=0, ge=0, description="the last full backup of so many weeks stays, too")
     monthly: int = Field(default=0, ge=0, description="the same of months")
     yearly: int = Field(default=0, ge=0, description="the same of years")
@@ -113,8 +118,10 @@ class Retention(ConfigModel):
 class Thresholds(ConfigModel):
     """Beyond these a check fails."""
 
-    backup_age_hours: float = Field(default=24, gt=0)
-    exposure_minutes: float = Field(default=120, gt=0, description="what may be lost where binary logs are archived")
+    backup_age_hours: float = Field(default=24, gt=0, le=24 * _CENTURY)
+    exposure_minutes: float = Field(
+        default=120, gt=0, le=1440 * _CENTURY, description="what may be lost where binary logs are archived"
+    )
     slow_queries_per_second: float = Field(default=10, ge=0)
     buffer_pool_hit_rate: float = Field(default=95, ge=0, le=100, description="percent")
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable
 
 from pydantic import ValidationError
 
-from chom_pipelines.errors import DamagedError, DiskFullError, RepositoryError
+from chom_pipelines.errors import DamagedError, DiskFullError, RepositoryError, UnknownFormatError
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.incomplete import Mark, State, mark
-from chom_pipelines.repository.layout import INCOMPLETE, MANIFEST, PINNED, Kind, parse_id
+from chom_pipelines.repository.layout import INCOMPLETE, MANIFEST, Kind, parse_id
 from chom_pipelines.repository.manifest import peek, unauthenticated
+from chom_pipelines.repository.pins import pinned
 from chom_pipelines.repository.publishing import lacking
 from chom_pipelines.repository.store import Folder
 
@@ -20,14 +21,24 @@ def refuse_needed(entry: BackupEntry, entries: Callable[[], Iterable[BackupEntry
     own = parse_id(entry.id)
     if own and own.kind is Kind.BINLOG:  # of thousands of segments neither is ever asked
         return
-    if entry.folder.exists(PINNED):
-        raise RepositoryError(f"{entry.where} is pinned", f"`chom backups unpin {entry.id}` lets it go")
+    if pinned(entry) is not None:
+        raise RepositoryError(
+            f"{entry.where} is pinned", f"`chom backups unpin {entry.id} --server {entry.server}` lets it go"
+        )
     for other in entries():
         identity = parse_id(other.id)
         if other.id == entry.id or identity is None or identity.kind is not Kind.INCREMENTAL:
             continue
-        if other.folder.exists(MANIFEST) and other.peek().get("parent") == entry.id:
+        if other.folder.exists(MANIFEST) and _parent(other) == entry.id:
             raise RepositoryError(f"{other.where} builds on {entry.id}", f"delete {other.id} first")
+
+
+def _parent(entry: BackupEntry) -> object:
+    """What it says that it builds on; None where it says nothing that can be read."""
+    try:
+        return entry.peek().get("parent")
+    except (DamagedError, UnknownFormatError):
+        return None
 
 
 def delete_backup(folder: Folder) -> None:

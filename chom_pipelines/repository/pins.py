@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from chom_pipelines.errors import DamagedError, ObjectMissingError
+from chom_pipelines.errors import ConfigurationError, DamagedError, ObjectMissingError, RepositoryError
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.layout import MANIFEST, PINNED
 
 
 def pin(entry: BackupEntry, reason: str, now: datetime) -> None:
-    """Have it stay, or change why; raises DamagedError where it has no manifest, DiskFullError, RepositoryError."""
+    """Have it stay, or change why.
+
+    Raises ConfigurationError where no reason is given, in one line; DamagedError where there is no manifest;
+    DiskFullError, RepositoryError.
+    """
+    if not reason.strip() or not reason.isprintable():
+        raise ConfigurationError("the reason of a pin is one line of text", "say why the backup is to stay")
     with entry.reading("pinning"):
         if not entry.folder.exists(MANIFEST):  # or the pin would be all that there is of it
             raise DamagedError(f"{entry.folder.where(MANIFEST)}: No such file or directory")
@@ -26,12 +32,15 @@ def unpin(entry: BackupEntry) -> bool:
     return was
 
 
-def pinned(entry: BackupEntry) -> str:
-    """Why it is to stay; "" where nobody said so. Not sealed: who forges one keeps a backup. Raises RepositoryError."""
+def pinned(entry: BackupEntry) -> str | None:
+    """Why it is to stay; None where nobody said so. Not sealed: who forges one keeps a backup.
+
+    Whatever stands under its name is a pin.
+    """
+    unreadable = f"{entry.folder.where(PINNED)} cannot be read"
     try:
-        found = json.loads(entry.folder.read(PINNED))
-        return str(found["reason"])
+        return str(json.loads(entry.folder.read(PINNED))["reason"])
     except ObjectMissingError:
-        return ""
-    except (ValueError, KeyError, TypeError):
-        return f"{entry.folder.where(PINNED)} cannot be read"
+        return unreadable if PINNED in entry.folder.folders() else None
+    except (RepositoryError, ValueError, KeyError, TypeError, RecursionError):
+        return unreadable

@@ -7,7 +7,7 @@ stream has locks of its own, so that one that is never done holds up no other.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -106,31 +106,33 @@ class Stream:
             return self._remove_unfinished(self.folder.folders())
 
     def remove(self, entry: BackupEntry, patience: float = PATIENCE) -> None:
-        """Delete a backup; as `remove_all`."""
-        self.remove_all([entry], patience)
+        """Delete a backup; as `deleting` and `delete`."""
+        with self.deleting(f"deletion of {entry.id}", patience):
+            self.delete(entry)
 
-    def remove_all(self, entries: Sequence[BackupEntry], patience: float = PATIENCE) -> None:
-        """Delete backups one after the other, when nobody reads in this stream any more.
+    @contextmanager
+    def deleting(self, purpose: str, patience: float = PATIENCE) -> Iterator[None]:
+        """For who deletes: nobody reads here meanwhile, or writes, and what killed runs left is removed first.
 
-        Killed at any moment it leaves whole backups alone, and of those that are deleted nothing that lists.
-
-        Raises RepositoryBusyError after `patience` seconds, with nothing deleted; RepositoryError where one is pinned,
-        or another backup builds on it, with that one and those after it not deleted.
+        Raises RepositoryBusyError after `patience` seconds of waiting for readers, or where somebody writes.
         """
-        for entry in entries:
-            if entry.stream != self.folder:
-                raise RepositoryError(f"{entry.where} is not in {self.folder.where()}", "report this as a bug")
-        if not entries:
-            return
-        purpose = (
-            f"deletion of {entries[0].id if len(entries) == 1 else amount(len(entries), 'backup')} of {self.server}"
-        )
+        purpose = f"{purpose} of {self.server}"
         # first the readers, who may take long: meanwhile backups can be taken
         with self.folder.lock(READING, purpose, patience=patience), self._writing(purpose):
-            self._remove_unfinished(self.folder.folders())  # of which one may only lack its manifest, and build on it
-            for entry in entries:
-                refuse_needed(entry, self.entries)
-                delete_backup(entry.folder)
+            self._remove_unfinished(
+                self.folder.folders()
+            )  # of which one may only lack its manifest, and build on another
+            yield
+
+    def delete(self, entry: BackupEntry) -> None:
+        """Delete a backup, within `deleting`; killed at any moment it leaves the whole backup, or nothing that lists.
+
+        Raises RepositoryError where it is pinned, or another backup builds on it, with nothing deleted.
+        """
+        if entry.stream != self.folder:
+            raise RepositoryError(f"{entry.where} is not in {self.folder.where()}", "report this as a bug")
+        refuse_needed(entry, self.entries)
+        delete_backup(entry.folder)
 
     @contextmanager
     def _writing(self, purpose: str, patience: float = 0) -> Iterator[None]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chom_pipelines.inventory.policies import Retention
+from chom_pipelines.log_lines import duration
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.layout import BACKUPS, Kind
 from chom_pipelines.repository.proof import SKEW
@@ -29,8 +30,8 @@ class Held:
     bytes: int | None = None
     doubt: str = ""
     """Why what it says of itself cannot be believed."""
-    pinned: str = ""
-    """Why somebody has it stay."""
+    pinned: str | None = None
+    """Why somebody has it stay; None: nobody does."""
 
 
 def decided(backups: Sequence[Held], begins: Collection[str], policy: Retention, now: datetime) -> tuple[Decision, ...]:
@@ -41,10 +42,8 @@ def decided(backups: Sequence[Held], begins: Collection[str], policy: Retention,
         for one, why in rule(ordered, policy, now):
             reasons.setdefault(one.id, why)
     reasons = {**dict.fromkeys(begins, f"the window of {policy.binlog_days} days begins with it"), **reasons}
-    for each in reversed(ordered):  # from children to parents
-        if each.id in reasons and each.parent:
-            reasons.setdefault(each.parent, f"{each.id} builds on it")
-    return tuple(_decision(each, reasons.get(each.id), policy, now) for each in ordered)
+    _with_bases(ordered, reasons)
+    return tuple(_decision(each, reasons.get(each.id), policy) for each in ordered)
 
 
 def may_be_good(backups: Sequence[Held]) -> list[Held]:
@@ -60,17 +59,21 @@ def nothing_because(backups: Sequence[Held], now: datetime, oldest: timedelta) -
     """
     ordered = sorted(backups, key=_age)
     if ordered and ordered[-1].begun > now + SKEW:
-        return f"{ordered[-1].id} is of the future, so that a clock is wrong"
+        return f"{ordered[-1].id} is dated in the future, so that a clock is wrong"
     fulls = [each for each in ordered if each.kind is Kind.FULL]
     if not fulls:
         return "there is no full backup"
     last = fulls[-1]
     if last.doubt:
-        return f"the newest full backup, {last.id}, cannot be believed: {last.doubt}"
+        return f"the newest full backup, {last.id}, cannot be read or believed: {last.doubt}"
     if last.outcome is Outcome.FAILED:
         return f"the newest full backup, {last.id}, has failed"
-    if now - last.begun > oldest:
-        return f"the newest full backup, {last.id}, is older than {oldest.total_seconds() / 3600:g} hours"
+    age = now - last.begun
+    if age > oldest:
+        hours = oldest.total_seconds() / 3600
+        return (
+            f"the newest full backup, {last.id}, is {duration(age.total_seconds())} old (backup_age_hours is {hours:g})"
+        )
     return ""
 
 
@@ -79,11 +82,11 @@ _Kept = tuple[Held, str]
 
 
 def _pinned(backups: Sequence[Held], _policy: Retention, _now: datetime) -> Iterator[_Kept]:
-    yield from ((each, f"pinned: {each.pinned}") for each in backups if each.pinned)
+    yield from ((each, f"pinned: {each.pinned}") for each in backups if each.pinned is not None)
 
 
 def _doubted(backups: Sequence[Held], _policy: Retention, _now: datetime) -> Iterator[_Kept]:
-    yield from ((each, f"what it says of itself cannot be believed: {each.doubt}") for each in backups if each.doubt)
+    yield from ((each, f"it cannot be read or believed: {each.doubt}") for each in backups if each.doubt)
 
 
 def _young(backups: Sequence[Held], policy: Retention, now: datetime) -> Iterator[_Kept]:
@@ -101,7 +104,7 @@ def _last_proved(backups: Sequence[Held], _policy: Retention, _now: datetime) ->
 def _unproved(backups: Sequence[Held], _policy: Retention, _now: datetime) -> Iterator[_Kept]:
     good = _good_fulls(backups)
     if not any(each.outcome is Outcome.PASSED for each in good):
-        yield from ((each, "no full backup was proved, and it may be the only good one") for each in good)
+        yield from ((each, "no full backup was proved, so that any may be the only good one") for each in good)
 
 
 def _tiers(backups: Sequence[Held], policy: Retention, _now: datetime) -> Iterator[_Kept]:
@@ -109,17 +112,31 @@ def _tiers(backups: Sequence[Held], policy: Retention, _now: datetime) -> Iterat
 
     Weeks begin on Monday, and all are of UTC, as ids are.
     """
-    tiers: tuple[tuple[int, str, Callable[[datetime], object]], ...] = (
-        (policy.weekly, "week", lambda time: time.isocalendar()[:2]),
-        (policy.monthly, "month", lambda time: (time.year, time.month)),
-        (policy.yearly, "year", lambda time: time.year),
+    tiers: tuple[tuple[int, Callable[[datetime], str]], ...] = (
+        (policy.weekly, "week {:%G-%V}".format),
+        (policy.monthly, "month {:%Y-%m}".format),
+        (policy.yearly, "year {:%Y}".format),
     )
     good = _good_fulls(backups)
     by_proof = sorted(good, key=lambda each: each.outcome is Outcome.PASSED)
-    for count, period, of in tiers:
+    for count, of in tiers:
         best = {of(each.begun): each for each in by_proof}  # the last of each that is put there
         latest = list(dict.fromkeys(of(each.begun) for each in reversed(good)))[:count]
-        yield from ((best[each], f"the last full backup of its {period}") for each in latest)
+        yield from ((best[each], f"kept for the {each}") for each in latest)
+
+
+def _with_bases(backups: Sequence[Held], reasons: dict[str, str]) -> None:
+    """Add what those that stay build on; of one whose manifest cannot be read that may be anything older."""
+    parents = {each.id: each.parent for each in backups}
+    for each in backups:
+        child = each.id
+        while child in reasons and (parent := parents.get(child)) and parent not in reasons:
+            reasons[parent] = f"{child} builds on it"
+            child = parent
+    for unknown in (each for each in backups if each.kind is Kind.INCREMENTAL and not each.parent):
+        for each in backups:
+            if _age(each) < _age(unknown):
+                reasons.setdefault(each.id, f"{unknown.id} may build on it, as its manifest cannot be read")
 
 
 def _good_fulls(backups: Sequence[Held]) -> list[Held]:
@@ -131,11 +148,12 @@ def _age(backup: Held) -> tuple[datetime, str]:
 
 
 def _days(backup: Held, policy: Retention) -> int:
-    return policy.full_days if backup.kind is Kind.FULL else policy.incremental_days
+    """The window's at the least: restores to a moment of it may begin with any backup of that time."""
+    return max(policy.binlog_days, policy.full_days if backup.kind is Kind.FULL else policy.incremental_days)
 
 
-def _decision(backup: Held, why: str | None, policy: Retention, now: datetime) -> Decision:
+def _decision(backup: Held, why: str | None, policy: Retention) -> Decision:
     if why:
         return Decision(BACKUPS, backup.id, stays=True, why=why, bytes=backup.bytes)
-    age = f"{(now - backup.begun).days} days old, older than {_days(backup, policy)}"
-    return Decision(BACKUPS, backup.id, stays=False, why=age, bytes=backup.bytes)
+    why = f"older than {_days(backup, policy)} days"
+    return Decision(BACKUPS, backup.id, stays=False, why=why, bytes=backup.bytes)

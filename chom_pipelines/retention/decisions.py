@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -26,7 +26,7 @@ class Plan:
     Where there is a reason to delete `nothing_because`, everything stays; `refused` is what would have gone.
     """
 
-    decisions: tuple[Decision, ...]
+    decisions: tuple[Decision, ...] = ()
     nothing_because: str = ""
     refused: tuple[Decision, ...] = ()
 
@@ -37,7 +37,7 @@ class Plan:
         if not nothing_because:
             return cls(decided)
         refused = tuple(each for each in decided if not each.stays)
-        return cls(tuple(_taken_back(each, nothing_because) for each in decided), nothing_because, refused)
+        return cls(tuple(_taken_back(each) for each in decided), nothing_because, refused)
 
     @property
     def goes(self) -> tuple[Decision, ...]:
@@ -67,9 +67,9 @@ class Group:
         return self.decisions[-1]
 
 
-def grouped(decisions: Iterable[Decision]) -> Iterator[Group]:
-    """So that a person can read a plan: of segments there are hundreds."""
-    for _, alike in groupby(decisions, key=lambda each: (each.stream, each.stays, each.why)):
+def grouped(decisions: Iterable[Decision], gone: Collection[Decision] = ()) -> Iterator[Group]:
+    """So that a person can read a plan: of segments there are hundreds. What is `gone` is told from what is not."""
+    for _, alike in groupby(decisions, key=lambda each: (each.stream, each.stays, each.why, each in gone)):
         yield Group(tuple(alike))
 
 
@@ -78,5 +78,5 @@ def total(decisions: Iterable[Decision]) -> int:
     return sum(each.bytes for each in decisions if each.bytes is not None)
 
 
-def _taken_back(decision: Decision, why: str) -> Decision:
-    return decision if decision.stays else replace(decision, stays=True, why=f"{decision.why}, but {why}")
+def _taken_back(decision: Decision) -> Decision:
+    return decision if decision.stays else replace(decision, stays=True, why=f"due, as it is {decision.why}")

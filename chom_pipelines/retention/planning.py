@@ -12,11 +12,15 @@ from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import BACKUPS, parse_id
 from chom_pipelines.repository.listing import OpenedEntry, opened_all
 from chom_pipelines.repository.pins import pinned
+from chom_pipelines.repository.publishing import lacking
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.retention import backups_kept, segments_kept
 from chom_pipelines.retention.backups_kept import Held
 from chom_pipelines.retention.decisions import Decision, Plan
 from chom_pipelines.retention.promised import Promised
+
+_CLOCKS = timedelta(hours=1)
+"""By so much the clocks of the server and of this machine may differ: of days, one of them is wrong."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,25 @@ def _held(opened: Iterable[OpenedEntry]) -> Iterator[Held]:
                 outcome=one.outcome,
                 parent=one.manifest.parent if one.manifest else None,
                 bytes=one.manifest.stored_bytes if one.manifest else None,
-                doubt=one.problem.what if one.problem else "",
+                doubt=_doubt(one),
                 pinned=pinned(one.entry),
             )
+
+
+def _doubt(one: OpenedEntry) -> str:
+    """Why it cannot be read or believed: who spoils a proof, or removes an object, must not have anything deleted."""
+    problem = one.problem or next((record.problem for record in one.proofs if record.problem), None)
+    if problem or one.manifest is None:
+        return problem.what if problem else one.reason
+    missing = next(lacking(one.entry.folder, one.manifest), None)
+    if missing:
+        return missing
+    taken = one.manifest
+    if not taken.started - _CLOCKS <= taken.as_of <= taken.finished + _CLOCKS:
+        return (
+            f"its server's clock said {taken.as_of:%Y-%m-%d %H:%M}, and this machine's {taken.started:%Y-%m-%d %H:%M}"
+        )
+    return ""
 
 
 def _unknown(opened: Iterable[OpenedEntry]) -> Iterator[Decision]:

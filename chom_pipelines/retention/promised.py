@@ -21,6 +21,8 @@ class Promised:
     `doubtful` is why nothing can be said of where it begins; "" where something can.
     """
 
+    start: datetime
+    """The window's."""
     begins: frozenset[str]
     fulls: tuple[Full, ...]
     doubtful: str = ""
@@ -33,33 +35,48 @@ class Promised:
         start = now - timedelta(days=policy.binlog_days)
         good = may_be_good(backups)
         begins = frozenset(_begins(good, {each.id: each for each in fulls}, runs, start))
-        rests = tuple(each for each in fulls if each.id in begins or _begun(each) > start)
-        before = [each for each in backups if each.begun <= start]
-        if not before or any(each.id in begins for each in before):
-            return cls(begins, rests)
-        last = max(before, key=lambda each: each.begun).id
-        return cls(begins | {last}, rests, f"the window may begin with {last}, of which nothing good is known")
+        rests = tuple(each for each in fulls if each.id in begins or begun(each) > start)
+        unknown = _unknown(backups, good, start)
+        if unknown is None:
+            return cls(start, begins, rests)
+        return cls(
+            start, begins | {unknown}, rests, f"the window may begin with {unknown}, of which nothing good is known"
+        )
+
+
+def begun(full: Full) -> datetime:
+    """When it was, by the clock of this machine, as its id says; aware."""
+    identity = parse_id(full.id)
+    return identity.time if identity and identity.time else full.as_of
+
+
+def _unknown(backups: Sequence[Held], good: Sequence[Held], start: datetime) -> str | None:
+    """What might be a later begin of the window than all that is known to be one.
+
+    That cannot be believed now, or, where there is nothing else, has failed.
+    """
+    before = [each for each in backups if each.begun <= start]
+    known = max((each.begun for each in good if each.begun <= start), default=None)
+    if known is None:
+        return max(before, key=lambda each: each.begun).id if before else None
+    doubted = [each for each in backups if each.doubt and each.begun > known]
+    return max(doubted, key=lambda each: each.begun).id if doubted else None
 
 
 def _begins(good: Sequence[Held], fulls: dict[str, Full], runs: Sequence[Run], start: datetime) -> Iterator[str]:
-    """The newest from before the window, and of each run of the log that reaches into it the same, or else the oldest.
+    """The newest from before the window, and of each run of the log that reaches into it the same.
 
     The newest alone would not do: it may be one that nothing of the log goes on from.
     """
-    yield from _needed([each for each in good if each.begun <= start], start)
-    of_run = {each.id: run_of(fulls[each.id], runs) for each in good if each.id in fulls}
+    before = [each for each in good if each.begun <= start]
+    yield from _newest(before)
+    of_run = {each.id: run_of(fulls[each.id], runs) for each in before if each.id in fulls}
     for run in runs:
         if run.last.as_of >= start:
-            yield from _needed([each for each in good if of_run.get(each.id) is run], start)
+            yield from _newest([each for each in before if of_run.get(each.id) is run])
 
 
-def _needed(backups: Sequence[Held], start: datetime) -> Iterator[str]:
-    """To get to any moment from `start` on: the newest from before it, or the oldest; and of those proved the same."""
-    for some in (backups, [each for each in backups if each.outcome is Outcome.PASSED]):
-        before = [each for each in some if each.begun <= start]
-        yield from (each.id for each in (before[-1:] or some[:1]))
-
-
-def _begun(full: Full) -> datetime:
-    identity = parse_id(full.id)
-    return identity.time if identity and identity.time else full.as_of
+def _newest(backups: Sequence[Held]) -> Iterator[str]:
+    """The newest, and the newest that was proved."""
+    proved = [each for each in backups if each.outcome is Outcome.PASSED]
+    yield from (each.id for each in (*backups[-1:], *proved[-1:]))

@@ -2,74 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from chom_pipelines.binlogs.archive.archiving import PATIENCE
+from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.pruned import keep_pruned
-from chom_pipelines.errors import RepositoryBusyError
+from chom_pipelines.binlogs.archive.segments import Segment
+from chom_pipelines.errors import ChomError, DiskFullError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import BACKUPS, BINLOGS, STREAMED, WRITING
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import Stream
-from chom_pipelines.retention.decisions import Plan
+from chom_pipelines.retention.decisions import Decision, Plan
 from chom_pipelines.retention.planning import Planned, planned
 
 READERS = 30.0
 """Seconds to wait for who reads what is to go; what takes longer goes next time."""
 
 
-def prune(repository: Repository, server: Server, keyring: Keyring | None, now: datetime) -> Plan:
-    """Delete what the server's retention lets go, and say what that was; `now` is aware.
+@dataclass(frozen=True)
+class Applied:
+    """A plan, what of it was deleted, and why not all of that, if so."""
 
-    Killed at any moment it leaves nothing half-deleted that lists, and the next run goes on.
+    plan: Plan = field(default_factory=Plan)
+    gone: frozenset[Decision] = frozenset()
+    problem: ChomError | None = None
 
-    Raises RepositoryBusyError where somebody reads what was to go: all else is deleted. Else what `planned` raises, and
-    RepositoryError where a backup is needed that was not when the plan was made.
+
+def prune(repository: Repository, server: Server, keyring: Keyring | None, now: datetime) -> Applied:
+    """Delete what the server's retention lets go; `now` is aware.
+
+    The plan is made while nobody takes or verifies a backup, so that it is of what there is. Killed at any moment this
+    leaves nothing half-deleted that lists, and the next run goes on.
+
+    Raises RepositoryBusyError, with nothing deleted, where somebody does; what `planned` raises.
     """
-    found = planned(repository, server, keyring, now)
-    busy: list[RepositoryBusyError] = []
-    for step in (_backups, _segments):
+    stream = repository.stream(server.name)
+    if not stream.folder.folders():  # no lock is made where nothing is
+        return Applied(planned(repository, server, keyring, now).plan)
+    with stream.deleting("retention", READERS):
+        found = planned(repository, server, keyring, now)
+        deletion = _Deletion(repository, server.name, keyring, found)
+        deletion.run()
+    return Applied(found.plan, frozenset(deletion.gone), deletion.problem)
+
+
+@dataclass
+class _Deletion:
+    repository: Repository
+    server: str
+    keyring: Keyring | None
+    found: Planned
+    gone: list[Decision] = field(default_factory=list)
+    problem: ChomError | None = None
+
+    def run(self) -> None:
+        """Backups, then the log: what keeps the one from being deleted does not keep the other."""
+        goes = {(each.stream, each.id): each for each in self.found.plan.goes}
+        with self._told():
+            self._backups(goes)
+        if self.found.found.histories:
+            with self._told():
+                self._log(goes)
+
+    def _backups(self, goes: dict[tuple[str, str], Decision]) -> None:
+        stream = self.repository.stream(self.server)
+        due = [each for each in goes.values() if each.stream == BACKUPS]
+        for each in reversed(due):  # what builds on others before these
+            with self._told():
+                stream.delete(BackupEntry(self.server, stream.folder, each.id))
+                self.gone.append(each)
+
+    def _log(self, goes: dict[tuple[str, str], Decision]) -> None:
+        # as who archives, which waits for this as for another archiving run
+        purpose = f"retention of the binary log of {self.server}"
+        with self.repository.binlogs_of(self.server).lock(WRITING, purpose, patience=PATIENCE):
+            for history in self.found.found.histories:
+                with self._told():
+                    self._history(history, goes)
+
+    def _history(self, history: History, goes: dict[tuple[str, str], Decision]) -> None:
+        def decision(segment: Segment) -> Decision | None:
+            return goes.get((f"{STREAMED if segment.streamed else BINLOGS}/{history.name}", segment.id))
+
+        ordered = sorted(history.segments, key=lambda each: each.order)
+        stays = next((each for each in ordered if not decision(each)), None)
+        due = [(each, found) for each in ordered if (found := decision(each))]
+        with ExitStack() as stack:
+            for stream in (history.parts, history.stream):
+                if stream.folder.folders():
+                    stack.enter_context(stream.deleting("retention", READERS))
+            wholes = [each for each, _ in due if not each.streamed]
+            noted = not wholes or stays is None or self._noted(history.stream, wholes[-1], stays)
+            for segment, found in due:  # from the oldest on
+                (history.parts if segment.streamed else history.stream).delete(history.entry(segment))
+                self.gone.append(found)
+            if not noted and stays:
+                keep_pruned(history.stream, wholes[-1], stays, self.keyring)
+
+    def _noted(self, stream: Stream, deleted: Segment, stays: Segment) -> bool:
         try:
-            step(repository, server.name, keyring, found)
-        except RepositoryBusyError as error:
-            busy.append(error)
-    if busy:
-        raise busy[0]
-    return found.plan
+            keep_pruned(stream, deleted, stays, self.keyring)
+        except DiskFullError:  # which a deletion is to mend: cut off meanwhile, it is archived anew and goes again
+            return False
+        return True
 
-
-def _backups(repository: Repository, server: str, _keyring: Keyring | None, found: Planned) -> None:
-    stream = repository.stream(server)
-    goes = [each.id for each in found.plan.goes if each.stream == BACKUPS]
-    # what builds on others before these
-    _delete(stream, [BackupEntry(server, stream.folder, each) for each in reversed(goes)])
-
-
-def _segments(repository: Repository, server: str, keyring: Keyring | None, found: Planned) -> None:
-    if not found.found.histories:
-        return
-    goes = {(each.stream, each.id) for each in found.plan.goes}
-    # as who archives, which waits for this as for another archiving run
-    with repository.binlogs_of(server).lock(WRITING, f"deletion of binary logs of {server}", patience=PATIENCE):
-        for history in found.found.histories:
-            ordered = sorted(history.segments, key=lambda each: each.order)
-            wholes = [each for each in ordered if not each.streamed and (f"{BINLOGS}/{history.name}", each.id) in goes]
-            parts = [each for each in ordered if each.streamed and (f"{STREAMED}/{history.name}", each.id) in goes]
-            stays = next((each for each in ordered if each not in wholes and each not in parts), None)
-            if wholes and stays:
-                keep_pruned(history.stream, stays, wholes[-1].stream_key, keyring)
-            _delete(history.parts, [history.entry(each) for each in parts])
-            _delete(history.stream, [history.entry(each) for each in wholes])
-
-
-def _delete(stream: Stream, entries: Sequence[BackupEntry]) -> None:
-    """These, and what a deletion left that was cut off."""
-    if entries:
-        stream.remove_all(entries, READERS)
-    elif stream.folder.folders():
-        with suppress(RepositoryBusyError):  # nothing is due here, and the next run looks again
-            stream.clean()
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """The first error is kept, and what follows is done all the same."""
+        try:
+            yield
+        except ChomError as error:
+            self.problem = self.problem or error

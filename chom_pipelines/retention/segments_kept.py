@@ -12,32 +12,30 @@ from datetime import datetime, timedelta
 from chom_pipelines.binlogs.archive.chain import Run
 from chom_pipelines.binlogs.archive.histories import History
 from chom_pipelines.binlogs.archive.segments import Segment
-from chom_pipelines.binlogs.recovery.windows import following
+from chom_pipelines.binlogs.recovery.windows import following, run_of
 from chom_pipelines.inventory.policies import Retention
 from chom_pipelines.repository.layout import BINLOGS, STREAMED
 from chom_pipelines.retention.decisions import Decision
-from chom_pipelines.retention.promised import Promised
+from chom_pipelines.retention.promised import Promised, begun
 
 
 def decided(runs: Sequence[Run], promised: Promised, policy: Retention, now: datetime) -> Iterator[Decision]:
-    """What becomes of each segment, run by run; these are in their order, and the last is what the server writes.
+    """What becomes of each segment, run by run, which are in their order.
 
     Only a beginning of the log goes: whatever its own clock says, what follows one that stays does so too.
     """
-    stays = ""
-    for run in runs:
-        first = _first_needed(run, promised)
+    first, stays = _first_needed(runs, promised), ""
+    for number, run in enumerate(runs):
         for index, segment in enumerate(run.segments):
-            why = promised.doubtful or _why(segment, index, first, policy, now)
-            if not why and first is None and run is runs[-1]:
-                why = "no full backup leads to what the server writes now"
+            why = promised.doubtful or _why(segment, (number, index), first, policy, now)
             if not why and stays:
                 why = f"it follows {stays}, which stays"
             if why:
                 stays = stays or segment.id
                 yield _decision(segment, why, stays=True)
             else:
-                yield _decision(segment, _gone(first, policy), stays=False)
+                before = first[1] if first else ""
+                yield _decision(segment, f"older than {policy.binlog_days} days, and before {before}", stays=False)
 
 
 def unusable(histories: Iterable[History]) -> Iterator[Decision]:
@@ -49,24 +47,35 @@ def unusable(histories: Iterable[History]) -> Iterator[Decision]:
             yield Decision(below, identity, stays=True, why=f"it cannot be used: {reason}", bytes=None)
 
 
-def _first_needed(run: Run, promised: Promised) -> tuple[int, str] | None:
-    """The index of the first segment that a backup needs, and whose; None: no backup goes on in this run."""
-    found = ((following(full, run), full.id) for full in promised.fulls)
-    return min(((len(run.segments) - len(segments), name) for segments, name in found if segments), default=None)
+_Place = tuple[int, int]
+"""The index of a run, and that of a segment in it."""
 
 
-def _why(segment: Segment, index: int, first: tuple[int, str] | None, policy: Retention, now: datetime) -> str:
+def _first_needed(runs: Sequence[Run], promised: Promised) -> tuple[_Place, str] | None:
+    """The first segment that a restore to a moment of the window needs, and the backup that this begins with.
+
+    None where no backup from before the window leads into the log: then it is not known what one will need.
+    """
+    found: list[tuple[_Place, str]] = []
+    is_from_before = False
+    for full in promised.fulls:
+        run = run_of(full, runs)
+        if run:
+            place = runs.index(run), len(run.segments) - len(following(full, run))
+            found.append((place, full.id))
+            is_from_before |= begun(full) <= promised.start
+    return min(found) if is_from_before else None
+
+
+def _why(segment: Segment, place: _Place, first: tuple[_Place, str] | None, policy: Retention, now: datetime) -> str:
     """Why it stays by itself; "" where nothing says so."""
-    if first is not None and index >= first[0]:
-        return f"it follows {first[1]}, on which the window of {policy.binlog_days} days rests"
+    if first is None:
+        return f"no full backup from before the last {policy.binlog_days} days leads into the log"
+    if place >= first[0]:
+        return f"needed from {first[1]} on, for the last {policy.binlog_days} days"
     if now - segment.as_of <= timedelta(days=policy.binlog_days):
         return f"not older than {policy.binlog_days} days"
     return ""
-
-
-def _gone(first: tuple[int, str] | None, policy: Retention) -> str:
-    age = f"older than {policy.binlog_days} days"
-    return f"{age}, and before {first[1]}" if first else f"{age}, and no full backup of the window is before it"
 
 
 def _decision(segment: Segment, why: str, *, stays: bool) -> Decision:

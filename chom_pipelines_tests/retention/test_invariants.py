@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import find, given, settings
+from hypothesis import strategies as st
 
 from chom_pipelines.binlogs.archive.pruned import Pruned
 from chom_pipelines.binlogs.archive.segments import Segment
@@ -42,8 +43,7 @@ def test_each_backup_and_each_segment_is_decided_once_and_has_a_reason(world: Wo
 def test_what_is_pinned_or_cannot_be_believed_or_is_young_stays(world: World) -> None:
     stays = _stays(world)
     for each in world.held:
-        days = world.policy.full_days if each.kind is Kind.FULL else world.policy.incremental_days
-        if each.pinned or each.doubt or world.now - each.begun <= days * DAY:
+        if each.pinned is not None or each.doubt or world.now - each.begun <= _days(world, each) * DAY:
             assert each.id in stays
 
 
@@ -58,6 +58,23 @@ def test_the_last_full_backup_that_was_proved_stays_and_where_none_was_all_that_
 def test_what_stays_has_all_that_it_builds_on(world: World) -> None:
     stays = _stays(world)
     assert all(each.parent in stays for each in world.held if each.id in stays and each.parent)
+
+
+@given(worlds())
+def test_what_an_incremental_backup_whose_manifest_is_lost_may_build_on_stays(world: World) -> None:
+    held = tuple(replace(each, parent=None, doubt="garbage") if each.parent else each for each in world.held)
+    stays = {each.id for each in replace(world, held=held).backups() if each.stays}
+    assert all(each.parent in stays for each in world.held if each.parent)
+
+
+@given(worlds(), st.data())
+def test_nothing_more_goes_where_a_backup_cannot_be_believed_any_more(world: World, data: st.DataObject) -> None:
+    if world.held:
+        one = data.draw(st.sampled_from(world.held))
+        held = tuple(replace(each, doubt="no seal") if each is one else each for each in world.held)
+        fulls = tuple(each for each in world.fulls if each.id != one.id)
+        gone = {(each.stream, each.id) for each in world.plan().goes}
+        assert {(each.stream, each.id) for each in replace(world, held=held, fulls=fulls).plan().goes} <= gone
 
 
 @given(worlds())
@@ -83,10 +100,14 @@ def test_only_what_is_older_than_the_policy_says_goes(world: World) -> None:
     for each in world.plan().goes:
         if each.stream == "backups":
             held = begun[each.id]
-            days = world.policy.full_days if held.kind is Kind.FULL else world.policy.incremental_days
-            assert world.now - held.begun > days * DAY
+            assert world.now - held.begun > _days(world, held) * DAY
         else:
             assert _segment(world, each).as_of < world.begins
+
+
+def _days(world: World, held: Held) -> int:
+    days = world.policy.full_days if held.kind is Kind.FULL else world.policy.incremental_days
+    return max(days, world.policy.binlog_days)
 
 
 def _segment(world: World, decision: Decision) -> Segment:
@@ -193,7 +214,7 @@ def test_where_a_backup_is_of_the_future_nothing_goes(world: World) -> None:
     future = backup((world.now - at(0)) / timedelta(hours=1) + 1)
     plan = replace(world, held=(*world.held, future)).plan()
     assert plan.goes == ()
-    assert "of the future" in plan.nothing_because
+    assert "in the future" in plan.nothing_because
 
 
 @given(worlds())
@@ -202,7 +223,7 @@ def test_what_was_refused_is_what_would_have_gone(world: World) -> None:
     plan = world.plan(oldest=timedelta(0))
     if plan.nothing_because:
         assert [(each.stream, each.id) for each in plan.refused] == due
-        assert all(plan.nothing_because in each.why for each in plan.stays if (each.stream, each.id) in due)
+        assert all(each.why.startswith("due") for each in plan.stays if (each.stream, each.id) in due)
     else:
         assert not plan.refused
 
@@ -213,10 +234,15 @@ def test_the_first_segment_that_stays_tells_what_was_deleted_before_it(world: Wo
     for name in {each.history for each in after.segments}:
         stays = [each for each in after.segments if each.history == name]
         first = min(stays, key=lambda each: each.order)
-        mark = Pruned(server="source", history=name, key=None, file=first.file, head=first.head)
-        assert mark.holds_for(after.segments)
         gone = [each for each in world.segments if each.history == name and each not in stays]
-        assert all(each.number < first.number for each in gone)
+        if gone:
+            last = max(gone, key=lambda each: each.order)
+            mark = Pruned(server="source", history=name, key=None, deleted=last.file, stays=first.file, head=first.head)
+            assert mark.holds_for(after.segments)
+            assert all(mark.is_past(each.file) for each in gone)
+            assert not any(mark.is_past(each.file) for each in stays)
+            lost = f"mysql-bin.{last.number + 1:06d}"
+            assert not mark.is_past(lost)
 
 
 def test_there_are_histories_in_which_backups_go_and_the_log_of_two_histories_does() -> None:

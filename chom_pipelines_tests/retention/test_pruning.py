@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from chom_pipelines.binlogs.archive.pruned import DOCUMENT, NAME, Pruned
-from chom_pipelines.errors import RepositoryBusyError
+from chom_pipelines.binlogs.archive.pruned import DOCUMENT, NAME, Pruned, keep_pruned
+from chom_pipelines.errors import DiskFullError, RepositoryBusyError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import Retention, Thresholds
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.layout import MANIFEST
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.pins import pin
@@ -24,10 +28,11 @@ from chom_pipelines.repository.proof import Level
 from chom_pipelines.retention import pruning
 from chom_pipelines.retention.decisions import Plan
 from chom_pipelines.retention.planning import planned
-from chom_pipelines.retention.pruning import prune
+from chom_pipelines.retention.pruning import Applied, prune
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
 from chom_pipelines_tests.logical.taking import Backups
+from chom_pipelines_tests.repository.samples import a_proof
 from chom_pipelines_tests.servers import PrivateServer
 
 KEYRING = Keyring().generate("first", KeyKind.AES_256)
@@ -71,7 +76,7 @@ class Kept:
     def plan(self) -> Plan:
         return planned(self.archive.backups.repository, self.policy, self.archive.keyring, LATER).plan
 
-    def prune(self) -> Plan:
+    def prune(self) -> Applied:
         return prune(self.archive.backups.repository, self.policy, self.archive.keyring, LATER)
 
     def backups(self) -> list[str]:
@@ -91,7 +96,8 @@ def test_what_goes_is_gone_what_stays_restores_and_nothing_is_archived_anew(kept
     before, files = kept.archive.recoverable().windows, kept.files()
     plan = kept.plan()
     assert kept.files() == files
-    assert kept.prune() == plan
+    applied = kept.prune()
+    assert (applied.plan, applied.gone, applied.problem) == (plan, frozenset(plan.goes), None)
     assert kept.backups() == [kept.second.id]
     assert kept.files() == files[2:]
     (interval,) = kept.archive.recoverable().windows.intervals
@@ -101,14 +107,16 @@ def test_what_goes_is_gone_what_stays_restores_and_nothing_is_archived_anew(kept
     kept.archive.work()
     assert [each.file for each in kept.archive.archive().new] == [kept.archive.files()[-2]]
     assert set(files[:2]).isdisjoint(kept.files())
-    assert kept.prune().goes == ()
+    assert not kept.prune().gone
 
 
 def test_a_record_of_what_was_deleted_that_anybody_could_have_written_is_not_believed(kept: Kept) -> None:
     files = kept.files()
     kept.prune()
     stays = kept.archive.history.segments[0]
-    forged = Pruned(server="source", history=stays.history, key=None, file=stays.file, head=stays.head)
+    forged = Pruned(
+        server="source", history=stays.history, key=None, deleted=files[1], stays=stays.file, head=stays.head
+    )
     kept.archive.history.stream.folder.replace(NAME, DOCUMENT.seal(forged, None))
     assert {each.file for each in kept.archive.archive().new} > set(files[:2])
 
@@ -121,7 +129,7 @@ def test_a_server_that_counts_its_files_anew_has_all_of_them_archived(kept: Kept
         kept.archive.archive()
     assert len(kept.archive.histories()) == 2
     assert len(kept.archive.histories()[-1].segments) == 2
-    assert kept.plan().goes == ()  # no full backup leads into the new history
+    assert kept.plan().goes == ()
 
 
 def test_a_pinned_backup_stays(kept: Kept) -> None:
@@ -130,16 +138,67 @@ def test_a_pinned_backup_stays(kept: Kept) -> None:
     assert kept.backups() == [kept.first.id, kept.second.id]
 
 
-def test_what_somebody_reads_stays_and_all_else_goes(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_somebody_reads_backups_nothing_goes_and_while_the_log_is_read_all_else(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pruning, "READERS", 0.1)
     files = kept.files()
     with kept.first.reading("a restore"), pytest.raises(RepositoryBusyError, match="a restore"):
         kept.prune()
-    assert kept.backups() == [kept.first.id, kept.second.id]
+    assert (kept.backups(), kept.files()) == ([kept.first.id, kept.second.id], files)
+    with kept.archive.history.reading("a replay"):
+        applied = kept.prune()
+    assert {each.id for each in applied.gone} == {kept.first.id}
+    assert "a replay" in str(applied.problem)
+    assert (kept.backups(), kept.files()) == ([kept.second.id], files)
+
+
+def test_the_plan_is_of_what_is_known_when_nobody_verifies_any_more(kept: Kept) -> None:
+    verifies, goes_on = threading.Event(), threading.Event()
+
+    def verification() -> None:
+        with kept.second.reading("a verification"):
+            verifies.set()
+            goes_on.wait(30)
+            fails = a_proof(kept.second.server, kept.second.id, datetime.now(UTC)).model_copy(
+                update={"outcome": Outcome.FAILED, "reason": "a row differs", "failures": ("a row",)}
+            )
+            kept.second.add_proof(fails, kept.second.data_key(kept.archive.keyring))
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(verification)
+        verifies.wait(30)
+        applied = threads.submit(kept.prune)
+        goes_on.set()
+        first.result()
+        assert applied.result().gone == frozenset()
+    assert f"{kept.second.id}, has failed" in applied.result().plan.nothing_because
+
+
+def test_a_file_of_the_log_that_retention_has_not_deleted_is_tried_again(kept: Kept) -> None:
+    """Though it is before one that stays: the segment of it is damaged, and a person moves it away."""
+    files, stream = kept.files(), kept.archive.history.stream
+    needed = next(each for each in kept.archive.history.segments if each.file == files[2])
+    stream.folder.replace(f"{needed.id}/{MANIFEST}", b"{}")
+    kept.prune()
+    (stream.folder / needed.id).delete_all()
+    assert files[2] in {each.file for each in kept.archive.archive().new}
+
+
+def test_a_full_disk_is_no_reason_to_keep_the_log(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, tried = kept.files(), []
+
+    def full_at_first(*arguments: object) -> None:
+        tried.append(arguments)
+        if len(tried) == 1:
+            raise DiskFullError("the disk is full", "")
+        keep_pruned(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pruning, "keep_pruned", full_at_first)
+    assert kept.prune().problem is None
     assert kept.files() == files[2:]
-    with kept.archive.history.reading("a restore"):
-        kept.prune()
-    assert kept.backups() == [kept.second.id]
+    assert len(tried) == 2
+    assert set(files[:2]).isdisjoint(each.file for each in kept.archive.archive().new)
 
 
 def test_a_deletion_that_is_cut_off_at_any_place_leaves_whole_what_is_listed_and_the_next_run_ends_it(

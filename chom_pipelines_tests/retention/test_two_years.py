@@ -21,16 +21,18 @@ LOST = 24 * 727 + 9
 """An hour whose file the server lost, before it was archived."""
 
 EXPECTED = """\
-stays full_20270831_021500 to full_20271130_021500, 4
-  the last full backup of its month
+stays full_20270831_021500
+  kept for the month 2027-08
+stays full_20270930_021500
+  kept for the month 2027-09
+stays full_20271031_021500
+  kept for the month 2027-10
+stays full_20271130_021500
+  kept for the month 2027-11
 stays full_20271203_021500 to full_20280101_021500, 30
   not older than 30 days
-stays binlog_mysql-bin.017330_000000000004 to binlog_mysql-bin.017456_000000000004, 127
-  it follows full_20271225_021500, on which the window of 7 days rests
-stays binlog_mysql-bin.017458_000000000004 to binlog_mysql-bin.017473_000000000004, 16
-  not older than 7 days
-stays binlog_mysql-bin.017474_000000000004 to binlog_mysql-bin.017519_000000000004, 46
-  it follows full_20271231_021500, on which the window of 7 days rests
+stays binlog_mysql-bin.017330_000000000004 to binlog_mysql-bin.017519_000000000004, 189
+  needed from full_20271225_021500 on, for the last 7 days
 """
 
 

@@ -126,7 +126,7 @@ def worlds(draw: st.DrawFn) -> World:
             Outcome.FAILED if parent and parent.outcome is Outcome.FAILED else draw(outcomes),
             parent=parent.id if parent else None,
             doubt=(parent.doubt if parent else "") or draw(st.sampled_from([""] * 8 + ["its seal does not match"])),
-            pinned=draw(st.sampled_from([""] * 8 + ["the audit"])),
+            pinned=draw(st.sampled_from([None] * 8 + ["the audit"])),
         )
         held.append(one)
         if not one.doubt and one.outcome is not Outcome.FAILED:

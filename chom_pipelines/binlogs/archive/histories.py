@@ -80,10 +80,7 @@ class History:
 
     def is_past(self, file: str) -> bool:
         """A file of before what is kept: nothing of it is archived any more."""
-        if self.pruned is None:
-            return False
-        name, kept = LogName.of(file), LogName.of(self.pruned.file)
-        return name.base == kept.base and name.number < kept.number
+        return self.pruned is not None and self.pruned.is_past(file)
 
     def entry(self, segment: Segment) -> BackupEntry:
         """The entry of one of its segments."""

@@ -28,23 +28,20 @@ def deployed(tmp_path: Path, mariadb: PrivateServer) -> Deployment:
     return found
 
 
-def _applied(deployed: Deployment, day: str | None = None, *, dry_run: bool = False) -> dg.ExecuteInProcessResult:
-    return deployed.run("retention_job", "retention", day=day, dry_run=dry_run)
+def _applied(deployed: Deployment, day: str | None = None) -> dg.ExecuteInProcessResult:
+    return deployed.run("retention_job", "retention", day=day)
 
 
 def test_a_materialisation_is_what_was_deleted_and_what_stayed_and_why(deployed: Deployment) -> None:
     assert back_up(deployed).success
     first, second, newest = (each.id for each in deployed.entries())
-    dry = _applied(deployed, dry_run=True)
-    assert metadata(dry)["plan"][0] == {
-        "what": first, "count": 1, "MB": 0.0, "becomes": "would go", "why": "50 days old, older than 30",
-    }  # fmt: skip
-    assert [each.id for each in deployed.entries()] == [first, second, newest]
     shown = metadata(_applied(deployed))
-    assert (shown["deleted"], shown["kept"], shown["dry_run"]) == (1, 2, False)
-    assert [(row["what"], row["becomes"]) for row in shown["plan"]] == [
-        (first, "gone"), (second, "stays"), (newest, "stays"),
-    ]  # fmt: skip
+    assert (shown["deleted"], shown["kept"]) == (1, 2)
+    assert [(row["what"], row["decision"], row["why"]) for row in shown["plan"]] == [
+        (first, "deleted", "older than 30 days"),
+        (second, "stays", "the window of 7 days begins with it"),
+        (newest, "stays", "not older than 30 days"),
+    ]
     assert [each.id for each in deployed.entries()] == [second, newest]
 
 
