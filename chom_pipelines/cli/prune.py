@@ -94,7 +94,7 @@ def _lines(applied: Applied, server: str, *, dry_run: bool) -> Iterator[tuple[st
         yield f"{label}: {_described(group)}", colour
     if applied.problem:
         yield str(applied.problem), "red"
-    gone = plan.goes if dry_run else tuple(applied.gone)
+    gone = frozenset(plan.goes) if dry_run else applied.gone
     deleted = f"{_amounts(gone)} {'would be deleted' if dry_run else 'deleted'}" if gone else "nothing to delete"
     yield f"{deleted}; {_amounts([each for each in plan.decisions if each not in gone])} stay", None
 

@@ -26,12 +26,19 @@ class Held:
     begun: datetime
     outcome: Outcome
     """What is known about it, and against what it builds on, without reading them."""
+    as_of: datetime | None = None
+    """What it restores to, where that is known: of a copy of files hours after it was begun."""
     parent: str | None = None
     bytes: int | None = None
     doubt: str = ""
     """Why what it says of itself cannot be believed."""
     pinned: str | None = None
     """Why somebody has it stay; None: nobody does."""
+
+    @property
+    def restores_from(self) -> datetime:
+        """The earliest moment to which a restore can get that begins with it, aware."""
+        return max(self.begun, self.as_of or self.begun)
 
 
 def decided(backups: Sequence[Held], begins: Collection[str], policy: Retention, now: datetime) -> tuple[Decision, ...]:

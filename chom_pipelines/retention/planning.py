@@ -61,6 +61,7 @@ def _held(opened: Iterable[OpenedEntry]) -> Iterator[Held]:
                 kind=identity.kind,
                 begun=identity.time,
                 outcome=one.outcome,
+                as_of=one.manifest.as_of if one.manifest else None,
                 parent=one.manifest.parent if one.manifest else None,
                 bytes=one.manifest.stored_bytes if one.manifest else None,
                 doubt=_doubt(one),
@@ -85,7 +86,8 @@ def _doubt(one: OpenedEntry) -> str:
 
 
 def _unknown(opened: Iterable[OpenedEntry]) -> Iterator[Decision]:
-    """What stands among the backups under a name that says nothing."""
+    """What stands among the backups under a name that is none of theirs."""
     for one in opened:
-        if parse_id(one.entry.id) is None:
+        identity = parse_id(one.entry.id)
+        if identity is None or identity.time is None:
             yield Decision(BACKUPS, one.entry.id, stays=True, why="its name is none of a backup", bytes=None)

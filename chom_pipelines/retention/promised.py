@@ -35,7 +35,7 @@ class Promised:
         start = now - timedelta(days=policy.binlog_days)
         good = may_be_good(backups)
         begins = frozenset(_begins(good, {each.id: each for each in fulls}, runs, start))
-        rests = tuple(each for each in fulls if each.id in begins or begun(each) > start)
+        rests = tuple(each for each in fulls if each.id in begins or restores_from(each) > start)
         unknown = _unknown(backups, good, start)
         if unknown is None:
             return cls(start, begins, rests)
@@ -44,10 +44,10 @@ class Promised:
         )
 
 
-def begun(full: Full) -> datetime:
-    """When it was, by the clock of this machine, as its id says; aware."""
+def restores_from(full: Full) -> datetime:
+    """As of a backup that is `Held`: by two clocks, of which the later one counts."""
     identity = parse_id(full.id)
-    return identity.time if identity and identity.time else full.as_of
+    return max(full.as_of, identity.time) if identity and identity.time else full.as_of
 
 
 def _unknown(backups: Sequence[Held], good: Sequence[Held], start: datetime) -> str | None:
@@ -55,8 +55,8 @@ def _unknown(backups: Sequence[Held], good: Sequence[Held], start: datetime) -> 
 
     That cannot be believed now, or, where there is nothing else, has failed.
     """
-    before = [each for each in backups if each.begun <= start]
-    known = max((each.begun for each in good if each.begun <= start), default=None)
+    before = [each for each in backups if each.restores_from <= start]
+    known = max((each.begun for each in good if each.restores_from <= start), default=None)
     if known is None:
         return max(before, key=lambda each: each.begun).id if before else None
     doubted = [each for each in backups if each.doubt and each.begun > known]
@@ -68,11 +68,11 @@ def _begins(good: Sequence[Held], fulls: dict[str, Full], runs: Sequence[Run], s
 
     The newest alone would not do: it may be one that nothing of the log goes on from.
     """
-    before = [each for each in good if each.begun <= start]
+    before = [each for each in good if each.restores_from <= start]
     yield from _newest(before)
     of_run = {each.id: run_of(fulls[each.id], runs) for each in before if each.id in fulls}
     for run in runs:
-        if run.last.as_of >= start:
+        if max(run.last.as_of, run.last.until) >= start:
             yield from _newest([each for each in before if of_run.get(each.id) is run])
 
 

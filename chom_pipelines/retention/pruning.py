@@ -15,7 +15,7 @@ from chom_pipelines.errors import ChomError, DiskFullError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.layout import BACKUPS, BINLOGS, STREAMED, WRITING
+from chom_pipelines.repository.layout import BACKUPS, WRITING
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import Stream
 from chom_pipelines.retention.decisions import Decision, Plan
@@ -87,12 +87,9 @@ class _Deletion:
                     self._history(history, goes)
 
     def _history(self, history: History, goes: dict[tuple[str, str], Decision]) -> None:
-        def decision(segment: Segment) -> Decision | None:
-            return goes.get((f"{STREAMED if segment.streamed else BINLOGS}/{history.name}", segment.id))
-
         ordered = sorted(history.segments, key=lambda each: each.order)
-        stays = next((each for each in ordered if not decision(each)), None)
-        due = [(each, found) for each in ordered if (found := decision(each))]
+        stays = next((each for each in ordered if (each.stream, each.id) not in goes), None)
+        due = [(each, goes[each.stream, each.id]) for each in ordered if (each.stream, each.id) in goes]
         with ExitStack() as stack:
             for stream in (history.parts, history.stream):
                 if stream.folder.folders():

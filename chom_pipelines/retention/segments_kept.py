@@ -16,7 +16,7 @@ from chom_pipelines.binlogs.recovery.windows import following, run_of
 from chom_pipelines.inventory.policies import Retention
 from chom_pipelines.repository.layout import BINLOGS, STREAMED
 from chom_pipelines.retention.decisions import Decision
-from chom_pipelines.retention.promised import Promised, begun
+from chom_pipelines.retention.promised import Promised, restores_from
 
 
 def decided(runs: Sequence[Run], promised: Promised, policy: Retention, now: datetime) -> Iterator[Decision]:
@@ -63,7 +63,7 @@ def _first_needed(runs: Sequence[Run], promised: Promised) -> tuple[_Place, str]
         if run:
             place = runs.index(run), len(run.segments) - len(following(full, run))
             found.append((place, full.id))
-            is_from_before |= begun(full) <= promised.start
+            is_from_before |= restores_from(full) <= promised.start
     return min(found) if is_from_before else None
 
 
@@ -79,5 +79,4 @@ def _why(segment: Segment, place: _Place, first: tuple[_Place, str] | None, poli
 
 
 def _decision(segment: Segment, why: str, *, stays: bool) -> Decision:
-    stream = f"{STREAMED if segment.streamed else BINLOGS}/{segment.history}"
-    return Decision(stream, segment.id, stays=stays, why=why, bytes=segment.stored_bytes)
+    return Decision(segment.stream, segment.id, stays=stays, why=why, bytes=segment.stored_bytes)

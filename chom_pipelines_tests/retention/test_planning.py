@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from chom_pipelines.errors import DamagedError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.layout import MANIFEST, Kind
 from chom_pipelines.repository.local_store import LocalStore
+from chom_pipelines.repository.pins import pin, unpin
 from chom_pipelines.repository.repository import Repository
+from chom_pipelines.retention import pruning
 from chom_pipelines.retention.decisions import Plan
-from chom_pipelines.retention.planning import planned
+from chom_pipelines.retention.planning import Planned, planned
 from chom_pipelines.retention.pruning import prune
+from chom_pipelines_tests.repository.chains import published
 from chom_pipelines_tests.repository.samples import AES, KEY, a_manifest, a_proof
 from chom_pipelines_tests.repository.streaming import fill
 
@@ -139,3 +144,48 @@ def test_a_name_that_is_none_of_a_backup_stays(repository: Repository) -> None:
     repository.stream("chom").folder.write("copy of full/manifest.json", b"{}")
     (stays,) = (each for each in plan(repository).stays if each.id == "copy of full")
     assert stays.why == "its name is none of a backup"
+
+
+def test_a_segment_of_the_log_among_backups_is_told(repository: Repository) -> None:
+    taken(repository, 1)
+    repository.stream("chom").folder.write(f"binlog_mysql-bin.000001_000000000004/{MANIFEST}", b"{}")
+    assert "binlog_mysql-bin.000001_000000000004" in {each.id for each in plan(repository).stays}
+
+
+def test_a_chain_goes_from_its_end_and_stays_for_its_end(repository: Repository) -> None:
+    full = published(repository)
+    first = published(repository, full)
+    last = published(repository, first)
+    taken(repository, 40)
+    taken(repository, 1)
+    assert going(repository) == [full.id, first.id, last.id]
+    pin(last, "the audit", NOW)
+    assert going(repository) == []
+    assert {each.why for each in plan(repository).stays if each.id == full.id} == {f"{first.id} builds on it"}
+    unpin(last)
+    applied = prune(repository, SERVER, AES, NOW)
+    assert ({each.id for each in applied.gone}, applied.problem) == ({full.id, first.id, last.id}, None)
+
+
+def test_what_is_pinned_after_the_plan_was_made_stays(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = taken(repository, 50)
+    taken(repository, 40)
+    taken(repository, 1)
+
+    def planned_and_pinned(*arguments: object) -> Planned:
+        found = planned(*arguments)  # type: ignore[arg-type]
+        old.folder.write("pinned.json", b'{"reason": "in time"}')
+        return found
+
+    monkeypatch.setattr(pruning, "planned", planned_and_pinned)
+    applied = prune(repository, SERVER, AES, NOW)
+    assert applied.gone == frozenset()
+    assert f"{old.id} is pinned" in str(applied.problem)
+    assert old.folder.exists(MANIFEST)
+
+
+def test_what_is_no_backup_cannot_be_pinned(repository: Repository) -> None:
+    entry = replace(taken(repository, 1), id="full_20200101_000000")
+    with pytest.raises(DamagedError):
+        pin(entry, "the audit", NOW)
+    assert entry.folder.below() == []

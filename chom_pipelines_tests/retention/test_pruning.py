@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.binlogs.archive.pruned import DOCUMENT, NAME, Pruned, keep_pruned
+from chom_pipelines.binlogs.archive.pruned import DOCUMENT, NAME, Pruned, keep_pruned, read_pruned
 from chom_pipelines.errors import DiskFullError, RepositoryBusyError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.policies import Retention, Thresholds
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.proofs.verification import verify
+from chom_pipelines.repository.data_keys import opened_key
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import MANIFEST
@@ -31,6 +32,8 @@ from chom_pipelines.retention.planning import planned
 from chom_pipelines.retention.pruning import Applied, prune
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.archives import Archive, archived_server
+from chom_pipelines_tests.binlogs.streams import eventually, streamed
+from chom_pipelines_tests.binlogs.test_parts import Parted
 from chom_pipelines_tests.logical.taking import Backups
 from chom_pipelines_tests.repository.samples import a_proof
 from chom_pipelines_tests.servers import PrivateServer
@@ -132,6 +135,19 @@ def test_a_server_that_counts_its_files_anew_has_all_of_them_archived(kept: Kept
     assert kept.plan().goes == ()
 
 
+def test_a_note_of_an_earlier_server_of_the_same_name_holds_no_file_up(kept: Kept) -> None:
+    kept.prune()
+    history, (stays, *_) = kept.archive.history.stream, kept.archive.history.segments
+    note = read_pruned(history, KEYRING)
+    assert note
+    later = note.model_copy(update={"deleted": "mysql-bin.009998", "stays": "mysql-bin.009999"})
+    key = opened_key(note.key, history.folder, KEYRING, "") if note.key else None
+    history.folder.replace(NAME, DOCUMENT.seal(later, key.mac if key else None))
+    kept.archive.work()
+    assert {each.file for each in kept.archive.archive().new} > {kept.archive.files()[-2]}
+    assert stays in kept.archive.history.segments
+
+
 def test_a_pinned_backup_stays(kept: Kept) -> None:
     pin(kept.first, "the audit", LATER)
     kept.prune()
@@ -180,7 +196,9 @@ def test_a_file_of_the_log_that_retention_has_not_deleted_is_tried_again(kept: K
     files, stream = kept.files(), kept.archive.history.stream
     needed = next(each for each in kept.archive.history.segments if each.file == files[2])
     stream.folder.replace(f"{needed.id}/{MANIFEST}", b"{}")
-    kept.prune()
+    (decision,) = (each for each in kept.prune().plan.decisions if each.id == needed.id)
+    assert decision.stays
+    assert "it cannot be used" in decision.why
     (stream.folder / needed.id).delete_all()
     assert files[2] in {each.file for each in kept.archive.archive().new}
 
@@ -235,3 +253,29 @@ def test_a_deletion_that_is_cut_off_at_any_place_leaves_whole_what_is_listed_and
     assert kept.backups() == [kept.second.id]
     assert kept.files() == files[2:]
     assert [each.name for each in kept.first.folder.below()] == []
+
+
+def test_parts_of_files_that_were_never_whole_go_as_well(server: PrivateServer, tmp_path: Path) -> None:
+    archive = Archive.from_here(server, Backups(tmp_path))
+    parted = Parted.of(archive)
+    gone = [parted.publish(), parted.publish()]
+    parted.turn()
+    second = archive.backups.take(server)
+    stays = parted.publish()
+    verify(second, Level.BASIC, None, unreported, threads=1)
+    kept = Kept(archive, second, second)
+    assert {each.id for each in kept.prune().gone} >= {each.id for each in gone}
+    left = [each.id for history in archive.histories() for each in history.segments]
+    assert stays.id in left
+    assert {each.id for each in gone}.isdisjoint(left)
+
+
+def test_a_stream_goes_on_from_where_the_log_was_cut_off(server: PrivateServer, tmp_path: Path) -> None:
+    kept = Kept.of(Archive.from_here(server, Backups(tmp_path)))
+    files = kept.files()
+    kept.prune()
+    with streamed(server, tmp_path):
+        kept.archive.work()
+        eventually(lambda: any(each.streamed for each in kept.archive.history.segments))
+    assert set(files[:2]) < set(kept.archive.files())
+    assert set(files[:2]).isdisjoint(kept.files())

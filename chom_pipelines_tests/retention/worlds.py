@@ -76,7 +76,7 @@ class World:
             self,
             held=tuple(each for each in self.held if each.id not in backups),
             fulls=tuple(each for each in self.fulls if each.id not in backups),
-            segments=tuple(each for each in self.segments if (f"binlogs/{each.history}", each.id) not in gone),
+            segments=tuple(each for each in self.segments if (each.stream, each.id) not in gone),
         )
 
 
@@ -99,8 +99,9 @@ def backup(hours: float, kind: Kind = Kind.FULL, outcome: Outcome = Outcome.PASS
     return replace(Held(timed_id(kind, at(hours)).text, kind, at(hours), outcome, bytes=1000), **changes)  # type: ignore[arg-type]
 
 
-def usable(held: Held, hours: float, segments: tuple[Segment, ...]) -> Full:
+def usable(held: Held, segments: tuple[Segment, ...]) -> Full:
     """The same as what a restore begins with; its place is in the file that was written then, if that is known."""
+    hours = (held.restores_from - at(0)) / timedelta(hours=1)
     written = next((each for each in segments if each.opened <= at(hours) < each.as_of), None)
     place = Position(file=written.file, position=500) if written else None
     return full(hours, id=held.id, place=place, head=written.head if written else None, proof=held.outcome)
@@ -126,11 +127,12 @@ def worlds(draw: st.DrawFn) -> World:
             Outcome.FAILED if parent and parent.outcome is Outcome.FAILED else draw(outcomes),
             parent=parent.id if parent else None,
             doubt=(parent.doubt if parent else "") or draw(st.sampled_from([""] * 8 + ["its seal does not match"])),
+            as_of=at(hours + 0.25 + draw(st.sampled_from([0, 0, 0, 5]))),
             pinned=draw(st.sampled_from([None] * 8 + ["the audit"])),
         )
         held.append(one)
         if not one.doubt and one.outcome is not Outcome.FAILED:
-            fulls.append(usable(one, hours + 0.25, whole))
+            fulls.append(usable(one, whole))
     days = st.integers(1, 12)
     policy = Retention(
         full_days=draw(days),
@@ -140,5 +142,7 @@ def worlds(draw: st.DrawFn) -> World:
         monthly=draw(st.integers(0, 2)),
     )
     segments = tuple(each for step, each in enumerate(whole) if step not in lost)
-    now = at(steps * STEP + draw(st.integers(1, 200)))
+    now = at(steps * STEP + draw(st.integers(6, 200)))
+    if draw(st.booleans()):  # a stream has heard that the server wrote nothing since
+        segments = tuple(replace(each, heard=now) if each is segments[-1] else each for each in segments)
     return World(tuple(held), tuple(fulls), segments, now, policy)

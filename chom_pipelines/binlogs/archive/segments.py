@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from chom_pipelines.errors import ArchiveDamagedError
 from chom_pipelines.repository.data_keys import StreamKey
-from chom_pipelines.repository.layout import Kind
+from chom_pipelines.repository.layout import BINLOGS, STREAMED, Kind
 from chom_pipelines.repository.log_name import InLogFile
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.payloads import BinlogPayload
@@ -133,6 +133,11 @@ class Segment(InLogFile):
             logging=BinlogSettings(**dict(payload.logging)) if payload.logging else None,
             streamed=streamed,
         )
+
+    @property
+    def stream(self) -> str:
+        """The folder of its stream, below the server's: `binlogs/11`, or `streamed/11`."""
+        return f"{STREAMED if self.streamed else BINLOGS}/{self.history}"
 
     @property
     def until(self) -> datetime:
