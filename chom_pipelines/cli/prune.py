@@ -20,9 +20,9 @@ from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.repository.layout import BACKUPS
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.retention.decisions import Decision, Group, grouped, total
-from chom_pipelines.retention.planning import planned
-from chom_pipelines.retention.pruning import Applied
+from chom_pipelines.retention.pruning import Applied, not_applied
 from chom_pipelines.retention.pruning import prune as delete
+from chom_pipelines.retention.reach import Reach
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -75,7 +75,7 @@ def _applied(repository: Repository, inventory: Inventory, server: Server, *, dr
     try:
         keyring = keyring_of(inventory.repository, server.backup)
         if dry_run:
-            return Applied(planned(repository, server, keyring, now).plan)
+            return not_applied(repository, server, keyring, now)
         return delete(repository, server, keyring, now)
     except ChomError as error:
         return Applied(problem=error)
@@ -97,6 +97,17 @@ def _lines(applied: Applied, server: str, *, dry_run: bool) -> Iterator[tuple[st
     gone = frozenset(plan.goes) if dry_run else applied.gone
     deleted = f"{_amounts(gone)} {'would be deleted' if dry_run else 'deleted'}" if gone else "nothing to delete"
     yield f"{deleted}; {_amounts([each for each in plan.decisions if each not in gone])} stay", None
+    if applied.reach.now:
+        yield _reach(applied.reach, dry_run=dry_run), None
+
+
+def _reach(reach: Reach, *, dry_run: bool) -> str:
+    now, afterwards = (output.utc_text(each) if each else "nothing" for each in (reach.now, reach.afterwards))
+    said = "restores to a point in time"
+    if now == afterwards:
+        return f"{said} reach back to {now}"
+    tense = f"reach back to {now}, and then to" if dry_run else f"reached back to {now}, and now to"
+    return f"{said} {tense} {afterwards}"
 
 
 def _label(group: Group, gone: Collection[Decision], *, dry_run: bool) -> tuple[str, str | None]:
@@ -132,5 +143,6 @@ def _as_json(applied: Applied) -> dict[str, Any]:
         "nothing_because": applied.plan.nothing_because or None,
         "error": {"message": problem.what, "remedy": problem.remedy} if problem else None,
         "deleted_bytes": total(applied.gone),
+        "reaches_back_to": {"before": applied.reach.now, "afterwards": applied.reach.afterwards},
         "decisions": [{**asdict(each), "deleted": each in applied.gone} for each in applied.plan.decisions],
     }

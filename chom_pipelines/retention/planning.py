@@ -18,6 +18,7 @@ from chom_pipelines.retention import backups_kept, segments_kept
 from chom_pipelines.retention.backups_kept import Held
 from chom_pipelines.retention.decisions import Decision, Plan
 from chom_pipelines.retention.promised import Promised
+from chom_pipelines.retention.reach import Reach
 
 _CLOCKS = timedelta(hours=1)
 """By so much the clocks of the server and of this machine may differ: of days, one of them is wrong."""
@@ -29,6 +30,11 @@ class Planned:
 
     plan: Plan
     found: Recoverable
+
+    @property
+    def reach(self) -> Reach:
+        """What it means for restores to a point in time."""
+        return Reach.of(self.found.fulls, self.found.histories, self.plan.goes)
 
 
 def planned(repository: Repository, server: Server, keyring: Keyring | None, now: datetime) -> Planned:

@@ -20,6 +20,7 @@ from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.streams import Stream
 from chom_pipelines.retention.decisions import Decision, Plan
 from chom_pipelines.retention.planning import Planned, planned
+from chom_pipelines.retention.reach import Reach
 
 READERS = 30.0
 """Seconds to wait for who reads what is to go; what takes longer goes next time."""
@@ -27,9 +28,10 @@ READERS = 30.0
 
 @dataclass(frozen=True)
 class Applied:
-    """A plan, what of it was deleted, and why not all of that, if so."""
+    """A plan and what it means, what of it was deleted, and why not all of that, if so."""
 
     plan: Plan = field(default_factory=Plan)
+    reach: Reach = field(default_factory=Reach)
     gone: frozenset[Decision] = frozenset()
     problem: ChomError | None = None
 
@@ -44,12 +46,18 @@ def prune(repository: Repository, server: Server, keyring: Keyring | None, now: 
     """
     stream = repository.stream(server.name)
     if not stream.folder.folders():  # no lock is made where nothing is
-        return Applied(planned(repository, server, keyring, now).plan)
+        return not_applied(repository, server, keyring, now)
     with stream.deleting("retention", READERS):
         found = planned(repository, server, keyring, now)
         deletion = _Deletion(repository, server.name, keyring, found)
         deletion.run()
-    return Applied(found.plan, frozenset(deletion.gone), deletion.problem)
+    return Applied(found.plan, found.reach, frozenset(deletion.gone), deletion.problem)
+
+
+def not_applied(repository: Repository, server: Server, keyring: Keyring | None, now: datetime) -> Applied:
+    """The plan alone, as of a dry run; raises what `planned` raises."""
+    found = planned(repository, server, keyring, now)
+    return Applied(found.plan, found.reach)
 
 
 @dataclass

@@ -101,6 +101,8 @@ def test_what_goes_is_gone_what_stays_restores_and_nothing_is_archived_anew(kept
     assert kept.files() == files
     applied = kept.prune()
     assert (applied.plan, applied.gone, applied.problem) == (plan, frozenset(plan.goes), None)
+    assert applied.reach.now == before.intervals[0].bounds[0]
+    assert applied.reach.afterwards == kept.archive.recoverable().windows.intervals[0].bounds[0]
     assert kept.backups() == [kept.second.id]
     assert kept.files() == files[2:]
     (interval,) = kept.archive.recoverable().windows.intervals
@@ -113,6 +115,7 @@ def test_what_goes_is_gone_what_stays_restores_and_nothing_is_archived_anew(kept
     assert not kept.prune().gone
 
 
+@pytest.mark.long_on_mysql
 def test_a_record_of_what_was_deleted_that_anybody_could_have_written_is_not_believed(kept: Kept) -> None:
     files = kept.files()
     kept.prune()
@@ -135,6 +138,7 @@ def test_a_server_that_counts_its_files_anew_has_all_of_them_archived(kept: Kept
     assert kept.plan().goes == ()
 
 
+@pytest.mark.long_on_mysql
 def test_a_note_of_an_earlier_server_of_the_same_name_holds_no_file_up(kept: Kept) -> None:
     kept.prune()
     history, (stays, *_) = kept.archive.history.stream, kept.archive.history.segments
@@ -148,12 +152,14 @@ def test_a_note_of_an_earlier_server_of_the_same_name_holds_no_file_up(kept: Kep
     assert stays in kept.archive.history.segments
 
 
+@pytest.mark.long_on_mysql
 def test_a_pinned_backup_stays(kept: Kept) -> None:
     pin(kept.first, "the audit", LATER)
     kept.prune()
     assert kept.backups() == [kept.first.id, kept.second.id]
 
 
+@pytest.mark.long_on_mysql
 def test_while_somebody_reads_backups_nothing_goes_and_while_the_log_is_read_all_else(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +175,7 @@ def test_while_somebody_reads_backups_nothing_goes_and_while_the_log_is_read_all
     assert (kept.backups(), kept.files()) == ([kept.second.id], files)
 
 
+@pytest.mark.long_on_mysql
 def test_the_plan_is_of_what_is_known_when_nobody_verifies_any_more(kept: Kept) -> None:
     verifies, goes_on = threading.Event(), threading.Event()
 
@@ -191,6 +198,7 @@ def test_the_plan_is_of_what_is_known_when_nobody_verifies_any_more(kept: Kept) 
     assert f"{kept.second.id}, has failed" in applied.result().plan.nothing_because
 
 
+@pytest.mark.long_on_mysql
 def test_a_file_of_the_log_that_retention_has_not_deleted_is_tried_again(kept: Kept) -> None:
     """Though it is before one that stays: the segment of it is damaged, and a person moves it away."""
     files, stream = kept.files(), kept.archive.history.stream
@@ -203,6 +211,7 @@ def test_a_file_of_the_log_that_retention_has_not_deleted_is_tried_again(kept: K
     assert files[2] in {each.file for each in kept.archive.archive().new}
 
 
+@pytest.mark.long_on_mysql
 def test_a_full_disk_is_no_reason_to_keep_the_log(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     files, tried = kept.files(), []
 
@@ -219,6 +228,7 @@ def test_a_full_disk_is_no_reason_to_keep_the_log(kept: Kept, monkeypatch: pytes
     assert set(files[:2]).isdisjoint(each.file for each in kept.archive.archive().new)
 
 
+@pytest.mark.long_on_mysql
 def test_a_deletion_that_is_cut_off_at_any_place_leaves_whole_what_is_listed_and_the_next_run_ends_it(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
