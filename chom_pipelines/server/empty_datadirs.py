@@ -159,8 +159,9 @@ def _initialise(program: Program, birth: Sequence[str], data: Path, private: Pat
 
 def _complaint(log: Path) -> str:
     """What went wrong, which MariaDB's script says before twenty lines of advice, and the end of it all."""
-    errors = [line for line in log.read_text(errors="replace").splitlines() if "ERROR" in line]
-    return "\n".join([*errors[:_TAIL_LINES], tail(log)])
+    lines = log.read_text(errors="replace").splitlines()
+    errors = [line for line in lines[:-_TAIL_LINES] if "ERROR" in line]
+    return "\n".join([*errors[:_TAIL_LINES], *lines[-_TAIL_LINES:]])
 
 
 def _installer(program: Program) -> str:

@@ -101,5 +101,16 @@ def test_the_installation_that_a_data_directory_is_made_with_stays_as_it_is(
 def test_what_stopped_the_servers_own_script_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CHOM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(empty_datadirs, "_SOCKET_ONLY", {Flavour.MARIADB: b"USE nowhere;\n"})
-    with pytest.raises(ScratchServerError, match="Unknown database 'nowhere'"):
+    with pytest.raises(ScratchServerError) as caught:
         create_datadir(server_program(Flavour.MARIADB), (), tmp_path / "data")
+    assert caught.value.what.count("Unknown database 'nowhere'") == 1
+
+
+@pytest.mark.parametrize("advice", [0, 5, 50])
+def test_each_line_of_a_complaint_is_told_once_and_none_that_says_error_is_left_out(
+    tmp_path: Path, advice: int
+) -> None:
+    (tmp_path / "log").write_text("\n".join(["ERROR: what it was", *map("advice {}".format, range(advice))]))
+    told = empty_datadirs._complaint(tmp_path / "log").splitlines()
+    assert told[0] == "ERROR: what it was"
+    assert len(told) == len(set(told)) == 1 + min(advice, 15)
