@@ -18,7 +18,7 @@ from chom_pipelines.retention.backups_kept import Held, may_be_good
 class Promised:
     """The backups with which the window begins, by their ids, and all that restores within it begin with.
 
-    `doubtful` is why nothing can be said of where it begins; "" where something can.
+    `doubtful` is why nothing can be said of which log it needs; "" where something can.
     """
 
     start: datetime
@@ -36,31 +36,21 @@ class Promised:
         good = may_be_good(backups)
         begins = frozenset(_begins(good, {each.id: each for each in fulls}, runs, start))
         rests = tuple(each for each in fulls if each.id in begins or restores_from(each) > start)
-        unknown = _unknown(backups, good, start)
-        if unknown is None:
-            return cls(start, begins, rests)
-        return cls(
-            start, begins | {unknown}, rests, f"the window may begin with {unknown}, of which nothing good is known"
-        )
+        before = [each for each in backups if each.restores_from <= start]
+        known = max((each.begun for each in good if each.restores_from <= start), default=None)
+        if known is None and before:
+            last = max(before, key=lambda each: each.begun).id
+            doubtful = f"the last {policy.binlog_days} days may begin with {last}, of which nothing good is known"
+            return cls(start, begins | {last}, rests, doubtful)
+        doubted = [each for each in backups if each.doubt and (known is None or each.begun > known)]
+        doubtful = f"{doubted[-1].id} may need it, and cannot be read or believed now" if doubted else ""
+        return cls(start, begins, rests, doubtful)
 
 
 def restores_from(full: Full) -> datetime:
     """As of a backup that is `Held`: by two clocks, of which the later one counts."""
     identity = parse_id(full.id)
     return max(full.as_of, identity.time) if identity and identity.time else full.as_of
-
-
-def _unknown(backups: Sequence[Held], good: Sequence[Held], start: datetime) -> str | None:
-    """What might be a later begin of the window than all that is known to be one.
-
-    That cannot be believed now, or, where there is nothing else, has failed.
-    """
-    before = [each for each in backups if each.restores_from <= start]
-    known = max((each.begun for each in good if each.restores_from <= start), default=None)
-    if known is None:
-        return max(before, key=lambda each: each.begun).id if before else None
-    doubted = [each for each in backups if each.doubt and each.begun > known]
-    return max(doubted, key=lambda each: each.begun).id if doubted else None
 
 
 def _begins(good: Sequence[Held], fulls: dict[str, Full], runs: Sequence[Run], start: datetime) -> Iterator[str]:
