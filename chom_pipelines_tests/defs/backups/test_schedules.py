@@ -89,7 +89,10 @@ def test_servers_with_other_hours_or_zones_have_schedules_of_their_own_and_some_
         tmp_path,
         {"name": "a"},
         {"name": "b", "schedules": {"full": "30 1 * * *", "timezone": "Europe/Berlin"}},
-        {"name": "c", "schedules": {"full": None, "binlogs": None, "verification": None, "drill": None}},
+        {
+            "name": "c",
+            "schedules": {"full": None, "binlogs": None, "verification": None, "drill": None, "retention": None},
+        },
     )
     found = schedules(definitions)
     assert {(name, each.cron_schedule, each.execution_timezone) for name, each in found.items()} == {
@@ -101,8 +104,10 @@ def test_servers_with_other_hours_or_zones_have_schedules_of_their_own_and_some_
         ("verification_restore_schedule_0_3_x_x_0_Europe_Berlin", "0 3 * * 0", "Europe/Berlin"),
         ("pitr_drill_schedule_0_4_x_x_1_UTC", "0 4 * * 1", "UTC"),
         ("pitr_drill_schedule_0_4_x_x_1_Europe_Berlin", "0 4 * * 1", "Europe/Berlin"),
+        ("retention_schedule_30_5_x_x_x_UTC", "30 5 * * *", "UTC"),
+        ("retention_schedule_30_5_x_x_x_Europe_Berlin", "30 5 * * *", "Europe/Berlin"),
     }
-    jobs = {"full_backup_job", "binlog_archive_job", "verification_job", "pitr_drill_job"}
+    jobs = {"full_backup_job", "binlog_archive_job", "verification_job", "pitr_drill_job", "retention_job"}
     assert {each.job_name for each in found.values()} == jobs
 
 
