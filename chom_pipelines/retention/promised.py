@@ -37,13 +37,15 @@ class Promised:
         begins = frozenset(_begins(good, {each.id: each for each in fulls}, runs, start))
         rests = tuple(each for each in fulls if each.id in begins or restores_from(each) > start)
         before = [each for each in backups if each.restores_from <= start]
-        known = max((each.begun for each in good if each.restores_from <= start), default=None)
-        if known is None and before:
+        good_before = [each for each in good if each.restores_from <= start]
+        if before and not good_before:
             last = max(before, key=lambda each: each.begun).id
             doubtful = f"the last {policy.binlog_days} days may begin with {last}, of which nothing good is known"
             return cls(start, begins | {last}, rests, doubtful)
-        doubted = [each for each in backups if each.doubt and (known is None or each.begun > known)]
-        doubtful = f"{doubted[-1].id} may need it, and cannot be read or believed now" if doubted else ""
+        # one that was proved before it was spoiled may have been what the window began with
+        proved = max((each.begun for each in good_before if each.outcome is Outcome.PASSED), default=None)
+        doubted = [each.id for each in backups if each.doubt and (proved is None or each.begun > proved)]
+        doubtful = f"{doubted[-1]} may need it, and cannot be read or believed now" if doubted else ""
         return cls(start, begins, rests, doubtful)
 
 
