@@ -99,7 +99,7 @@ def _doubted(backups: Sequence[Held], _policy: Retention, _now: datetime) -> Ite
 def _young(backups: Sequence[Held], policy: Retention, now: datetime) -> Iterator[_Kept]:
     for each in backups:
         days = _days(each, policy)
-        if now - each.begun <= timedelta(days=days):
+        if now - each.restores_from <= timedelta(days=days):
             yield each, f"not older than {days} days"
 
 
