@@ -31,10 +31,9 @@ class Planned:
     plan: Plan
     found: Recoverable
 
-    @property
-    def reach(self) -> Reach:
-        """What it means for restores to a point in time."""
-        return Reach.of(self.found.fulls, self.found.histories, self.plan.goes)
+    def reach(self, goes: Iterable[Decision]) -> Reach:
+        """What it means for restores to a point in time that this goes, or has gone."""
+        return Reach.of(self.found.fulls, self.found.histories, goes)
 
 
 def planned(repository: Repository, server: Server, keyring: Keyring | None, now: datetime) -> Planned:

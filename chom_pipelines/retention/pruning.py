@@ -51,13 +51,13 @@ def prune(repository: Repository, server: Server, keyring: Keyring | None, now: 
         found = planned(repository, server, keyring, now)
         deletion = _Deletion(repository, server.name, keyring, found)
         deletion.run()
-    return Applied(found.plan, found.reach, frozenset(deletion.gone), deletion.problem)
+    return Applied(found.plan, found.reach(deletion.gone), frozenset(deletion.gone), deletion.problem)
 
 
 def not_applied(repository: Repository, server: Server, keyring: Keyring | None, now: datetime) -> Applied:
     """The plan alone, as of a dry run; raises what `planned` raises."""
     found = planned(repository, server, keyring, now)
-    return Applied(found.plan, found.reach)
+    return Applied(found.plan, found.reach(found.plan.goes))
 
 
 @dataclass

@@ -172,6 +172,7 @@ def test_while_somebody_reads_backups_nothing_goes_and_while_the_log_is_read_all
         applied = kept.prune()
     assert {each.id for each in applied.gone} == {kept.first.id}
     assert "a replay" in str(applied.problem)
+    assert applied.reach.afterwards == kept.archive.recoverable().windows.intervals[0].bounds[0]
     assert (kept.backups(), kept.files()) == ([kept.second.id], files)
 
 
