@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -32,14 +33,15 @@ class _Service:
     """moto's application, which does one change at a time, as S3 decides a condition and writes in one step.
 
     `breaks` is how many answers of more than one piece will still be cut off, after `kept` bytes; `losses` how many
-    changes will still be made and then answered as if they had failed; `unconditional`: it does not know conditions.
+    changes will still be made and then answered as if they had failed; `unconditional`: it does not know conditions;
+    `changing`: it stores other bytes than it gets of what is more than one piece.
     """
 
     def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
         self._application = application
         self._changing = threading.Lock()
         self.breaks = self.kept = self.losses = 0
-        self.unconditional = False
+        self.unconditional = self.changing = False
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] in {"GET", "HEAD"}:
@@ -50,6 +52,8 @@ class _Service:
             return [answer]
         if self.unconditional:
             environ.pop("HTTP_IF_NONE_MATCH", None)
+        if self.changing and (size := int(environ.get("CONTENT_LENGTH") or 0)) > PIECE:
+            environ["wsgi.input"] = io.BytesIO(bytes(1) + environ["wsgi.input"].read(size)[1:])
         with self._changing:
             if not self.losses:
                 return [b"".join(self._application(environ, start_response))]
@@ -77,6 +81,21 @@ class ObjectStorage:
         """The address of an empty store: what is below a prefix of a new bucket."""
         return self.address(f"s3://{self.fresh_bucket()}/some/prefix")
 
+    def locked_address(self, days: int) -> StoreAddress:
+        """The same of a bucket that locks what is put there."""
+        name = f"chom-test-{next(_buckets)}"
+        self.client.create_bucket(
+            Bucket=name,
+            CreateBucketConfiguration={"LocationConstraint": REGION},
+            ObjectLockEnabledForBucket=True,
+        )
+        rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": days}}
+        self.client.put_object_lock_configuration(
+            Bucket=name,
+            ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule},  # type: ignore[typeddict-item]
+        )
+        return self.address(f"s3://{name}/some/prefix")
+
     def address(self, url: str) -> StoreAddress:
         """The address of a store in it."""
         return StoreAddress(url, self.endpoint_url, REGION)
@@ -93,6 +112,15 @@ class ObjectStorage:
     def lose(self, answers: int) -> None:
         """Make as many of the next changes, and answer as if they had failed."""
         self._service.losses = answers
+
+    @contextmanager
+    def changing_what_is_put(self) -> Iterator[None]:
+        """Store the first byte of what is long as zero."""
+        self._service.changing = True
+        try:
+            yield
+        finally:
+            self._service.changing = False
 
     @contextmanager
     def without_conditions(self) -> Iterator[None]:

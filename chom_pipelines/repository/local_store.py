@@ -26,6 +26,7 @@ from chom_pipelines.repository.store import (
     PIECE,
     Capabilities,
     Listed,
+    Protection,
     StoreAddress,
     is_name,
     refuse_bad_folder,
@@ -69,6 +70,10 @@ class LocalStore:
 
     def _is_mounted(self) -> bool:
         return self.mount is None or self.mount.is_mount()
+
+    def protection(self) -> Protection:
+        """A file that is removed is gone."""
+        return Protection.NONE
 
     def put(self, name: str) -> LocalUpload:
         """Begin a file beside its place; directories on the way are made, but never the root itself."""

@@ -1,7 +1,6 @@
 """The store that is a bucket of S3, or of what speaks its language, or what is below a prefix of one.
 
-Credentials come from where boto3 looks for them: the environment, a profile, the machine's role. Locks are this
-machine's: S3 has none that a killed holder does not keep.
+Locks are this machine's: S3 has none that a killed holder does not keep.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +17,15 @@ from urllib.parse import urlsplit
 from chom_pipelines.cache import cache_directory
 from chom_pipelines.errors import ConfigurationError, ObjectMissingError
 from chom_pipelines.repository.file_locks import file_lock
+from chom_pipelines.repository.s3_client import put_options, s3_client
 from chom_pipelines.repository.s3_errors import broken_off, code_of, refusal, translated
+from chom_pipelines.repository.s3_protection import bucket_protection
 from chom_pipelines.repository.s3_upload import S3Upload, found_metadata
 from chom_pipelines.repository.store import (
     PIECE,
     Capabilities,
     Listed,
+    Protection,
     StoreAddress,
     is_name,
     refuse_bad_folder,
@@ -36,22 +38,21 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 1000  # names that one answer lists, and one request deletes: S3 takes no more
 _BREAKS = 5
-_CONNECT_SECONDS = 10
 _EVERYWHERE = "us-east-1"  # which alone must not be named where a bucket is made
 
 
 @dataclass(frozen=True)
 class S3Store:
-    """What is below `prefix` in `bucket`; `endpoint_url` and `region` where AWS's own settings do not say them."""
+    """What is below `prefix` in `bucket`; of its `address` AWS's own settings say what that does not."""
 
     bucket: str
     prefix: str
-    endpoint_url: str | None
-    region: str | None
+    address: StoreAddress
+    hurried: bool = False
 
     @classmethod
-    def of(cls, address: StoreAddress) -> S3Store:
-        """The store of s3://bucket/prefix; nothing is connected yet.
+    def of(cls, address: StoreAddress, *, hurried: bool = False) -> S3Store:
+        """The store of s3://bucket/prefix; nothing is connected yet. `hurried`: it is asked once, and not for long.
 
         Raises ConfigurationError, which repeats no part of an address that might be a secret.
         """
@@ -64,12 +65,9 @@ class S3Store:
         if address.endpoint_url and (endpoint.scheme not in {"http", "https"} or not endpoint.hostname):
             raise ConfigurationError(f"{address.endpoint_url!r} is no endpoint", "write it as https://host:port")
         endpoint_url = address.endpoint_url.rstrip("/") if address.endpoint_url else None
-        return cls(url.netloc, prefix, endpoint_url, address.region or None)
-
-    @property
-    def address(self) -> StoreAddress:
-        """Its s3: URL, the endpoint and the region."""
-        return StoreAddress(self.where(""), self.endpoint_url, self.region)
+        plain = f"s3://{url.netloc}/{prefix}".rstrip("/")
+        same = replace(address, url=plain, endpoint_url=endpoint_url, region=address.region or None)
+        return cls(url.netloc, prefix, same, hurried)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -107,17 +105,22 @@ class S3Store:
                 return False
         return True
 
+    def protection(self) -> Protection:
+        """What the bucket's versioning and object lock say."""
+        with translated(self.where("")):
+            return bucket_protection(self._client, self.bucket)
+
     def put(self, name: str) -> S3Upload:
         """Begin an upload; nothing is sent before a part is full."""
         refuse_bad_name(name)
         with translated(self.where(name)):
-            return S3Upload(self._client, self.bucket, self._key(name), self.where(name))
+            return S3Upload(self._client, self.bucket, self._key(name), self.where(name), put_options(self.address))
 
     def replace(self, name: str, data: bytes) -> None:
         """Put it without a condition."""
         refuse_bad_name(name)
         with translated(self.where(name)):
-            self._client.put_object(Bucket=self.bucket, Key=self._key(name), Body=data)
+            self._client.put_object(Bucket=self.bucket, Key=self._key(name), Body=data, **put_options(self.address))
 
     def open(self, name: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Ask for the range; where an answer breaks off, ask for the rest of the same object."""
@@ -198,19 +201,16 @@ class S3Store:
     def lock(self, name: str, purpose: str, *, shared: bool, patience: float) -> AbstractContextManager[None]:
         """A lock of the kernel on a file in this user's cache."""
         refuse_bad_name(name)
-        store = hashlib.sha256(f"{self.endpoint_url or ''} {self.where('')}".encode()).hexdigest()[:32]
+        store = hashlib.sha256(f"{self.address.endpoint_url or ''} {self.where('')}".encode()).hexdigest()[:32]
         path = cache_directory().absolute() / "locks" / store / name
         file, where = path.with_name(f".{path.name}.lock"), self.where(name.rpartition("/")[0])
         return file_lock(file, Path(path.anchor), where, purpose, shared=shared, patience=patience)
 
     @cached_property
     def _client(self) -> S3Client:
-        """Made when it is first needed, by a session of its own: clients can be shared by threads, sessions cannot."""
-        from boto3.session import Session
-        from botocore.config import Config
-
-        config = Config(connect_timeout=_CONNECT_SECONDS)  # how often to try again, AWS's own settings say
-        return Session().client("s3", endpoint_url=self.endpoint_url, region_name=self.region, config=config)
+        """Made when it is first needed."""
+        with translated(self.where("")):
+            return s3_client(self.address, hurried=self.hurried)
 
     def _key(self, name: str) -> str:
         return f"{self.prefix}/{name}" if self.prefix else name

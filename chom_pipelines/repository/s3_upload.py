@@ -2,41 +2,53 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any
 
-from chom_pipelines.errors import ObjectExistsError, RepositoryError
+from zlib_ng.zlib_ng import crc32
+
+from chom_pipelines.errors import DamagedError, ObjectExistsError, RepositoryError, StoreUnreachableError
 from chom_pipelines.repository.s3_errors import is_missing, translated
+from chom_pipelines.repository.store import PIECE
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import CompletedPartTypeDef, CreateMultipartUploadRequestTypeDef
 
-PART = 16 << 20
+PART = 8 << 20
 _PARTS_OF_A_SIZE = 150
 _MARK = "upload"
+_CRC_BYTES = 4
 
 
 class S3Upload:
     """Keeps a part in memory; nothing is there under the name before `commit`, and what was there stays.
 
     Every request carries a checksum (CRC-32), which S3 compares, unless AWS_REQUEST_CHECKSUM_CALCULATION=when_required
-    says that the store does not know them.
+    says that the store does not know them. When it is there, the store is asked for the size and the checksum of what
+    it has; one that tells no checksum has to send it back. `options` are what the object is put with.
     """
 
-    def __init__(self, client: S3Client, bucket: str, key: str, where: str) -> None:
+    def __init__(self, client: S3Client, bucket: str, key: str, where: str, options: Mapping[str, Any]) -> None:
         self._client = client
         self._bucket, self._key, self._where = bucket, key, where
+        self._options = options
         self._mark = secrets.token_hex(8)
+        self._bytes = self._crc32 = 0
         self._rest = bytearray()
         self._id: str | None = None
         self._parts: list[CompletedPartTypeDef] = []
+        self._crc32_of_parts: list[int] = []
         self._open = True
 
     def write(self, data: bytes) -> None:
         """Append, and send what makes a part."""
         self._refuse_closed()
+        self._bytes += len(data)
+        self._crc32 = crc32(data, self._crc32)
         self._rest += data
         while len(self._rest) > (size := part_size(len(self._parts))):  # so that something is left for the last part
             with translated(self._where):
@@ -54,6 +66,8 @@ class S3Upload:
                 self.abort()
                 raise
         self._open = False
+        with translated(self._where):
+            self._compare()
 
     def abort(self) -> None:
         """Have the parts thrown away."""
@@ -75,6 +89,7 @@ class S3Upload:
                 Body=bytes(self._rest),
                 Metadata={_MARK: self._mark},
                 IfNoneMatch="*",
+                **self._options,
             )
             return
         self._send(bytes(self._rest))
@@ -86,6 +101,34 @@ class S3Upload:
             IfNoneMatch="*",
         )
 
+    def _compare(self) -> None:
+        """Raise DamagedError where the store has other bytes than were written; then they are removed, if they may be.
+
+        What a store keeps of an object of several parts is a checksum of their checksums, unless it says another type.
+        """
+        found = self._client.head_object(Bucket=self._bucket, Key=self._key, ChecksumMode="ENABLED")
+        told, size = found.get("ChecksumCRC32", ""), found["ContentLength"]
+        if not told:
+            told, size = self._read_back()
+        if size == self._bytes and told.partition("-")[0] in {_text(self._crc32), self._of_parts()}:
+            return
+        with suppress(RepositoryError), translated(self._where):  # the error below is the one to tell
+            self._client.delete_object(Bucket=self._bucket, Key=self._key)
+        what = f"{self._where}: the store has other bytes than the {self._bytes} that were sent"
+        raise DamagedError(what, "see to the network and to the store, and run it again")
+
+    def _read_back(self) -> tuple[str, int]:
+        size = checksum = 0
+        with closing(self._client.get_object(Bucket=self._bucket, Key=self._key)["Body"]) as body:
+            while piece := body.read(PIECE):
+                size, checksum = size + len(piece), crc32(piece, checksum)
+        return _text(checksum), size
+
+    def _of_parts(self) -> str:
+        """As a store tells it of an object of several parts, but for `-` and their number, which some leave out."""
+        checksums = b"".join(each.to_bytes(_CRC_BYTES, "big") for each in self._crc32_of_parts)
+        return _text(crc32(checksums))
+
     def _send(self, data: bytes) -> None:
         if self._id is None:
             self._id = self._begun()
@@ -94,8 +137,13 @@ class S3Upload:
             Bucket=self._bucket, Key=self._key, UploadId=self._id, PartNumber=number, Body=data
         )
         part: CompletedPartTypeDef = {"PartNumber": number, "ETag": answer["ETag"]}
-        if "ChecksumCRC32" in answer:
-            part["ChecksumCRC32"] = answer["ChecksumCRC32"]
+        checksum = crc32(data)
+        self._crc32_of_parts.append(checksum)
+        if told := answer.get("ChecksumCRC32"):
+            if told != _text(checksum):
+                what = f"{self._where}: the store got other bytes of its part {number} than were sent"
+                raise StoreUnreachableError(what, "run it again; where that happens again, see to the network")
+            part["ChecksumCRC32"] = told
         self._parts.append(part)
 
     def _begun(self) -> str:
@@ -103,6 +151,7 @@ class S3Upload:
             "Bucket": self._bucket,
             "Key": self._key,
             "Metadata": {_MARK: self._mark},
+            **self._options,  # type: ignore[typeddict-item]  # of which the stubs know the names, and not that they are
         }
         config = self._client.meta.config
         if config.request_checksum_calculation == "when_supported":  # type: ignore[attr-defined]  # the stubs lack it
@@ -133,6 +182,11 @@ def found_metadata(client: S3Client, bucket: str, key: str) -> dict[str, str] | 
         raise
 
 
+def _text(checksum: int) -> str:
+    """As S3 writes a CRC-32."""
+    return base64.b64encode(checksum.to_bytes(_CRC_BYTES, "big")).decode()
+
+
 def part_size(number: int) -> int:
     """Bytes of the part of that number, from 0: they grow, so that the 10,000 that S3 allows hold 5 TiB."""
-    return PART * (1 + number // _PARTS_OF_A_SIZE)
+    return PART * (1 + 2 * (number // _PARTS_OF_A_SIZE))

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any, Protocol
 
 from chom_pipelines.errors import RepositoryError
@@ -39,15 +40,35 @@ class Capabilities:
 
 @dataclass(frozen=True)
 class StoreAddress:
-    """What opens a store again, in another process too. It holds no secret: credentials come from the environment."""
+    """What opens a store again, in another process too.
+
+    It holds no secret: `credentials` is the path of a file with them, and without one they come from the environment.
+    Of an object store only: `profile` is a name in that file, `storage_class` and `encryption` (AES256, aws:kms, and
+    `kms_key` for that) are what objects are put with.
+    """
 
     url: str
     endpoint_url: str | None = None
     region: str | None = None
+    profile: str | None = None
+    credentials: str | None = None
+    storage_class: str | None = None
+    encryption: str | None = None
+    kms_key: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return asdict(self)
+
+
+class Protection(StrEnum):
+    """What a store keeps of an object that somebody who may write there replaces or deletes."""
+
+    LOCKED = "locked"
+    """Every version for a time in which nobody deletes it."""
+    VERSIONED = "versioned"
+    """Every version, until somebody deletes that."""
+    NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -66,7 +87,7 @@ class Upload(Protocol):
         ...
 
     def commit(self) -> None:
-        """Make it last, and be there under its name.
+        """Make it last, and be there under its name, with the bytes that were written.
 
         Raises ObjectExistsError where the name is taken; DiskFullError or RepositoryError, with nothing there.
         """
@@ -100,6 +121,10 @@ class Store(Protocol):
 
     def is_there(self) -> bool:
         """Whether there is such a store: mounted, created."""
+        ...
+
+    def protection(self) -> Protection:
+        """What becomes of what is deleted; raises RepositoryError where that may not be asked."""
         ...
 
     def put(self, name: str) -> Upload:

@@ -37,7 +37,7 @@ def unfinished(s3: ObjectStorage, store: S3Store) -> list[str]:
     return [each["Key"] for each in s3.client.list_multipart_uploads(Bucket=store.bucket).get("Uploads", ())]
 
 
-@pytest.mark.parametrize(("size", "parts"), [(PART, 0), (PART + 1, 2), (40 * MEGABYTE, 3)])
+@pytest.mark.parametrize(("size", "parts"), [(PART, 0), (PART + 1, 2), (20 * MEGABYTE, 3)])
 def test_what_is_large_goes_in_parts_and_each_has_a_checksum(
     s3: ObjectStorage, store: S3Store, size: int, parts: int
 ) -> None:
@@ -53,7 +53,7 @@ def test_ten_thousand_parts_hold_the_largest_object_and_fit_into_memory() -> Non
     assert sizes[0] == PART
     assert sum(sizes) >= 5 << 40
     assert max(sizes) <= 1200 * MEGABYTE
-    assert sum(sizes[:150]) >= 2 << 30  # of the usual ones all are alike
+    assert sum(sizes[:150]) >= 1 << 30  # of the usual ones all are alike
 
 
 def test_an_aborted_upload_leaves_no_parts(s3: ObjectStorage, store: S3Store) -> None:
