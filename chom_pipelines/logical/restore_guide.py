@@ -32,7 +32,7 @@ umask 077
 OUT=${{OUT:-$(mktemp -d "${{TMPDIR:-/var/tmp}}/restore.XXXXXXXXXX")}}
 CLIENT=${{CLIENT:-"{client} --defaults-extra-file=$HOME/.my.cnf"}}
 echo "The decoded rows go to $OUT: remove it when they are restored."
-{stock_tools.key_commands(key)}
+{stock_tools.key_commands(key, manifest.key)}
 mkdir -p "$OUT"
 {stock_tools.manifest_commands(key)}
 {stock_tools.objects_commands(key)}

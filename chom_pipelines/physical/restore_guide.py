@@ -31,7 +31,7 @@ set -eu
 umask 077
 OUT=${{OUT:-$(mktemp -d "${{TMPDIR:-/var/tmp}}/restore.XXXXXXXXXX")}}
 echo "The data directory will be $OUT/data."
-{stock_tools.key_commands(key)}
+{stock_tools.key_commands(key, manifest.key)}
 mkdir -p "$OUT/{folder}"
 {stock_tools.manifest_commands(key)}
 {{

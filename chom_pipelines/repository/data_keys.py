@@ -92,6 +92,17 @@ def read_stream_key(stream: Folder, key: StreamKey) -> WrappedKey:
         raise DamagedError(f"{where}: the key cannot be read", "bring it back from a copy of the repository") from error
 
 
+def stream_keys(stream: Folder) -> list[StreamKey]:
+    """All that a stream has; raises RepositoryError."""
+    names = [each.name for each in (stream / KEYS).below()]
+    return [StreamKey(name.removesuffix(".json")) for name in names if name.endswith(".json")]
+
+
+def replace_stream_key(stream: Folder, key: StreamKey, wrapped: WrappedKey) -> None:
+    """Keep the same data key wrapped otherwise; raises DiskFullError, RepositoryError."""
+    stream.replace(_name(key.stream_key), _document(wrapped))
+
+
 def _name(key: str) -> str:
     return f"{KEYS}/{key}.json"
 

@@ -7,6 +7,7 @@ key's MAC key where the backup is encrypted, else by a plain SHA-256, which find
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import AwareDatetime, Field, NonNegativeInt, model_validator
@@ -192,6 +193,11 @@ _DOCUMENT = SealedDocument("manifest", FORMAT, Manifest)
 def seal(manifest: Manifest, mac_key: bytes | None) -> bytes:
     """Serialise with an authenticator; one object a line, so that grep and sed read it."""
     return _DOCUMENT.seal(manifest, mac_key)
+
+
+def rewrapped(data: bytes, mac_key: bytes, where: str, key: WrappedKey) -> bytes:
+    """The same manifest with its data key wrapped otherwise; raises DamagedError where it is not authentic."""
+    return _DOCUMENT.resealed(data, mac_key, where, key=asdict(key))
 
 
 def peek(data: bytes, where: str) -> dict[str, Any]:

@@ -25,6 +25,10 @@ class Repository:
         """Make it where it is not there yet; raises RepositoryError."""
         self.store.create()
 
+    def servers(self) -> list[str]:
+        """The servers of which there is something, whether or not chom.yaml names them; raises RepositoryError."""
+        return self.store.folders("")
+
     def stream(self, server: str) -> Stream:
         """The full and incremental backups of a server; raises ConfigurationError for a name that is no folder's."""
         return Stream(server, Folder(self.store, stream_name(server, BACKUPS)))

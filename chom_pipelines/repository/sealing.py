@@ -33,8 +33,7 @@ class SealedDocument(Generic[Model]):
 
     def seal(self, document: Model, mac_key: bytes | None) -> bytes:
         """Serialise with the seal; one item of a list on a line, so that grep and sed read it."""
-        members = _members(document.model_dump(mode="json", warnings="error"), " ")
-        return self._sealed(("{\n" + "".join(f"{member},\n" for member in members)).encode(), mac_key)
+        return self._sealed(_text_of(document.model_dump(mode="json", warnings="error")), mac_key)
 
     def peek(self, data: bytes, where: str) -> dict[str, Any]:
         """The document as plain JSON, not yet authenticated: to find the key that it names.
@@ -70,6 +69,14 @@ class SealedDocument(Generic[Model]):
         """Check the seal and parse; raises what `authenticated` raises."""
         return self.parse(self.authenticated(data, mac_key, where), where)
 
+    def resealed(self, data: bytes, mac_key: bytes | None, where: str, **members: object) -> bytes:
+        """The same document with other members of these names, and all else as it is; raises what `authenticated` does.
+
+        Nothing is left out that a later version may have written.
+        """
+        body = {**self.authenticated(data, mac_key, where), **members}
+        return self._sealed(_text_of(body), mac_key)
+
     def parse(self, body: dict[str, Any], where: str) -> Model:
         """The document from its JSON; raises DamagedError where that is not a whole one."""
         try:
@@ -85,6 +92,11 @@ class SealedDocument(Generic[Model]):
         else:
             seal = "hmac-sha256:" + hmac.digest(mac_key, self.name.encode() + b":" + text, "sha256").hex()
         return text + _MARK + f'{seal}"\n}}\n'.encode()
+
+
+def _text_of(body: dict[str, Any]) -> bytes:
+    """All before the seal."""
+    return ("{\n" + "".join(f"{member},\n" for member in _members(body, " "))).encode()
 
 
 def _members(body: dict[str, Any], indent: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Pieces of shell, and of text, for RESTORE.md: how stock tools authenticate and decode stored objects. Pure."""
 
 from chom_pipelines.repository.codecs import Codec
+from chom_pipelines.repository.data_keys import KeySource, StreamKey
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.master_keys import KeyKind, WrappedKey
 from chom_pipelines.repository.objects import ENCRYPTED
@@ -66,31 +67,44 @@ def key_needed(key: WrappedKey | None) -> str:
     """The text that says what `MASTER` is; "" where nothing is encrypted."""
     if key is None:
         return ""
-    if key.kind is KeyKind.RSA:
-        return f"\n`MASTER` is the file with the private key `{key.key_name}` (PEM).\n"
+    of = {
+        KeyKind.RSA: "the file with the private key (PEM)",
+        KeyKind.AES_256: (
+            "the `encryption` value (64 hexadecimal digits) in the key file, set\nwith "
+            "`stty -echo; read -r MASTER; stty echo`, so that it stays out of the shell's history"
+        ),
+    }
+    other = KeyKind.AES_256 if key.kind is KeyKind.RSA else KeyKind.RSA
     return (
-        f"\n`MASTER` is the `encryption` value (64 hexadecimal digits) of the key `{key.key_name}` in the key file; "
-        "set it with\n`stty -echo; read -r MASTER; stty echo`, so that it stays out of the shell's history.\n"
+        f"\n`MASTER` is of the master key `{key.key_name}`: {of[key.kind]}.\nAfter a rotation of keys it is of another "
+        f"one, which the commands name; where that is of the kind {other.value}, it is\n{of[other]}.\n"
     )
 
 
-def key_commands(key: WrappedKey | None) -> str:
-    """Commands that unwrap the data key, and the function `digest`: of what it is fed, as the manifest has it."""
+def key_commands(key: WrappedKey | None, source: KeySource | None) -> str:
+    """Commands that unwrap the data key, and the function `digest`: of what it is fed, as the manifest has it.
+
+    They read the wrapped key where it is, as it may be wrapped by another master key since.
+    """
     if key is None:
         return "digest() { sha256sum | cut -d' ' -f1; }"
-    if key.kind is KeyKind.RSA:
-        unwrap = (
-            'openssl pkeyutl -decrypt -inkey "$MASTER" -pkeyopt rsa_padding_mode:oaep '
-            "-pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_mgf1_md:sha256"
-        )
+    if isinstance(source, StreamKey):
+        member = f"""s/^ "'"$1"'": "\\([^"]*\\)".*/\\1/p' ../keys/{source.stream_key}.json"""
     else:
-        unwrap = f'openssl enc -d -aes-256-cbc -K "$MASTER" -iv {key.iv}'
+        member = """/^ "key": /s/.*"'"$1"'": "\\([^"]*\\)".*/\\1/p' manifest.json"""
     # HMAC (RFC 2104) of two hashes, its key in printf's hands only: no option of openssl takes one but as an argument.
     # Without the test of the length, a key that does not unwrap would leave the empty one, which a forger knows too.
     return f"""
-KEYS=$(printf %s '{key.wrapped}' | openssl base64 -d -A |
-  {unwrap} | od -An -v -tx1 | tr -d ' \\n')
-[ ${{#KEYS}} -eq 128 ] || {{ echo "MASTER is not the key {key.key_name} of this backup" >&2; exit 1; }}
+member() {{ sed -n '{member} | tr -d '\\n'; }}
+unwrap() {{
+  case "$(member kind)" in
+  rsa) openssl pkeyutl -decrypt -inkey "$MASTER" -pkeyopt rsa_padding_mode:oaep \\
+         -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_mgf1_md:sha256 ;;
+  *) openssl enc -d -aes-256-cbc -K "$MASTER" -iv "$(member iv)" ;;
+  esac
+}}
+KEYS=$(member wrapped | openssl base64 -d -A | unwrap | od -An -v -tx1 | tr -d ' \\n')
+[ ${{#KEYS}} -eq 128 ] || {{ echo "MASTER is not the key $(member key_name) of this backup" >&2; exit 1; }}
 ENCRYPTION=$(printf %s "$KEYS" | cut -c1-64)
 MAC=$(printf %s "$KEYS" | cut -c65-128)
 pad() {{ for byte in $(printf '%s%064d' "$MAC" 0 | sed 's/../& /g'); do printf '\\\\%03o' $((0x$byte ^ $1)); done; }}

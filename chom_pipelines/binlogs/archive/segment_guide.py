@@ -9,7 +9,6 @@ from shlex import quote
 
 from chom_pipelines.binlogs.archive.segments import FIRST
 from chom_pipelines.repository import stock_tools
-from chom_pipelines.repository.data_keys import StreamKey
 from chom_pipelines.repository.manifest import Coordinates, Manifest
 from chom_pipelines.repository.master_keys import WrappedKey
 from chom_pipelines.repository.payloads import BinlogPayload
@@ -41,12 +40,12 @@ ends, and at which position. With chom at hand, `chom restore --at TIME` does al
 
 Run this in this directory, and before it the same of each earlier segment from that file on, in the order of their
 names. `OUT` is the directory for the decoded files, the same for all of them.
-{stock_tools.key_needed(key)}{_rewrapped(manifest)}
+{stock_tools.key_needed(key)}
 ```sh
 set -eu
 umask 077
 : "${{OUT:?is to be the directory for the decoded files}}"
-{stock_tools.key_commands(key)}
+{stock_tools.key_commands(key, manifest.key)}
 mkdir -p "$OUT"
 [ $(($(cat "$OUT"/{file} 2> /dev/null | wc -c))) -eq {before} ] ||
   {{ echo "of {start.file} there have to be the {before} bytes before this segment in $OUT" >&2; exit 1; }}
@@ -87,15 +86,6 @@ use: restore it again.
 def _gtids(coordinates: Coordinates) -> str:
     end = coordinates.end
     return f",\nafter which the GTIDs `{end.gtid}` are executed" if end and end.gtid else ""
-
-
-def _rewrapped(manifest: Manifest) -> str:
-    if not isinstance(manifest.key, StreamKey):
-        return ""
-    return (
-        f"Where the master key was changed since, `../keys/{manifest.key.stream_key}.json` has the newer text of the "
-        "wrapped key.\n"
-    )
 
 
 def _server(flavour: Flavour) -> str:
