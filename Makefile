@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE :=
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help venv packages mysql mariadb-plugins test lint types imports test-only test-long demo lock differential oracle peers bench-dump bench-restore bench-replay bench-load bench-stream bench-physical
+.PHONY: help venv packages mysql mariadb-plugins test lint types imports test-only test-long demo lock differential oracle peers bench-dump bench-restore bench-replay bench-load bench-stream bench-physical bench-offsite
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,10 @@ bench-replay: venv peers ## both routes of a replay against mysqlbinlog piped in
 
 bench-physical: venv peers ## physical backups and restores of MariaDB against mariadb-backup by hand
 	$(BIN)/python -m chom_pipelines_tests.bench.physical
+
+bench-offsite: venv ## a push and a pull of the second copy against `aws s3 cp`, with moto's server
+	@tools/debian-packages aws=awscli
+	$(BIN)/python -m chom_pipelines_tests.bench.offsite
 
 bench-load: venv ## how long 500 servers take until the UI has them
 	$(BIN)/python -m chom_pipelines_tests.bench.load

@@ -33,6 +33,10 @@ from chom_pipelines.defs.binlogs.windows import recoverable_windows
 from chom_pipelines.defs.drills.assets import pitr_drill
 from chom_pipelines.defs.drills.jobs import pitr_drill_job
 from chom_pipelines.defs.drills.schedules import pitr_drill_schedules
+from chom_pipelines.defs.offsite.assets import offsite_copy, with_second_copy
+from chom_pipelines.defs.offsite.jobs import offsite_job
+from chom_pipelines.defs.offsite.schedules import offsite_schedules
+from chom_pipelines.defs.offsite.sensors import offsite_sensors
 from chom_pipelines.defs.proofs.assets import verification_restore
 from chom_pipelines.defs.proofs.jobs import verification_job
 from chom_pipelines.defs.proofs.schedules import verification_schedules
@@ -60,6 +64,7 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
         verification_job(servers),
         pitr_drill_job(servers),
         retention_job(servers),
+        offsite_job(servers),
         benchmark_job(servers),
         dg.Definitions(
             assets=[
@@ -75,9 +80,13 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
                 )
                 for server in servers
             ]
-            + [incremental_backup(server) for server in with_chains(servers)],
+            + [incremental_backup(server) for server in with_chains(servers)]
+            + [offsite_copy(server) for server in with_second_copy(servers)],
             asset_checks=[full_backup_checks(server) for server in servers],
-            sensors=[overdue_sensor(status), gap_sensor(status)] if servers else [],
+            sensors=[
+                *([overdue_sensor(status), gap_sensor(status)] if servers else []),
+                *offsite_sensors(servers, status),
+            ],
             schedules=[
                 *full_backup_schedules(servers, status),
                 *incremental_backup_schedules(servers, status),
@@ -85,6 +94,7 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
                 *verification_schedules(servers, status),
                 *pitr_drill_schedules(servers, status),
                 *retention_schedules(servers, status),
+                *offsite_schedules(servers, status),
                 *benchmark_schedules(servers, status),
             ],
             resources={"chom": Chom(config=str(config))},

@@ -6,7 +6,6 @@ from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.environment import overridden, possible
 from chom_pipelines.inventory.models import RepositoryConfig, Server
 from chom_pipelines.inventory.policies import BackupPolicy
-from chom_pipelines.inventory.unbuilt import refusals
 from chom_pipelines.repository.layout import Kind
 from chom_pipelines.repository.payloads import Method
 
@@ -23,14 +22,12 @@ def run_policy(policy: BackupPolicy, repository: RepositoryConfig, knobs: Mappin
     return possible(overridden(policy, given, sources), repository, sources)
 
 
-def refuse_unbuilt(kind: Kind, policy: BackupPolicy) -> None:
-    """Raise ConfigurationError for what is part of the configuration and not of this version."""
+def refuse_other_kinds(kind: Kind, policy: BackupPolicy) -> None:
+    """Raise ConfigurationError where this is no full backup, nor the changed pages of a physical one."""
     is_of_pages = kind is Kind.INCREMENTAL and policy.method is Method.PHYSICAL
     if kind is not Kind.FULL and not is_of_pages:
         what = f"this takes full backups, and {kind.value} is an archive of the binary log"
         raise ConfigurationError(what, "use type: full here, and for the other binlog_archive, or chom backup --type")
-    for refusal in refusals(policy):
-        raise ConfigurationError(refusal.message, refusal.remedy)
 
 
 def refuse_plain(server: Server, policy: BackupPolicy, one: str) -> None:

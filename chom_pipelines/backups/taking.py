@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chom_pipelines.backups.run_policy import refuse_plain, refuse_unbuilt
+from chom_pipelines.backups.run_policy import refuse_other_kinds, refuse_plain
 from chom_pipelines.binlogs.archive.heads import head_if_known
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.models import Inventory, Server
@@ -61,10 +61,10 @@ def take_and_prove(
 
     It is a full one, or of the pages that were changed since the last physical one.
 
-    Raises ConfigurationError for what this version cannot do, with nothing begun; else what taking the backup raises,
+    Raises ConfigurationError for what a backup cannot be, with nothing begun; else what taking the backup raises,
     with nothing listed. What goes wrong afterwards takes no backup away: it is in the result.
     """
-    refuse_unbuilt(kind, policy)
+    refuse_other_kinds(kind, policy)
     refuse_plain(server, policy, "a backup")
     keyring = keyring_of(inventory.repository, policy) if policy.encrypt else None
     repository = repository_of(inventory.repository)

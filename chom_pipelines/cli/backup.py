@@ -10,7 +10,7 @@ import typer
 from chom_pipelines.backups.taking import Taken, take_and_prove
 from chom_pipelines.cli import backup_output, output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
-from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.errors import ChomError, ConfigurationError
 from chom_pipelines.inventory.environment import (
     RETENTION,
     backup_policy,
@@ -18,8 +18,9 @@ from chom_pipelines.inventory.environment import (
     type_from_environment,
 )
 from chom_pipelines.inventory.loading import load_inventory
-from chom_pipelines.inventory.models import Server
-from chom_pipelines.inventory.policies import Verification
+from chom_pipelines.inventory.models import Inventory, Server
+from chom_pipelines.inventory.opening import second_copy_of
+from chom_pipelines.inventory.policies import BackupPolicy, Verification
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.entry import BackupEntry
@@ -48,7 +49,9 @@ def backup(
     threads: Annotated[int | None, typer.Option(help="Connections; 0: one per core. $PARALLEL_THREADS.")] = None,
     verification: Annotated[Verification | None, typer.Option(help="What proves a full backup. $VERIFICATION.")] = None,
     encrypt: Annotated[bool | None, typer.Option("--encrypt/--no-encrypt", help="$ENCRYPT_BACKUP.")] = None,
-    upload: Annotated[bool | None, typer.Option("--upload/--no-upload", help="$UPLOAD_REMOTE; not built yet.")] = None,
+    upload: Annotated[
+        bool | None, typer.Option("--upload/--no-upload", help="Into the second copy, too. $UPLOAD_REMOTE.")
+    ] = None,
     method: Annotated[str | None, typer.Option(help="logical: rows; physical: the data files.")] = None,
     config: ConfigOption = None,
     server: ServerOption = None,
@@ -83,7 +86,9 @@ def backup(
     if is_of_log:
         from chom_pipelines.cli.archive_output import archive_log  # a dump starts sooner without
 
-        raise typer.Exit(archive_log(inventory, chosen, policy, close=kind is Kind.INCREMENTAL, json=json))
+        code = archive_log(inventory, chosen, policy, close=kind is Kind.INCREMENTAL, json=json)
+        copied = _uploaded(inventory, chosen, policy, None)
+        raise typer.Exit(1 if 1 in {code, copied} else max(code, copied))
     with output.progress() as report:
         taken = take_and_prove(inventory, chosen, kind, policy, report, announce=_silent if json else _print_backup)
     if json:
@@ -92,7 +97,9 @@ def backup(
         typer.echo(_verdict(taken))
         for failure in taken.proof.failures if taken.proof else ():
             typer.echo(f"  {failure}")
-    raise typer.Exit(output.EXIT_CODES[taken.outcome] if taken.proof or taken.unproved else 0)
+    code = output.EXIT_CODES[taken.outcome] if taken.proof or taken.unproved else 0
+    copied = _uploaded(inventory, chosen, policy, taken.entry.id)
+    raise typer.Exit(1 if 1 in {code, copied} else max(code, copied))
 
 
 def _refuse_of_full(options: Mapping[str, object], kind: Kind) -> None:
@@ -100,6 +107,29 @@ def _refuse_of_full(options: Mapping[str, object], kind: Kind) -> None:
         if given is not None:
             what = f"{name} is for full backups, and the type is {kind.value}"
             raise ConfigurationError(what, "leave it out; `chom verify --binlogs` proves archived binary logs")
+
+
+def _uploaded(inventory: Inventory, server: Server, policy: BackupPolicy, backup: str | None) -> int:
+    """Copy it, or all of the server, into the second copy where that is asked for; the exit code of that.
+
+    What goes wrong there is said, and makes the backup no worse than it is.
+    """
+    if not policy.upload:
+        return 0
+    from chom_pipelines.offsite.copies import push  # a dump starts sooner without
+
+    try:
+        with output.progress() as report:
+            found = push(inventory, server, report, backups=None if backup is None else [backup])
+    except ChomError as error:
+        problem: ChomError | None = error
+    else:
+        problem = found.error
+    if problem:
+        _log.error("not in the second copy: %s", problem)
+        return problem.exit_code
+    _log.info("in the second copy: %s", second_copy_of(inventory.repository).where)
+    return 0
 
 
 def _verdict(taken: Taken) -> str:

@@ -14,12 +14,14 @@ from chom_pipelines.benchmarks.predicting import rates as rates_of_reports
 from chom_pipelines.cli import backup_output, output
 from chom_pipelines.cli.forecasts import Part, checked, forecasts
 from chom_pipelines.cli.opening import backups_of
-from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.cli.options import ConfigOption, JsonOption, OffsiteOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
+from chom_pipelines.offsite.standing import Standing, standing_of
 from chom_pipelines.outcome import Outcome, worst
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.layout import BACKUPS
 from chom_pipelines.repository.listing import OpenedEntry, opened_all
 from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.pins import pin, pinned, unpin
@@ -38,7 +40,11 @@ _LINE = "{:<27}  {:<8}  {:<10}  {:>11}  {:>8}  {:>6}"
 
 @app.callback(invoke_without_command=True)
 def backups(
-    context: typer.Context, config: ConfigOption = None, server: ServerOption = None, json: JsonOption = False
+    context: typer.Context,
+    config: ConfigOption = None,
+    server: ServerOption = None,
+    offsite: OffsiteOption = False,
+    json: JsonOption = False,
 ) -> None:
     """List backups, oldest first: what each is, and how it was last proved.
 
@@ -51,10 +57,11 @@ def backups(
         return
     inventory = load_inventory(config)
     servers = inventory.servers if server is None else (inventory.server(server),)
-    repository = existing_repository(inventory.repository)
+    repository = existing_repository(inventory.repository, offsite=offsite)
     keyrings = {one.name: keyring_of(inventory.repository, one.backup) for one in servers}
     found = {name: opened_all(repository.backups(name), keyring) for name, keyring in keyrings.items()}
     times = {one.name: _forecasts(repository, one.name, found[one.name], keyrings[one.name]) for one in servers}
+    copies = {} if offsite else {one.name: standing_of(inventory, one) for one in servers}
     now = datetime.now(UTC)
     verdicts = {one.name: recent(repository, one, keyrings[one.name], now) for one in servers}
     late = {name: verdict.outcome for name, verdict in verdicts.items()}
@@ -62,6 +69,7 @@ def backups(
         everything = [
             {
                 **backup_output.as_json(one),
+                **_copy_json(copies.get(name), one),
                 "pinned": pinned(one.entry),
                 "predicted_restores": [part.as_json() for part in times[name][one.entry.id]],
             }
@@ -72,7 +80,7 @@ def backups(
         output.document("backups", {"repository": repository.where, "backups": everything, "overdue": overdue})
     else:
         for name, several in found.items():
-            _print_table(name, several, times[name])
+            _print_table(name, several, times[name], copies.get(name))
             if late[name] is Outcome.FAILED:
                 typer.secho(f"{name} is overdue: {verdicts[name].reason}", fg="red")
     overall = worst([*(one.outcome for several in found.values() for one in several), *late.values()])
@@ -87,9 +95,9 @@ class Before:
     server: str | None
     json: bool
 
-    def found(self, config: Path | None, server: str | None, backup: str) -> BackupEntry:
+    def found(self, config: Path | None, server: str | None, backup: str, action: str) -> BackupEntry:
         """The backup that is meant, where either place has the options."""
-        one, repository, _ = backups_of(config or self.config, server or self.server)
+        one, repository, _ = backups_of(config or self.config, server or self.server, action, backup=backup)
         return repository.find(one.name, backup)
 
 
@@ -108,7 +116,7 @@ def pin_backup(
     What it builds on stays as well. The binary log after it does not: it restores to its own moment.
     """
     before: Before = context.obj
-    entry = before.found(config, server, backup)
+    entry = before.found(config, server, backup, "pin")
     pin(entry, reason, datetime.now(UTC))
     _told(
         "backups pin",
@@ -129,7 +137,7 @@ def unpin_backup(
 ) -> None:
     """Let the retention decide about a backup again."""
     before: Before = context.obj
-    entry = before.found(config, server, backup)
+    entry = before.found(config, server, backup, "unpin")
     said = "is no longer pinned" if unpin(entry) else "was not pinned"
     _told("backups unpin", entry, said, json=json or before.json)
 
@@ -141,30 +149,51 @@ def _told(command: str, entry: BackupEntry, said: str, *, json: bool) -> None:
         typer.echo(f"{entry.id} {said}")
 
 
-def _print_table(server: str, found: list[OpenedEntry], times: Mapping[str, Sequence[Part]]) -> None:
+def _print_table(
+    server: str, found: list[OpenedEntry], times: Mapping[str, Sequence[Part]], copy: Standing | None
+) -> None:
     if not found:
         typer.echo(f"{server}: no backups")
+        _print_copy(copy)
         return
     typer.secho(f"{server}\n{_LINE.format('backup', 'method', 'taken', 'took', 'size', 'ratio')}", bold=True)
     for one in found:
         typer.echo(_described(one.entry.id, one.manifest))
         proved = typer.style(backup_output.proved(one), fg=_COLOURS[one.outcome])
         typer.echo(f"    {proved}" + (f"; {backup_output.position(one.manifest.coordinates)}" if one.manifest else ""))
-        if (why := pinned(one.entry)) is not None:
-            typer.echo(f"    pinned: {output.printable(why)}")
-        if one.manifest and one.manifest.parent:
-            typer.echo(f"    the changes since {one.manifest.parent}, without which it cannot be restored")
-        for part in times[one.entry.id][:1]:
-            typer.echo(f"    a restore takes {part.said}")
-        full = one.latest.get(Level.FULL)
-        if full and full.restored and full.restored.is_off:
-            typer.echo(f"    {checked(full.restored)}")
-        for loss in backup_output.losses(one.manifest):
-            typer.echo(f"    lost in JSON by any restore: {loss}")
-        for complaint in _complaints(one):
-            typer.echo(f"    {complaint}")
+        for line in _details(one, times[one.entry.id], copy):
+            typer.echo(f"    {line}")
+    _print_copy(copy)
     if not any(times.values()):
         typer.echo("how long a restore takes here is not known: `chom verify --level full` measures it")
+
+
+def _details(one: OpenedEntry, times: Sequence[Part], copy: Standing | None) -> Iterator[str]:
+    if (why := pinned(one.entry)) is not None:
+        yield f"pinned: {output.printable(why)}"
+    if copy and not copy.problem:
+        yield "also in the second copy" if copy.has(BACKUPS, one.entry.id) else "not in the second copy"
+    if one.manifest and one.manifest.parent:
+        yield f"the changes since {one.manifest.parent}, without which it cannot be restored"
+    yield from (f"a restore takes {part.said}" for part in times[:1])
+    full = one.latest.get(Level.FULL)
+    if full and full.restored and full.restored.is_off:
+        yield checked(full.restored)
+    yield from (f"lost in JSON by any restore: {loss}" for loss in backup_output.losses(one.manifest))
+    yield from _complaints(one)
+
+
+def _print_copy(copy: Standing | None) -> None:
+    if copy and copy.problem:
+        typer.secho(f"what the second copy has is not known: {copy.problem}", fg="magenta")
+    elif copy and copy.only_there:
+        count = output.amount(len(copy.only_there), "backup")
+        typer.echo(f"{count} more in the second copy alone, {copy.where}: `chom backups --offsite`")
+
+
+def _copy_json(copy: Standing | None, one: OpenedEntry) -> dict[str, bool | None]:
+    """Whether the second copy has it, null where that is not known; nothing where there is none."""
+    return {"in_second_copy": copy.has(BACKUPS, one.entry.id)} if copy else {}
 
 
 def _described(name: str, manifest: Manifest | None) -> str:

@@ -15,6 +15,7 @@ from chom_pipelines.benchmarks.sources import asked
 from chom_pipelines.benchmarks.words import advised, compared, described, tables
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.inventory.audit import record
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import repository_of
 
@@ -57,6 +58,7 @@ def benchmark(
     with output.progress() as progress:
         report = run_benchmark(inventory, chosen, wishes, progress, _log.info)
     report, _, where = publish(repository_of(inventory.repository), report)
+    record(inventory.repository, "benchmark", chosen.name)
     if json:
         output.document("benchmark", {**report.model_dump(mode="json", exclude={"format"}), "where": where})
     else:

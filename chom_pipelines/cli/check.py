@@ -9,6 +9,7 @@ from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.cli.output import EXIT_CODES
 from chom_pipelines.inventory.loading import config_path, load_inventory
 from chom_pipelines.inventory.preflight import check_repository, check_server
+from chom_pipelines.offsite.fitness import check_second_copy
 from chom_pipelines.outcome import Outcome, worst
 from chom_pipelines.physical.fitness import check_fitness
 from chom_pipelines.server.findings import Finding, passed
@@ -34,7 +35,7 @@ def check(config: ConfigOption = None, server: ServerOption = None, json: JsonOp
         found[one.name] = [*answers.findings, *check_fitness(one)]
         known = None not in (data_bytes, answers.data_bytes)
         data_bytes = (data_bytes or 0) + (answers.data_bytes or 0) if known else None
-    found[""] += check_repository(inventory.repository, data_bytes)
+    found[""] += [*check_repository(inventory.repository, data_bytes), *check_second_copy(inventory.repository)]
     overall = worst(finding.outcome for findings in found.values() for finding in findings)
     if json:
         _print_document(found, overall)

@@ -10,7 +10,7 @@ from chom_pipelines.benchmarks.rates import known_rates
 from chom_pipelines.cli import output
 from chom_pipelines.cli.forecasts import checked, timing_json
 from chom_pipelines.cli.opening import backups_of
-from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.cli.options import ConfigOption, JsonOption, OffsiteOption, ServerOption
 from chom_pipelines.cli.restore_options import moment_at
 from chom_pipelines.proofs.drill import run_drill
 from chom_pipelines.repository.drill import Drill
@@ -28,6 +28,7 @@ def drill(
             help="With its zone, as '2026-01-02 03:04:05Z'; latest: all that is archived; else a random second.",
         ),
     ] = None,
+    offsite: OffsiteOption = False,
     config: ConfigOption = None,
     server: ServerOption = None,
     json: JsonOption = False,
@@ -37,7 +38,7 @@ def drill(
     Every row and definition of the two has to be the same. The record is kept beside the full backup, and `chom
     windows` tells it. Exit code 1 where they differ or the log cannot be replayed, 3 where that was not determined.
     """
-    chosen, repository, keyring = backups_of(config, server)
+    chosen, repository, keyring = backups_of(config, server, "drill", offsite=offsite, at=at)
     moment = moment_at(at) if at else None
     with output.progress() as report:
         rates, threads = known_rates(repository, chosen.name, keyring), chosen.backup.threads

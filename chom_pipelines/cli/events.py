@@ -18,7 +18,7 @@ from chom_pipelines.binlogs.recovery.searching import Change, Event, Search, eve
 from chom_pipelines.binlogs.recovery.targets import parse_time
 from chom_pipelines.cli import output
 from chom_pipelines.cli.opening import backups_of
-from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.cli.options import ConfigOption, JsonOption, OffsiteOption, ServerOption
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.models import Server
 
@@ -40,6 +40,7 @@ def find_events(
     rows: Annotated[
         int, typer.Option(min=1, help=f"Changes of so many rows; of fewer than {MANY_ROWS} the log itself is read.")
     ] = MANY_ROWS,
+    offsite: OffsiteOption = False,
     config: ConfigOption = None,
     server: ServerOption = None,
     json: JsonOption = False,
@@ -50,7 +51,7 @@ def find_events(
     a full backup leads there. On MariaDB, whose log notes when statements began, it was committed then or later. Exit
     code 1 where nothing is found.
     """
-    chosen, repository, keyring = backups_of(config, server)
+    chosen, repository, keyring = backups_of(config, server, "events", offsite=offsite, table=table or None)
     since, until = (parse_time(each) if each else None for each in (begin, end))
     if since and until and until < since:
         raise ConfigurationError(f"--to {end} is before --from {begin}", "exchange them")

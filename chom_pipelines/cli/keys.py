@@ -1,25 +1,30 @@
 """`chom keys`: the master keys of encrypted backups. No key is ever printed."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption
 from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.inventory.audit import record
 from chom_pipelines.inventory.loading import config_path, load_inventory
 from chom_pipelines.inventory.models import Encryption, Inventory
-from chom_pipelines.inventory.opening import read_keyring
+from chom_pipelines.inventory.opening import existing_repository, read_keyring
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.master_keys import KeyKind
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.repository.rotation import Rotated, needed_keys
+from chom_pipelines.repository.rotation import rotate as rotated
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Generate and list the master keys of encrypted backups.",
+    help="Generate, rotate and list the master keys of encrypted backups.",
 )
 
 
@@ -36,7 +41,8 @@ def generate(
     json: JsonOption = False,
 ) -> None:
     """Add a random key to the key file, and use it from now on. Those that are there stay."""
-    file = _key_file(load_inventory(config), config)
+    inventory = load_inventory(config)
+    file = _key_file(inventory, config)
     ring = Keyring.add_to(file, name or f"{datetime.now(UTC):%Y-%m-%d}", kind)
     if json:
         output.document("keys generate", {"file": str(file), "name": ring.active, "kind": kind.value})
@@ -57,6 +63,53 @@ def list_keys(config: ConfigOption = None, json: JsonOption = False) -> None:
         return
     rows = [(name, kind, "active" if active else "") for name, kind, active in keys]
     output.table(("name", "kind", ""), rows, title=str(encryption.keys))
+
+
+@app.command()
+def rotate(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Wrap the keys of all backups by the active master key, here and in the second copy.
+
+    `chom keys generate` makes a new one first. No backup is touched, and each can be read at every moment, as the key
+    file keeps its former keys; what is broken off is gone on with by the next run. Exit code 1 where something could
+    not be opened or reached.
+    """
+    inventory = load_inventory(config)
+    encryption = _encryption(inventory, config)
+    ring = read_keyring(encryption)
+    copies = [existing_repository(inventory.repository)]
+    if inventory.repository.offsite:
+        copies.append(existing_repository(inventory.repository, offsite=True))
+    documents, failed = [], False
+    record(inventory.repository, "rotate keys", active=ring.active)
+    for copy in copies:
+        found = rotated(copy, ring)
+        needed = {} if found.failures else needed_keys(copy)
+        failed = failed or bool(found.failures)
+        if json:
+            documents.append(_rotated_json(copy, found, needed))
+        else:
+            _print_rotated(copy, found, ring.active)
+    if json:
+        output.document("keys rotate", {"active": ring.active, "copies": documents})
+    raise typer.Exit(1 if failed else 0)
+
+
+def _print_rotated(copy: Repository, found: Rotated, active: str) -> None:
+    keys = output.amount(found.rewrapped, "key")
+    typer.echo(f"{copy.where}: {keys} wrapped anew by {active}, {found.already:,} were before")
+    for where, error in found.failures.items():
+        typer.secho(f"  not wrapped anew: {output.printable(where)}: {error}", fg="red")
+
+
+def _rotated_json(copy: Repository, found: Rotated, needed: Mapping[str, int]) -> dict[str, Any]:
+    failures = {where: error.what for where, error in found.failures.items()}
+    return {
+        "repository": copy.where,
+        "rewrapped": found.rewrapped,
+        "already": found.already,
+        "failures": failures,
+        "wraps": needed,
+    }
 
 
 def _encryption(inventory: Inventory, config: Path | None) -> Encryption:

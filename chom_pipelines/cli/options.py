@@ -24,6 +24,10 @@ AllowUnencryptedOption = Annotated[
         show_default=False,
     ),
 ]
+OffsiteOption = Annotated[
+    bool,
+    typer.Option("--offsite", help="Read the second copy, and nothing of the repository itself.", show_default=False),
+]
 JsonOption = Annotated[
     bool,
     typer.Option("--json", help="One JSON document on stdout instead of text.", show_default=False),

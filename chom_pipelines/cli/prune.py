@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from chom_pipelines.cli import output
-from chom_pipelines.cli.options import ConfigOption, JsonOption
+from chom_pipelines.cli.options import ConfigOption, JsonOption, OffsiteOption
 from chom_pipelines.errors import ChomError
+from chom_pipelines.inventory.audit import record
 from chom_pipelines.inventory.environment import retention_from_environment
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Inventory, Server
@@ -36,7 +37,11 @@ _OnlyOption = Annotated[
 
 @app.command()
 def prune(
-    config: ConfigOption = None, server: _OnlyOption = None, dry_run: DryRunOption = False, json: JsonOption = False
+    config: ConfigOption = None,
+    server: _OnlyOption = None,
+    dry_run: DryRunOption = False,
+    offsite: OffsiteOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Delete backups and binary logs that the retention no longer keeps.
 
@@ -49,10 +54,13 @@ def prune(
     """
     inventory = load_inventory(config)
     servers = inventory.servers if server is None else (inventory.server(server),)
-    repository = existing_repository(inventory.repository)
+    repository = existing_repository(inventory.repository, offsite=offsite)
     documents, codes = [], {0}
     for one in servers:
         applied = _applied(repository, inventory, one, dry_run=dry_run)
+        if not dry_run:
+            gone = sorted(f"{each.stream}/{each.id}" for each in applied.gone)
+            record(inventory.repository, "prune", one.name, offsite=offsite, deleted=gone)
         if applied.problem:
             codes.add(applied.problem.exit_code)
         if applied.plan.nothing_because:

@@ -14,7 +14,7 @@ from chom_pipelines.binlogs.recovery.point_in_time import point_in_time, recover
 from chom_pipelines.binlogs.recovery.targets import Route
 from chom_pipelines.cli import output
 from chom_pipelines.cli.opening import backups_of
-from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.cli.options import ConfigOption, JsonOption, OffsiteOption, ServerOption
 from chom_pipelines.cli.restore_options import account_explained, moment_of, target_endpoint
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.repository.files import create_file, reported
@@ -44,6 +44,7 @@ def rescue(
     user: Annotated[
         str | None, typer.Option(metavar="NAME", help="Connect as this account, which may write the copy.")
     ] = None,
+    offsite: OffsiteOption = False,
     config: ConfigOption = None,
     server: ServerOption = None,
     json: JsonOption = False,
@@ -64,7 +65,7 @@ def rescue(
     if file.exists():
         raise ConfigurationError(f"{file} is there already", "name another file with --output, or remove that")
     copy = into or f"{database}_rescue"
-    chosen, repository, keyring = backups_of(config, server)
+    chosen, repository, keyring = backups_of(config, server, "rescue", offsite=offsite, table=table, into=copy)
     endpoint = target_endpoint(chosen, user)
     with account_explained(user):
         refuse_incomparable(endpoint, (database, name), (copy, name))

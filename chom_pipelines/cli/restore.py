@@ -11,7 +11,14 @@ from typing import Annotated
 import typer
 
 from chom_pipelines.binlogs.recovery.targets import Route
-from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption, refuse_unnamed
+from chom_pipelines.cli.options import (
+    AllowUnencryptedOption,
+    ConfigOption,
+    JsonOption,
+    OffsiteOption,
+    ServerOption,
+    refuse_unnamed,
+)
 from chom_pipelines.cli.restore_options import PASSWORD, account_explained, moment_of, target_endpoint
 from chom_pipelines.cli.restore_refusals import (
     refuse_of_one_backup,
@@ -22,6 +29,7 @@ from chom_pipelines.cli.restore_refusals import (
 )
 from chom_pipelines.cli.restore_rows import Asked, restore_rows, restore_rows_of_files
 from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.inventory.audit import record
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.repository.manifest import Manifest
@@ -118,6 +126,7 @@ def restore(
         Route | None, typer.Option(help="How the binary log is replayed; else by replication.", show_default=False)
     ] = None,
     allow_unencrypted: AllowUnencryptedOption = False,
+    offsite: OffsiteOption = False,
     config: ConfigOption = None,
     server: ServerOption = None,
     json: JsonOption = False,
@@ -135,9 +144,23 @@ def restore(
     refuse_unnamed(backup, allow_unencrypted=allow_unencrypted)
     inventory = load_inventory(config)
     source = inventory.server(server)
-    repository = existing_repository(inventory.repository)
+    repository = existing_repository(inventory.repository, offsite=offsite)
     keyring = keyring_of(inventory.repository, source.backup, allow_plain=allow_unencrypted)
     moment = moment_of(at, gtid, before)
+    record(
+        inventory.repository,
+        "restore",
+        source.name,
+        backup=backup,
+        to=str(into_directory or into_server or source.name),
+        as_database=list(as_database) if as_database else None,
+        tables=tables,
+        moment=at or gtid or before,
+        replace=overwrite,
+        dry_run=dry_run,
+        offsite=offsite,
+        allow_unencrypted=allow_unencrypted,
+    )
     found = None if moment else repository.find(source.name, backup)
     # what is not believed is refused before anybody is asked for a password
     of_files = found is not None and found.manifest(keyring).method is Method.PHYSICAL

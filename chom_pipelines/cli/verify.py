@@ -8,7 +8,14 @@ from chom_pipelines.benchmarks.rates import known_rates
 from chom_pipelines.cli import backup_output, output
 from chom_pipelines.cli.forecasts import checked
 from chom_pipelines.cli.opening import backups_of
-from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption, refuse_unnamed
+from chom_pipelines.cli.options import (
+    AllowUnencryptedOption,
+    ConfigOption,
+    JsonOption,
+    OffsiteOption,
+    ServerOption,
+    refuse_unnamed,
+)
 from chom_pipelines.errors import BackupNotFoundError, ConfigurationError
 from chom_pipelines.outcome import Outcome, worst
 from chom_pipelines.proofs import verification
@@ -40,6 +47,7 @@ def verify(
         typer.Option(help="basic: every byte authenticated and decoded; full: also restored and compared."),
     ] = Level.BASIC,
     allow_unencrypted: AllowUnencryptedOption = False,
+    offsite: OffsiteOption = False,
     config: ConfigOption = None,
     server: ServerOption = None,
     json: JsonOption = False,
@@ -50,7 +58,17 @@ def verify(
     """
     _refuse_contradictions(backup, level, everything=everything, binlogs=binlogs, again=again)
     refuse_unnamed(backup, allow_unencrypted=allow_unencrypted)
-    chosen, repository, keyring = backups_of(config, server, allow_plain=allow_unencrypted)
+    chosen, repository, keyring = backups_of(
+        config,
+        server,
+        "verify",
+        allow_plain=allow_unencrypted,
+        offsite=offsite,
+        backup=backup,
+        level=level.value,
+        everything=everything,
+        binlogs=binlogs,
+    )
     archive = None
     if everything or binlogs:
         with output.progress() as report:

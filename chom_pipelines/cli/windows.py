@@ -16,10 +16,11 @@ from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.binlogs.recovery.windows import Full, Interval
 from chom_pipelines.cli import output
 from chom_pipelines.cli.archive_output import unlogged_json
-from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.cli.options import ConfigOption, JsonOption, OffsiteOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
+from chom_pipelines.offsite.standing import Standing, standing_of
 from chom_pipelines.outcome import Outcome, worst
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -32,7 +33,12 @@ _MOMENT = "%Y-%m-%d %H:%M:%SZ"
 
 
 @app.command()
-def windows(config: ConfigOption = None, server: ServerOption = None, json: JsonOption = False) -> None:
+def windows(
+    config: ConfigOption = None,
+    server: ServerOption = None,
+    offsite: OffsiteOption = False,
+    json: JsonOption = False,
+) -> None:
     """List every interval that can be restored to, oldest first, with the gaps between. All times are UTC.
 
     `chom restore --at` takes each of the moments from and to as it is printed.
@@ -43,18 +49,23 @@ def windows(config: ConfigOption = None, server: ServerOption = None, json: Json
     """
     inventory = load_inventory(config)
     servers = inventory.servers if server is None else (inventory.server(server),)
-    repository = existing_repository(inventory.repository)
+    repository = existing_repository(inventory.repository, offsite=offsite)
     now = datetime.now(UTC)
     documents, outcomes = [], []
     for one in servers:
         found = recoverable(repository, one.name, keyring_of(inventory.repository, one.backup))
         verdicts = answers(found, one, now)
+        copy = None if offsite else standing_of(inventory, one)
         outcomes += [verdict.outcome for verdict in verdicts.values()]
         if json:
-            documents.append({"server": one.name, **_as_json(found, one, now), "verdicts": _verdicts_json(verdicts)})
+            documents.append(
+                {"server": one.name, **_as_json(found, one, now, copy), "verdicts": _verdicts_json(verdicts)}
+            )
         else:
             typer.secho(one.name, bold=True)
-            _print(found, one, now)
+            _print(found, one, now, copy)
+            if copy and copy.problem:
+                typer.secho(f"  what the second copy has is not known: {copy.problem.what}", fg="magenta")
             for verdict in verdicts.values():
                 typer.secho(f"  {verdict.outcome.words}: {verdict.reason}", fg=_COLOURS[verdict.outcome])
     if json:
@@ -62,7 +73,7 @@ def windows(config: ConfigOption = None, server: ServerOption = None, json: Json
     raise typer.Exit(output.EXIT_CODES[worst(outcomes)])
 
 
-def _print(found: Recoverable, server: Server, now: datetime) -> None:
+def _print(found: Recoverable, server: Server, now: datetime, copy: Standing | None) -> None:
     typer.secho(_LINE.format("from", "to", "length", "begins with"), bold=True)
     for interval in found.windows.intervals:
         length = output.duration(interval.duration.total_seconds()) if interval.last else "-"
@@ -71,8 +82,8 @@ def _print(found: Recoverable, server: Server, now: datetime) -> None:
         typer.echo((_LINE if interval.last else _MOMENTARY).format(begin, end, length, first.id))
         if others:
             typer.echo(f"    has {output.amount(others, 'more full backup')}")
-        typer.echo(f"    {_proved(interval)}")
-        typer.echo(f"    {_drilled(interval)}")
+        for line in (_proved(interval), _drilled(interval), *_copied(copy, interval, found)):
+            typer.echo(f"    {line}")
         for doubt in _doubts(interval):
             typer.secho(f"    {doubt}", fg="magenta")
     for gap in found.windows.gaps:
@@ -91,6 +102,19 @@ def _print(found: Recoverable, server: Server, now: datetime) -> None:
     exposure = found.windows.exposure(now)
     stake = "everything" if exposure is None else f"the last {output.duration(exposure.total_seconds())}"
     typer.echo(f"  at stake now: {stake}")
+
+
+def _copied(copy: Standing | None, interval: Interval, found: Recoverable) -> Iterator[str]:
+    """Up to when the second copy alone restores it; nothing where that is not known, or there is none."""
+    if copy is None or copy.problem:
+        return
+    reach = copy.reach(interval, found)
+    if reach is None:
+        yield "nothing of it can be restored from the second copy"
+    elif reach >= interval.latest:
+        yield "all of it can be restored from the second copy, too"
+    else:
+        yield f"from the second copy it can be restored up to {reach:{_MOMENT}}"
 
 
 def _doubts(interval: Interval) -> Iterator[str]:
@@ -129,7 +153,7 @@ def _drilled(interval: Interval) -> str:
     return f"a drill of {drill.moment:{_MOMENT}} {drill.outcome.words} {drill.started:{_MOMENT}}"
 
 
-def _as_json(found: Recoverable, server: Server, now: datetime) -> dict[str, Any]:
+def _as_json(found: Recoverable, server: Server, now: datetime, copy: Standing | None) -> dict[str, Any]:
     exposure = found.windows.exposure(now)
     return {
         "intervals": [
@@ -138,6 +162,7 @@ def _as_json(found: Recoverable, server: Server, now: datetime) -> dict[str, Any
                 "latest": interval.bounds[1],
                 "full_backups": [_full_json(full) for full in interval.fulls],
                 "drill": interval.drill.model_dump(mode="json") if interval.drill else None,
+                "second_copy_reaches": copy.reach(interval, found) if copy and not copy.problem else None,
                 "uncertain": [asdict(doubt) for doubt in interval.uncertain],
                 "until": {"history": last.history, "file": last.file, "position": last.end, "gtid": last.after}
                 if (last := interval.last)
@@ -170,6 +195,7 @@ def _as_json(found: Recoverable, server: Server, now: datetime) -> dict[str, Any
             for lacking in found.unlogged(server.databases)
         ],
         "unusable": {**found.unusable_backups, **found.unusable_segments},
+        "second_copy": {"where": copy.where, "problem": copy.problem.what if copy.problem else None} if copy else None,
         "exposure_seconds": round(exposure.total_seconds(), 3) if exposure is not None else None,
     }
 

@@ -55,8 +55,7 @@ def possible(policy: BackupPolicy, repository: RepositoryConfig, sources: Mappin
     if error := impossible(policy, repository):
         key = str(error.key[0])
         source = sources.get(key, f"{key} in chom.yaml")
-        configure = "configure it in chom.yaml, or " if key == "encrypt" else ""  # no version makes second copies yet
-        raise ConfigurationError(f"{source}: {error}", f"{configure}leave it out")
+        raise ConfigurationError(f"{source}: {error}", "configure it in chom.yaml, or leave it out")
     return policy
 
 

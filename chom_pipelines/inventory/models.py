@@ -1,7 +1,7 @@
 """chom.yaml as types: the servers, the repository and what may not be combined."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -35,17 +35,35 @@ def _simple_name(name: str) -> str:
 
 
 def _url(text: str) -> str:
-    if not re.match(r"[a-z][a-z0-9+.-]*://[^\s/]+", text):
-        raise ValueError("a URL is needed, as s3://bucket/folder")
+    if not re.match(r"(s3://[^\s/]+|file:///\S)", text):
+        raise ValueError("a URL is needed, as s3://bucket/folder, or file:///mnt/folder")
     return text
 
 
 class Offsite(ConfigModel):
-    """The second copy, in an object store."""
+    """The second copy, in an object store or in another place of the file system."""
 
     url: Annotated[str, AfterValidator(_url)]
     endpoint_url: str | None = None
     region: str | None = None
+    profile: str | None = Field(default=None, min_length=1, description="of AWS's files, or of `credentials`")
+    credentials: ConfigPath | None = Field(default=None, description="a file as ~/.aws/credentials; else AWS's own")
+    storage_class: str | None = Field(default=None, min_length=1)
+    encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = None
+    kms_key: str | None = Field(default=None, min_length=1)
+    threads: int = Field(default=4, ge=1, le=64, description="objects that are copied at once")
+    megabytes_per_second: float | None = Field(default=None, gt=0, description="of a copy, at most")
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Offsite":
+        if self.kms_key and not (self.encryption or "").startswith("aws:kms"):
+            raise AtKeyError(("kms_key",), "it is used with encryption: aws:kms")
+        if self.url.startswith("file:"):
+            of_s3 = ("endpoint_url", "region", "profile", "credentials", "storage_class", "encryption", "kms_key")
+            for key in of_s3:
+                if getattr(self, key) is not None:
+                    raise AtKeyError((key,), "it is of an object store, and url is a directory")
+        return self
 
 
 class Encryption(ConfigModel):
@@ -65,6 +83,7 @@ class RepositoryConfig(ConfigModel):
 
     path: Annotated[ConfigPath, BeforeValidator(_no_url)]
     mount: ConfigPath | None = None
+    audit: ConfigPath | None = Field(default=None, description="the audit log; else in the repository")
     offsite: Offsite | None = None
     encryption: Encryption | None = None
 

@@ -1,13 +1,15 @@
 """The repository and the keys that a configuration names."""
 
 from chom_pipelines.errors import ConfigurationError, RepositoryError
-from chom_pipelines.inventory.models import Encryption, RepositoryConfig
+from chom_pipelines.inventory.models import Encryption, Offsite, RepositoryConfig
 from chom_pipelines.inventory.policies import BackupPolicy
 from chom_pipelines.repository.encryption import DataKey
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.master_keys import WrappedKey
 from chom_pipelines.repository.repository import Repository
+from chom_pipelines.repository.store import StoreAddress
+from chom_pipelines.repository.stores import open_store
 
 
 def repository_of(config: RepositoryConfig) -> Repository:
@@ -15,11 +17,44 @@ def repository_of(config: RepositoryConfig) -> Repository:
     return Repository(LocalStore(config.path, config.mount))
 
 
-def existing_repository(config: RepositoryConfig) -> Repository:
-    """The repository to read from; raises RepositoryError where there is none."""
-    repository = repository_of(config)
+def second_copy_of(config: RepositoryConfig, *, hurried: bool = False) -> Repository:
+    """The second copy, a repository like the first; nothing is connected yet.
+
+    `hurried`: what does not answer within seconds is given up, as somebody waits who does not depend on it.
+    Raises ConfigurationError where none is configured, or its address cannot be used.
+    """
+    if config.offsite is None:
+        what = "no second copy is configured: chom.yaml has no repository.offsite"
+        raise ConfigurationError(what, "add  offsite: {url: s3://bucket/folder}  to repository")
+    return Repository(open_store(address_of(config.offsite), hurried=hurried))
+
+
+def address_of(offsite: Offsite) -> StoreAddress:
+    """Of the second copy's store."""
+    return StoreAddress(
+        offsite.url,
+        offsite.endpoint_url,
+        offsite.region,
+        offsite.profile,
+        str(offsite.credentials) if offsite.credentials else None,
+        offsite.storage_class,
+        offsite.encryption,
+        offsite.kms_key,
+    )
+
+
+def existing_repository(config: RepositoryConfig, *, offsite: bool = False) -> Repository:
+    """The repository to read from, or its second copy.
+
+    Raises RepositoryError where there is none; ConfigurationError where no second copy is configured.
+    """
+    repository = second_copy_of(config) if offsite else repository_of(config)
     if not repository.store.is_there():
+        if offsite:
+            raise RepositoryError(f"there is no second copy at {repository.where}", "make one: `chom offsite push`")
         remedy = "mount it; where no backup was taken yet, `chom backup` creates it"
+        if config.offsite:
+            remedy += "; --offsite reads the second copy, and `chom offsite pull` brings it back"
         raise RepositoryError(f"there is no repository at {repository.where}", remedy)
     return repository
 

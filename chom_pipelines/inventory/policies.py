@@ -54,11 +54,12 @@ class BackupPolicy(ConfigModel):
 
 
 _NIGHTLY, _HOURLY, _SUNDAYS, _MONDAYS, _MORNINGS = "0 2 * * *", "0 * * * *", "0 3 * * 0", "0 4 * * 1", "30 5 * * *"
+_EARLY = "30 4 * * *"
 
 
 @cache  # a fleet has few of them, and one takes a millisecond
 def _cron(text: str) -> str:
-    if text in {_NIGHTLY, _HOURLY, _SUNDAYS, _MONDAYS, _MORNINGS}:
+    if text in {_NIGHTLY, _HOURLY, _SUNDAYS, _MONDAYS, _MORNINGS, _EARLY}:
         return text  # without what takes as long to import as some commands run
     from croniter import CroniterBadDateError, croniter
 
@@ -94,6 +95,7 @@ class Schedules(ConfigModel):
     verification: Cron | None = _SUNDAYS
     drill: Cron | None = _MONDAYS
     retention: Cron | None = _MORNINGS
+    offsite: Cron | None = Field(default=_EARLY, description="of servers whose backups are uploaded")
     benchmark: Cron | None = None
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
 

@@ -11,7 +11,7 @@ from chom_pipelines.inventory.models import RepositoryConfig, Server
 from chom_pipelines.inventory.opening import read_keyring
 from chom_pipelines.inventory.policies import Verification
 from chom_pipelines.inventory.secrets import SecretReference
-from chom_pipelines.inventory.unbuilt import unbuilt_for_all, unbuilt_for_server
+from chom_pipelines.inventory.unbuilt import unbuilt_for_server
 from chom_pipelines.repository.keys import NO_KEYS
 from chom_pipelines.server.findings import Finding, failed, not_verified, passed, warning
 from chom_pipelines.server.preflight import ServerAnswers, ask_server
@@ -47,7 +47,7 @@ def check_repository(repository: RepositoryConfig, data_bytes: int | None) -> li
     except OSError as error:
         remedy = f"let {_user()} enter every folder above repository.path"
         found = [failed("repository", f"{error.filename}: {error.strerror}", remedy)]
-    return [*found, *_keys(repository), *unbuilt_for_all(repository)]
+    return [*found, *_keys(repository)]
 
 
 def _password_file(password: SecretReference | None) -> Iterator[Finding]:

@@ -128,13 +128,13 @@ def read_object(folder: Folder, stored: StoredObject, key: DataKey | None) -> Ge
     """
     with _named(folder, stored, key):
         if folder.store.capabilities.rereads:
-            for _ in _checked(folder.open(stored.path), stored, key):
+            for _ in checked(folder.open(stored.path), stored, key):
                 pass
             yield from _decoded_again(folder.open(stored.path), folder, stored, key)
         else:
             where = folder.where(stored.path)
             with tempfile.TemporaryFile() as copy, reported(f"a copy of {where} in {tempfile.gettempdir()}"):
-                for piece in _checked(folder.open(stored.path), stored, key):
+                for piece in checked(folder.open(stored.path), stored, key):
                     copy.write(piece)
                 copy.seek(0)
                 yield from _decoded_again(_pieces(copy), folder, stored, key)
@@ -146,7 +146,7 @@ def read_small_object(folder: Folder, stored: StoredObject, key: DataKey | None)
         yield from read_object(folder, stored, key)
         return
     with _named(folder, stored, key):
-        yield from _decoded(list(_checked(folder.open(stored.path), stored, key)), folder, stored, key)
+        yield from _decoded(list(checked(folder.open(stored.path), stored, key)), folder, stored, key)
 
 
 @contextmanager
@@ -166,8 +166,8 @@ def _named(folder: Folder, stored: StoredObject, key: DataKey | None) -> Iterato
         raise DamagedError(what, error.remedy) from error
 
 
-def _checked(pieces: Iterator[bytes], stored: StoredObject, key: DataKey | None) -> Iterator[bytes]:
-    """The stored bytes, which are the right ones if this ends."""
+def checked(pieces: Iterator[bytes], stored: StoredObject, key: DataKey | None) -> Iterator[bytes]:
+    """The stored bytes, which are the right ones if this ends; raises DamagedError. Without a key no MAC is checked."""
     sha256, mac, size = hashlib.sha256(), MacCheck(key) if key else None, 0
     for piece in pieces:
         size += len(piece)

@@ -34,22 +34,22 @@ class Draft:
         Raises RepositoryError, with nothing published, where the manifest is of another backup or key, or names an
         object that is not there in full; DiskFullError.
         """
-        self._refuse_what_is_not_there(manifest, key)
-        sealed = seal(manifest, key.mac if key else None)
+        if (manifest.server, manifest.id, manifest.key is None) != (self.server, self.id, key is None):
+            where = self.folder.where()
+            what = f"the manifest of {manifest.id} of {manifest.server} is not the one of {where}, or of its key"
+            raise RepositoryError(what, "report this as a bug")
+        return self.publish_copy(manifest, seal(manifest, key.mac if key else None))
+
+    def publish_copy(self, manifest: Manifest, sealed: bytes) -> BackupEntry:
+        """The same by a manifest as it was sealed when it was taken; its key is not needed."""
+        for missing in lacking(self.folder, manifest):
+            raise RepositoryError(missing, "find out what removes or changes files of the repository")
         # from here on it is a backup, if only one that the next run has to put the manifest of
         self.folder.replace(INCOMPLETE, mark(State.PUBLISHING, sealed))
         self.folder.write(MANIFEST, sealed)
         with suppress(RepositoryError):  # it is published all the same; the next run removes the mark
             self.folder.delete(INCOMPLETE)
         return BackupEntry(self.server, self.stream, self.id)
-
-    def _refuse_what_is_not_there(self, manifest: Manifest, key: DataKey | None) -> None:
-        if (manifest.server, manifest.id, manifest.key is None) != (self.server, self.id, key is None):
-            where = self.folder.where()
-            what = f"the manifest of {manifest.id} of {manifest.server} is not the one of {where}, or of its key"
-            raise RepositoryError(what, "report this as a bug")
-        for missing in lacking(self.folder, manifest):
-            raise RepositoryError(missing, "find out what removes or changes files of the repository")
 
 
 def lacking(folder: Folder, manifest: Manifest) -> Iterator[str]:

@@ -21,7 +21,7 @@ from chom_pipelines.errors import (
 from chom_pipelines.log_lines import amount
 from chom_pipelines.repository.deletion import delete_backup, end_unfinished, erase_folder, refuse_needed
 from chom_pipelines.repository.entry import PATIENCE, BackupEntry
-from chom_pipelines.repository.incomplete import State, mark
+from chom_pipelines.repository.incomplete import Mark, State, mark
 from chom_pipelines.repository.layout import (
     INCOMPLETE,
     KEYS,
@@ -95,6 +95,25 @@ class Stream:
             self._remove_unfinished([segment.text])  # not all: there are thousands of segments
             with self._draft(segment) as draft:
                 yield draft
+
+    def receiving(self, patience: float = PATIENCE) -> AbstractContextManager[None]:
+        """For who copies backups of another repository into this stream: nobody else writes or deletes meanwhile.
+
+        Raises RepositoryBusyError after `patience` seconds.
+        """
+        return self._writing(f"copy of backups of {self.server}", patience)
+
+    def copy_of(self, backup: str) -> Draft:
+        """Within `receiving`: where a copy goes. What is there of it stays, so that it is continued.
+
+        What was being deleted goes first. Of a backup that is there already, the draft is that.
+        """
+        draft = Draft(self.server, self.folder, backup)
+        if not draft.folder.exists(MANIFEST):
+            if Mark.of(draft.folder).state is State.DELETING:
+                self._remove_unfinished([backup])
+            draft.folder.replace(INCOMPLETE, mark(State.TAKING))
+        return draft
 
     def reading(self, purpose: str) -> AbstractContextManager[None]:
         """As `BackupEntry.reading`, for who reads several of them."""

@@ -51,7 +51,7 @@ class Setting:
     def latest(self) -> BackupEntry:
         return self.repository.find("chom", "latest")
 
-    def write(self, *, offsite: bool = False, **changed: object) -> None:
+    def write(self, *, offsite: bool | dict[str, Any] = False, **changed: object) -> None:
         """Write chom.yaml; `changed` are keys of both of its servers."""
         entry = {
             "name": "chom",
@@ -65,12 +65,12 @@ class Setting:
         }
         repository: dict[str, Any] = {"path": "repository", "encryption": {"keys": {"file": "keys.json"}}}
         if offsite:
-            repository["offsite"] = {"url": "s3://nowhere/chom"}
+            repository["offsite"] = {"url": "s3://nowhere/chom"} if offsite is True else offsite
         self.config.write_text(yaml.safe_dump({"repository": repository, "servers": [entry]}))
 
     def chom(self, command: str, *arguments: str) -> int:
         with pytest.raises(SystemExit) as caught:
-            main([command, "--config", str(self.config), *arguments])
+            main([*command.split(), "--config", str(self.config), *arguments])
         return int(caught.value.code or 0)
 
     def archive(self, *statements: str) -> None:

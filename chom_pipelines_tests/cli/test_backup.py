@@ -70,11 +70,9 @@ def test_an_option_wins_over_a_variable_and_that_over_the_file(
 @pytest.mark.parametrize(
     ("arguments", "variables", "named"),
     [
-        (["--type", "incremental"], {}, "second copy"),
         (["--type", "weekly"], {}, "weekly"),
         ([], {"BACKUP_TYPE": "weekly"}, "weekly"),
         (["--no-upload", "--method", "snapshot"], {}, "--method"),
-        ([], {}, "second copy"),
         ([], {"UPLOAD_REMOTE": "perhaps"}, "$UPLOAD_REMOTE"),
         (["--no-upload"], {"COMPRESSION": "rar"}, "$COMPRESSION"),
         (["--no-upload", "--level", "40"], {}, "--level"),

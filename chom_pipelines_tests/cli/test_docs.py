@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 
 from chom_pipelines.cli.main import COMMANDS
 from chom_pipelines.inventory.environment import POLICY
@@ -102,5 +103,8 @@ def test_every_file_that_is_linked_or_named_exists() -> None:
 
 
 def test_the_configuration_in_the_readme_is_valid() -> None:
-    (text,) = blocks("yaml")
-    assert parse_inventory(text, ROOT / "chom.yaml").servers[0].backup.encrypt
+    whole, *parts = blocks("yaml")
+    assert parse_inventory(whole, ROOT / "chom.yaml").servers[0].backup.encrypt
+    for part in parts:
+        body = yaml.safe_load(whole) | yaml.safe_load(part)
+        assert parse_inventory(yaml.safe_dump(body), ROOT / "chom.yaml").servers

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from chom_pipelines.inventory.loading import load_inventory, parse_inventory
 from chom_pipelines.inventory.models import Inventory, Server
-from chom_pipelines.inventory.unbuilt import unbuilt_for_all, unbuilt_for_server
+from chom_pipelines.inventory.unbuilt import unbuilt_for_server
 
 EXAMPLE = Path(__file__).parents[2] / "chom.example.yaml"
 
@@ -36,19 +36,13 @@ def test_the_example_loads() -> None:
 def test_the_example_asks_for_nothing_that_is_not_built() -> None:
     inventory = load_inventory(EXAMPLE)
     asked = [finding for server in inventory.servers for finding in unbuilt_for_server(server)]
-    assert [*asked, *unbuilt_for_all(inventory.repository)] == []
+    assert asked == []
 
 
 def test_what_the_example_calls_not_built_is_found_where_it_is_put_in() -> None:
     inventory = parse_inventory(_uncommented(), EXAMPLE)
-    found = [*unbuilt_for_server(inventory.server("chom")), *unbuilt_for_all(inventory.repository)]
-    assert {finding.subject for finding in found} == {
-        "backup.upload",
-        "retention",
-        "migrations",
-        "thresholds",
-        "offsite",
-    }
+    found = list(unbuilt_for_server(inventory.server("chom")))
+    assert {finding.subject for finding in found} == {"retention", "migrations", "thresholds"}
 
 
 def test_the_example_loads_with_every_optional_key_put_in() -> None:

@@ -108,18 +108,11 @@ def test_a_server_of_the_inventory_is_asked(
     assert server.backup.password not in str(answers)
 
 
-def test_what_is_not_built_is_a_finding_of_the_server_and_of_the_repository(
-    mariadb: PrivateServer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_is_not_built_is_a_finding_of_the_server(mariadb: PrivateServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHOM_TEST_PASSWORD", mariadb.backup.password)
-    policy = {"upload": True}
-    answers = check_server(configured(mariadb, password={"env": "CHOM_TEST_PASSWORD"}, backup=policy))
-    failed = [finding.subject for finding in answers.findings if finding.words == "failed"]
-    assert failed == ["backup.upload"]
-    offsite = RepositoryConfig.model_validate({"path": str(tmp_path), "offsite": {"url": "s3://acme"}})
-    assert about("offsite", offsite).is_warning
+    thresholds = {"slow_queries_per_second": 1}
+    answers = check_server(configured(mariadb, password={"env": "CHOM_TEST_PASSWORD"}, thresholds=thresholds))
+    assert next(finding.subject for finding in answers.findings if finding.words == "warning") == "thresholds"
 
 
 def test_a_password_that_cannot_be_read_is_a_finding(mariadb: PrivateServer, tmp_path: Path) -> None:

@@ -28,7 +28,6 @@ class FullBackupConfig(PolicyConfig):
 
     type: str = Field(default="full", description="full; the binary log is the asset binlog_archive's")
     method: str | None = Field(default=None, description="logical: rows; physical: the data files of a server here")
-    upload: bool | None = Field(default=None, description="false; off-site copies are not built yet")
 
     def knobs(self) -> dict[str, Knob]:
         """What the run says of the policy; None where it says nothing."""

@@ -20,6 +20,7 @@ from chom_pipelines.defs.benchmarks.metadata import data_url, ladder, numbers, s
 from chom_pipelines.defs.kinds import RESULT, server_of
 from chom_pipelines.defs.resources import Chom
 from chom_pipelines.defs.retries import failures
+from chom_pipelines.inventory.audit import record
 from chom_pipelines.inventory.opening import repository_of
 from chom_pipelines.log_lines import LogLines
 from chom_pipelines.outcome import Outcome
@@ -36,6 +37,7 @@ def measured(
         server = inventory.server(server_of(key))
         report = run_benchmark(inventory, server, wishes, LogLines(context.log.info), context.log.info)
         report, charts, where = publish(repository_of(inventory.repository), report)
+        record(inventory.repository, "benchmark", server.name, run=context.run.run_id)
     metadata = {
         **words(report),
         "report": dg.MetadataValue.md(markdown(report, data_url(charts.ladder), data_url(charts.compression))),

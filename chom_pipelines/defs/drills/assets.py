@@ -17,6 +17,7 @@ from chom_pipelines.defs.resources import Chom
 from chom_pipelines.defs.retries import failures
 from chom_pipelines.defs.schedules import freshness
 from chom_pipelines.defs.timings import times
+from chom_pipelines.inventory.audit import record
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.log_lines import LogLines
@@ -42,6 +43,7 @@ def _drill(context: dg.AssetExecutionContext, chom: Chom) -> Iterator[dg.AssetCh
         inventory = chom.inventory()
         server = inventory.server(server_of(key))
         repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository, server.backup)
+        record(inventory.repository, "drill", server.name, run=context.run.run_id)
         within = (window.start.astimezone(UTC), window.end.astimezone(UTC))
         rates = known_rates(repository, server.name, keyring)
         report, threads = LogLines(context.log.info), server.backup.threads

@@ -19,6 +19,7 @@ from chom_pipelines.defs.resources import Chom
 from chom_pipelines.defs.retries import failures
 from chom_pipelines.defs.schedules import freshness
 from chom_pipelines.errors import ChomError
+from chom_pipelines.inventory.audit import record
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.log_lines import LogLines
@@ -58,6 +59,7 @@ def _restore(
         entry = newest_of_day(repository.backups(name), context.partition_key, window.start, window.end)
         keyring = keyring_of(inventory.repository, server.backup)
         context.log.info("restoring %s on a private server", entry.where)
+        record(inventory.repository, "verify", name, run=context.run.run_id, backup=entry.id, level=Level.FULL.value)
         rates = known_rates(repository, name, keyring)
         proof = verify(entry, Level.FULL, keyring, LogLines(context.log.info), threads=config.threads, rates=rates)
         report_checks(context.instance, server, inventory)

@@ -12,6 +12,7 @@ from chom_pipelines.defs.resources import Chom
 from chom_pipelines.defs.retention.metadata import numbers, rows
 from chom_pipelines.defs.retries import failures
 from chom_pipelines.defs.schedules import freshness
+from chom_pipelines.inventory.audit import record
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.retention.pruning import prune
@@ -40,6 +41,8 @@ def _apply(context: dg.AssetExecutionContext, chom: Chom) -> dg.MaterializeResul
         server = inventory.server(server_of(context.asset_key))
         repository, keyring = existing_repository(inventory.repository), keyring_of(inventory.repository, server.backup)
         applied = prune(repository, server, keyring, now)
+        gone = sorted(f"{each.stream}/{each.id}" for each in applied.gone)
+        record(inventory.repository, "prune", server.name, run=context.run.run_id, deleted=gone)
         for row in rows(applied):
             context.log.info("%(decision)s: %(what)s (%(count)d, %(MB).3f MB): %(why)s", row)
         report_windows(context.instance, server, inventory)

@@ -88,7 +88,6 @@ def test_a_backup_that_was_not_to_be_verified_is_shown_as_not_verified(deployed:
         ({"threads": -1}, "threads in the run configuration"),
         ({"verification": "some"}, "verification in the run configuration"),
         ({"encrypt": True}, "encrypt in the run configuration: nothing to encrypt with"),
-        ({"upload": True}, "upload in the run configuration: nowhere to upload to"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_begun(
@@ -100,12 +99,12 @@ def test_what_cannot_be_done_is_refused_before_anything_is_begun(
     assert not path_of(deployed.repository).exists()
 
 
-def test_an_upload_that_chom_yaml_asks_for_is_refused_and_not_left_out(mariadb: PrivateServer, tmp_path: Path) -> None:
+def test_a_second_copy_that_cannot_be_reached_keeps_no_backup_from_being_taken(
+    mariadb: PrivateServer, tmp_path: Path
+) -> None:
     deployed = Deployment.of(tmp_path, mariadb, (library(mariadb),))
-    text = deployed.config.read_text()
-    deployed.config.write_text(text.replace("repository:\n", "repository:\n  offsite: {url: 's3://acme/chom'}\n"))
-    assert "uploading to the second copy" in failure(back_up(deployed)).description
-    assert back_up(deployed, upload=False).success
+    deployed.write(deployed.written, offsite={"url": "s3://acme/chom", "endpoint_url": "http://127.0.0.1:1"})
+    assert back_up(deployed).success
 
 
 def test_a_past_day_is_refused(deployed: Deployment) -> None:

@@ -1,0 +1,1 @@
+"""The second copy: a repository like the first, elsewhere."""

@@ -1,0 +1,65 @@
+"""Which copies there are of what a server can be restored from: asked of the second copy, never remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chom_pipelines.binlogs.recovery.recoverable import Recoverable
+from chom_pipelines.binlogs.recovery.windows import Interval, following, run_of
+from chom_pipelines.errors import ChomError
+from chom_pipelines.inventory.models import Inventory, Server
+from chom_pipelines.inventory.opening import existing_repository, second_copy_of
+from chom_pipelines.offsite.transfer import compare
+from chom_pipelines.repository.layout import BACKUPS
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the second copy has of a server, by stream; with a `problem` that is not known.
+
+    `only_there` are ids of backups that the repository itself does not list.
+    """
+
+    where: str
+    there: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    only_there: tuple[str, ...] = ()
+    problem: ChomError | None = None
+
+    def has(self, stream: str, backup: str) -> bool | None:
+        """Whether it has all of that; None: not known."""
+        return None if self.problem else backup in self.there.get(stream, ())
+
+    def reach(self, interval: Interval, found: Recoverable) -> datetime | None:
+        """Up to when that interval can be restored from the second copy alone; None: nothing of it."""
+        latest = None
+        for full in interval.fulls:
+            if self.has(BACKUPS, full.id):
+                reached = full.as_of
+                run = run_of(full, found.runs)
+                for segment in following(full, run) if run else ():
+                    if not self.has(segment.stream, segment.id):
+                        break
+                    reached = max(reached, segment.until)
+                latest = max(latest or reached, reached)
+        return latest
+
+
+def standing_of(inventory: Inventory, server: Server) -> Standing | None:
+    """Ask it, without much patience; None where the server has no second copy."""
+    if inventory.repository.offsite is None or not server.backup.upload:
+        return None
+    target = second_copy_of(inventory.repository, hurried=True)
+    try:
+        source = existing_repository(inventory.repository)
+        found = compare(source, target, server.name)
+        # what lacks only a record that was made since is there
+        there = {name: each.there | {one.entry.id for one in each.lacking} for name, each in found.streams.items()}
+        for name, several in found.lacking.items():
+            there[name] = there[name] - {each.entry.id for each in several}
+        here = {entry.id for entry in source.backups(server.name)}
+        elsewhere = tuple(entry.id for entry in target.backups(server.name) if entry.id not in here)
+    except ChomError as error:
+        return Standing(target.where, problem=error)
+    return Standing(target.where, there, elsewhere)

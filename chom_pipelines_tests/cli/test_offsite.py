@@ -1,0 +1,214 @@
+"""`chom offsite`, and what reads the second copy, as a person runs them; the repository itself may be gone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.layout import MANIFEST
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.repository.store import StoreAddress
+from chom_pipelines.repository.stores import open_store
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.scratch import scratch_server
+from chom_pipelines_tests.cli.accidents import counts, emptying
+from chom_pipelines_tests.cli.setting import ROWS, Setting
+from chom_pipelines_tests.places import path_of
+from chom_pipelines_tests.stores import ObjectStorage
+
+
+@pytest.fixture
+def address(s3: ObjectStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoreAddress:
+    """Of a second copy that is not there yet."""
+    monkeypatch.setattr("chom_pipelines.repository.s3_store.cache_directory", lambda: tmp_path / "cache")
+    return s3.fresh_address()
+
+
+@pytest.fixture
+def second(address: StoreAddress) -> Repository:
+    return Repository(open_store(address))
+
+
+def with_second_copy(setting: Setting, address: StoreAddress, **keys: object) -> Setting:
+    setting.write(offsite={**address.to_json(), **keys})
+    return setting
+
+
+def test_the_latest_second_comes_back_when_the_repository_is_gone(
+    on_both: Setting, address: StoreAddress, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = with_second_copy(on_both, address)
+    assert shop.chom("backup", "--verification", "none") == 0
+    shop.archive(*emptying(shop.database))
+    with shop.server.connect() as session:
+        session.execute(f"INSERT INTO {shop.database}.users VALUES (200, 'after the accident')")
+    assert shop.chom("backup", "--type", "incremental") == 0
+    code, body = shop.document(capsys, "offsite push")
+    (pushed,) = body["servers"]
+    assert (code, pushed["complete"], pushed["copied"]) == (0, True, [])  # each command has copied what it made
+    shutil.rmtree(path_of(shop.repository))
+    assert shop.chom("restore", "--at", "latest", "--into-directory", str(tmp_path / "back")) == 1
+    assert "--offsite reads the second copy" in capsys.readouterr().err
+    assert shop.chom("windows", "--offsite") == 0
+    assert address.url in shop.document(capsys, "backups", "--offsite")[1]["repository"]
+    assert shop.chom("restore", "--offsite", "--at", "latest", "--into-directory", str(tmp_path / "back")) == 0
+    assert not path_of(shop.repository).exists()
+    with (
+        scratch_server(shop.server.flavour, data_directory=tmp_path / "back") as restored,
+        Session(restored.endpoint) as there,
+        shop.server.connect() as here,
+    ):
+        assert counts(there, shop.database) == counts(here, shop.database) == (0, 8)
+        users = f"SELECT id, name FROM {shop.database}.users ORDER BY id"
+        assert there.rows(users) == here.rows(users)
+
+
+def test_the_repository_is_brought_back(
+    on_mariadb: Setting, address: StoreAddress, second: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = with_second_copy(on_mariadb, address)
+    assert shop.chom("backup", "--verification", "none") == 0
+    shop.archive(*emptying(shop.database))
+    before = [each for each in shop.repository.store.below("") if "proofs" not in each.name]
+    shutil.rmtree(path_of(shop.repository))
+    assert shop.chom("offsite pull", "--all") == 0
+    assert "copied" in capsys.readouterr().out
+    assert [each for each in shop.repository.store.below("") if "proofs" not in each.name] == before
+    assert shop.chom("verify", "--all") == 0
+    assert shop.chom("offsite pull", "latest") == 0
+    assert "nothing is missing; 1 were here already" in capsys.readouterr().out
+    assert second.find("chom", "latest").id == shop.latest.id
+
+
+def test_each_copy_is_proved_by_itself(
+    on_mariadb: Setting, address: StoreAddress, second: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = with_second_copy(on_mariadb, address)
+    assert shop.chom("backup") == 0
+    there = second.find("chom", "latest")
+    name = there.manifest(shop.keyring).objects[0].path
+    there.folder.replace(name, bytes([there.folder.read(name)[0] ^ 1]) + there.folder.read(name)[1:])
+    capsys.readouterr()
+    assert shop.chom("offsite verify") == 1
+    assert name in capsys.readouterr().out
+    assert shop.chom("backups", "--offsite") == 1
+    assert shop.chom("verify") == 0
+    assert shop.chom("backups") == 0
+    assert shop.chom("offsite verify", "--level", "full") == 1
+
+
+def test_a_copy_that_was_changed_together_with_its_hashes_is_refused(
+    on_mariadb: Setting, address: StoreAddress, second: Repository, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    shop = with_second_copy(on_mariadb, address)
+    assert shop.chom("backup") == 0
+    there = second.find("chom", "latest")
+    forge(there, shop)
+    target = tmp_path / "back"
+    assert shop.chom("offsite verify") == 1
+    assert shop.chom("restore", "--offsite", "--into-directory", str(target)) == 1
+    assert "not what was written" in capsys.readouterr().err
+    assert not target.exists()
+
+
+def forge(entry: BackupEntry, shop: Setting) -> None:
+    """As who has the bucket and not the key: another object, under the hash of that."""
+    stored = entry.manifest(shop.keyring).objects[0]
+    data = entry.folder.read(stored.path)[:-1] + b"x"
+    text = entry.folder.read(MANIFEST).decode().replace(stored.sha256, hashlib.sha256(data).hexdigest())
+    entry.folder.replace(stored.path, data)
+    entry.folder.replace(MANIFEST, text.encode())
+    assert json.loads(text)
+
+
+def test_a_second_copy_that_cannot_be_reached_makes_the_backup_no_worse_and_the_command_fail(
+    on_mariadb: Setting, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_mariadb.write(offsite={"url": "s3://nowhere/chom", "endpoint_url": "http://127.0.0.1:1", "region": "x"})
+    assert on_mariadb.chom("backup") == 1
+    assert "passed" in capsys.readouterr().out
+    assert "not in the second copy: s3://nowhere/chom" in caplog.text
+    assert on_mariadb.chom("backup", "--no-upload") == 0
+    assert on_mariadb.chom("offsite push") == 1
+    assert "s3://nowhere/chom" in capsys.readouterr().out
+
+
+def test_what_would_be_copied_is_told_and_not_copied(
+    on_mariadb: Setting, address: StoreAddress, second: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = with_second_copy(on_mariadb, address)
+    assert shop.chom("backup", "--no-upload", "--verification", "none") == 0
+    code, body = shop.document(capsys, "offsite push", "--dry-run")
+    (server,) = body["servers"]
+    assert (code, [each["name"] for each in server["lacking"]]) == (0, [f"backups/{shop.latest.id}"])
+    assert second.backups("chom") == []
+    assert shop.chom("offsite push", "latest") == 0
+    assert f"copied: {shop.latest.id}" in capsys.readouterr().out
+    assert shop.chom("offsite push", "--dry-run") == 0
+    assert "nothing is missing" in capsys.readouterr().out
+
+
+def test_without_a_second_copy_what_needs_one_says_so(on_mariadb: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["offsite push"], ["offsite pull", "--all"], ["offsite verify"], ["backups", "--offsite"]):
+        assert on_mariadb.chom(*command) == 2
+        assert "no second copy is configured" in capsys.readouterr().err
+
+
+def test_it_is_not_guessed_what_is_to_be_brought_back(
+    on_mariadb: Setting, address: StoreAddress, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = with_second_copy(on_mariadb, address)
+    assert shop.chom("offsite pull") == 2
+    assert "name a backup, or give --all" in capsys.readouterr().err
+
+
+def test_the_second_copy_may_be_a_directory(on_mariadb: Setting, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    on_mariadb.write(offsite={"url": elsewhere.as_uri()})
+    assert on_mariadb.chom("backup") == 0
+    assert (elsewhere / "chom" / "backups" / on_mariadb.latest.id / MANIFEST).is_file()
+    assert on_mariadb.chom("offsite verify", "--level", "full") == 0
+
+
+def test_whoever_could_delete_the_second_copy_is_a_finding(
+    on_mariadb: Setting, s3: ObjectStorage, address: StoreAddress, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = with_second_copy(on_mariadb, address)
+    bucket = address.url.split("/")[2]
+    assert "keeps nothing of what is deleted" in _offsite_findings(shop, capsys)
+    s3.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    assert "keeps versions, and locks none" in _offsite_findings(shop, capsys)
+    locked = s3.locked_address(days=30)
+    assert "nobody deletes it before its time" in _offsite_findings(with_second_copy(shop, locked), capsys)
+    missing = replace(address, url="s3://not-there-yet/chom")
+    assert "is created by the first push" in _offsite_findings(with_second_copy(shop, missing), capsys)
+    credentials = shop.folder / "s3.ini"
+    credentials.write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    credentials.chmod(0o644)
+    assert "may be read or written by others" in _offsite_findings(
+        with_second_copy(shop, address, credentials=str(credentials)), capsys
+    )
+
+
+def _offsite_findings(shop: Setting, capsys: pytest.CaptureFixture[str]) -> str:
+    _, body = shop.document(capsys, "check")
+    return "\n".join(each["message"] for each in body["findings"] if each["subject"] == "offsite")
+
+
+def test_rows_of_the_backup_are_restored_from_there_into_a_server(
+    on_mariadb: Setting, address: StoreAddress, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = with_second_copy(on_mariadb, address)
+    assert shop.chom("backup", "--verification", "none") == 0
+    shutil.rmtree(path_of(shop.repository))
+    target = shop.folder / "rows"
+    assert shop.chom("restore", "--offsite", "--into-directory", str(target)) == 0
+    with scratch_server(shop.server.flavour, data_directory=target) as found, Session(found.endpoint) as session:
+        assert counts(session, shop.database) == (ROWS, 2)
+    capsys.readouterr()

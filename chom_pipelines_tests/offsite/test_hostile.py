@@ -1,0 +1,65 @@
+"""Pushes over a network that loses, cuts, delays and refuses: each ends complete, or visibly not; nothing lies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chom_pipelines.errors import RepositoryError
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.repository.s3_upload import PART
+from chom_pipelines.repository.stores import open_store
+from chom_pipelines_tests.offsite.hostile import KINDS, hostile
+from chom_pipelines_tests.offsite.made import SERVER, back_up, copied, ids, is_whole
+from chom_pipelines_tests.stores import ObjectStorage
+
+_MOST = 30
+"""Pushes of one backup until it is there: each gets further."""
+
+
+@pytest.mark.parametrize("pushes", [20, pytest.param(200, marks=pytest.mark.long)])
+def test_each_push_ends_complete_and_whole_or_says_that_it_did_not(
+    source: Repository, s3: ObjectStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pushes: int
+) -> None:
+    monkeypatch.setenv("CHOM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")  # so that much is left for the push to end with
+    back_up(source, 0, (30, 2000, 0))
+    back_up(source, 1, (PART + 1, 5))
+    complete = broken = 0
+    address = s3.fresh_address()
+    direct = Repository(open_store(address))
+    with hostile(s3.endpoint_url, seed=pushes, share=0.2) as (endpoint_url, faults):
+        for number in range(pushes):
+            if complete and all_there(direct, source):
+                address = s3.fresh_address()
+                direct = Repository(open_store(address))
+            target = Repository(open_store(replace(address, endpoint_url=endpoint_url)))
+            ended_well = attempt(source, target, threads=1 + number % 3)
+            assert all(is_whole(entry) for entry in direct.backups(SERVER))
+            if ended_well:
+                assert all_there(direct, source)
+            complete, broken = complete + ended_well, broken + (not ended_well)
+        target = Repository(open_store(replace(address, endpoint_url=endpoint_url)))
+        for _ in range(_MOST):
+            if attempt(source, target, threads=1):
+                break
+    assert all_there(direct, source)
+    assert complete
+    assert broken
+    assert set(faults) == set(KINDS)
+
+
+def attempt(source: Repository, target: Repository, threads: int) -> bool:
+    """Whether it says that it is complete; else it says why not."""
+    try:
+        found = copied(source, target, threads=threads)
+    except RepositoryError:  # it could not even begin
+        return False
+    assert found.is_complete or str(found.error)
+    return found.is_complete
+
+
+def all_there(direct: Repository, source: Repository) -> bool:
+    return ids(direct) == ids(source)
