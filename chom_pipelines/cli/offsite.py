@@ -93,9 +93,9 @@ def pull_backups(
         raise ConfigurationError("it is not said what to bring back", "name a backup, or give --all")
     inventory = load_inventory(config)
     one = inventory.server(server)
-    record(inventory.repository, "offsite pull", one.name, backup=backup, everything=everything)
     with output.progress() as report:
         found = {one.name: _attempted(lambda: pull(inventory, one, report, backups=_named(backup)))}
+    record(inventory.repository, "offsite pull", one.name, backup=backup, everything=everything)
     if not json:
         _print(one.name, found[one.name], "here already")
     _end("offsite pull", existing_repository(inventory.repository).where, found, json=json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections import deque
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,8 @@ class S3Upload:
         self._options = options
         self._mark = secrets.token_hex(8)
         self._bytes = self._crc32 = 0
-        self._rest = bytearray()
+        self._rest: deque[bytes] = deque()
+        self._rest_bytes = 0
         self._id: str | None = None
         self._parts: list[CompletedPartTypeDef] = []
         self._crc32_of_parts: list[int] = []
@@ -49,11 +51,11 @@ class S3Upload:
         self._refuse_closed()
         self._bytes += len(data)
         self._crc32 = crc32(data, self._crc32)
-        self._rest += data
-        while len(self._rest) > (size := part_size(len(self._parts))):  # so that something is left for the last part
+        self._rest.append(data)
+        self._rest_bytes += len(data)
+        while self._rest_bytes > (size := part_size(len(self._parts))):  # so that something is left for the last part
             with translated(self._where):
-                self._send(bytes(memoryview(self._rest)[:size]))
-            del self._rest[:size]
+                self._send(self._taken(size))
 
     def commit(self) -> None:
         """Send the rest, and have the object made of it."""
@@ -86,13 +88,14 @@ class S3Upload:
             self._client.put_object(
                 Bucket=self._bucket,
                 Key=self._key,
-                Body=bytes(self._rest),
+                Body=self._taken(self._rest_bytes),
                 Metadata={_MARK: self._mark},
                 IfNoneMatch="*",
+                **self._checksum(self._crc32),
                 **self._options,
             )
             return
-        self._send(bytes(self._rest))
+        self._send(self._taken(self._rest_bytes))
         self._client.complete_multipart_upload(
             Bucket=self._bucket,
             Key=self._key,
@@ -133,12 +136,17 @@ class S3Upload:
         if self._id is None:
             self._id = self._begun()
         number = len(self._parts) + 1
-        answer = self._client.upload_part(
-            Bucket=self._bucket, Key=self._key, UploadId=self._id, PartNumber=number, Body=data
-        )
-        part: CompletedPartTypeDef = {"PartNumber": number, "ETag": answer["ETag"]}
         checksum = crc32(data)
         self._crc32_of_parts.append(checksum)
+        answer = self._client.upload_part(
+            Bucket=self._bucket,
+            Key=self._key,
+            UploadId=self._id,
+            PartNumber=number,
+            Body=data,
+            **self._checksum(checksum),
+        )
+        part: CompletedPartTypeDef = {"PartNumber": number, "ETag": answer["ETag"]}
         if told := answer.get("ChecksumCRC32"):
             if told != _text(checksum):
                 what = f"{self._where}: the store got other bytes of its part {number} than were sent"
@@ -153,11 +161,32 @@ class S3Upload:
             "Metadata": {_MARK: self._mark},
             **self._options,  # type: ignore[typeddict-item]  # of which the stubs know the names, and not that they are
         }
-        config = self._client.meta.config
-        if config.request_checksum_calculation == "when_supported":  # type: ignore[attr-defined]  # the stubs lack it
-            # Then boto3 adds it to the parts.
+        if self._knows_checksums:
             request["ChecksumAlgorithm"] = "CRC32"
         return self._client.create_multipart_upload(**request)["UploadId"]
+
+    def _taken(self, count: int) -> bytes:
+        """The next bytes that were written, so many, in one piece."""
+        pieces, size = [], 0
+        while size < count:
+            piece = self._rest.popleft()
+            size += len(piece)
+            if size > count:
+                self._rest.appendleft(piece[count - size :])
+                piece = piece[: count - size]
+            pieces.append(piece)
+        self._rest_bytes -= count
+        return b"".join(pieces)
+
+    @property
+    def _knows_checksums(self) -> bool:
+        """As far as is known of the store."""
+        config = self._client.meta.config
+        return bool(config.request_checksum_calculation == "when_supported")  # type: ignore[attr-defined]  # stubs lack it
+
+    def _checksum(self, checksum: int) -> dict[str, Any]:
+        """What a request says of its body: boto3 would compute the same by a slower function."""
+        return {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": _text(checksum)} if self._knows_checksums else {}
 
     def _is_there(self) -> bool:
         """Whether it was made after all: boto3 asks again where an answer is lost, and then meets what it made."""
