@@ -33,6 +33,12 @@ from chom_pipelines.defs.binlogs.windows import recoverable_windows
 from chom_pipelines.defs.drills.assets import pitr_drill
 from chom_pipelines.defs.drills.jobs import pitr_drill_job
 from chom_pipelines.defs.drills.schedules import pitr_drill_schedules
+from chom_pipelines.defs.offsite.archive import (
+    monthly_archive,
+    monthly_archive_job,
+    monthly_archive_schedules,
+    with_archive,
+)
 from chom_pipelines.defs.offsite.assets import offsite_copy, with_second_copy
 from chom_pipelines.defs.offsite.jobs import offsite_job
 from chom_pipelines.defs.offsite.schedules import offsite_schedules
@@ -65,6 +71,7 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
         pitr_drill_job(servers),
         retention_job(servers),
         offsite_job(servers),
+        monthly_archive_job(servers),
         benchmark_job(servers),
         dg.Definitions(
             assets=[
@@ -81,7 +88,8 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
                 for server in servers
             ]
             + [incremental_backup(server) for server in with_chains(servers)]
-            + [offsite_copy(server) for server in with_second_copy(servers)],
+            + [offsite_copy(server) for server in with_second_copy(servers)]
+            + [monthly_archive(server) for server in with_archive(servers)],
             asset_checks=[full_backup_checks(server) for server in servers],
             sensors=[
                 *([overdue_sensor(status), gap_sensor(status)] if servers else []),
@@ -95,6 +103,7 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
                 *pitr_drill_schedules(servers, status),
                 *retention_schedules(servers, status),
                 *offsite_schedules(servers, status),
+                *monthly_archive_schedules(servers, status),
                 *benchmark_schedules(servers, status),
             ],
             resources={"chom": Chom(config=str(config))},

@@ -221,6 +221,10 @@ class RestoreFailedError(ChomError):
     """A restore stopped half-way; the message says what is there and how to run it again."""
 
 
+class NothingToArchiveError(ChomError):
+    """No full backup of a month is there that has been, or could be, proved by a restore."""
+
+
 class BenchmarkRefusedError(ChomError):
     """There is nothing to measure with, or it is not the time that was asked for; nothing was measured."""
 

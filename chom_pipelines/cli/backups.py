@@ -14,7 +14,7 @@ from chom_pipelines.benchmarks.predicting import rates as rates_of_reports
 from chom_pipelines.cli import backup_output, output
 from chom_pipelines.cli.forecasts import Part, checked, forecasts
 from chom_pipelines.cli.opening import backups_of
-from chom_pipelines.cli.options import ConfigOption, JsonOption, OffsiteOption, ServerOption
+from chom_pipelines.cli.options import ArchiveOption, ConfigOption, JsonOption, OffsiteOption, ServerOption
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.offsite.standing import Standing, standing_of
@@ -41,9 +41,11 @@ _LINE = "{:<27}  {:<8}  {:<10}  {:>11}  {:>8}  {:>6}"
 @app.callback(invoke_without_command=True)
 def backups(
     context: typer.Context,
+    *,
     config: ConfigOption = None,
     server: ServerOption = None,
     offsite: OffsiteOption = False,
+    month: ArchiveOption = "",
     json: JsonOption = False,
 ) -> None:
     """List backups, oldest first: what each is, and how it was last proved.
@@ -57,11 +59,11 @@ def backups(
         return
     inventory = load_inventory(config)
     servers = inventory.servers if server is None else (inventory.server(server),)
-    repository = existing_repository(inventory.repository, offsite=offsite)
+    repository = existing_repository(inventory.repository, offsite=offsite, archive=month)
     keyrings = {one.name: keyring_of(inventory.repository, one.backup) for one in servers}
     found = {name: opened_all(repository.backups(name), keyring) for name, keyring in keyrings.items()}
     times = {one.name: _forecasts(repository, one.name, found[one.name], keyrings[one.name]) for one in servers}
-    copies = {} if offsite else {one.name: standing_of(inventory, one) for one in servers}
+    copies = {} if offsite or month else {one.name: standing_of(inventory, one) for one in servers}
     now = datetime.now(UTC)
     verdicts = {one.name: recent(repository, one, keyrings[one.name], now) for one in servers}
     late = {name: verdict.outcome for name, verdict in verdicts.items()}

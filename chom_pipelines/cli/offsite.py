@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from chom_pipelines.cli import output
 from chom_pipelines.cli import verify as verify_module
-from chom_pipelines.cli.options import AllowUnencryptedOption, ConfigOption, JsonOption, ServerOption
+from chom_pipelines.cli.options import AllowUnencryptedOption, ArchiveOption, ConfigOption, JsonOption, ServerOption
 from chom_pipelines.errors import ChomError, ConfigurationError, RepositoryError
 from chom_pipelines.inventory.audit import record
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import existing_repository, second_copy_of
+from chom_pipelines.offsite.archive import archive_month, bounds, month_before
 from chom_pipelines.offsite.copies import lacking, pull, push
 from chom_pipelines.offsite.transfer import ServerDifference, Transfer
 from chom_pipelines.repository.layout import BACKUPS
@@ -120,6 +122,7 @@ def verify_backups(
         Level, typer.Option(help="basic: every byte authenticated and decoded; full: also restored and compared.")
     ] = Level.BASIC,
     allow_unencrypted: AllowUnencryptedOption = False,
+    month: ArchiveOption = "",
     config: ConfigOption = None,
     server: ServerOption = None,
     json: JsonOption = False,
@@ -136,10 +139,54 @@ def verify_backups(
         level=level,
         allow_unencrypted=allow_unencrypted,
         offsite=True,
+        month=month,
         config=config,
         server=server,
         json=json,
     )
+
+
+@app.command("archive")
+def archive_backup(
+    month: Annotated[
+        str | None, typer.Argument(metavar="MONTH", help="As 2026-01; else the last that is over.", show_default=False)
+    ] = None,
+    *,
+    config: ConfigOption = None,
+    server: _OnlyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Keep a full backup of a month in the second copy's archive, where the retention leaves it for monthly_archives.
+
+    It is the last of the month that a restore proves, and is read back from there. Where none was ever restored, that
+    is done now. Exit code 1 where there is none, or the copy is not what it should be.
+    """
+    inventory = load_inventory(config)
+    servers = (inventory.server(server),) if server else _uploading(inventory)
+    wanted = month or month_before(datetime.now(UTC))
+    bounds(wanted)
+    documents: list[dict[str, Any]] = []
+    codes = {0}
+    for one in servers:
+        record(inventory.repository, "offsite archive", one.name, month=wanted)
+        try:
+            with output.progress() as report:
+                found = archive_month(inventory, one, wanted, report)
+        except ConfigurationError:
+            raise
+        except ChomError as error:
+            codes.add(error.exit_code)
+            documents.append({"server": one.name, "error": _error_json(error)})
+            said = typer.style(str(error), fg="red")
+        else:
+            documents.append({"server": one.name, "backup": found.entry.id, "already": found.already})
+            is_new = "was there before" if found.already else "is archived"
+            said = f"{found.entry.id} {is_new}, and was read back there: {found.entry.where}"
+        if not json:
+            typer.echo(f"{one.name}, {wanted}: {said}")
+    if json:
+        output.document("offsite archive", {"month": wanted, "servers": documents})
+    raise typer.Exit(max(codes))
 
 
 def _named(backup: str | None) -> list[str] | None:

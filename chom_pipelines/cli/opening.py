@@ -17,6 +17,7 @@ def backups_of(
     *,
     allow_plain: bool = False,
     offsite: bool = False,
+    archive: str = "",
     **what: str | bool | None,
 ) -> tuple[Server, Repository, Keyring | None]:
     """The server that is meant, the repository to read its backups from, or its second copy, and what opens them.
@@ -27,6 +28,7 @@ def backups_of(
     """
     inventory = load_inventory(config)
     chosen = inventory.server(server)
-    repository = existing_repository(inventory.repository, offsite=offsite)
-    record(inventory.repository, action, chosen.name, run="", offsite=offsite, allow_unencrypted=allow_plain, **what)
+    repository = existing_repository(inventory.repository, offsite=offsite, archive=archive)
+    how = {"offsite": offsite, "archive": archive or None, "allow_unencrypted": allow_plain}
+    record(inventory.repository, action, chosen.name, run="", **how, **what)
     return chosen, repository, keyring_of(inventory.repository, chosen.backup, allow_plain=allow_plain)

@@ -28,6 +28,15 @@ OffsiteOption = Annotated[
     bool,
     typer.Option("--offsite", help="Read the second copy, and nothing of the repository itself.", show_default=False),
 ]
+ArchiveOption = Annotated[
+    str,
+    typer.Option(
+        "--archive",
+        metavar="MONTH",
+        help="Of the second copy's archive, the backup of that month, as 2026-01.",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[
     bool,
     typer.Option("--json", help="One JSON document on stdout instead of text.", show_default=False),

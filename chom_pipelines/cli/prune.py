@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from chom_pipelines.inventory.environment import retention_from_environment
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
+from chom_pipelines.offsite.archive import delete_month, due_months
 from chom_pipelines.repository.layout import BACKUPS
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.retention.decisions import Decision, Group, grouped, total
@@ -61,19 +62,44 @@ def prune(
         if not dry_run:
             gone = sorted(f"{each.stream}/{each.id}" for each in applied.gone)
             record(inventory.repository, "prune", one.name, offsite=offsite, deleted=gone)
-        if applied.problem:
-            codes.add(applied.problem.exit_code)
+        months, trouble = _months(repository, inventory, one, dry_run=dry_run) if offsite else ([], None)
+        codes |= {each.exit_code for each in (trouble, applied.problem) if each}
         if applied.plan.nothing_because:
             codes.add(1)
         if json:
-            documents.append({"server": one.name, **_as_json(applied)})
+            documents.append({"server": one.name, **_as_json(applied), **({"months": months} if offsite else {})})
         else:
-            typer.secho(one.name, bold=True)
-            for line, colour in _lines(applied, one.name, dry_run=dry_run):
-                typer.secho(f"  {line}", fg=colour)
+            _print(one.name, applied, months, trouble, dry_run=dry_run)
     if json:
         output.document("prune", {"repository": repository.where, "dry_run": dry_run, "servers": documents})
     raise typer.Exit(1 if 1 in codes else max(codes))
+
+
+def _print(server: str, applied: Applied, months: Iterable[str], trouble: ChomError | None, *, dry_run: bool) -> None:
+    typer.secho(server, bold=True)
+    for line, colour in _lines(applied, server, dry_run=dry_run):
+        typer.secho(f"  {line}", fg=colour)
+    for month in months:
+        said = "would be deleted" if dry_run else "deleted"
+        typer.secho(f"  {said}: the archive of {month}: beyond monthly_archives", fg="yellow")
+    if trouble:
+        typer.secho(f"  {trouble}", fg="red")
+
+
+def _months(
+    repository: Repository, inventory: Inventory, server: Server, *, dry_run: bool
+) -> tuple[list[str], ChomError | None]:
+    """The months of the archive that go, and why not all of them did."""
+    gone: list[str] = []
+    try:
+        for month in due_months(repository, server, keyring_of(inventory.repository, server.backup)):
+            if not dry_run:
+                delete_month(repository, server.name, month)
+                record(inventory.repository, "prune", server.name, offsite=True, month=month)
+            gone.append(month)
+    except ChomError as error:
+        return gone, error
+    return gone, None
 
 
 def _applied(repository: Repository, inventory: Inventory, server: Server, *, dry_run: bool) -> Applied:

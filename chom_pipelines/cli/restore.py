@@ -13,6 +13,7 @@ import typer
 from chom_pipelines.binlogs.recovery.targets import Route
 from chom_pipelines.cli.options import (
     AllowUnencryptedOption,
+    ArchiveOption,
     ConfigOption,
     JsonOption,
     OffsiteOption,
@@ -127,6 +128,7 @@ def restore(
     ] = None,
     allow_unencrypted: AllowUnencryptedOption = False,
     offsite: OffsiteOption = False,
+    month: ArchiveOption = "",
     config: ConfigOption = None,
     server: ServerOption = None,
     json: JsonOption = False,
@@ -144,7 +146,7 @@ def restore(
     refuse_unnamed(backup, allow_unencrypted=allow_unencrypted)
     inventory = load_inventory(config)
     source = inventory.server(server)
-    repository = existing_repository(inventory.repository, offsite=offsite)
+    repository = existing_repository(inventory.repository, offsite=offsite, archive=month)
     keyring = keyring_of(inventory.repository, source.backup, allow_plain=allow_unencrypted)
     moment = moment_of(at, gtid, before)
     record(
@@ -159,6 +161,7 @@ def restore(
         replace=overwrite,
         dry_run=dry_run,
         offsite=offsite,
+        archive=month or None,
         allow_unencrypted=allow_unencrypted,
     )
     found = None if moment else repository.find(source.name, backup)

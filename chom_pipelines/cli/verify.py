@@ -10,6 +10,7 @@ from chom_pipelines.cli.forecasts import checked
 from chom_pipelines.cli.opening import backups_of
 from chom_pipelines.cli.options import (
     AllowUnencryptedOption,
+    ArchiveOption,
     ConfigOption,
     JsonOption,
     OffsiteOption,
@@ -48,6 +49,7 @@ def verify(
     ] = Level.BASIC,
     allow_unencrypted: AllowUnencryptedOption = False,
     offsite: OffsiteOption = False,
+    month: ArchiveOption = "",
     config: ConfigOption = None,
     server: ServerOption = None,
     json: JsonOption = False,
@@ -64,6 +66,7 @@ def verify(
         "verify",
         allow_plain=allow_unencrypted,
         offsite=offsite,
+        archive=month,
         backup=backup,
         level=level.value,
         everything=everything,

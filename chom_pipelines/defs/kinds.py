@@ -24,6 +24,9 @@ HOURS_TO_NOW = dg.HourlyPartitionsDefinition(start_date="2026-01-01-00:00", time
 WEEKS = dg.WeeklyPartitionsDefinition(start_date="2026-01-05", day_offset=1, end_offset=1)
 """The weeks of all servers, from Monday, in UTC; with this one."""
 
+MONTHS = dg.MonthlyPartitionsDefinition(start_date="2026-01-01")
+"""The months of all servers, in UTC, up to the last one that is over."""
+
 RESULT = "result"
 """The output of an op that is its asset. The others are its checks, by their names."""
 

@@ -1,5 +1,7 @@
 """The repository and the keys that a configuration names."""
 
+from dataclasses import replace
+
 from chom_pipelines.errors import ConfigurationError, RepositoryError
 from chom_pipelines.inventory.models import Encryption, Offsite, RepositoryConfig
 from chom_pipelines.inventory.policies import BackupPolicy
@@ -43,11 +45,12 @@ def address_of(offsite: Offsite) -> StoreAddress:
     )
 
 
-def existing_repository(config: RepositoryConfig, *, offsite: bool = False) -> Repository:
-    """The repository to read from, or its second copy.
+def existing_repository(config: RepositoryConfig, *, offsite: bool = False, archive: str = "") -> Repository:
+    """The repository to read from, or its second copy, or one month of that one's archive.
 
     Raises RepositoryError where there is none; ConfigurationError where no second copy is configured.
     """
+    offsite = offsite or bool(archive)
     repository = second_copy_of(config) if offsite else repository_of(config)
     if not repository.store.is_there():
         if offsite:
@@ -56,7 +59,7 @@ def existing_repository(config: RepositoryConfig, *, offsite: bool = False) -> R
         if config.offsite:
             remedy += "; --offsite reads the second copy, and `chom offsite pull` brings it back"
         raise RepositoryError(f"there is no repository at {repository.where}", remedy)
-    return repository
+    return replace(repository, month=archive)
 
 
 def keyring_of(config: RepositoryConfig, policy: BackupPolicy, *, allow_plain: bool = False) -> Keyring | None:

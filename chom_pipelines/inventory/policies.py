@@ -54,12 +54,12 @@ class BackupPolicy(ConfigModel):
 
 
 _NIGHTLY, _HOURLY, _SUNDAYS, _MONDAYS, _MORNINGS = "0 2 * * *", "0 * * * *", "0 3 * * 0", "0 4 * * 1", "30 5 * * *"
-_EARLY = "30 4 * * *"
+_EARLY, _FIRSTS = "30 4 * * *", "0 7 1 * *"
 
 
 @cache  # a fleet has few of them, and one takes a millisecond
 def _cron(text: str) -> str:
-    if text in {_NIGHTLY, _HOURLY, _SUNDAYS, _MONDAYS, _MORNINGS, _EARLY}:
+    if text in {_NIGHTLY, _HOURLY, _SUNDAYS, _MONDAYS, _MORNINGS, _EARLY, _FIRSTS}:
         return text  # without what takes as long to import as some commands run
     from croniter import CroniterBadDateError, croniter
 
@@ -96,6 +96,7 @@ class Schedules(ConfigModel):
     drill: Cron | None = _MONDAYS
     retention: Cron | None = _MORNINGS
     offsite: Cron | None = Field(default=_EARLY, description="of servers whose backups are uploaded")
+    archive: Cron | None = Field(default=_FIRSTS, description="of the month before, of the same servers")
     benchmark: Cron | None = None
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
 
@@ -114,7 +115,7 @@ class Retention(ConfigModel):
     weekly: int = Field(default=0, ge=0, description="the last full backup of so many weeks stays, too")
     monthly: int = Field(default=0, ge=0, description="the same of months")
     yearly: int = Field(default=0, ge=0, description="the same of years")
-    monthly_archives: int = Field(default=12, ge=0)
+    monthly_archives: int = Field(default=12, ge=0, description="months with a full backup in the second copy")
 
 
 class Thresholds(ConfigModel):

@@ -6,7 +6,6 @@ from chom_pipelines.inventory.models import Server
 from chom_pipelines.server.findings import Finding, warning
 
 _WITHOUT_EFFECT = (
-    ("retention", {"monthly_archives"}, "this version makes no monthly archives"),
     ("thresholds", {"slow_queries_per_second", "buffer_pool_hit_rate"}, "this version does not watch servers"),
 )
 _LEAVE_OUT = "take it out of chom.yaml, or leave it there for a later version"

@@ -9,6 +9,7 @@
 <path>/<server>/streamed/<server id>/binlog_mysql-bin.000124_000000000004/...  until the whole file is in binlogs
 <path>/<server>/streamed/<server id>/heard.json  replaced every few seconds: when nothing lacked last
 <path>/<server>/benchmarks/benchmark_20260102_020000.json, and .md and charts beside it
+<path>/<server>/archive/2026-01/full_20260131_020000/...  in the second copy alone: one full backup of each month
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ STREAMED = "streamed"
 Of binary logs there are whole files, and parts of those that are not whole there yet.
 """
 
+ARCHIVE = "archive"
+"""The folder of the second copy's months: each is a stream with one full backup."""
+
 BENCHMARKS = "benchmarks"
 """A server's benchmark reports."""
 
@@ -49,6 +53,7 @@ WRITING, READING = "writing", "reading"
 
 _TIMED = re.compile(r"(?P<kind>full|incremental)_(?P<time>\d{8}_\d{6})")
 _SEGMENT = re.compile(r"binlog_(?P<base>.+)\.(?P<number>\d{6,})_(?P<start>\d{12})")
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _TIME = "%Y%m%d_%H%M%S"
 
 
@@ -117,6 +122,13 @@ def stream_name(server: str, *parts: str) -> str:
     if "/" in server or not is_name(server):
         raise ConfigurationError(f"the server's name {server!r} cannot name a folder", "name it by letters and digits")
     return "/".join((server, *parts))
+
+
+def month_name(month: str) -> str:
+    """The folder of a month in the archive, as 2026-01; raises ConfigurationError where it is no month."""
+    if not _MONTH.fullmatch(month):
+        raise ConfigurationError(f"{month!r} is no month", "write it as 2026-01")
+    return month
 
 
 def proof_name(started: datetime, folder: str = PROOFS) -> str:

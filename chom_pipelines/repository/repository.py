@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.layout import BACKUPS, BENCHMARKS, BINLOGS, STREAMED, stream_name
+from chom_pipelines.repository.layout import ARCHIVE, BACKUPS, BENCHMARKS, BINLOGS, STREAMED, month_name, stream_name
 from chom_pipelines.repository.store import Folder, Store
 from chom_pipelines.repository.streams import Stream
 
 
 @dataclass(frozen=True)
 class Repository:
-    """All backups of all servers."""
+    """All backups of all servers; of one `month` of the second copy's archive, the one that is kept of that."""
 
     store: Store
+    month: str = ""
 
     @property
     def where(self) -> str:
@@ -31,7 +32,17 @@ class Repository:
 
     def stream(self, server: str) -> Stream:
         """The full and incremental backups of a server; raises ConfigurationError for a name that is no folder's."""
+        if self.month:
+            return self.archived(server, self.month)
         return Stream(server, Folder(self.store, stream_name(server, BACKUPS)))
+
+    def archived(self, server: str, month: str) -> Stream:
+        """The backup of a month, as 2026-01, that stays for long; raises ConfigurationError."""
+        return Stream(server, Folder(self.store, stream_name(server, ARCHIVE, month_name(month))))
+
+    def months(self, server: str) -> list[str]:
+        """Those of which there is one; raises ConfigurationError, RepositoryError."""
+        return Folder(self.store, stream_name(server, ARCHIVE)).folders()
 
     def binlogs(self, server: str, history: str) -> Stream:
         """One history of the server's binary log, in which no number of a file comes twice; raises ConfigurationError.

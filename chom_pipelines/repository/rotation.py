@@ -69,6 +69,7 @@ def needed_keys(repository: Repository) -> dict[str, int]:
 def _streams(repository: Repository) -> Iterator[Stream]:
     for server in repository.servers():
         yield repository.stream(server)
+        yield from (repository.archived(server, month) for month in repository.months(server))
         for history in repository.histories(server):
             yield repository.binlogs(server, history)
             yield repository.streamed(server, history)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -75,11 +76,11 @@ def test_the_repository_is_brought_back(
     shop = with_second_copy(on_mariadb, address)
     assert shop.chom("backup", "--verification", "none") == 0
     shop.archive(*emptying(shop.database))
-    before = [each for each in shop.repository.store.below("") if "proofs" not in each.name]
+    before = [each for each in shop.repository.store.below("chom") if "proofs" not in each.name]
     shutil.rmtree(path_of(shop.repository))
     assert shop.chom("offsite pull", "--all") == 0
     assert "copied" in capsys.readouterr().out
-    assert [each for each in shop.repository.store.below("") if "proofs" not in each.name] == before
+    assert [each for each in shop.repository.store.below("chom") if "proofs" not in each.name] == before
     assert shop.chom("verify", "--all") == 0
     assert shop.chom("offsite pull", "latest") == 0
     assert "nothing is missing; 1 were here already" in capsys.readouterr().out
@@ -137,6 +138,28 @@ def test_a_second_copy_that_cannot_be_reached_makes_the_backup_no_worse_and_the_
     assert on_mariadb.chom("backup", "--no-upload") == 0
     assert on_mariadb.chom("offsite push") == 1
     assert "s3://nowhere/chom" in capsys.readouterr().out
+
+
+def test_a_month_is_archived_by_a_restore_and_restored_from_the_archive(
+    on_mariadb: Setting, address: StoreAddress, second: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = with_second_copy(on_mariadb, address)
+    assert shop.chom("backup", "--no-upload", "--verification", "none") == 0
+    month = f"{datetime.now(UTC):%Y-%m}"
+    code, body = shop.document(capsys, "offsite archive", month)
+    assert (code, body["servers"]) == (0, [{"server": "chom", "backup": shop.latest.id, "already": False}])
+    assert second.months("chom") == [month]
+    assert second.backups("chom") == []
+    assert shop.document(capsys, "verify")[1]["proofs"][0]["id"] == shop.latest.id
+    shutil.rmtree(path_of(shop.repository))
+    assert shop.chom("backups", "--archive", month) == 0
+    assert shop.chom("offsite verify", "--archive", month, "--level", "full") == 0
+    target = shop.folder / "archived"
+    assert shop.chom("restore", "--archive", month, "--into-directory", str(target)) == 0
+    assert shop.chom("restore", "--archive", "2019-13", "--into-directory", str(target)) == 2
+    assert "'2019-13' is no month" in capsys.readouterr().err
+    assert shop.chom("offsite archive", "2019-12") == 1
+    assert "no full backup of chom of 2019-12 can be archived" in capsys.readouterr().out
 
 
 def test_what_would_be_copied_is_told_and_not_copied(

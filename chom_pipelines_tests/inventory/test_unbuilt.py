@@ -24,7 +24,6 @@ def test_a_file_that_asks_for_nothing_of_it_hears_nothing_of_it() -> None:
 @pytest.mark.parametrize(
     ("keys", "named"),
     [
-        ({"retention": {"monthly_archives": 0}}, "monthly_archives"),
         ({"thresholds": {"slow_queries_per_second": 1}}, "slow_queries_per_second"),
         ({"thresholds": {"buffer_pool_hit_rate": 9}}, "buffer_pool_hit_rate"),
         ({"migrations": {"sql": "/m"}}, "migrations"),
