@@ -224,12 +224,23 @@ def _expressions() -> dict[str, str]:
 
 
 def _text(length: int) -> str:
-    """Words and numbers: they compress about as well as what people write."""
+    """Words and numbers: they compress about as well as what people write.
+
+    Nothing in it comes again after some rows: of a codec with a larger window that would make another one's better.
+    """
+    count = length // _SHORTEST_PIECE + 1
     pieces = [
-        f"{_word(3 + 2 * number)}, {_word(5 + 4 * number)}, {_word(7 + 6 * number)}, CRC32(n + {number})"
-        for number in range(length // _SHORTEST_PIECE + 1)
+        f"{_drawn(f'n * {3 * count} + {3 * number}')}, {_drawn(f'n * {3 * count} + {3 * number + 1}')}, "
+        f"{_drawn(f'n * {3 * count} + {3 * number + 2}')}, CRC32(n * {count} + {number})"
+        for number in range(count)
     ]
     return f"LEFT(CONCAT_WS(' ', {', '.join(pieces)}), {length})"
+
+
+def _drawn(number: str) -> str:
+    """A word that looks as if it were drawn by lot."""
+    words = ", ".join(f"'{word}'" for word in _WORDS.split())
+    return f"ELT(1 + CRC32({number}) % {len(_WORDS.split())}, {words})"
 
 
 def _word(step: int) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from zstandard import ZstdCompressor
 
 from chom_pipelines.benchmarks.generated import SHAPES, fill, planned
 from chom_pipelines.benchmarks.host import _memory, disk_directory, read_host
@@ -137,6 +138,17 @@ def test_rows_that_are_asked_for_are_in_the_tables_and_as_long() -> None:
             for name, columns in (("users", 184), ("events", 231)):
                 found = session.row(f"SELECT COUNT(*), MIN(LENGTH(details)), MAX(LENGTH(details)) FROM shop.{name}")
                 assert found == (1000, 500 - columns, 500 - columns)
+
+
+def test_generated_rows_do_not_come_again_where_only_a_large_window_would_see_them() -> None:
+    with scratch_server(Flavour.MARIADB) as server:
+        (made,) = planned(8_000_000, 1, 16_000)
+        fill(server.endpoint, [made], 1, unreported)
+        with Session(server.endpoint) as session:
+            text = "\n".join(row[0] for row in session.rows("SELECT details FROM shop.users ORDER BY id")).encode()
+    quick, large = (len(ZstdCompressor(level=level).compress(text)) for level in (3, 19))
+    assert 2.5 < len(text) / quick < 5  # as what people write
+    assert quick < 1.5 * large
 
 
 def test_where_tmpdir_is_in_memory_copies_on_disk_are_made_elsewhere_or_not_at_all(
