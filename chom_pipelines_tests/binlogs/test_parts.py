@@ -66,6 +66,9 @@ class Parted:
         return part
 
     def take(self) -> None:
+        """As a stream does: the server is asked with each part, or later times of its log were not believed."""
+        with self.archive.server.connect() as session:
+            self.tail.asked(read_binlog_settings(session, self.archive.server.facts))
         self.tail.take(closed(self.archive.on_disk(self.tail.file))[self.tail.received :])
 
     def turn(self) -> None:
