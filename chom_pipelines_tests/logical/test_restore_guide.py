@@ -7,15 +7,22 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 
+from chom_pipelines.offsite.copying import Copying
+from chom_pipelines.offsite.transfer import copy_server
+from chom_pipelines.progress import unreported
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
+from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.master_keys import KeyKind
+from chom_pipelines.repository.repository import Repository
+from chom_pipelines.repository.rotation import rotate
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.identifiers import quote
 from chom_pipelines.server.programs import client_program
@@ -79,6 +86,34 @@ def backup_of(server: PrivateServer, kept: Backups) -> tuple[str, BackupEntry]:
         filled(session, "large", 20_000, "n, CONCAT(REPEAT(SHA2(n, 256), 2), CHAR(9), '\\\\'), UNHEX('00090A5C')")
         session.execute("ANALYZE TABLE large")
     return database, kept.take(server, database)
+
+
+@pytest.mark.parametrize("kind", KeyKind)
+def test_after_a_rotation_the_guide_of_the_second_copy_asks_for_the_new_key_and_restores_by_it(
+    mariadb: PrivateServer, backups: Backups, tmp_path: Path, kind: KeyKind
+) -> None:
+    """The escrow drill: the machine and its repository are gone, and the key is another than it was taken with."""
+    database, entry = backup_of(mariadb, Backups(backups.directory, AES))
+    second = Repository(LocalStore(tmp_path / "second"))
+    second.create()
+    copied = copy_server(backups.repository, second, entry.server, Copying(AES), unreported)
+    assert copied.is_complete
+    former = AES.keys[0].to_json()["encryption"]
+    ring = Keyring().generate("escrow", kind)
+    both = Keyring("escrow-2", (AES.keys[0], replace(ring.keys[0], name="escrow-2")))
+    assert rotate(second, both).failures == {}
+    shutil.rmtree(path_of(backups.repository))
+    there = second.find(entry.server, entry.id)
+    with scratch_server(mariadb.flavour) as empty:
+        client = f"{client_program(mariadb.flavour).path} --no-defaults --socket={empty.endpoint.socket} --user=root"
+        if kind is KeyKind.AES_256:
+            refused = followed(there, client, tmp_path, None, {"MASTER": former})
+            assert refused.returncode == 1
+            assert re.search("MASTER is (not the key escrow-2|another key)", refused.stderr)
+        done = followed(there, client, tmp_path, ring)
+        assert (done.returncode, done.stderr) == (0, "")
+        with Session(empty.endpoint) as copy, mariadb.connect() as source:
+            assert contents(copy, database) == contents(source, database)
 
 
 @pytest.mark.parametrize(
