@@ -81,7 +81,7 @@ class ObjectStorage:
         """The address of an empty store: what is below a prefix of a new bucket."""
         return self.address(f"s3://{self.fresh_bucket()}/some/prefix")
 
-    def locked_address(self, days: int) -> StoreAddress:
+    def locked_address(self, days: int, mode: str = "COMPLIANCE") -> StoreAddress:
         """The same of a bucket that locks what is put there."""
         name = f"chom-test-{next(_buckets)}"
         self.client.create_bucket(
@@ -89,7 +89,7 @@ class ObjectStorage:
             CreateBucketConfiguration={"LocationConstraint": REGION},
             ObjectLockEnabledForBucket=True,
         )
-        rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": days}}
+        rule = {"DefaultRetention": {"Mode": mode, "Days": days}}
         self.client.put_object_lock_configuration(
             Bucket=name,
             ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule},  # type: ignore[typeddict-item]

@@ -33,6 +33,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 BackupArgument = Annotated[str, typer.Argument(metavar="BACKUP", help="Its id, or latest.")]
 
+_PinOffsiteOption = Annotated[
+    bool, typer.Option("--offsite", help="In the second copy, where it may be alone.", show_default=False)
+]
 _COLOURS = {Outcome.PASSED: None, Outcome.FAILED: "red", Outcome.NOT_VERIFIED: "magenta"}
 _LINE = "{:<27}  {:<8}  {:<10}  {:>11}  {:>8}  {:>6}"
 """Of a backup; what proved it and where it stands take a second one, as 80 columns are not enough for all of it."""
@@ -55,7 +58,7 @@ def backups(
     where one was never proved or cannot be read for want of its key, else 0.
     """
     if context.invoked_subcommand:
-        context.obj = Before(config, server, json)
+        context.obj = Before(config, server, json, offsite, month)
         return
     inventory = load_inventory(config)
     servers = inventory.servers if server is None else (inventory.server(server),)
@@ -96,10 +99,19 @@ class Before:
     config: Path | None
     server: str | None
     json: bool
+    offsite: bool
+    month: str
 
-    def found(self, config: Path | None, server: str | None, backup: str, action: str) -> BackupEntry:
+    def found(self, config: Path | None, server: str | None, backup: str, action: str, *, offsite: bool) -> BackupEntry:
         """The backup that is meant, where either place has the options."""
-        one, repository, _ = backups_of(config or self.config, server or self.server, action, backup=backup)
+        one, repository, _ = backups_of(
+            config or self.config,
+            server or self.server,
+            action,
+            offsite=offsite or self.offsite,
+            archive=self.month,
+            backup=backup,
+        )
         return repository.find(one.name, backup)
 
 
@@ -109,16 +121,17 @@ def pin_backup(
     backup: BackupArgument,
     *,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is kept; `chom prune` repeats it.")],
+    offsite: _PinOffsiteOption = False,
     config: ConfigOption = None,
     server: ServerOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Keep a backup, whatever the retention says.
+    """Keep a backup, whatever the retention says; here, and so by `chom prune --offsite` in the second copy, too.
 
     What it builds on stays as well. The binary log after it does not: it restores to its own moment.
     """
     before: Before = context.obj
-    entry = before.found(config, server, backup, "pin")
+    entry = before.found(config, server, backup, "pin", offsite=offsite)
     pin(entry, reason, datetime.now(UTC))
     _told(
         "backups pin",
@@ -133,13 +146,14 @@ def unpin_backup(
     context: typer.Context,
     backup: BackupArgument,
     *,
+    offsite: _PinOffsiteOption = False,
     config: ConfigOption = None,
     server: ServerOption = None,
     json: JsonOption = False,
 ) -> None:
     """Let the retention decide about a backup again."""
     before: Before = context.obj
-    entry = before.found(config, server, backup, "unpin")
+    entry = before.found(config, server, backup, "unpin", offsite=offsite)
     said = "is no longer pinned" if unpin(entry) else "was not pinned"
     _told("backups unpin", entry, said, json=json or before.json)
 

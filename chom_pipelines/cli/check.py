@@ -35,7 +35,8 @@ def check(config: ConfigOption = None, server: ServerOption = None, json: JsonOp
         found[one.name] = [*answers.findings, *check_fitness(one)]
         known = None not in (data_bytes, answers.data_bytes)
         data_bytes = (data_bytes or 0) + (answers.data_bytes or 0) if known else None
-    found[""] += [*check_repository(inventory.repository, data_bytes), *check_second_copy(inventory.repository)]
+    days = max(one.retention.full_days for one in servers)
+    found[""] += [*check_repository(inventory.repository, data_bytes), *check_second_copy(inventory.repository, days)]
     overall = worst(finding.outcome for findings in found.values() for finding in findings)
     if json:
         _print_document(found, overall)

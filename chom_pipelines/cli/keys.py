@@ -9,14 +9,13 @@ import typer
 
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption
-from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.errors import ConfigurationError, RepositoryError
 from chom_pipelines.inventory.audit import record
 from chom_pipelines.inventory.loading import config_path, load_inventory
 from chom_pipelines.inventory.models import Encryption, Inventory
-from chom_pipelines.inventory.opening import existing_repository, read_keyring
+from chom_pipelines.inventory.opening import existing_repository, read_keyring, repository_of, second_copy_of
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.master_keys import KeyKind
-from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.rotation import Rotated, needed_keys
 from chom_pipelines.repository.rotation import rotate as rotated
 
@@ -76,39 +75,52 @@ def rotate(config: ConfigOption = None, json: JsonOption = False) -> None:
     inventory = load_inventory(config)
     encryption = _encryption(inventory, config)
     ring = read_keyring(encryption)
-    copies = [existing_repository(inventory.repository)]
-    if inventory.repository.offsite:
-        copies.append(existing_repository(inventory.repository, offsite=True))
-    documents, failed = [], False
     record(inventory.repository, "rotate keys", active=ring.active)
-    for copy in copies:
-        found = rotated(copy, ring)
-        needed = {} if found.failures else needed_keys(copy)
-        failed = failed or bool(found.failures)
+    documents, codes = [], {0}
+    for offsite in (False, True) if inventory.repository.offsite else (False,):
+        where = (second_copy_of if offsite else repository_of)(inventory.repository).where
+        found, wraps, error = Rotated(), {}, None
+        try:
+            copy = existing_repository(inventory.repository, offsite=offsite)
+            found = rotated(copy, ring)
+            wraps = needed_keys(copy)
+        except RepositoryError as problem:  # the other copy is not to suffer for it
+            error = problem
+        codes |= {1} if found.failures else {error.exit_code if error else 0}
         if json:
-            documents.append(_rotated_json(copy, found, needed))
+            documents.append(_rotated_json(where, found, wraps, error))
         else:
-            _print_rotated(copy, found, ring.active)
+            _print_rotated(where, found, ring.active, wraps, error)
     if json:
         output.document("keys rotate", {"active": ring.active, "copies": documents})
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(max(codes))
 
 
-def _print_rotated(copy: Repository, found: Rotated, active: str) -> None:
+def _print_rotated(
+    where: str, found: Rotated, active: str, wraps: Mapping[str, int], error: RepositoryError | None
+) -> None:
     keys = output.amount(found.rewrapped, "key")
-    typer.echo(f"{copy.where}: {keys} wrapped anew by {active}, {found.already:,} were before")
-    for where, error in found.failures.items():
-        typer.secho(f"  not wrapped anew: {output.printable(where)}: {error}", fg="red")
+    typer.echo(f"{where}: {keys} wrapped anew by {active}; {found.already:,} were before")
+    for each, why in found.failures.items():
+        typer.secho(f"  not wrapped anew: {output.printable(each)}: {why}", fg="red")
+    if error:
+        typer.secho(f"  {error}", fg="red")
+    for name in sorted(wraps.keys() - {active}):
+        typer.echo(
+            f"  {output.printable(name)} still wraps {output.amount(wraps[name], 'key')}: keep it in the key file"
+        )
 
 
-def _rotated_json(copy: Repository, found: Rotated, needed: Mapping[str, int]) -> dict[str, Any]:
-    failures = {where: error.what for where, error in found.failures.items()}
+def _rotated_json(
+    where: str, found: Rotated, wraps: Mapping[str, int], error: RepositoryError | None
+) -> dict[str, Any]:
     return {
-        "repository": copy.where,
+        "repository": where,
         "rewrapped": found.rewrapped,
         "already": found.already,
-        "failures": failures,
-        "wraps": needed,
+        "failures": {each: why.what for each, why in found.failures.items()},
+        "error": error.what if error else None,
+        "wraps": wraps,
     }
 
 

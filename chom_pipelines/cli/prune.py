@@ -20,6 +20,7 @@ from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.offsite.archive import delete_month, due_months
 from chom_pipelines.repository.layout import BACKUPS
+from chom_pipelines.repository.pins import pins_of
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.retention.decisions import Decision, Group, grouped, total
 from chom_pipelines.retention.pruning import Applied, not_applied
@@ -58,7 +59,7 @@ def prune(
     repository = existing_repository(inventory.repository, offsite=offsite)
     documents, codes = [], {0}
     for one in servers:
-        applied = _applied(repository, inventory, one, dry_run=dry_run)
+        applied = _applied(repository, inventory, one, dry_run=dry_run, offsite=offsite)
         if not dry_run:
             gone = sorted(f"{each.stream}/{each.id}" for each in applied.gone)
             record(inventory.repository, "prune", one.name, offsite=offsite, deleted=gone)
@@ -91,26 +92,36 @@ def _months(
 ) -> tuple[list[str], ChomError | None]:
     """The months of the archive that go, and why not all of them did."""
     gone: list[str] = []
+    problem: ChomError | None = None
     try:
-        for month in due_months(repository, server, keyring_of(inventory.repository, server.backup)):
+        due = due_months(repository, server, keyring_of(inventory.repository, server.backup))
+    except ChomError as error:
+        return [], error
+    for month in due:
+        try:
             if not dry_run:
                 delete_month(repository, server.name, month)
                 record(inventory.repository, "prune", server.name, offsite=True, month=month)
+        except ChomError as error:  # the others are not to suffer for it
+            problem = problem or error
+        else:
             gone.append(month)
-    except ChomError as error:
-        return gone, error
-    return gone, None
+    return gone, problem
 
 
-def _applied(repository: Repository, inventory: Inventory, server: Server, *, dry_run: bool) -> Applied:
-    """With the error where nothing could be decided: the next server is not to suffer for it."""
+def _applied(repository: Repository, inventory: Inventory, server: Server, *, dry_run: bool, offsite: bool) -> Applied:
+    """With the error where nothing could be decided: the next server is not to suffer for it.
+
+    Of the second copy stays what is pinned in the repository, too, which therefore has to be there.
+    """
     retention = retention_from_environment(server.retention, os.environ)
     server, now = server.model_copy(update={"retention": retention}), datetime.now(UTC)
     try:
         keyring = keyring_of(inventory.repository, server.backup)
+        pins = pins_of(existing_repository(inventory.repository).backups(server.name)) if offsite else {}
         if dry_run:
-            return not_applied(repository, server, keyring, now)
-        return delete(repository, server, keyring, now)
+            return not_applied(repository, server, keyring, now, pins)
+        return delete(repository, server, keyring, now, pins)
     except ChomError as error:
         return Applied(problem=error)
 

@@ -6,11 +6,13 @@ work goes on: who has to restore is not kept from it by a full disk.
 
 from __future__ import annotations
 
+import errno
 import getpass
 import json
 import logging
 import os
 import socket
+import stat
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,8 @@ from chom_pipelines.inventory.models import RepositoryConfig
 from chom_pipelines.repository.files import write_all
 
 NAME = "audit.jsonl"
+# who can write in the repository may have put a link or a pipe there: neither leads elsewhere, nor holds anybody up
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +45,7 @@ def record(
         **({"server": server} if server else {}),
         **{name: value for name, value in what.items() if value is not None and value is not False},
         "user": _user(),
+        "uid": os.getuid(),
         **({"sudo": sudo} if (sudo := os.environ.get("SUDO_USER")) else {}),
         "host": socket.gethostname(),
         "process": os.getpid(),
@@ -49,9 +54,11 @@ def record(
     file = audit_file(repository)
     try:
         # appended in one write, so that lines of processes at the same time stay whole
-        descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(file, _FLAGS, 0o600)
         try:
-            write_all(descriptor, (json.dumps(line, ensure_ascii=False) + "\n").encode())
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "not a regular file")
+            write_all(descriptor, (json.dumps(line) + "\n").encode())
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -1,7 +1,9 @@
 """chom.yaml as types: the servers, the repository and what may not be combined."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -44,6 +46,7 @@ class Offsite(ConfigModel):
     """The second copy, in an object store or in another place of the file system."""
 
     url: Annotated[str, AfterValidator(_url)]
+    mount: ConfigPath | None = None
     endpoint_url: str | None = None
     region: str | None = None
     profile: str | None = Field(default=None, min_length=1, description="of AWS's files, or of `credentials`")
@@ -58,12 +61,19 @@ class Offsite(ConfigModel):
     def _possible(self) -> "Offsite":
         if self.kms_key and not (self.encryption or "").startswith("aws:kms"):
             raise AtKeyError(("kms_key",), "it is used with encryption: aws:kms")
-        if self.url.startswith("file:"):
+        if self.mount and not (self.path and self.path.is_relative_to(self.mount)):
+            raise AtKeyError(("mount",), f"url is no directory below it: {self.url}")
+        if self.path:
             of_s3 = ("endpoint_url", "region", "profile", "credentials", "storage_class", "encryption", "kms_key")
             for key in of_s3:
                 if getattr(self, key) is not None:
                     raise AtKeyError((key,), "it is of an object store, and url is a directory")
         return self
+
+    @property
+    def path(self) -> Path | None:
+        """The directory that it is; None where it is in an object store."""
+        return Path(unquote(urlsplit(self.url).path)) if self.url.startswith("file:") else None
 
 
 class Encryption(ConfigModel):
@@ -91,6 +101,12 @@ class RepositoryConfig(ConfigModel):
     def _possible(self) -> "RepositoryConfig":
         if self.mount and not self.path.is_relative_to(self.mount):
             raise AtKeyError(("mount",), f"path is not below it: {self.path}")
+        if self.offsite and (second := self.offsite.path):
+            ours, theirs = self.path.resolve(), second.resolve()
+            if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
+                raise AtKeyError(
+                    ("offsite", "url"), f"it is the repository itself, or one is within the other: {second}"
+                )
         return self
 
 

@@ -28,6 +28,8 @@ def second_copy_of(config: RepositoryConfig, *, hurried: bool = False) -> Reposi
     if config.offsite is None:
         what = "no second copy is configured: chom.yaml has no repository.offsite"
         raise ConfigurationError(what, "add  offsite: {url: s3://bucket/folder}  to repository")
+    if path := config.offsite.path:
+        return Repository(LocalStore(path, config.offsite.mount))
     return Repository(open_store(address_of(config.offsite), hurried=hurried))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from chom_pipelines.errors import DamagedError, NothingToArchiveError, RepositoryError
@@ -16,9 +16,10 @@ from chom_pipelines.offsite.differences import difference
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import Report
 from chom_pipelines.proofs.verification import verify
+from chom_pipelines.repository.deletion import erase_folder
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
-from chom_pipelines.repository.layout import Kind, month_name, parse_id
+from chom_pipelines.repository.layout import PINNED, Kind, month_name, parse_id
 from chom_pipelines.repository.listing import last_answers, opened
 from chom_pipelines.repository.proof import Level, Proof
 from chom_pipelines.repository.repository import Repository
@@ -56,16 +57,22 @@ def archive_month(inventory: Inventory, server: Server, month: str, report: Repo
     keyring, target = keyring_of(inventory.repository, server.backup), second_copy_of(inventory.repository)
     target.create()
     there = target.archived(server.name, month).entries()
+    for strange in (entry for entry in there if not _is_of(entry, month)):
+        raise DamagedError(f"{strange.where} is no backup of {month}", "find out who has put it there, and remove it")
     if there:
         return Archived(there[-1], _proved_there(there[-1], keyring, report), already=True)
-    reasons = []
+    reasons: list[str] = []
     for repository in _sources(inventory, target):
         for entry in _of_month(repository, server.name, month):
             reason = _why_not(entry, keyring, report, server.backup.threads)
             if reason:
                 reasons.append(f"{entry.id}: {reason}")
                 continue
-            _copy(repository, target, entry, month, copying_of(inventory, server))
+            try:
+                _copy(repository, target, entry, month, copying_of(inventory, server))
+            except DamagedError as error:  # since it was restored
+                reasons.append(f"{entry.id}: {error.what}")
+                continue
             copy = BackupEntry(server.name, target.archived(server.name, month).folder, entry.id)
             return Archived(copy, _proved_there(copy, keyring, report), already=False)
     tried = f": {'; '.join(dict.fromkeys(reasons))}" if reasons else ""
@@ -74,15 +81,24 @@ def archive_month(inventory: Inventory, server: Server, month: str, report: Repo
 
 
 def due_months(repository: Repository, server: Server, keyring: Keyring | None) -> list[str]:
-    """The months beyond the newest `monthly_archives`, oldest first; none while no newer one is known to be sound.
+    """The months beyond the newest `monthly_archives`, oldest first.
 
+    Only months count whose backup was proved there, and is of that month: who plants or spoils one has nothing deleted.
     Raises RepositoryError.
     """
-    months, keep = repository.months(server.name), server.retention.monthly_archives
-    if not keep or len(months) <= keep:
-        return []
-    stay = [entry for month in months[-keep:] for entry in repository.archived(server.name, month).entries()]
-    return months[:-keep] if any(opened(entry, keyring).outcome is Outcome.PASSED for entry in stay) else []
+    keep = server.retention.monthly_archives
+    sound = [month for month in repository.months(server.name) if _is_sound(repository, server.name, month, keyring)]
+    return sound[:-keep] if keep else []
+
+
+def _is_sound(repository: Repository, server: str, month: str, keyring: Keyring | None) -> bool:
+    found = [entry for entry in repository.archived(server, month).entries() if _is_of(entry, month)]
+    return any(opened(entry, keyring).outcome is Outcome.PASSED for entry in found)
+
+
+def _is_of(entry: BackupEntry, month: str) -> bool:
+    begin, end = bounds(month)
+    return entry.time is not None and begin <= entry.time < end
 
 
 def delete_month(repository: Repository, server: str, month: str) -> None:
@@ -104,14 +120,8 @@ def _sources(inventory: Inventory, target: Repository) -> Iterator[Repository]:
 
 def _of_month(repository: Repository, server: str, month: str) -> list[BackupEntry]:
     """Its full backups, newest first."""
-    begin, end = bounds(month)
-    identities = [(entry, parse_id(entry.id)) for entry in repository.backups(server)]
-    found = [
-        (each.time, entry)
-        for entry, each in identities
-        if each and each.kind is Kind.FULL and each.time and begin <= each.time < end
-    ]
-    return [entry for _, entry in sorted(found, key=lambda pair: pair[0], reverse=True)]
+    entries = [entry for entry in repository.backups(server) if _is_of(entry, month)]
+    return [entry for entry in reversed(entries) if (identity := parse_id(entry.id)) and identity.kind is Kind.FULL]
 
 
 def _why_not(entry: BackupEntry, keyring: Keyring | None, report: Report, threads: int) -> str:
@@ -129,8 +139,14 @@ def _copy(source: Repository, target: Repository, entry: BackupEntry, month: str
     stream = target.archived(entry.server, month)
     found = difference(source.stream(entry.server), stream)
     (lacking,) = (each for each in found.lacking if each.entry.id == entry.id)
+    # it goes by the number of months alone: no pin follows it there
+    lacking = replace(lacking, names=tuple(name for name in lacking.names if name != PINNED))
     with stream.receiving():
-        copy_backup(lacking, stream, copying)
+        try:
+            copy_backup(lacking, stream, copying)
+        except DamagedError:
+            erase_folder(stream.folder / entry.id)
+            raise
 
 
 def _proved_there(entry: BackupEntry, keyring: Keyring | None, report: Report) -> Proof:

@@ -22,7 +22,7 @@ def push(inventory: Inventory, server: Server, report: Report, *, backups: Seque
     source, target = existing_repository(inventory.repository), second_copy_of(inventory.repository)
     target.create()
     copying = copying_of(inventory, server)
-    only = None if backups is None else frozenset(chain_of(source, server.name, backups, copying))
+    only = None if backups is None else frozenset(chain_of(source, server.name, backups))
     return copy_server(source, target, server.name, copying, report, only=only)
 
 
@@ -33,7 +33,7 @@ def pull(inventory: Inventory, server: Server, report: Report, *, backups: Seque
     """
     source, target = existing_repository(inventory.repository, offsite=True), repository_of(inventory.repository)
     copying = copying_of(inventory, server)
-    only = None if backups is None else frozenset(chain_of(source, server.name, backups, copying))
+    only = None if backups is None else frozenset(chain_of(source, server.name, backups))
     target.create()
     return copy_server(source, target, server.name, copying, report, only=only)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from chom_pipelines.errors import DamagedError, KeyUnavailableError, ObjectMissingError, RepositoryError
+from chom_pipelines.errors import DamagedError, KeyUnavailableError, ObjectMissingError, UnencryptedError
 from chom_pipelines.offsite.differences import Lacking
 from chom_pipelines.offsite.throttle import Throttle
 from chom_pipelines.repository.entry import BackupEntry
@@ -22,7 +22,7 @@ from chom_pipelines.repository.store import Folder, uploading
 from chom_pipelines.repository.streams import Stream
 
 THREADS = 4
-_PUSH_AGAIN = "remove it there, and copy the backup again"
+_COPY_AGAIN = "remove it there, and copy the backup again"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Copying:
         """Copy one, which is there only if it is the one of its manifest; raises DamagedError where it is not."""
         where = source.where(stored.path)
         try:
-            with uploading(target.put(stored.path)) as upload:
+            with uploading(target.put(stored.path, anew=True)) as upload:
                 for piece in checked(source.open(stored.path), stored, None):
                     upload.write(piece)
                     self.progress(len(piece))
@@ -51,49 +51,82 @@ class Copying:
 
 
 def copy_backup(lacking: Lacking, target: Stream, copying: Copying) -> bool:
-    """Copy what the target lacks of a backup, and say whether it was new there; within `target.receiving`.
+    """Copy what the target lacks of a backup, and say whether anything was put; within `target.receiving`.
 
-    An object counts when it was read back, by its checksum, from where it is now; the manifest is put when all of them
-    are there, so that what is broken off is not listed, and is continued by the next copy.
+    An object counts when it was read back, by its checksum, from where it is now, and what an earlier copy left is read
+    again: the manifest is put when all of them are there and right. What is broken off is not listed, and is continued.
 
-    Raises DamagedError where the source, or what the target has of it, is not what its manifest says; RepositoryError.
+    Raises DamagedError where the source is not what its manifest says, or the target has another backup of that name;
+    RepositoryError.
     """
     entry = lacking.entry
     with entry.reading("copying"):
-        sealed = entry.folder.read(MANIFEST)
-        manifest = _manifest(entry, copying.keyring)
+        original = _Original.of(entry, copying.keyring)
         draft = target.copy_of(entry.id)
         is_new = not draft.folder.exists(MANIFEST)
-        if not is_new:
-            _refuse_another(draft, manifest)
-        _refuse_orphan(target, manifest)
-        _copy_objects(entry.folder, draft.folder, manifest, copying)
+        _refuse_orphan(target, original.manifest)
+        mended = not is_new and _mended(draft, original, copying.keyring)
+        wanted = list(_wanted(draft.folder, original.manifest, are_listed=not is_new))
+        _copy_all(entry.folder, draft.folder, wanted, copying)
+        guided = _copy_guide(entry.folder, draft.folder, original.manifest)
         for name in lacking.records:
             _copy_record(entry.folder, draft.folder, name)
+        _refuse_strays(lacking, original.manifest)
         if is_new:
-            draft.publish_copy(manifest, sealed)
-    return is_new
+            draft.publish_copy(original.manifest, original.sealed)
+            if (since := entry.sealed()) != original.sealed:  # its key was wrapped anew meanwhile
+                draft.folder.replace(MANIFEST, since)
+    return bool(is_new or mended or wanted or guided)
 
 
-def _manifest(entry: BackupEntry, keyring: Keyring | None) -> Manifest:
-    """The manifest, authenticated where its key is at hand: who has a public half alone copies what he took."""
-    try:
-        return entry.manifest(keyring)
-    except KeyUnavailableError:
+@dataclass(frozen=True)
+class _Original:
+    """The manifest of what is copied, as it was sealed; authentic where its key is at hand.
+
+    Who has a public half alone copies what he took.
+    """
+
+    manifest: Manifest
+    sealed: bytes
+    is_authentic: bool
+
+    @classmethod
+    def of(cls, entry: BackupEntry, keyring: Keyring | None) -> _Original:
+        sealed = entry.sealed()
         try:
-            return unauthenticated(entry.peek())
-        except ValidationError as error:
-            raise DamagedError(f"{entry.where}: the manifest cannot be read") from error
+            return cls(entry.manifest(keyring), sealed, is_authentic=True)
+        except KeyUnavailableError:
+            return cls(_unauthenticated(entry), sealed, is_authentic=False)
 
 
-def _refuse_another(draft: Draft, manifest: Manifest) -> None:
-    there = BackupEntry(draft.server, draft.stream, draft.id)
+def _unauthenticated(entry: BackupEntry) -> Manifest:
     try:
-        found = unauthenticated(there.peek())
+        return unauthenticated(entry.peek())
     except ValidationError as error:
-        raise DamagedError(f"{there.where}: the manifest cannot be read", _PUSH_AGAIN) from error
-    if found.fingerprint != manifest.fingerprint:
-        raise DamagedError(f"{there.where} is another backup than the one of that name here", _PUSH_AGAIN)
+        raise DamagedError(f"{entry.where}: the manifest cannot be read") from error
+
+
+def _mended(draft: Draft, original: _Original, keyring: Keyring | None) -> bool:
+    """Put the manifest again where the one that is there is spoiled, or has its key wrapped otherwise.
+
+    Raises DamagedError where it is another backup's. One that cannot be authenticated here replaces none.
+    """
+    there = BackupEntry(draft.server, draft.stream, draft.id)
+    if there.sealed() == original.sealed:
+        return False
+    try:
+        found = there.manifest(keyring)
+    except KeyUnavailableError:
+        found = _unauthenticated(there)
+    except (DamagedError, UnencryptedError):
+        if not original.is_authentic:
+            raise
+        found = None
+    if found and found.fingerprint != original.manifest.fingerprint:
+        raise DamagedError(f"{there.where} is another backup than the one of that name here", _COPY_AGAIN)
+    if original.is_authentic:
+        draft.folder.replace(MANIFEST, original.sealed)
+    return original.is_authentic
 
 
 def _refuse_orphan(target: Stream, manifest: Manifest) -> None:
@@ -102,34 +135,55 @@ def _refuse_orphan(target: Stream, manifest: Manifest) -> None:
         raise DamagedError(what, f"copy {manifest.parent} first; where it is damaged, take a full backup")
 
 
-def _copy_objects(source: Folder, target: Folder, manifest: Manifest, copying: Copying) -> None:
+def _refuse_strays(lacking: Lacking, manifest: Manifest) -> None:
+    known = {GUIDE, MANIFEST, *lacking.records, *(stored.path for stored in manifest.objects)}
+    strays = [name for name in lacking.names if name not in known]
+    if strays:
+        where = lacking.entry.folder.where(strays[0])
+        raise DamagedError(f"{where} is not named by the manifest of {lacking.entry.id}", "find out whose it is")
+
+
+def _wanted(target: Folder, manifest: Manifest, *, are_listed: bool) -> Iterator[StoredObject]:
+    """The objects that the target lacks, or has otherwise: of what is not listed there, each is read."""
     there = {each.name: each.bytes for each in target.below()}
     for stored in manifest.objects:
-        if there.get(stored.path, stored.bytes) != stored.bytes:
-            what = f"{target.where(stored.path)} has {there[stored.path]} bytes, and {stored.bytes} here"
-            raise DamagedError(what, _PUSH_AGAIN)
-    missing = [stored for stored in manifest.objects if stored.path not in there]
-    if len(missing) == 1 or copying.threads == 1:
-        for stored in missing:
+        if there.get(stored.path) != stored.bytes or not (are_listed or _is_right(target, stored)):
+            yield stored
+
+
+def _is_right(folder: Folder, stored: StoredObject) -> bool:
+    try:
+        for _ in checked(folder.open(stored.path), stored, None):
+            pass
+    except DamagedError:
+        return False
+    return True
+
+
+def _copy_all(source: Folder, target: Folder, wanted: Sequence[StoredObject], copying: Copying) -> None:
+    if len(wanted) <= 1 or copying.threads == 1:
+        for stored in wanted:
             copying.object(source, target, stored)
-    elif missing:
-        _copy_at_once(source, target, missing, copying)
-    if manifest.guide and GUIDE not in there:
-        text = source.read(GUIDE)
-        if hashlib.sha256(text).hexdigest() != manifest.guide:
-            raise DamagedError(f"{source.where(GUIDE)} is not what was written")
-        target.write(GUIDE, text)
-
-
-def _copy_at_once(source: Folder, target: Folder, missing: Iterable[StoredObject], copying: Copying) -> None:
+        return
     with ThreadPoolExecutor(copying.threads) as pool:
-        futures = [pool.submit(copying.object, source, target, stored) for stored in missing]
+        futures = [pool.submit(copying.object, source, target, stored) for stored in wanted]
         try:
-            for future in futures:
+            for future in as_completed(futures):
                 future.result()
         except BaseException:  # an interrupt, too: what was not begun is not begun any more
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _copy_guide(source: Folder, target: Folder, manifest: Manifest) -> bool:
+    """Whether RESTORE.md was put: it is no object of the manifest's, which has its hash."""
+    if not manifest.guide or target.exists(GUIDE):
+        return False
+    text = source.read(GUIDE)
+    if hashlib.sha256(text).hexdigest() != manifest.guide:
+        raise DamagedError(f"{source.where(GUIDE)} is not what was written")
+    target.write(GUIDE, text)
+    return True
 
 
 def _copy_record(source: Folder, target: Folder, name: str) -> None:
@@ -143,4 +197,4 @@ def _copy_record(source: Folder, target: Folder, name: str) -> None:
     elif not target.exists(name):
         target.write(name, data)
     else:
-        raise RepositoryError(f"{target.where(name)} has another size than the one here", _PUSH_AGAIN)
+        raise DamagedError(f"{target.where(name)} has another size than the one here", _COPY_AGAIN)

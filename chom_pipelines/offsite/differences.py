@@ -23,6 +23,8 @@ class Lacking:
     bytes: int
     is_there: bool
     """The copy lists it: it lacks records that are newer, or it is damaged."""
+    has_other_manifest: bool = False
+    """Its manifest there is of another size: spoiled, or with its key wrapped otherwise."""
 
     @property
     def records(self) -> tuple[str, ...]:
@@ -31,13 +33,13 @@ class Lacking:
 
     @property
     def has_records_alone(self) -> bool:
-        """The copy has the backup itself."""
+        """The copy has the backup itself, as far as names and sizes tell."""
         return self.is_there and len(self.records) == len(self.names)
 
 
 @dataclass(frozen=True)
 class StreamDifference:
-    """Of one stream: what the copy lacks, oldest first, how many it has whole, and keys of the stream that it lacks."""
+    """Of one stream: what the copy lacks, oldest first, what it has whole, and keys of the stream that it lacks."""
 
     source: Stream
     target: Stream
@@ -66,9 +68,9 @@ def difference(source: Stream, target: Stream) -> StreamDifference:
     return StreamDifference(
         source,
         target,
-        tuple(each for each in found if each.names),
-        frozenset(each.entry.id for each in found if not each.names),
-        tuple(sorted(ours.get(KEYS, {}).keys() - theirs.get(KEYS, {}).keys())),
+        tuple(each for each in found if each.names or each.has_other_manifest),
+        frozenset(each.entry.id for each in found if each.has_records_alone),
+        tuple(sorted(dict(ours.get(KEYS, {}).items() - theirs.get(KEYS, {}).items()))),
     )
 
 
@@ -82,8 +84,11 @@ def _by_backup(folder: Folder) -> dict[str, dict[str, int]]:
 
 
 def _lacking(entry: BackupEntry, ours: Mapping[str, int], theirs: Mapping[str, int]) -> Lacking:
-    names = tuple(sorted(name for name in ours if _belongs(name) and theirs.get(name) != ours[name]))
-    return Lacking(entry, names, sum(ours[name] for name in names), MANIFEST in theirs)
+    different = {name for name in ours if _belongs(name) and theirs.get(name) != ours[name]}
+    is_there = MANIFEST in theirs
+    names = tuple(sorted(different - {MANIFEST} if is_there else different))
+    size = sum(ours[name] for name in names)
+    return Lacking(entry, names, size, is_there, has_other_manifest=is_there and MANIFEST in different)
 
 
 def _belongs(name: str) -> bool:

@@ -8,52 +8,54 @@ from pathlib import Path
 
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.models import RepositoryConfig
-from chom_pipelines.inventory.opening import address_of
+from chom_pipelines.inventory.opening import second_copy_of
 from chom_pipelines.outcome import Outcome
-from chom_pipelines.repository.store import Protection, Store
-from chom_pipelines.repository.stores import open_store
+from chom_pipelines.repository.store import Keeps, Store
 from chom_pipelines.server.findings import Finding, failed, not_verified, passed, warning
 
 OFFSITE = "offsite"
 _OTHERS = 0o077
-_LOCK = "give the bucket an object lock with a default retention"
+_LOCK = "give the bucket an object lock with a default retention in compliance mode"
 
 
-def check_second_copy(config: RepositoryConfig) -> list[Finding]:
-    """What concerns it; nothing where none is configured."""
-    return list(_asked(config)) if config.offsite else []
+def check_second_copy(config: RepositoryConfig, days: int) -> list[Finding]:
+    """What concerns it, where full backups stay for so many days; nothing where none is configured."""
+    return list(_asked(config, days)) if config.offsite else []
 
 
-def protection(store: Store) -> Finding:
-    """Whether who may write there, or has stolen what may, could delete all of it."""
+def protection(store: Store, days: int) -> Finding:
+    """Whether who may write there, or has stolen what may, could delete what is to stay for so many days."""
+    where = store.where("")
     try:
         found = store.protection()
     except ChomError as error:
-        what = f"whether {store.where('')} keeps what is deleted cannot be asked: {error.what}"
+        what = f"whether {where} keeps what is deleted cannot be asked: {error.what}"
         return not_verified(OFFSITE, what, error.remedy)
-    if found is Protection.LOCKED:
-        return passed(OFFSITE, f"{store.where('')} locks what is put there: nobody deletes it before its time")
-    if found is Protection.VERSIONED:
-        what = f"{store.where('')} keeps versions, and locks none: who may delete those can delete everything"
+    if found.keeps is Keeps.NOTHING:
+        what = f"{where} keeps nothing of what is deleted: who may delete there can delete everything"
+        elsewhere = "keep a copy where this machine cannot delete, as in a bucket with an object lock"
+        remedy = f"{_LOCK}, or versions, and who runs chom no right to delete"
+        return warning(OFFSITE, what, remedy if store.address.url.startswith("s3:") else elsewhere)
+    if found.keeps is Keeps.VERSIONED:
+        what = f"{where} keeps versions, and locks none: who may delete those can delete everything"
         return warning(OFFSITE, what, _LOCK)
-    what = f"{store.where('')} keeps nothing of what is deleted: who may delete there can delete everything"
-    return warning(
-        OFFSITE,
-        what,
-        f"{_LOCK}, or versioning, and who runs chom no right to delete"
-        if store.address.url.startswith("s3:")
-        else "keep a copy where this machine cannot delete, as in a bucket with an object lock",
-    )
+    if found.keeps is Keeps.GOVERNED:
+        what = f"{where} locks objects in governance mode: who may bypass that can delete everything"
+        return warning(OFFSITE, what, _LOCK)
+    if found.days < days:
+        what = f"{where} locks objects for {found.days} days, and full backups stay for {days}"
+        return warning(OFFSITE, what, f"let the default retention of the bucket be {days} days")
+    return passed(OFFSITE, f"{where} locks what is put there for {found.days} days: nobody deletes it before")
 
 
-def _asked(config: RepositoryConfig) -> Iterator[Finding]:
+def _asked(config: RepositoryConfig, days: int) -> Iterator[Finding]:
     offsite = config.offsite
     if offsite is None:
         return
     if offsite.credentials is not None:
         yield from _credentials(offsite.credentials)
     try:
-        store = open_store(address_of(offsite))
+        store = second_copy_of(config).store
         there = store.is_there()
     except ChomError as error:
         words = failed if error.outcome is Outcome.FAILED or not error.retryable else not_verified
@@ -63,7 +65,12 @@ def _asked(config: RepositoryConfig) -> Iterator[Finding]:
         yield passed(OFFSITE, f"{store.where('')} is created by the first push")
         return
     yield passed(OFFSITE, f"{store.where('')} can be read")
-    yield protection(store)
+    if offsite.url.startswith("file:") and _same_disk(config.path, Path(store.where(""))):
+        what = f"{store.where('')} is on the same file system as the repository: who loses one loses both"
+        yield warning(
+            OFFSITE, what, "put it on another machine; where it is to be mounted, set repository.offsite.mount"
+        )
+    yield protection(store, days)
 
 
 def _credentials(file: Path) -> Iterator[Finding]:
@@ -75,3 +82,10 @@ def _credentials(file: Path) -> Iterator[Finding]:
     if mode & _OTHERS:
         what = f"{file} may be read or written by others than its owner (mode {mode:04o})"
         yield failed(OFFSITE, what, f"chmod 600 {file}")
+
+
+def _same_disk(one: Path, other: Path) -> bool:
+    try:
+        return one.stat().st_dev == other.stat().st_dev
+    except OSError:  # one is not there yet
+        return False

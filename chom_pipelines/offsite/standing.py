@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,7 +12,8 @@ from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import existing_repository, second_copy_of
 from chom_pipelines.offsite.transfer import compare
-from chom_pipelines.repository.layout import BACKUPS
+from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.layout import BACKUPS, Kind, parse_id
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,26 @@ def standing_of(inventory: Inventory, server: Server) -> Standing | None:
     try:
         source = existing_repository(inventory.repository)
         found = compare(source, target, server.name)
-        # what lacks only a record that was made since is there
-        there = {name: each.there | {one.entry.id for one in each.lacking} for name, each in found.streams.items()}
-        for name, several in found.lacking.items():
-            there[name] = there[name] - {each.entry.id for each in several}
-        here = {entry.id for entry in source.backups(server.name)}
+        # without a key of a stream nothing of that is read
+        there = {name: frozenset() if each.keys else each.there for name, each in found.streams.items()}
+        entries = source.backups(server.name)
+        there[BACKUPS] = _with_parents(entries, there[BACKUPS])
+        here = {entry.id for entry in entries}
         elsewhere = tuple(entry.id for entry in target.backups(server.name) if entry.id not in here)
     except ChomError as error:
         return Standing(target.where, problem=error)
     return Standing(target.where, there, elsewhere)
+
+
+def _with_parents(entries: Iterable[BackupEntry], there: frozenset[str]) -> frozenset[str]:
+    """Those of the backups that are there with all that they build on; the entries are in their order."""
+    found: set[str] = set()
+    for entry in entries:
+        if entry.id in there and (_is_full(entry) or entry.peek().get("parent") in found):
+            found.add(entry.id)
+    return frozenset(found)
+
+
+def _is_full(entry: BackupEntry) -> bool:
+    identity = parse_id(entry.id)
+    return identity is None or identity.kind is Kind.FULL

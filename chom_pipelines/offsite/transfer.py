@@ -12,6 +12,7 @@ from chom_pipelines.errors import (
     DamagedError,
     KeyUnavailableError,
     ObjectExistsError,
+    ObjectMissingError,
     RepositoryError,
     UnencryptedError,
     UnknownFormatError,
@@ -19,11 +20,19 @@ from chom_pipelines.errors import (
 from chom_pipelines.offsite.copying import Copying, copy_backup
 from chom_pipelines.offsite.differences import Lacking, StreamDifference, difference, new_names
 from chom_pipelines.progress import Report, counted
+from chom_pipelines.repository.data_keys import StreamKey, opened_key, stream_keys
 from chom_pipelines.repository.layout import BACKUPS, BINLOGS, KEYS, STREAMED, Kind, parse_id
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.store import Folder
 
-_OF_ONE = (DamagedError, KeyUnavailableError, ObjectExistsError, UnencryptedError, UnknownFormatError)
+_OF_ONE = (
+    DamagedError,
+    KeyUnavailableError,
+    ObjectExistsError,
+    ObjectMissingError,
+    UnencryptedError,
+    UnknownFormatError,
+)
 """What is wrong with one backup, and keeps no other from being copied."""
 
 
@@ -77,6 +86,11 @@ class ServerDifference:
         return sum(each.bytes for each in self.streams.values())
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of streams that the target has not, or of another size: without them nothing of a stream is read."""
+        return tuple(f"{name}/{KEYS}/{key}" for name, each in self.streams.items() for key in each.keys)
+
+    @property
     def lacking(self) -> dict[str, tuple[Lacking, ...]]:
         """Backups and segments that the target has not whole, by stream; none where it has all of that."""
         found = {name: each.backups for name, each in self.streams.items()}
@@ -117,8 +131,8 @@ def copy_server(
     run = _Run(copying)
     for name, stream in found.streams.items():
         run.copy_stream(name, stream)
-    if only is None and run.problem is None:
-        run.attempt("benchmarks", lambda: _copy_plain(source.benchmarks_of(server), target.benchmarks_of(server)))
+    if only is None:
+        run.copy_plain("benchmarks", source.benchmarks_of(server), target.benchmarks_of(server))
     there = sum(len(each.there) for each in found.streams.values())
     seconds = time.monotonic() - began
     return Transfer(tuple(run.copied), there, run.failures, run.problem, run.not_tried, seconds)
@@ -142,38 +156,58 @@ class _Run:
         self.not_tried = 0
 
     def copy_stream(self, name: str, stream: StreamDifference) -> None:
-        heard = stream.source.folder.exists(HEARD) if name.startswith(STREAMED) else False
-        if self.problem or not (stream.lacking or stream.keys or heard):
-            self.not_tried += len(stream.lacking) if self.problem else 0
+        if self.problem:
+            self.not_tried += len(stream.backups)
+            return
+        heard = name.startswith(STREAMED) and stream.source.folder.exists(HEARD)
+        if not (stream.lacking or heard or stream_keys(stream.source.folder)):
             return
         try:
             with stream.target.receiving():
-                for key in stream.keys:
-                    _copy_plain_object(stream.source.folder / KEYS, stream.target.folder / KEYS, key)
+                for key in stream_keys(stream.source.folder):
+                    self._attempt(f"{name}/{KEYS}/{key.stream_key}", lambda: self._copy_key(stream, key))  # noqa: B023  (called at once)
                 self._copy_backups(name, stream)
                 if heard and self.problem is None:
                     stream.target.folder.replace(HEARD, stream.source.folder.read(HEARD))
         except RepositoryError as error:
             self.problem = error
 
-    def attempt(self, name: str, copy: Callable[[], object]) -> bool:
-        """Do it, and say whether it was done; what fails is remembered."""
+    def copy_plain(self, name: str, source: Folder, target: Folder) -> None:
+        """Objects that belong to no backup: JSON documents last, as it is those by which a report is found."""
+        if self.problem is None:
+            self._attempt(name, lambda: _copy_plain(source, target))
+
+    def _attempt(self, name: str, copy: Callable[[], bool]) -> bool:
+        """Do it, and say whether anything was put; what fails is remembered."""
         try:
-            copy()
+            return copy()
         except _OF_ONE as error:
             self.failures[name] = error
         except RepositoryError as error:
             self.problem = self.problem or error
-        else:
-            return True
         return False
+
+    def _copy_key(self, stream: StreamDifference, key: StreamKey) -> bool:
+        """The key as it is here, if it can be opened, in place of one that is missing, spoiled or wrapped otherwise."""
+        name = f"{KEYS}/{key.stream_key}.json"
+        data, target = stream.source.folder.read(name), stream.target.folder
+        there = target.exists(name)
+        if there and target.read(name) == data:
+            return False
+        try:
+            opened_key(key, stream.source.folder, self._copying.keyring, stream.source.folder.where(name))
+        except KeyUnavailableError:
+            if there:  # nobody here knows which one is right
+                return False
+        target.replace(name, data)
+        return True
 
     def _copy_backups(self, name: str, stream: StreamDifference) -> None:
         """Backups one after the other, as each has many objects; segments, which have few, several at once."""
-        segments = [each for each in stream.lacking if _is_segment(each)]
         for each in stream.lacking:
-            if each not in segments:
+            if not _is_segment(each):
                 self._copy_one(name, each, stream, self._copying)
+        segments = [each for each in stream.lacking if _is_segment(each)]
         if segments:
             with ThreadPoolExecutor(self._copying.threads) as pool:
                 one = replace(self._copying, threads=1)
@@ -181,15 +215,13 @@ class _Run:
 
     def _copy_one(self, name: str, lacking: Lacking, stream: StreamDifference, copying: Copying) -> None:
         if self.problem:
-            self.not_tried += 1
+            self.not_tried += not lacking.has_records_alone
             return
         place = f"{name}/{lacking.entry.id}"
-        if not self.attempt(place, lambda: copy_backup(lacking, stream.target, copying)):
-            if not stream.source.lists(lacking.entry):  # it was deleted meanwhile, and need not be copied
-                self.failures.pop(place, None)
-            return
-        if not lacking.has_records_alone:
+        if self._attempt(place, lambda: copy_backup(lacking, stream.target, copying)):
             self.copied.append(Copied(place, lacking.bytes))
+        elif place in self.failures and not stream.source.lists(lacking.entry):
+            del self.failures[place]  # it was deleted meanwhile, and need not be copied
 
 
 def _is_segment(lacking: Lacking) -> bool:
@@ -197,21 +229,22 @@ def _is_segment(lacking: Lacking) -> bool:
     return identity is not None and identity.kind is Kind.BINLOG
 
 
-def _copy_plain(source: Folder, target: Folder) -> None:
-    """Objects that belong to no backup: the JSON document last, as it is that by which a report is found."""
-    for name in sorted(new_names(source, target), key=lambda each: (each.endswith(".json"), each)):
-        _copy_plain_object(source, target, name)
+def _copy_plain(source: Folder, target: Folder) -> bool:
+    names = new_names(source, target)
+    for name in sorted(names, key=lambda each: (each.endswith(".json"), each)):
+        if not target.exists(name):
+            target.write(name, source.read(name))
+    return bool(names)
 
 
-def _copy_plain_object(source: Folder, target: Folder, name: str) -> None:
-    if not target.exists(name):
-        target.write(name, source.read(name))
-
-
-def chain_of(source: Repository, server: str, backups: Iterable[str], copying: Copying) -> Iterator[str]:
-    """These backups, and before each what it builds on; raises what `BackupEntry.ancestors` raises."""
+def chain_of(source: Repository, server: str, backups: Iterable[str]) -> Iterator[str]:
+    """These backups, and before each what it says that it builds on; raises BackupNotFoundError, DamagedError."""
     for backup in backups:
         entry = source.find(server, backup)
-        manifest = entry.manifest(copying.keyring)
-        ancestors = [parent.id for parent, _ in entry.ancestors(manifest, copying.keyring)]
-        yield from (*reversed(ancestors), entry.id)
+        chain = [entry.id]
+        while parent := entry.peek().get("parent"):
+            entry = source.find(server, str(parent))
+            if entry.id in chain:
+                raise DamagedError(f"{entry.where} builds on itself")
+            chain.append(entry.id)
+        yield from reversed(chain)

@@ -24,6 +24,7 @@ def complete(copied: Transfer, lacking: ServerDifference | None) -> Verdict:
     if lacking is None:
         return Verdict(Outcome.NOT_VERIFIED, "what the second copy has could not be listed afterwards")
     missing = [f"{stream}/{each.entry.id}" for stream, several in lacking.lacking.items() for each in several]
+    missing += lacking.keys
     if missing:
         what = f"{len(missing)} backups or segments came while it was copied, and are not there yet"
         return Verdict(Outcome.NOT_VERIFIED, what, failures=tuple(missing))

@@ -72,6 +72,10 @@ class BackupEntry:
         """
         return peek(self._manifest_bytes(), self.where)
 
+    def sealed(self) -> bytes:
+        """The manifest as it was put; raises DamagedError where there is none that can be read."""
+        return self._manifest_bytes()
+
     def data_key(self, keyring: Keyring | None) -> DataKey | None:
         """The data key that its manifest names; None where it is not encrypted.
 

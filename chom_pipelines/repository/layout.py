@@ -124,9 +124,14 @@ def stream_name(server: str, *parts: str) -> str:
     return "/".join((server, *parts))
 
 
+def is_month(name: str) -> bool:
+    """Whether this is a month, as 2026-01."""
+    return bool(_MONTH.fullmatch(name))
+
+
 def month_name(month: str) -> str:
-    """The folder of a month in the archive, as 2026-01; raises ConfigurationError where it is no month."""
-    if not _MONTH.fullmatch(month):
+    """The folder of a month in the archive; raises ConfigurationError where it is no month, as 2026-01."""
+    if not is_month(month):
         raise ConfigurationError(f"{month!r} is no month", "write it as 2026-01")
     return month
 

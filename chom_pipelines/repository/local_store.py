@@ -25,6 +25,7 @@ from chom_pipelines.repository.local_upload import LocalUpload
 from chom_pipelines.repository.store import (
     PIECE,
     Capabilities,
+    Keeps,
     Listed,
     Protection,
     StoreAddress,
@@ -73,12 +74,12 @@ class LocalStore:
 
     def protection(self) -> Protection:
         """A file that is removed is gone."""
-        return Protection.NONE
+        return Protection(Keeps.NOTHING)
 
-    def put(self, name: str) -> LocalUpload:
+    def put(self, name: str, *, anew: bool = False) -> LocalUpload:
         """Begin a file beside its place; directories on the way are made, but never the root itself."""
         refuse_bad_name(name)
-        return LocalUpload(self._path(name), self.root)
+        return LocalUpload(self._path(name), self.root, anew=anew)
 
     def replace(self, name: str, data: bytes) -> None:
         """Write a file beside its place, and rename it."""

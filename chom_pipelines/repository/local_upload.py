@@ -1,4 +1,4 @@
-"""A file that comes into a directory whole and synced, or not at all, and never over another."""
+"""A file that comes into a directory whole and synced, or not at all, and over another only if that is asked for."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 class LocalUpload:
     """A file that is being written under a name that nothing lists."""
 
-    def __init__(self, path: Path, root: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, root: Path, *, anew: bool = False) -> None:
+        self._path, self._anew = path, anew
         self._partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         self._written = self._behind = 0
         with reported(path):
@@ -44,7 +44,10 @@ class LocalUpload:
         try:
             with reported(self._path):
                 os.fsync(self._descriptor)
-                _name_it(self._partial, self._path)
+                if self._anew:
+                    self._partial.replace(self._path)
+                else:
+                    _name_it(self._partial, self._path)
                 with _unnamed_again(self._path):
                     sync_path(self._path.parent)
         except BaseException:  # an interrupt, too, leaves no half of a file

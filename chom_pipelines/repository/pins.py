@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 
 from chom_pipelines.errors import ConfigurationError, DamagedError, ObjectMissingError, RepositoryError
@@ -30,6 +31,12 @@ def unpin(entry: BackupEntry) -> bool:
     if was:
         entry.folder.delete(PINNED)
     return was
+
+
+def pins_of(entries: Iterable[BackupEntry]) -> dict[str, str]:
+    """Which of these backups are to stay, and why."""
+    found = {entry.id: pinned(entry) for entry in entries}
+    return {backup: why for backup, why in found.items() if why is not None}
 
 
 def pinned(entry: BackupEntry) -> str | None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.layout import ARCHIVE, BACKUPS, BENCHMARKS, BINLOGS, STREAMED, month_name, stream_name
+from chom_pipelines.repository.layout import (
+    ARCHIVE,
+    BACKUPS,
+    BENCHMARKS,
+    BINLOGS,
+    STREAMED,
+    is_month,
+    month_name,
+    stream_name,
+)
 from chom_pipelines.repository.store import Folder, Store
 from chom_pipelines.repository.streams import Stream
 
@@ -41,8 +50,8 @@ class Repository:
         return Stream(server, Folder(self.store, stream_name(server, ARCHIVE, month_name(month))))
 
     def months(self, server: str) -> list[str]:
-        """Those of which there is one; raises ConfigurationError, RepositoryError."""
-        return Folder(self.store, stream_name(server, ARCHIVE)).folders()
+        """Those of which there is something, sorted; raises ConfigurationError, RepositoryError."""
+        return [name for name in Folder(self.store, stream_name(server, ARCHIVE)).folders() if is_month(name)]
 
     def binlogs(self, server: str, history: str) -> Stream:
         """One history of the server's binary log, in which no number of a file comes twice; raises ConfigurationError.

@@ -75,31 +75,34 @@ def _streams(repository: Repository) -> Iterator[Stream]:
             yield repository.streamed(server, history)
 
 
-def _count(found: Rotated, where: str, rewrap: Callable[[], bool]) -> None:
+def _count(found: Rotated, where: str, rewrap: Callable[[], bool | None]) -> None:
     try:
-        if rewrap():
-            found.rewrapped += 1
-        else:
-            found.already += 1
+        done = rewrap()
+        found.rewrapped += done is True
+        found.already += done is False
     except StoreUnreachableError:
         raise
     except RepositoryError as error:
         found.failures[where] = error
 
 
-def _rewrap_manifest(entry: BackupEntry, keyring: Keyring) -> bool:
+def _rewrap_manifest(entry: BackupEntry, keyring: Keyring) -> bool | None:
+    """Whether it was wrapped anew; None: it wraps no key of its own."""
     data = entry.folder.read(MANIFEST)
     key = parsed_key(peek(data, entry.where).get("key"), entry.where)
-    if not isinstance(key, WrappedKey) or key.key_name == keyring.active:
+    if not isinstance(key, WrappedKey):
+        return None
+    data_key = keyring.unwrap(key)  # of the active name, too: it may be another key of that name
+    if key.key_name == keyring.active:
         return False
-    data_key = keyring.unwrap(key)
     entry.folder.replace(MANIFEST, rewrapped(data, data_key.mac, entry.where, keyring.wrap(data_key)))
     return True
 
 
 def _rewrap_stream_key(stream: Stream, key: StreamKey, keyring: Keyring) -> bool:
     wrapped = read_stream_key(stream.folder, key)
+    data_key = keyring.unwrap(wrapped)
     if wrapped.key_name == keyring.active:
         return False
-    replace_stream_key(stream.folder, key, keyring.wrap(keyring.unwrap(wrapped)))
+    replace_stream_key(stream.folder, key, keyring.wrap(data_key))
     return True

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chom_pipelines.repository.s3_errors import code_of
-from chom_pipelines.repository.store import Protection
+from chom_pipelines.repository.store import Keeps, Protection
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+_YEAR = 365
 _UNLOCKED = {"ObjectLockConfigurationNotFoundError", "ObjectLockConfigurationNotFound", "NoSuchObjectLockConfiguration"}
 
 
 def bucket_protection(client: S3Client, bucket: str) -> Protection:
-    """Locked where every new object is, by the bucket's own default retention; raises what boto3 raises.
+    """As every new object is, by the bucket's own default retention; raises what boto3 raises.
 
     A bucket that could lock objects, and has no such default, locks none of ours.
     """
@@ -26,7 +27,8 @@ def bucket_protection(client: S3Client, bucket: str) -> Protection:
         if code_of(error) not in _UNLOCKED:
             raise
         lock = {}
-    if lock.get("Rule", {}).get("DefaultRetention"):
-        return Protection.LOCKED
+    if retention := lock.get("Rule", {}).get("DefaultRetention"):
+        days = retention.get("Days", 0) + _YEAR * retention.get("Years", 0)
+        return Protection(Keeps.LOCKED if retention.get("Mode") == "COMPLIANCE" else Keeps.GOVERNED, days)
     versioning = client.get_bucket_versioning(Bucket=bucket).get("Status")
-    return Protection.VERSIONED if versioning == "Enabled" else Protection.NONE
+    return Protection(Keeps.VERSIONED if versioning == "Enabled" else Keeps.NOTHING)

@@ -110,11 +110,12 @@ class S3Store:
         with translated(self.where("")):
             return bucket_protection(self._client, self.bucket)
 
-    def put(self, name: str) -> S3Upload:
+    def put(self, name: str, *, anew: bool = False) -> S3Upload:
         """Begin an upload; nothing is sent before a part is full."""
         refuse_bad_name(name)
         with translated(self.where(name)):
-            return S3Upload(self._client, self.bucket, self._key(name), self.where(name), put_options(self.address))
+            place = (self._client, self.bucket, self._key(name), self.where(name))
+            return S3Upload(*place, options=put_options(self.address), anew=anew)
 
     def replace(self, name: str, data: bytes) -> None:
         """Put it without a condition."""

@@ -33,10 +33,20 @@ class S3Upload:
     it has; one that tells no checksum has to send it back. `options` are what the object is put with.
     """
 
-    def __init__(self, client: S3Client, bucket: str, key: str, where: str, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        client: S3Client,
+        bucket: str,
+        key: str,
+        where: str,
+        *,
+        options: Mapping[str, Any],
+        anew: bool = False,
+    ) -> None:
         self._client = client
         self._bucket, self._key, self._where = bucket, key, where
         self._options = options
+        self._condition: dict[str, Any] = {} if anew else {"IfNoneMatch": "*"}
         self._mark = secrets.token_hex(8)
         self._bytes = self._crc32 = 0
         self._rest: deque[bytes] = deque()
@@ -82,7 +92,7 @@ class S3Upload:
 
     def _publish(self) -> None:
         # Asked first as well, for stores that accept the condition and do not know it; those that do leave no gap.
-        if found_metadata(self._client, self._bucket, self._key) is not None:
+        if self._condition and found_metadata(self._client, self._bucket, self._key) is not None:
             raise ObjectExistsError(f"{self._where} is there already")
         if self._id is None:
             self._client.put_object(
@@ -90,7 +100,7 @@ class S3Upload:
                 Key=self._key,
                 Body=self._taken(self._rest_bytes),
                 Metadata={_MARK: self._mark},
-                IfNoneMatch="*",
+                **self._condition,
                 **self._checksum(self._crc32),
                 **self._options,
             )
@@ -101,7 +111,7 @@ class S3Upload:
             Key=self._key,
             UploadId=self._id,
             MultipartUpload={"Parts": self._parts},
-            IfNoneMatch="*",
+            **self._condition,
         )
 
     def _compare(self) -> None:

@@ -61,14 +61,24 @@ class StoreAddress:
         return asdict(self)
 
 
-class Protection(StrEnum):
+class Keeps(StrEnum):
     """What a store keeps of an object that somebody who may write there replaces or deletes."""
 
     LOCKED = "locked"
-    """Every version for a time in which nobody deletes it."""
+    """Every version for a time in which nobody can delete it."""
+    GOVERNED = "governed"
+    """The same, but some accounts are allowed to."""
     VERSIONED = "versioned"
     """Every version, until somebody deletes that."""
-    NONE = "none"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Protection:
+    """What it keeps, and where objects are locked for how many days."""
+
+    keeps: Keeps
+    days: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,8 +137,8 @@ class Store(Protocol):
         """What becomes of what is deleted; raises RepositoryError where that may not be asked."""
         ...
 
-    def put(self, name: str) -> Upload:
-        """Begin to put bytes under a name that is not taken."""
+    def put(self, name: str, *, anew: bool = False) -> Upload:
+        """Begin to put bytes under a name that is not taken; `anew`: whatever is there under it."""
         ...
 
     def replace(self, name: str, data: bytes) -> None:
@@ -193,9 +203,9 @@ class Folder:
         """The place of a name in it, or of itself, for people."""
         return self.store.where(self.named(name) if name else self.name)
 
-    def put(self, name: str) -> Upload:
+    def put(self, name: str, *, anew: bool = False) -> Upload:
         """As `Store.put`."""
-        return self.store.put(self.named(name))
+        return self.store.put(self.named(name), anew=anew)
 
     def write(self, name: str, data: bytes) -> None:
         """Put a few bytes under a name that is not taken; raises what `put` and `Upload` raise."""

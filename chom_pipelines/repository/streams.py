@@ -106,12 +106,16 @@ class Stream:
     def copy_of(self, backup: str) -> Draft:
         """Within `receiving`: where a copy goes. What is there of it stays, so that it is continued.
 
-        What was being deleted goes first. Of a backup that is there already, the draft is that.
+        What was being deleted goes first. Of a backup that is there already, the draft is that; one that has lost its
+        manifest gets no mark, by which it would be removed if the copy came to nothing.
         """
         draft = Draft(self.server, self.folder, backup)
-        if not draft.folder.exists(MANIFEST):
-            if Mark.of(draft.folder).state is State.DELETING:
-                self._remove_unfinished([backup])
+        if draft.folder.exists(MANIFEST):
+            return draft
+        state = Mark.of(draft.folder).state
+        if state is State.DELETING:
+            self._remove_unfinished([backup])
+        if state or not draft.folder.below():
             draft.folder.replace(INCOMPLETE, mark(State.TAKING))
         return draft
 

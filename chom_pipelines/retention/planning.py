@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from chom_pipelines.binlogs.recovery.recoverable import Recoverable, recoverable
 from chom_pipelines.inventory.models import Server
@@ -36,15 +37,23 @@ class Planned:
         return Reach.of(self.found.fulls, self.found.histories, goes)
 
 
-def planned(repository: Repository, server: Server, keyring: Keyring | None, now: datetime) -> Planned:
+def planned(
+    repository: Repository,
+    server: Server,
+    keyring: Keyring | None,
+    now: datetime,
+    pins: Mapping[str, str] = MappingProxyType({}),
+) -> Planned:
     """What becomes of everything that this server has; nothing is deleted. `now` is aware.
+
+    `pins` are of another copy: what stays there stays here.
 
     Manifests and proofs are read, and objects are not. Raises RepositoryError where that cannot be done,
     KeyUnavailableError where the key of a segment is not at hand.
     """
     opened = opened_all(repository.backups(server.name), keyring)
     found = recoverable(repository, server.name, keyring)
-    held = tuple(_held(opened))
+    held = tuple(_held(opened, pins))
     policy = server.retention
     promised = Promised.of(held, found.fulls, found.runs, policy, now)
     decisions = (
@@ -57,7 +66,7 @@ def planned(repository: Repository, server: Server, keyring: Keyring | None, now
     return Planned(Plan.of(decisions, backups_kept.nothing_because(held, now, oldest)), found)
 
 
-def _held(opened: Iterable[OpenedEntry]) -> Iterator[Held]:
+def _held(opened: Iterable[OpenedEntry], pins: Mapping[str, str]) -> Iterator[Held]:
     for one in opened:
         identity = parse_id(one.entry.id)
         if identity and identity.time:
@@ -70,7 +79,7 @@ def _held(opened: Iterable[OpenedEntry]) -> Iterator[Held]:
                 parent=one.manifest.parent if one.manifest else None,
                 bytes=one.manifest.stored_bytes if one.manifest else None,
                 doubt=_doubt(one),
-                pinned=pinned(one.entry),
+                pinned=pinned(one.entry) or pins.get(one.entry.id),
             )
 
 

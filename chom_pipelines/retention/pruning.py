@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from chom_pipelines.binlogs.archive.archiving import PATIENCE
 from chom_pipelines.binlogs.archive.histories import History
@@ -36,8 +37,14 @@ class Applied:
     problem: ChomError | None = None
 
 
-def prune(repository: Repository, server: Server, keyring: Keyring | None, now: datetime) -> Applied:
-    """Delete what the server's retention lets go; `now` is aware.
+def prune(
+    repository: Repository,
+    server: Server,
+    keyring: Keyring | None,
+    now: datetime,
+    pins: Mapping[str, str] = MappingProxyType({}),
+) -> Applied:
+    """Delete what the server's retention lets go; `now` is aware, and `pins` are as `planned` takes them.
 
     The plan is made while nobody takes or verifies a backup, so that it is of what there is. Killed at any moment this
     leaves nothing half-deleted that lists, and the next run goes on.
@@ -46,17 +53,23 @@ def prune(repository: Repository, server: Server, keyring: Keyring | None, now: 
     """
     stream = repository.stream(server.name)
     if not stream.folder.folders():  # no lock is made where nothing is
-        return not_applied(repository, server, keyring, now)
+        return not_applied(repository, server, keyring, now, pins)
     with stream.deleting("retention", READERS):
-        found = planned(repository, server, keyring, now)
+        found = planned(repository, server, keyring, now, pins)
         deletion = _Deletion(repository, server.name, keyring, found)
         deletion.run()
     return Applied(found.plan, found.reach(deletion.gone), frozenset(deletion.gone), deletion.problem)
 
 
-def not_applied(repository: Repository, server: Server, keyring: Keyring | None, now: datetime) -> Applied:
+def not_applied(
+    repository: Repository,
+    server: Server,
+    keyring: Keyring | None,
+    now: datetime,
+    pins: Mapping[str, str] = MappingProxyType({}),
+) -> Applied:
     """The plan alone, as of a dry run; raises what `planned` raises."""
-    found = planned(repository, server, keyring, now)
+    found = planned(repository, server, keyring, now, pins)
     return Applied(found.plan, found.reach(found.plan.goes))
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.cli.accidents import counts, emptying
 from chom_pipelines_tests.cli.setting import ROWS, Setting
 from chom_pipelines_tests.places import path_of
+from chom_pipelines_tests.repository.streaming import back_up
 from chom_pipelines_tests.stores import ObjectStorage
 
 
@@ -183,6 +184,30 @@ def test_without_a_second_copy_what_needs_one_says_so(on_mariadb: Setting, capsy
         assert "no second copy is configured" in capsys.readouterr().err
 
 
+def test_what_is_pinned_here_stays_there_and_what_is_there_alone_can_be_pinned(
+    on_mariadb: Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop, elsewhere = on_mariadb, tmp_path / "elsewhere"
+    shop.write(offsite={"url": elsewhere.as_uri()})
+    shop.repository.create()
+    stream, now = shop.repository.stream("chom"), datetime.now(UTC)
+    old = [back_up(stream, shop.keyring, now - timedelta(days=days)) for days in (90, 80, 70)]
+    assert shop.chom("backup") == 0
+    assert shop.chom("offsite push") == 0
+    assert shop.chom("offsite verify") == 0
+    stream.remove(old[1])
+    assert shop.chom("backups pin", old[0].id, "--reason", "legal hold") == 0
+    assert shop.chom("backups pin", old[1].id, "--offsite", "--reason", "it is there alone") == 0
+    capsys.readouterr()
+    assert shop.chom("prune", "--offsite") == 0
+    said = capsys.readouterr().out
+    assert f"stays: {old[0].id} (32 B): pinned: legal hold" in said
+    assert f"stays: {old[1].id} (32 B): pinned: it is there alone" in said
+    shutil.rmtree(path_of(shop.repository))
+    assert shop.chom("prune", "--offsite") == 1
+    assert "there is no repository at" in capsys.readouterr().out
+
+
 def test_it_is_not_guessed_what_is_to_be_brought_back(
     on_mariadb: Setting, address: StoreAddress, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -208,7 +233,11 @@ def test_whoever_could_delete_the_second_copy_is_a_finding(
     s3.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     assert "keeps versions, and locks none" in _offsite_findings(shop, capsys)
     locked = s3.locked_address(days=30)
-    assert "nobody deletes it before its time" in _offsite_findings(with_second_copy(shop, locked), capsys)
+    assert "locks what is put there for 30 days" in _offsite_findings(with_second_copy(shop, locked), capsys)
+    short = s3.locked_address(days=29)
+    assert "for 29 days, and full backups stay for 30" in _offsite_findings(with_second_copy(shop, short), capsys)
+    weak = s3.locked_address(days=30, mode="GOVERNANCE")
+    assert "in governance mode" in _offsite_findings(with_second_copy(shop, weak), capsys)
     missing = replace(address, url="s3://not-there-yet/chom")
     assert "is created by the first push" in _offsite_findings(with_second_copy(shop, missing), capsys)
     credentials = shop.folder / "s3.ini"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,7 +35,7 @@ def test_a_line_says_who_did_what_to_what_and_when(tmp_path: Path, monkeypatch: 
     )
     assert first.keys() == {
         *("time", "action", "server", "backup", "as_database"),
-        *("user", "sudo", "host", "process", "by"),
+        *("user", "uid", "sudo", "host", "process", "by"),
     }
     assert (first["sudo"], second["by"], second["deleted"]) == ("jane", "dagster run 0123", [])
     assert str(first["time"]).endswith("+00:00")
@@ -59,6 +60,20 @@ def test_what_cannot_be_noted_is_said_and_stops_nobody(tmp_path: Path, caplog: p
     record(config(tmp_path / "r", tmp_path / "not there" / "audit.jsonl"), "restore", "chom")
     assert "restore of chom is not in the audit log" in caplog.text
     assert "No such file" in caplog.text
+
+
+def test_a_pipe_in_its_place_holds_nobody_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    repository = config(tmp_path / "r")
+    os.mkfifo(audit_file(repository))
+    record(repository, "restore", "chom")
+    assert "restore of chom is not in the audit log" in caplog.text
+
+
+def test_a_name_that_is_no_text_is_noted_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_USER", os.fsdecode(b"a\xff"))
+    repository = config(tmp_path / "r")
+    record(repository, "restore", "chom")
+    assert lines(audit_file(repository))[0]["sudo"] == os.fsdecode(b"a\xff")
 
 
 def test_a_line_of_another_place_is_not_written_through_a_link(

@@ -17,6 +17,7 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.local_store import LocalStore
+from chom_pipelines.repository.pins import pin
 from chom_pipelines.repository.proof import Level, Proof
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.rotation import rotate
@@ -126,7 +127,7 @@ def test_an_archived_copy_that_was_damaged_since_fails(
     assert second.months(SERVER) == ["2026-01"]
 
 
-def test_months_beyond_the_newest_go_only_while_one_of_these_is_sound(
+def test_months_beyond_the_newest_go_and_only_sound_ones_count(
     source: Repository, inventory: Inventory, second: Repository
 ) -> None:
     server = inventory.server()
@@ -135,12 +136,49 @@ def test_months_beyond_the_newest_go_only_while_one_of_these_is_sound(
     for month in ("2026-01", "2026-02", "2026-03"):
         archive_month(inventory, server, month, unreported)
     assert due_months(second, server, AES) == ["2026-01"]
-    for month in ("2026-02", "2026-03"):
-        entry = second.archived(SERVER, month).entries()[0]
-        (path_of(entry) / "manifest.json").write_text("{}")
+    entry = second.archived(SERVER, "2026-03").entries()[0]
+    (path_of(entry) / "manifest.json").write_text("{}")
     assert due_months(second, server, AES) == []
     delete_month(second, SERVER, "2026-01")
     assert second.months(SERVER) == ["2026-02", "2026-03"]
+
+
+def test_what_somebody_plants_in_the_archive_deletes_nothing(
+    source: Repository, inventory: Inventory, second: Repository, tmp_path: Path
+) -> None:
+    server = inventory.server()
+    for number, month in enumerate(("2026-01", "2026-02")):
+        restored(back_up(source, number * 31 * HOURS_OF_A_DAY))
+        archive_month(inventory, server, month, unreported)
+    months = tmp_path / "second" / SERVER / "archive"
+    for planted in ("2026-03", "2098-01", "2099-01"):
+        shutil.copytree(months / "2026-01", months / planted)
+    (months / "no month").mkdir()
+    assert due_months(second, server, AES) == []
+    with pytest.raises(DamagedError, match="is no backup of 2026-03"):
+        archive_month(inventory, server, "2026-03", unreported)
+    second.archived(SERVER, "2026-04").copy_of("full_20260401_120000")  # which was begun, and came to nothing
+    assert due_months(second, server, AES) == []
+    assert rotate(second, AES).failures == {}
+
+
+def test_where_the_last_has_rotted_since_it_was_restored_the_one_before_is_archived(
+    source: Repository, inventory: Inventory, second: Repository
+) -> None:
+    before, last = restored(back_up(source)), restored(back_up(source, HOURS_OF_A_DAY))
+    name = last.manifest(AES).objects[0].path
+    (path_of(last) / name).write_bytes(b"x" * len(last.folder.read(name)))
+    found = archive_month(inventory, inventory.server(), "2026-01", unreported)
+    assert found.entry.id == before.id
+    assert [entry.id for entry in second.archived(SERVER, "2026-01").entries()] == [before.id]
+    assert second.archived(SERVER, "2026-01").folder.folders() == [before.id]
+
+
+def test_a_pin_does_not_follow_into_the_archive(source: Repository, inventory: Inventory, second: Repository) -> None:
+    pin(restored(back_up(source)), "legal hold", datetime.now(UTC))
+    archive_month(inventory, inventory.server(), "2026-01", unreported)
+    delete_month(second, SERVER, "2026-01")
+    assert second.months(SERVER) == []
 
 
 def test_archived_months_follow_a_rotation_of_keys(

@@ -55,7 +55,7 @@ def test_it_is_enough_to_push_and_to_verify_and_not_to_delete(source: Repository
     assert (found.is_complete, found.error) == (True, None)
     there = restricted.find(SERVER, entry.id)
     assert is_whole(there)
-    assert "AccessDenied" not in protection(restricted.store).message
+    assert "AccessDenied" not in protection(restricted.store, 30).message
     with pytest.raises(RepositoryError, match="AccessDenied"):
         restricted.stream(SERVER).remove(there)
     with pytest.raises(RepositoryError, match="AccessDenied"):

@@ -95,6 +95,12 @@ def test_what_cannot_be_opened_is_named_and_stays_and_the_others_are_done(reposi
     assert damaged.folder.read(MANIFEST) == text
 
 
+def test_another_key_of_the_active_name_is_not_taken_for_it(repository: Repository) -> None:
+    entry = back_up(repository.stream("chom"), AES)
+    found = rotate(repository, Keyring().generate("aes", KeyKind.AES_256))
+    assert (found.already, list(found.failures)) == (0, [entry.where])
+
+
 def test_who_has_the_public_half_alone_cannot_rotate(repository: Repository) -> None:
     rsa = Keyring().generate("old", KeyKind.RSA)
     entry = back_up(repository.stream("chom"), rsa)

@@ -53,7 +53,7 @@ def _copy(context: dg.AssetExecutionContext, chom: Chom) -> Iterator[dg.AssetChe
             raise copied.problem
         checks = [
             check_result(key, COMPLETE, _complete(copied, inventory, server)),
-            check_result(key, PROTECTED, protected(protection(target.store))),
+            check_result(key, PROTECTED, protected(protection(target.store, server.retention.full_days))),
         ]
     metadata = {**_numbers(copied), "where": target.where}
     if copied.error:
