@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from chom_pipelines.binlogs.streaming.wholes import remove_superseded
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, OffsiteOption
 from chom_pipelines.errors import ChomError
@@ -121,6 +122,8 @@ def _applied(repository: Repository, inventory: Inventory, server: Server, *, dr
         pins = pins_of(existing_repository(inventory.repository).backups(server.name)) if offsite else {}
         if dry_run:
             return not_applied(repository, server, keyring, now, pins)
+        if offsite:  # here the stream does that, when the whole file is archived
+            remove_superseded(repository, server.name, keyring)
         return delete(repository, server, keyring, now, pins)
     except ChomError as error:
         return Applied(problem=error)
