@@ -11,6 +11,7 @@ from chom_pipelines.backups.taking import Taken, take_and_prove
 from chom_pipelines.cli import backup_output, output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.errors import ChomError, ConfigurationError
+from chom_pipelines.inventory.audit import record
 from chom_pipelines.inventory.environment import (
     RETENTION,
     backup_policy,
@@ -118,6 +119,7 @@ def _uploaded(inventory: Inventory, server: Server, policy: BackupPolicy, backup
         return 0
     from chom_pipelines.offsite.copies import push  # a dump starts sooner without
 
+    record(inventory.repository, "offsite push", server.name, backup=backup)
     try:
         with output.progress() as report:
             found = push(inventory, server, report, backups=None if backup is None else [backup])
@@ -126,7 +128,7 @@ def _uploaded(inventory: Inventory, server: Server, policy: BackupPolicy, backup
     else:
         problem = found.error
     if problem:
-        _log.error("not in the second copy: %s", problem)
+        _log.error("not in the second copy: %s\n  → then `chom offsite push`: what was taken is complete here", problem)
         return problem.exit_code
     _log.info("in the second copy: %s", second_copy_of(inventory.repository).where)
     return 0

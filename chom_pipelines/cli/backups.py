@@ -15,6 +15,7 @@ from chom_pipelines.cli import backup_output, output
 from chom_pipelines.cli.forecasts import Part, checked, forecasts
 from chom_pipelines.cli.opening import backups_of
 from chom_pipelines.cli.options import ArchiveOption, ConfigOption, JsonOption, OffsiteOption, ServerOption
+from chom_pipelines.errors import BackupNotFoundError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.offsite.standing import Standing, standing_of
@@ -67,9 +68,12 @@ def backups(
     found = {name: opened_all(repository.backups(name), keyring) for name, keyring in keyrings.items()}
     times = {one.name: _forecasts(repository, one.name, found[one.name], keyrings[one.name]) for one in servers}
     copies = {} if offsite or month else {one.name: standing_of(inventory, one) for one in servers}
+    months = {one.name: repository.months(one.name) for one in servers} if offsite or month else {}
+    if month:
+        _refuse_missing(month, months, found)
     now = datetime.now(UTC)
     verdicts = {one.name: recent(repository, one, keyrings[one.name], now) for one in servers}
-    late = {name: verdict.outcome for name, verdict in verdicts.items()}
+    late = {} if month else {name: verdict.outcome for name, verdict in verdicts.items()}
     if json:
         everything = [
             {
@@ -81,15 +85,28 @@ def backups(
             for name, several in found.items()
             for one in several
         ]
-        overdue = {name: verdict.reason for name, verdict in verdicts.items() if verdict.outcome is Outcome.FAILED}
+        overdue = {name: verdicts[name].reason for name, outcome in late.items() if outcome is Outcome.FAILED}
         output.document("backups", {"repository": repository.where, "backups": everything, "overdue": overdue})
     else:
         for name, several in found.items():
             _print_table(name, several, times[name], copies.get(name))
-            if late[name] is Outcome.FAILED:
+            if months.get(name) and not month:
+                typer.echo(f"archived months of {name}: {', '.join(months[name])} (`chom backups --archive MONTH`)")
+            if late.get(name) is Outcome.FAILED:
                 typer.secho(f"{name} is overdue: {verdicts[name].reason}", fg="red")
     overall = worst([*(one.outcome for several in found.values() for one in several), *late.values()])
     raise typer.Exit(output.EXIT_CODES[overall])
+
+
+def _refuse_missing(
+    month: str, months: Mapping[str, Sequence[str]], found: Mapping[str, Sequence[OpenedEntry]]
+) -> None:
+    """Raise BackupNotFoundError where no server has that month in the archive: nobody is overdue for that."""
+    if any(found.values()):
+        return
+    known = sorted({each for several in months.values() for each in several})
+    has = f"archived are: {', '.join(known)}" if known else "no month is archived"
+    raise BackupNotFoundError(f"no backup of {month} is in the archive; {has}", f"chom offsite archive {month}")
 
 
 @dataclass(frozen=True)
@@ -188,7 +205,7 @@ def _details(one: OpenedEntry, times: Sequence[Part], copy: Standing | None) -> 
     if (why := pinned(one.entry)) is not None:
         yield f"pinned: {output.printable(why)}"
     if copy and not copy.problem:
-        yield "also in the second copy" if copy.has(BACKUPS, one.entry.id) else "not in the second copy"
+        yield _copied(copy, one.entry.id)
     if one.manifest and one.manifest.parent:
         yield f"the changes since {one.manifest.parent}, without which it cannot be restored"
     yield from (f"a restore takes {part.said}" for part in times[:1])
@@ -197,6 +214,12 @@ def _details(one: OpenedEntry, times: Sequence[Part], copy: Standing | None) -> 
         yield checked(full.restored)
     yield from (f"lost in JSON by any restore: {loss}" for loss in backup_output.losses(one.manifest))
     yield from _complaints(one)
+
+
+def _copied(copy: Standing, backup: str) -> str:
+    if backup in copy.damaged:
+        return f"damaged in the second copy: `chom offsite push {backup}`, and then `chom offsite verify {backup}`"
+    return "also in the second copy" if copy.has(BACKUPS, backup) else "not in the second copy"
 
 
 def _print_copy(copy: Standing | None) -> None:

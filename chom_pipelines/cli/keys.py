@@ -99,8 +99,8 @@ def rotate(config: ConfigOption = None, json: JsonOption = False) -> None:
 def _print_rotated(
     where: str, found: Rotated, active: str, wraps: Mapping[str, int], error: RepositoryError | None
 ) -> None:
-    keys = output.amount(found.rewrapped, "key")
-    typer.echo(f"{where}: {keys} wrapped anew by {active}; {found.already:,} were before")
+    keys = output.amount(found.rewrapped, "data key")
+    typer.echo(f"{where}: {keys} now wrapped by {active}; {found.already:,} already were")
     for each, why in found.failures.items():
         typer.secho(f"  not wrapped anew: {output.printable(each)}: {why}", fg="red")
     if error:

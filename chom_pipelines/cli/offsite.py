@@ -16,7 +16,7 @@ from chom_pipelines.inventory.audit import record
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import existing_repository, second_copy_of
-from chom_pipelines.offsite.archive import archive_month, bounds, month_before
+from chom_pipelines.offsite.archive import archive_month, month_before, refuse_running
 from chom_pipelines.offsite.copies import lacking, pull, push
 from chom_pipelines.offsite.transfer import ServerDifference, Transfer
 from chom_pipelines.repository.layout import BACKUPS
@@ -33,7 +33,12 @@ _OnlyOption = Annotated[
     str | None, typer.Option("--server", metavar="NAME", help="Only this server; else all.", show_default=False)
 ]
 _BackupArgument = Annotated[
-    str | None, typer.Argument(metavar="BACKUP|latest", help="With what it builds on; else all.", show_default=False)
+    str | None,
+    typer.Argument(
+        metavar="BACKUP|latest",
+        help="This one and those that it builds on, read again there; all if left out.",
+        show_default=False,
+    ),
 ]
 
 
@@ -48,8 +53,9 @@ def push_backups(
     server: _OnlyOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Copy what the second copy lacks: backups, binary logs, and what is recorded beside them.
+    """Copy what the second copy lacks.
 
+    Backups, binary logs, and what is recorded beside them.
     Each object is compared with its manifest as it is read, and with what the store says that it holds; a backup is
     listed there when all of it is. What is broken off is continued by the next push. Servers with upload: false are
     left out, unless one is named. Exit code 1 where something could not be copied.
@@ -86,10 +92,10 @@ def pull_backups(
     server: ServerOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Bring backups back from the second copy into the repository. A restore needs no pull: it has --offsite.
+    """Bring backups back into the repository.
 
-    What is here stays as it is, and an object that is not what its manifest says is not taken. Meanwhile no backup of
-    the server can be taken. Exit code 1 where something could not be copied.
+    A restore needs no pull: it has --offsite. What is here stays as it is, and an object that is not what its manifest
+    says is not taken. Meanwhile no backup of the server can be taken. Exit code 1 where something could not be copied.
     """
     if (backup is None) == (not everything):
         raise ConfigurationError("it is not said what to bring back", "name a backup, or give --all")
@@ -127,9 +133,10 @@ def verify_backups(
     server: ServerOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Prove backups of the second copy by reading them from there: `chom verify --offsite`.
+    """Prove backups of the second copy by reading them.
 
-    The proofs are kept there, too: what is found of one copy says nothing of the other.
+    It is `chom verify --offsite`. The proofs are kept there, too: what is found of one copy says nothing of the other.
+    What is damaged there is put again by `chom offsite push BACKUP`.
     """
     verify_module.verify(
         backup=backup,
@@ -156,15 +163,18 @@ def archive_backup(
     server: _OnlyOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Keep a full backup of a month in the second copy's archive, where the retention leaves it for monthly_archives.
+    """Keep a full backup of a month for long.
 
-    It is the last of the month that a restore proves, and is read back from there. Where none was ever restored, that
-    is done now. Exit code 1 where there is none, or the copy is not what it should be.
+    It stays in the second copy's archive for monthly_archives months, whatever else the retention deletes. It is the
+    last of the month that a restore proves, and is read back from there. Where none was ever restored, that is done
+    now. Exit code 1 where there is none, or the copy is not what it should be.
     """
     inventory = load_inventory(config)
+    second_copy_of(inventory.repository)  # which says it where there is none
     servers = (inventory.server(server),) if server else _uploading(inventory)
-    wanted = month or month_before(datetime.now(UTC))
-    bounds(wanted)
+    now = datetime.now(UTC)
+    wanted = month or month_before(now)
+    refuse_running(wanted, now)
     documents: list[dict[str, Any]] = []
     codes = {0}
     for one in servers:
@@ -196,7 +206,7 @@ def _named(backup: str | None) -> list[str] | None:
 def _uploading(inventory: Inventory) -> tuple[Server, ...]:
     found = tuple(one for one in inventory.servers if one.backup.upload)
     if not found and inventory.repository.offsite:
-        raise ConfigurationError("every server has upload: false", "name the one that is meant: --server")
+        raise ConfigurationError("every server has upload: false", "to push one all the same: --server NAME")
     return found
 
 
@@ -222,7 +232,12 @@ def _print(server: str, found: Transfer, already: str) -> None:
         typer.secho(f"  {found.problem}", fg="red")
     if found.not_tried:
         typer.secho(f"  not tried: {_counted_number(found.not_tried)}", fg="red")
-    typer.echo(f"  {_copied(found)}; {found.there:,} were {already}")
+    were = "" if found.problem and not found.copied else f"; {_were(found.there)} {already}"
+    typer.echo(f"  {_copied(found)}{were}")
+
+
+def _were(count: int) -> str:
+    return "1 was" if count == 1 else f"{count:,} were"
 
 
 def _copied(found: Transfer) -> str:
@@ -271,22 +286,20 @@ def _error_json(error: ChomError) -> dict[str, str]:
 def _print_lacking(
     inventory: Inventory, servers: Iterable[Server], where: str, backup: str | None, *, json: bool
 ) -> None:
-    found = {one.name: lacking(inventory, one) for one in servers}
+    found = {one.name: lacking(inventory, one, _named(backup)) for one in servers}
     if json:
-        servers_json = [{"server": name, "lacking": list(_lacking_json(each, backup))} for name, each in found.items()]
+        servers_json = [{"server": name, "lacking": list(_lacking_json(each))} for name, each in found.items()]
         output.document("offsite push", {"to": where, "dry_run": True, "servers": servers_json})
         return
     for name, each in found.items():
         typer.secho(name, bold=True)
-        missing = list(_lacking_json(each, backup))
+        missing = list(_lacking_json(each))
         for one in missing:
             typer.echo(f"  would be copied: {output.printable(one['name'])} ({output.size(one['bytes'])})")
         if not missing:
             typer.echo("  nothing is missing")
 
 
-def _lacking_json(found: ServerDifference, backup: str | None) -> Iterator[dict[str, Any]]:
+def _lacking_json(found: ServerDifference) -> Iterator[dict[str, Any]]:
     for stream, several in found.lacking.items():
-        for each in several:
-            if backup in {None, each.entry.id}:
-                yield {"name": f"{stream}/{each.entry.id}", "bytes": each.bytes}
+        yield from ({"name": f"{stream}/{each.entry.id}", "bytes": each.bytes} for each in several)

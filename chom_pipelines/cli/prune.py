@@ -12,7 +12,7 @@ import typer
 
 from chom_pipelines.binlogs.streaming.wholes import remove_superseded
 from chom_pipelines.cli import output
-from chom_pipelines.cli.options import ConfigOption, JsonOption, OffsiteOption
+from chom_pipelines.cli.options import ConfigOption, JsonOption
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.audit import record
 from chom_pipelines.inventory.environment import retention_from_environment
@@ -33,6 +33,12 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Delete nothing, and print what would be deleted.", show_default=False)
 ]
+_OffsiteOption = Annotated[
+    bool,
+    typer.Option(
+        "--offsite", help="Delete from the second copy instead, and months of its archive.", show_default=False
+    ),
+]
 _OnlyOption = Annotated[
     str | None, typer.Option("--server", metavar="NAME", help="Only this server; else all.", show_default=False)
 ]
@@ -43,7 +49,7 @@ def prune(
     config: ConfigOption = None,
     server: _OnlyOption = None,
     dry_run: DryRunOption = False,
-    offsite: OffsiteOption = False,
+    offsite: _OffsiteOption = False,
     json: JsonOption = False,
 ) -> None:
     """Delete backups and binary logs that the retention no longer keeps.
@@ -71,14 +77,16 @@ def prune(
         if json:
             documents.append({"server": one.name, **_as_json(applied), **({"months": months} if offsite else {})})
         else:
-            _print(one.name, applied, months, trouble, dry_run=dry_run)
+            _print(one.name, repository.where if offsite else "", applied, months, trouble, dry_run=dry_run)
     if json:
         output.document("prune", {"repository": repository.where, "dry_run": dry_run, "servers": documents})
     raise typer.Exit(1 if 1 in codes else max(codes))
 
 
-def _print(server: str, applied: Applied, months: Iterable[str], trouble: ChomError | None, *, dry_run: bool) -> None:
-    typer.secho(server, bold=True)
+def _print(
+    server: str, where: str, applied: Applied, months: Iterable[str], trouble: ChomError | None, *, dry_run: bool
+) -> None:
+    typer.secho(server + (f" at {where}" if where else ""), bold=True)
     for line, colour in _lines(applied, server, dry_run=dry_run):
         typer.secho(f"  {line}", fg=colour)
     for month in months:

@@ -25,7 +25,7 @@ You need a shell, {tools} and the `{client}` client, room for {manifest.raw_byte
 that allows `local_infile`. With chom at hand, `chom restore {manifest.id}` does all of this, faster, and checks it.
 
 Run this in this directory. `OUT` is where the decoded files go, readable by you alone; `CLIENT` is how you connect.
-{stock_tools.key_needed(key)}
+{stock_tools.key_needed(key, manifest.key)}
 ```sh
 set -eu
 umask 077

@@ -10,7 +10,7 @@ from chom_pipelines.errors import DamagedError, NothingToArchiveError, Repositor
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import existing_repository, keyring_of, second_copy_of
 from chom_pipelines.log_lines import amount
-from chom_pipelines.offsite.copies import copying_of
+from chom_pipelines.offsite.copies import copying_of, make_ready
 from chom_pipelines.offsite.copying import Copying, copy_backup
 from chom_pipelines.offsite.differences import difference
 from chom_pipelines.outcome import Outcome
@@ -40,6 +40,12 @@ def bounds(month: str) -> tuple[datetime, datetime]:
     return begin, (begin + timedelta(days=32)).replace(day=1)
 
 
+def refuse_running(month: str, now: datetime) -> None:
+    """Raise NothingToArchiveError where a month is not over at that moment (aware): its last backup is to come."""
+    if bounds(month)[1] > now:
+        raise NothingToArchiveError(f"{month} is not over (UTC)", f"archive {month_before(now)}, or wait")
+
+
 def month_before(moment: datetime) -> str:
     """The last month that was over at that moment (aware), as 2026-01."""
     return f"{moment.astimezone(UTC).replace(day=1) - timedelta(days=1):%Y-%m}"
@@ -55,7 +61,7 @@ def archive_month(inventory: Inventory, server: Server, month: str, report: Repo
     """
     bounds(month)
     keyring, target = keyring_of(inventory.repository, server.backup), second_copy_of(inventory.repository)
-    target.create()
+    make_ready(target, inventory)
     there = target.archived(server.name, month).entries()
     for strange in (entry for entry in there if not _is_of(entry, month)):
         raise DamagedError(f"{strange.where} is no backup of {month}", "find out who has put it there, and remove it")

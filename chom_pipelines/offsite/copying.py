@@ -33,6 +33,8 @@ class Copying:
     threads: int = THREADS
     throttle: Throttle = field(default_factory=Throttle)
     progress: Callable[[int], None] = lambda count: None  # noqa: ARG005  (nobody looks)
+    reads_again: bool = False
+    """What the target lists is read again, too, and an object that is not right there is put again."""
 
     def object(self, source: Folder, target: Folder, stored: StoredObject) -> None:
         """Copy one, which is there only if it is the one of its manifest; raises DamagedError where it is not."""
@@ -66,7 +68,7 @@ def copy_backup(lacking: Lacking, target: Stream, copying: Copying) -> bool:
         is_new = not draft.folder.exists(MANIFEST)
         _refuse_orphan(target, original.manifest)
         mended = not is_new and _mended(draft, original, copying.keyring)
-        wanted = list(_wanted(draft.folder, original.manifest, are_listed=not is_new))
+        wanted = list(_wanted(draft.folder, original.manifest, are_read=is_new or copying.reads_again))
         _copy_all(entry.folder, draft.folder, wanted, copying)
         guided = _copy_guide(entry.folder, draft.folder, original.manifest)
         for name in lacking.records:
@@ -143,11 +145,11 @@ def _refuse_strays(lacking: Lacking, manifest: Manifest) -> None:
         raise DamagedError(f"{where} is not named by the manifest of {lacking.entry.id}", "find out whose it is")
 
 
-def _wanted(target: Folder, manifest: Manifest, *, are_listed: bool) -> Iterator[StoredObject]:
-    """The objects that the target lacks, or has otherwise: of what is not listed there, each is read."""
+def _wanted(target: Folder, manifest: Manifest, *, are_read: bool) -> Iterator[StoredObject]:
+    """The objects that the target lacks, or has of another size, or, where they are read, not as they should be."""
     there = {each.name: each.bytes for each in target.below()}
     for stored in manifest.objects:
-        if there.get(stored.path) != stored.bytes or not (are_listed or _is_right(target, stored)):
+        if there.get(stored.path) != stored.bytes or (are_read and not _is_right(target, stored)):
             yield stored
 
 

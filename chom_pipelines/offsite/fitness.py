@@ -62,7 +62,11 @@ def _asked(config: RepositoryConfig, days: int) -> Iterator[Finding]:
         yield words(OFFSITE, error.what, error.remedy)
         return
     if not there:
-        yield passed(OFFSITE, f"{store.where('')} is created by the first push")
+        if offsite.path:
+            yield passed(OFFSITE, f"{store.where('')} is created by the first push")
+        else:
+            remedy = "correct repository.offsite.url, or create the bucket as deploy/s3/README.md says"
+            yield failed(OFFSITE, f"there is no bucket for {store.where('')}", remedy)
         return
     yield passed(OFFSITE, f"{store.where('')} can be read")
     if offsite.url.startswith("file:") and _same_disk(config.path, Path(store.where(""))):

@@ -10,22 +10,27 @@ from chom_pipelines.binlogs.recovery.recoverable import Recoverable
 from chom_pipelines.binlogs.recovery.windows import Interval, following, run_of
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.models import Inventory, Server
-from chom_pipelines.inventory.opening import existing_repository, second_copy_of
+from chom_pipelines.inventory.opening import existing_repository, keyring_of, second_copy_of
 from chom_pipelines.offsite.transfer import compare
+from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.entry import BackupEntry
+from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import BACKUPS, Kind, parse_id
+from chom_pipelines.repository.listing import opened_all
 
 
 @dataclass(frozen=True)
 class Standing:
     """What the second copy has of a server, by stream; with a `problem` that is not known.
 
-    `only_there` are ids of backups that the repository itself does not list.
+    `only_there` are ids of backups that the repository itself does not list; `damaged` those of which the second copy
+    failed its last proof, which it does not have, then.
     """
 
     where: str
     there: Mapping[str, frozenset[str]] = field(default_factory=dict)
     only_there: tuple[str, ...] = ()
+    damaged: frozenset[str] = frozenset()
     problem: ChomError | None = None
 
     def has(self, stream: str, backup: str) -> bool | None:
@@ -58,12 +63,19 @@ def standing_of(inventory: Inventory, server: Server) -> Standing | None:
         # without a key of a stream nothing of that is read
         there = {name: frozenset() if each.keys else each.there for name, each in found.streams.items()}
         entries = source.backups(server.name)
-        there[BACKUPS] = _with_parents(entries, there[BACKUPS])
         here = {entry.id for entry in entries}
-        elsewhere = tuple(entry.id for entry in target.backups(server.name) if entry.id not in here)
+        theirs = target.backups(server.name)
+        elsewhere = tuple(entry.id for entry in theirs if entry.id not in here)
+        damaged = damaged_backups(theirs, keyring_of(inventory.repository, server.backup))
+        there[BACKUPS] = _with_parents(entries, there[BACKUPS] - damaged)
     except ChomError as error:
         return Standing(target.where, problem=error)
-    return Standing(target.where, there, elsewhere)
+    return Standing(target.where, there, elsewhere, damaged)
+
+
+def damaged_backups(entries: Iterable[BackupEntry], keyring: Keyring | None) -> frozenset[str]:
+    """Those of which a proof failed, or whose manifest cannot be believed; raises RepositoryError."""
+    return frozenset(one.entry.id for one in opened_all(entries, keyring) if one.outcome is Outcome.FAILED)
 
 
 def _with_parents(entries: Iterable[BackupEntry], there: frozenset[str]) -> frozenset[str]:

@@ -90,6 +90,12 @@ class ServerDifference:
         """Keys of streams that the target has not, or of another size: without them nothing of a stream is read."""
         return tuple(f"{name}/{KEYS}/{key}" for name, each in self.streams.items() for key in each.keys)
 
+    def of(self, backups: Collection[str]) -> ServerDifference:
+        """Of these backups alone."""
+        stream = self.streams[BACKUPS]
+        lacking = tuple(each for each in stream.lacking if each.entry.id in backups)
+        return ServerDifference({BACKUPS: replace(stream, lacking=lacking)})
+
     @property
     def lacking(self) -> dict[str, tuple[Lacking, ...]]:
         """Backups and segments that the target has not whole, by stream; none where it has all of that."""
@@ -118,7 +124,7 @@ def copy_server(
     *,
     only: Collection[str] | None = None,
 ) -> Transfer:
-    """Copy what the target lacks of a server; `only`: of backups these alone, and no binary logs.
+    """Copy what the target lacks of a server; `only`: of backups these alone, read again there, and no binary logs.
 
     What fails of one backup is in what is returned, and the others are copied all the same; where the store does not
     answer or is full, the rest is not tried. Raises RepositoryError where it cannot begin, with nothing copied.
@@ -127,21 +133,23 @@ def copy_server(
     found = compare(source, target, server)
     if only is not None:
         found = _restricted(found, only)
-    copying = replace(copying, progress=counted(report, found.bytes, f"copy {server}"))
+    copying = replace(copying, progress=counted(report, found.bytes, f"copy {server}"), reads_again=only is not None)
     run = _Run(copying)
     for name, stream in found.streams.items():
         run.copy_stream(name, stream)
     if only is None:
         run.copy_plain("benchmarks", source.benchmarks_of(server), target.benchmarks_of(server))
-    there = sum(len(each.there) for each in found.streams.values())
+    there = sum(len(each.there) for each in found.streams.values()) - (len(run.copied) if only else 0)
     seconds = time.monotonic() - began
     return Transfer(tuple(run.copied), there, run.failures, run.problem, run.not_tried, seconds)
 
 
 def _restricted(found: ServerDifference, only: Collection[str]) -> ServerDifference:
-    """Of these backups; what they build on is theirs to name."""
+    """Of these backups, all that is there of them, too; what they build on is theirs to name."""
     stream = found.streams[BACKUPS]
-    lacking = tuple(each for each in stream.lacking if each.entry.id in only)
+    known = {each.entry.id: each for each in stream.lacking}
+    entries = [entry for entry in stream.source.entries() if entry.id in only]
+    lacking = tuple(known.get(entry.id) or Lacking(entry, (), 0, is_there=True) for entry in entries)
     return ServerDifference({BACKUPS: replace(stream, lacking=lacking, there=stream.there & frozenset(only))})
 
 

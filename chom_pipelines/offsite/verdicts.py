@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from chom_pipelines.backups.verdicts import Verdict
 from chom_pipelines.offsite.transfer import ServerDifference, Transfer
 from chom_pipelines.outcome import Outcome
@@ -16,13 +18,19 @@ QUESTIONS = {
 """The checks by name, and what each asserts."""
 
 
-def complete(copied: Transfer, lacking: ServerDifference | None) -> Verdict:
-    """By what a copy came to, and by what was lacking when it had ended; None: that could not be asked."""
+def complete(copied: Transfer, lacking: ServerDifference | None, damaged: Collection[str] = ()) -> Verdict:
+    """By what a copy came to, and by what was lacking when it had ended; None: that could not be asked.
+
+    `damaged` are backups of which a proof of the second copy has failed.
+    """
     if copied.error:
         failures = tuple(f"{name}: {error.what}" for name, error in copied.failures.items())
         return Verdict(copied.error.outcome, copied.error.what, failures=failures)
     if lacking is None:
         return Verdict(Outcome.NOT_VERIFIED, "what the second copy has could not be listed afterwards")
+    if damaged:
+        what = f"damaged there: {len(damaged)}; `chom offsite push {min(damaged)}` puts one there again"
+        return Verdict(Outcome.FAILED, what, failures=tuple(sorted(damaged)))
     missing = [f"{stream}/{each.entry.id}" for stream, several in lacking.lacking.items() for each in several]
     missing += lacking.keys
     if missing:

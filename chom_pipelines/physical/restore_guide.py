@@ -25,7 +25,7 @@ You need a shell, {tools}{_VERSION if is_mariadb else _MBSTREAM}, and room for {
 With chom at hand, `chom restore {manifest.id} --into-directory DIR` does all of this, faster, and checks it.
 
 Run this in this directory. `OUT` is where the files go, readable by you alone.
-{stock_tools.key_needed(key)}
+{stock_tools.key_needed(key, manifest.key)}
 ```sh
 set -eu
 umask 077

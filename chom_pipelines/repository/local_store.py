@@ -143,6 +143,15 @@ class LocalStore:
             path.unlink()
             sync_path(path.parent)
 
+    def forget_uploads(self, folder: str) -> None:
+        """Remove the hidden files of LocalUpload."""
+        refuse_bad_name(folder)
+        path = self._path(folder)
+        with reported(path):
+            for each in path.rglob(".*"):
+                if each.suffix != ".lock" and each.is_file() and not each.is_symlink():
+                    each.unlink()
+
     def delete_folder(self, folder: str) -> None:
         """Remove the directory."""
         refuse_bad_name(folder)

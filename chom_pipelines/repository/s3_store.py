@@ -184,6 +184,14 @@ class S3Store:
 
     def delete_folder(self, folder: str) -> None:
         """Abort the uploads first, so that none ends meanwhile, and delete every key."""
+        self.forget_uploads(folder)
+        with translated(self.where(folder)):
+            keys = [key for key, _ in self._keys(folder)]
+            for begin in range(0, len(keys), _AT_ONCE):
+                self._delete_keys(keys[begin : begin + _AT_ONCE])
+
+    def forget_uploads(self, folder: str) -> None:
+        """Abort them: their parts cost, and show nowhere."""
         refuse_bad_name(folder)
         inside = self._inside(folder)
         with translated(self.where(folder)):
@@ -195,9 +203,6 @@ class S3Store:
                         self._client.abort_multipart_upload(
                             Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                         )
-            keys = [key for key, _ in self._keys(folder)]
-            for begin in range(0, len(keys), _AT_ONCE):
-                self._delete_keys(keys[begin : begin + _AT_ONCE])
 
     def lock(self, name: str, purpose: str, *, shared: bool, patience: float) -> AbstractContextManager[None]:
         """A lock of the kernel on a file in this user's cache."""

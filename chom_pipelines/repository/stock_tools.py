@@ -63,10 +63,11 @@ def suffix(manifest: Manifest) -> str:
     return _codec(manifest).suffix + (ENCRYPTED if manifest.key else "")
 
 
-def key_needed(key: WrappedKey | None) -> str:
+def key_needed(key: WrappedKey | None, source: KeySource | None) -> str:
     """The text that says what `MASTER` is; "" where nothing is encrypted."""
     if key is None:
         return ""
+    file = f"../keys/{source.stream_key}.json" if isinstance(source, StreamKey) else "manifest.json"
     of = {
         KeyKind.RSA: "the file with the private key (PEM)",
         KeyKind.AES_256: (
@@ -76,8 +77,8 @@ def key_needed(key: WrappedKey | None) -> str:
     }
     other = KeyKind.AES_256 if key.kind is KeyKind.RSA else KeyKind.RSA
     return (
-        f"\n`MASTER` is of the master key `{key.key_name}`: {of[key.kind]}.\nAfter a rotation of keys it is of another "
-        f"one, which the commands name; where that is of the kind {other.value}, it is\n{of[other]}.\n"
+        f"\n`MASTER` is of the master key `{key.key_name}`: {of[key.kind]}.\nAfter a rotation of keys it is of the one "
+        f"that `key_name` in `{file}` names; where that is of the kind\n{other.value}, it is {of[other]}.\n"
     )
 
 
@@ -143,7 +144,7 @@ def _seal(key: WrappedKey | None) -> str:
 
 def _unsealed(key: WrappedKey | None) -> str:
     found = "manifest.json is not what was written: its seal does not match"
-    return found if key is None else f"{found}, or MASTER is another key"
+    return found if key is None else f"{found}, or MASTER is not the master key $(member key_name)"
 
 
 def decode(manifest: Manifest) -> str:

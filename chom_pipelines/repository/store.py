@@ -168,6 +168,10 @@ class Store(Protocol):
         """Remove an object; one that is not there is no error. It is gone for good when this returns."""
         ...
 
+    def forget_uploads(self, folder: str) -> None:
+        """Throw away what uploads that never ended have left below a folder; nobody puts anything there meanwhile."""
+        ...
+
     def delete_folder(self, folder: str) -> None:
         """Remove all that is below a folder, unfinished uploads too; the whole store is never removed so."""
         ...
@@ -240,6 +244,10 @@ class Folder:
     def delete(self, name: str) -> None:
         """As `Store.delete`."""
         self.store.delete(self.named(name))
+
+    def forget_uploads(self) -> None:
+        """As `Store.forget_uploads`, below it."""
+        self.store.forget_uploads(self.name)
 
     def delete_all(self) -> None:
         """As `Store.delete_folder`, of itself."""

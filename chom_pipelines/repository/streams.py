@@ -68,7 +68,11 @@ class Stream:
             return wanted[-1]
         what = f"{self.folder.where()} has no backup {backup!r} of the server {self.server!r}"
         others = f"; it has {amount(len(entries), 'other')}" if entries else ""
-        raise BackupNotFoundError(what + others, "`chom backups` lists them" if entries else "take one: `chom backup`")
+        if self.folder.store.capabilities.rereads:  # it is here
+            remedy = "`chom backups` lists them" if entries else "take one: `chom backup`"
+        else:
+            remedy = "`chom backups --offsite` lists what is there; else correct repository.offsite.url"
+        raise BackupNotFoundError(what + others, remedy)
 
     @contextmanager
     def begin(self, kind: Kind, now: datetime) -> Iterator[Draft]:
@@ -115,6 +119,8 @@ class Stream:
         state = Mark.of(draft.folder).state
         if state is State.DELETING:
             self._remove_unfinished([backup])
+        if state:  # what is here was left, as nobody else writes
+            draft.folder.forget_uploads()
         if state or not draft.folder.below():
             draft.folder.replace(INCOMPLETE, mark(State.TAKING))
         return draft

@@ -84,7 +84,7 @@ def test_the_repository_is_brought_back(
     assert [each for each in shop.repository.store.below("chom") if "proofs" not in each.name] == before
     assert shop.chom("verify", "--all") == 0
     assert shop.chom("offsite pull", "latest") == 0
-    assert "nothing is missing; 1 were here already" in capsys.readouterr().out
+    assert "nothing is missing; 1 was here already" in capsys.readouterr().out
     assert second.find("chom", "latest").id == shop.latest.id
 
 
@@ -101,8 +101,16 @@ def test_each_copy_is_proved_by_itself(
     assert name in capsys.readouterr().out
     assert shop.chom("backups", "--offsite") == 1
     assert shop.chom("verify") == 0
+    capsys.readouterr()
     assert shop.chom("backups") == 0
+    assert "damaged in the second copy" in capsys.readouterr().out
     assert shop.chom("offsite verify", "--level", "full") == 1
+    assert shop.chom("offsite push") == 0  # which compares names and sizes
+    assert shop.chom("offsite push", "latest") == 0
+    assert "1 backup copied" in capsys.readouterr().out
+    assert shop.chom("offsite verify", "--level", "full") == 0
+    assert shop.chom("backups") == 0
+    assert "also in the second copy" in capsys.readouterr().out
 
 
 def test_a_copy_that_was_changed_together_with_its_hashes_is_refused(
@@ -142,11 +150,18 @@ def test_a_second_copy_that_cannot_be_reached_makes_the_backup_no_worse_and_the_
 
 
 def test_a_month_is_archived_by_a_restore_and_restored_from_the_archive(
-    on_mariadb: Setting, address: StoreAddress, second: Repository, capsys: pytest.CaptureFixture[str]
+    on_mariadb: Setting,
+    address: StoreAddress,
+    second: Repository,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shop = with_second_copy(on_mariadb, address)
     assert shop.chom("backup", "--no-upload", "--verification", "none") == 0
     month = f"{datetime.now(UTC):%Y-%m}"
+    assert shop.chom("offsite archive", month) == 1
+    assert f"{month} is not over" in capsys.readouterr().err
+    monkeypatch.setattr("chom_pipelines.cli.offsite.refuse_running", lambda *_: None)
     code, body = shop.document(capsys, "offsite archive", month)
     assert (code, body["servers"]) == (0, [{"server": "chom", "backup": shop.latest.id, "already": False}])
     assert second.months("chom") == [month]
@@ -154,6 +169,10 @@ def test_a_month_is_archived_by_a_restore_and_restored_from_the_archive(
     assert shop.document(capsys, "verify")[1]["proofs"][0]["id"] == shop.latest.id
     shutil.rmtree(path_of(shop.repository))
     assert shop.chom("backups", "--archive", month) == 0
+    assert shop.chom("backups", "--archive", "2019-12") == 1
+    assert f"no backup of 2019-12 is in the archive; archived are: {month}" in capsys.readouterr().err
+    assert shop.chom("backups", "--offsite") == 1  # nobody has pushed anything
+    assert f"archived months of chom: {month}" in capsys.readouterr().out
     assert shop.chom("offsite verify", "--archive", month, "--level", "full") == 0
     target = shop.folder / "archived"
     assert shop.chom("restore", "--archive", month, "--into-directory", str(target)) == 0
@@ -172,6 +191,9 @@ def test_what_would_be_copied_is_told_and_not_copied(
     (server,) = body["servers"]
     assert (code, [each["name"] for each in server["lacking"]]) == (0, [f"backups/{shop.latest.id}"])
     assert second.backups("chom") == []
+    code, body = shop.document(capsys, "offsite push", "latest", "--dry-run")
+    assert [each["name"] for each in body["servers"][0]["lacking"]] == [f"backups/{shop.latest.id}"]
+    assert shop.chom("offsite push", "nosuch", "--dry-run") == 1
     assert shop.chom("offsite push", "latest") == 0
     assert f"copied: {shop.latest.id}" in capsys.readouterr().out
     assert shop.chom("offsite push", "--dry-run") == 0
@@ -179,7 +201,14 @@ def test_what_would_be_copied_is_told_and_not_copied(
 
 
 def test_without_a_second_copy_what_needs_one_says_so(on_mariadb: Setting, capsys: pytest.CaptureFixture[str]) -> None:
-    for command in (["offsite push"], ["offsite pull", "--all"], ["offsite verify"], ["backups", "--offsite"]):
+    for command in (
+        *(["offsite push"], ["offsite pull", "--all"], ["offsite verify"], ["offsite archive"]),
+        *(
+            ["backups", "--offsite"],
+            ["prune", "--offsite"],
+            ["restore", "--archive", "2026-01", "--into-directory", "/nowhere"],
+        ),
+    ):
         assert on_mariadb.chom(*command) == 2
         assert "no second copy is configured" in capsys.readouterr().err
 
@@ -216,6 +245,16 @@ def test_it_is_not_guessed_what_is_to_be_brought_back(
     assert "name a backup, or give --all" in capsys.readouterr().err
 
 
+def test_a_second_copy_without_anything_of_the_server_brings_nothing_back_and_says_so(
+    on_mariadb: Setting, address: StoreAddress, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = with_second_copy(on_mariadb, address)
+    assert shop.chom("offsite pull", "--all") == 1
+    assert f"there is nothing of chom at {address.url}" in capsys.readouterr().out
+    assert shop.chom("restore", "--offsite", "--into-directory", str(shop.folder / "back")) == 1
+    assert "correct repository.offsite.url" in capsys.readouterr().err
+
+
 def test_the_second_copy_may_be_a_directory(on_mariadb: Setting, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     on_mariadb.write(offsite={"url": elsewhere.as_uri()})
@@ -238,8 +277,13 @@ def test_whoever_could_delete_the_second_copy_is_a_finding(
     assert "for 29 days, and full backups stay for 30" in _offsite_findings(with_second_copy(shop, short), capsys)
     weak = s3.locked_address(days=30, mode="GOVERNANCE")
     assert "in governance mode" in _offsite_findings(with_second_copy(shop, weak), capsys)
-    missing = replace(address, url="s3://not-there-yet/chom")
-    assert "is created by the first push" in _offsite_findings(with_second_copy(shop, missing), capsys)
+    missing = replace(address, url="s3://not-there/chom")
+    assert "there is no bucket for s3://not-there/chom" in _offsite_findings(with_second_copy(shop, missing), capsys)
+    assert shop.chom("backup", "--no-upload", "--verification", "none") == 0
+    capsys.readouterr()
+    assert shop.chom("offsite push") == 1
+    assert "create the bucket as deploy/s3" in capsys.readouterr().out
+    assert "not-there" not in {each["Name"] for each in s3.client.list_buckets()["Buckets"]}
     credentials = shop.folder / "s3.ini"
     credentials.write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
     credentials.chmod(0o644)

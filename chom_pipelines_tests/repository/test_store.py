@@ -305,3 +305,30 @@ def test_two_stores_share_nothing(fresh_store: Callable[[], Store]) -> None:
         other.lock("a", "other", shared=False, patience=0),
     ):
         pass
+
+
+def test_what_uploads_that_never_ended_have_left_is_thrown_away_and_nothing_else(store: Store) -> None:
+    put(store, "a/b/there", b"whole")
+    put(store, "ab/there", b"whole")
+    upload, other = store.put("a/b/c"), store.put("ab/c")
+    for each in (upload, other):
+        for _ in range(LARGE // PIECE):
+            each.write(bytes(PIECE))
+    store.forget_uploads("a")
+    with pytest.raises(RepositoryError):
+        upload.commit()
+    other.commit()
+    assert [each.name for each in store.below("")] == ["a/b/there", "ab/c", "ab/there"]
+
+
+def test_what_is_put_anew_is_the_old_or_the_new_and_the_new_when_it_is_committed(store: Store) -> None:
+    put(store, "a", b"old")
+    upload = store.put("a", anew=True)
+    upload.write(bytes(LARGE))
+    assert read(store, "a") == b"old"
+    upload.commit()
+    assert read(store, "a") == bytes(LARGE)
+    upload = store.put("a", anew=True)
+    upload.write(b"x")
+    upload.abort()
+    assert read(store, "a") == bytes(LARGE)

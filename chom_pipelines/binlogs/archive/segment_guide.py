@@ -40,7 +40,7 @@ ends, and at which position. With chom at hand, `chom restore --at TIME` does al
 
 Run this in this directory, and before it the same of each earlier segment from that file on, in the order of their
 names. `OUT` is the directory for the decoded files, the same for all of them.
-{stock_tools.key_needed(key)}
+{stock_tools.key_needed(key, manifest.key)}
 ```sh
 set -eu
 umask 077

@@ -18,10 +18,11 @@ from chom_pipelines.defs.schedules import freshness
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.audit import record
 from chom_pipelines.inventory.models import Inventory, Server
-from chom_pipelines.inventory.opening import second_copy_of
+from chom_pipelines.inventory.opening import keyring_of, second_copy_of
 from chom_pipelines.log_lines import LogLines
 from chom_pipelines.offsite.copies import lacking, push
 from chom_pipelines.offsite.fitness import protection
+from chom_pipelines.offsite.standing import damaged_backups
 from chom_pipelines.offsite.transfer import Transfer
 from chom_pipelines.offsite.verdicts import COMPLETE, PROTECTED, QUESTIONS, complete, protected
 from chom_pipelines.outcome import Outcome
@@ -60,9 +61,13 @@ def _copy(context: dg.AssetExecutionContext, chom: Chom) -> Iterator[dg.AssetChe
         yield from checks
         raise dg.Failure(str(copied.error), metadata, allow_retries=False)
     begin, end = window.start.astimezone(UTC), window.end.astimezone(UTC)
-    with failures(context):
-        if end <= datetime.now(UTC):  # of a day that is over its backup has to be there; today's may be still to come
+    if end <= datetime.now(UTC):  # of a day that is over its backup has to be there; today's may be still to come
+        try:
             metadata["backup"] = newest_of_day(target.backups(server.name), context.partition_key, begin, end).id
+        except ChomError as error:
+            yield from checks
+            what = f"all that there is was copied, and {error.what}: this day stays without"
+            raise dg.Failure(what, metadata, allow_retries=False) from error
     yield dg.MaterializeResult(metadata=metadata, check_results=checks)
 
 
@@ -91,8 +96,12 @@ def offsite_copy(server: Server) -> dg.AssetsDefinition:
 
 
 def _complete(copied: Transfer, inventory: Inventory, server: Server) -> Verdict:
+    if copied.error:
+        return complete(copied, None)
     try:
-        return complete(copied, None if copied.error else lacking(inventory, server))
+        entries = second_copy_of(inventory.repository).backups(server.name)
+        damaged = damaged_backups(entries, keyring_of(inventory.repository, server.backup))
+        return complete(copied, lacking(inventory, server), damaged)
     except ChomError as error:
         return Verdict(Outcome.NOT_VERIFIED, error.what)
 

@@ -57,6 +57,8 @@ def test_of_a_day_that_is_over_the_backup_has_to_be_there(deployed: Deployment) 
     back_up(deployed)
     result = copy(deployed, day="2026-01-05")
     assert "there is no backup of 2026-01-05" in failure(result).description
+    assert "this day stays without" in failure(result).description
+    assert check_outcomes(result)["complete_copy"] == (True, "ERROR", "passed")
     assert result.get_asset_materialization_events() == []
 
 
