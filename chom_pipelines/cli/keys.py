@@ -69,8 +69,8 @@ def rotate(config: ConfigOption = None, json: JsonOption = False) -> None:
     """Wrap the keys of all backups by the active master key, here and in the second copy.
 
     `chom keys generate` makes a new one first. No backup is touched, and each can be read at every moment, as the key
-    file keeps its former keys; what is broken off is gone on with by the next run. Exit code 1 where something could
-    not be opened or reached.
+    file keeps its former keys; an interrupted run is continued by the next. Exit code 1 where something could not be
+    opened or reached.
     """
     inventory = load_inventory(config)
     encryption = _encryption(inventory, config)

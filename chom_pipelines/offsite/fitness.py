@@ -9,6 +9,7 @@ from pathlib import Path
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.models import RepositoryConfig
 from chom_pipelines.inventory.opening import second_copy_of
+from chom_pipelines.log_lines import amount
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.store import Keeps, Store
 from chom_pipelines.server.findings import Finding, failed, not_verified, passed, warning
@@ -32,20 +33,22 @@ def protection(store: Store, days: int) -> Finding:
         what = f"whether {where} keeps what is deleted cannot be asked: {error.what}"
         return not_verified(OFFSITE, what, error.remedy)
     if found.keeps is Keeps.NOTHING:
-        what = f"{where} keeps nothing of what is deleted: who may delete there can delete everything"
+        what = f"{where} keeps nothing of what is deleted: anyone with the right to delete there can delete everything"
         elsewhere = "keep a copy where this machine cannot delete, as in a bucket with an object lock"
         remedy = f"{_LOCK}, or versions, and who runs chom no right to delete"
         return warning(OFFSITE, what, remedy if store.address.url.startswith("s3:") else elsewhere)
     if found.keeps is Keeps.VERSIONED:
-        what = f"{where} keeps versions, and locks none: who may delete those can delete everything"
+        what = f"{where} keeps versions, and locks none: anyone with the right to delete those can delete everything"
         return warning(OFFSITE, what, _LOCK)
     if found.keeps is Keeps.GOVERNED:
-        what = f"{where} locks objects in governance mode: who may bypass that can delete everything"
+        what = f"{where} locks objects in governance mode: anyone with the right to bypass that can delete everything"
         return warning(OFFSITE, what, _LOCK)
     if found.days < days:
-        what = f"{where} locks objects for {found.days} days, and full backups stay for {days}"
-        return warning(OFFSITE, what, f"let the default retention of the bucket be {days} days")
-    return passed(OFFSITE, f"{where} locks what is put there for {found.days} days: nobody deletes it before")
+        what = f"{where} locks objects for {amount(found.days, 'day')}, and full backups stay for {days}"
+        return warning(OFFSITE, what, f"let the default retention of the bucket be {amount(days, 'day')}")
+    return passed(
+        OFFSITE, f"{where} locks what is put there for {amount(found.days, 'day')}: nobody can delete it before"
+    )
 
 
 def _asked(config: RepositoryConfig, days: int) -> Iterator[Finding]:
