@@ -12,11 +12,13 @@ from chom_pipelines.backups import verdicts
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.physical.chunks import Chunk, end_chunk, payload_chunk
 from chom_pipelines.progress import unreported
+from chom_pipelines.proofs.data_files import ranges
 from chom_pipelines.proofs.verification import verify
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.proof import Level, Means, Proof, Subject
+from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.logical.taking import Backups, filled
 from chom_pipelines_tests.physical.files_data import rewritten, take_files
 from chom_pipelines_tests.places import path_of
@@ -144,6 +146,37 @@ def test_a_rotten_page_passes_as_read_and_fails_as_restored(kept: Backups, taken
     proof = proved(entry, Level.FULL)
     assert proof.outcome is Outcome.FAILED
     assert "transaction_registry.ibd: innochecksum" in proof.reason
+
+
+def with_another_page_in_the_doublewrite_buffer(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """What a busy server leaves there: a page of another file, which no restore reads."""
+    place, size = 64 * 16384, 16384
+    for chunk in chunks:
+        begin, payload = chunk.extent.offset, chunk.payload
+        if chunk.extent.path.endswith("ibdata1") and payload and begin <= place < begin + len(payload):
+            data = bytearray(payload)
+            data[place - begin : place - begin + size] = bytes(range(256)) * 64
+            yield payload_chunk(chunk.extent.path, begin, bytes(data))
+        else:
+            yield chunk
+
+
+def test_what_lies_in_the_doublewrite_buffer_fails_no_backup(kept: Backups, taken: BackupEntry) -> None:
+    entry = rewritten(kept, taken, with_another_page_in_the_doublewrite_buffer)
+    assert entry.folder.below() != taken.folder.below()
+    proof = proved(entry, Level.FULL)
+    assert (proof.outcome, proof.reason) == (Outcome.PASSED, "")
+
+
+def test_all_other_pages_are_checked_whatever_their_size() -> None:
+    shared = Path("data/ibdata1")
+    assert ranges(shared, Flavour.MARIADB, 16384) == [["--end-page=63"], ["--start-page=192"]]
+    assert ranges(shared, Flavour.MARIADB, 4096) == [["--end-page=255"], ["--start-page=768"]]
+    assert ranges(shared, Flavour.MARIADB, 65536) == [["--end-page=63"], ["--start-page=192"]]
+    assert ranges(shared, Flavour.MYSQL, 16384) == [[]]  # which has a file of its own for that buffer
+    assert (
+        ranges(Path("data/undo001"), Flavour.MARIADB, 16384) == ranges(Path("d/t.ibd"), Flavour.MARIADB, 4096) == [[]]
+    )
 
 
 def without_a_table(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
