@@ -7,10 +7,10 @@ work goes on: who has to restore is not kept from it by a full disk.
 from __future__ import annotations
 
 import errno
-import getpass
 import json
 import logging
 import os
+import pwd
 import socket
 import stat
 import sys
@@ -67,7 +67,8 @@ def record(
 
 
 def _user() -> str:
+    """By the system, as variables say what one wants them to."""
     try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # of a container, in which the number has no name
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # of a container, in which the number has no name
         return str(os.geteuid())

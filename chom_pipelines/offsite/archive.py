@@ -144,7 +144,9 @@ def _why_not(entry: BackupEntry, keyring: Keyring | None, report: Report, thread
 def _copy(source: Repository, target: Repository, entry: BackupEntry, month: str, copying: Copying) -> None:
     stream = target.archived(entry.server, month)
     found = difference(source.stream(entry.server), stream)
-    (lacking,) = (each for each in found.lacking if each.entry.id == entry.id)
+    lacking = next((each for each in found.lacking if each.entry.id == entry.id), None)
+    if lacking is None:
+        raise DamagedError(f"{entry.where} is not there any more")
     # it goes by the number of months alone: no pin follows it there
     lacking = replace(lacking, names=tuple(name for name in lacking.names if name != PINNED))
     with stream.receiving():

@@ -130,9 +130,7 @@ def copy_server(
     answer or is full, the rest is not tried. Raises RepositoryError where it cannot begin, with nothing copied.
     """
     began = time.monotonic()
-    found = compare(source, target, server)
-    if only is not None:
-        found = _restricted(found, only)
+    found = compare(source, target, server) if only is None else _of(source, target, server, only)
     copying = replace(copying, progress=counted(report, found.bytes, f"copy {server}"), reads_again=only is not None)
     run = _Run(copying)
     for name, stream in found.streams.items():
@@ -144,13 +142,13 @@ def copy_server(
     return Transfer(tuple(run.copied), there, run.failures, run.problem, run.not_tried, seconds)
 
 
-def _restricted(found: ServerDifference, only: Collection[str]) -> ServerDifference:
-    """Of these backups, all that is there of them, too; what they build on is theirs to name."""
-    stream = found.streams[BACKUPS]
+def _of(source: Repository, target: Repository, server: str, backups: Collection[str]) -> ServerDifference:
+    """These backups, also what the target has of them, which is read again; what they build on is theirs to name."""
+    stream = difference(source.stream(server), target.stream(server))
     known = {each.entry.id: each for each in stream.lacking}
-    entries = [entry for entry in stream.source.entries() if entry.id in only]
+    entries = [entry for entry in stream.source.entries() if entry.id in backups]
     lacking = tuple(known.get(entry.id) or Lacking(entry, (), 0, is_there=True) for entry in entries)
-    return ServerDifference({BACKUPS: replace(stream, lacking=lacking, there=stream.there & frozenset(only))})
+    return ServerDifference({BACKUPS: replace(stream, lacking=lacking, there=stream.there & frozenset(backups))})
 
 
 class _Run:

@@ -57,7 +57,7 @@ def attempt(source: Repository, target: Repository, threads: int) -> bool:
         found = copied(source, target, threads=threads)
     except RepositoryError:  # it could not even begin
         return False
-    assert found.is_complete or str(found.error)
+    assert found.is_complete == (found.error is None)
     return found.is_complete
 
 

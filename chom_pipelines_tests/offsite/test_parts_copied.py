@@ -10,6 +10,7 @@ import pytest
 from chom_pipelines.binlogs.archive.histories import histories
 from chom_pipelines.binlogs.streaming.wholes import remove_superseded
 from chom_pipelines.offsite.copying import Copying
+from chom_pipelines.offsite.standing import Standing
 from chom_pipelines.offsite.transfer import compare, copy_server
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.local_store import LocalStore
@@ -46,3 +47,23 @@ def test_parts_are_copied_and_go_when_the_whole_file_is_there(server: PrivateSer
     assert remove_superseded(second, NAME, None) == 2
     assert there.parts.entries() == []
     assert compare(here, second, NAME).lacking == {}
+
+
+def test_the_second_copy_reaches_as_far_as_it_has_the_log_without_a_gap(server: PrivateServer, tmp_path: Path) -> None:
+    archive = Archive.from_here(server, Backups(tmp_path))
+    full = archive.backups.take(server)
+    archive.work()
+    (first,) = archive.archive().new
+    archive.work()
+    (second,) = archive.archive().new
+    found = archive.recoverable()
+    (interval,) = (each for each in found.windows.intervals if each.last)
+
+    def reach(backups: set[str], segments: set[str]) -> object:
+        there = {"backups": frozenset(backups), first.stream: frozenset(segments)}
+        return Standing("there", there).reach(interval, found)
+
+    assert reach({full.id}, {first.id, second.id}) == interval.latest
+    assert reach({full.id}, {first.id}) == max(first.until, interval.earliest)
+    assert reach({full.id}, {second.id}) == reach({full.id}, set()) == interval.earliest
+    assert reach(set(), {first.id, second.id}) is None

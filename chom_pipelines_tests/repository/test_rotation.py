@@ -71,13 +71,16 @@ def test_what_only_the_new_key_opens_then_is_all_as_it_was(repository: Repositor
 def test_a_chain_holds_and_keys_of_streams_are_wrapped_once(repository: Repository) -> None:
     full = published(repository)
     child = published(repository, full)
-    log = repository.binlogs("chom", "11")
+    log, streamed = repository.binlogs("chom", "11"), repository.streamed("chom", "12")
     key, data_key = add_stream_key(log.folder, AES)
+    parts_key, parts_data_key = add_stream_key(streamed.folder, AES)
     ring = rotated_ring()
-    assert rotate(repository, ring).rewrapped == 3
+    assert needed_keys(repository) == {"aes": 4}
+    assert rotate(repository, ring).rewrapped == 4
     new_alone = Keyring(ring.active, (ring.keys[-1],))
     assert [parent.id for parent, _ in child.ancestors(child.manifest(new_alone), new_alone)] == [full.id]
     assert opened_key(key, log.folder, new_alone, "here") == data_key
+    assert opened_key(parts_key, streamed.folder, new_alone, "here") == parts_data_key
 
 
 def test_what_cannot_be_opened_is_named_and_stays_and_the_others_are_done(repository: Repository) -> None:

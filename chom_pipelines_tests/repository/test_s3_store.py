@@ -4,12 +4,14 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chom_pipelines.errors import (
     ConfigurationError,
+    DamagedError,
     ObjectExistsError,
     RepositoryBusyError,
     RepositoryError,
@@ -243,3 +245,30 @@ def test_who_has_no_such_store_does_not_wait_for_boto3() -> None:
         "import sys, chom_pipelines.repository.s3_store; sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_what_a_store_tells_no_checksum_of_is_read_back(
+    s3: ObjectStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHOM_CACHE", str(tmp_path))
+    monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
+    store = S3Store.of(s3.fresh_address())
+    for size in (2 * MEGABYTE, PART + 2 * MEGABYTE):
+        with s3.changing_what_is_put(), pytest.raises(DamagedError, match="other bytes than"):
+            Folder(store).write(f"a{size}", b"x" * size)
+        assert not store.exists(f"a{size}")
+        Folder(store).write(f"a{size}", b"x" * size)
+        assert Folder(store).read(f"a{size}") == b"x" * size
+
+
+def test_objects_are_put_as_chom_yaml_says(s3: ObjectStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHOM_CACHE", str(tmp_path))
+    address = replace(s3.fresh_address(), storage_class="STANDARD_IA", encryption="aws:kms", kms_key="alias/backups")
+    store = S3Store.of(address)
+    Folder(store).write("small", b"x")
+    Folder(store).write("large", bytes(PART + 1))
+    Folder(store).replace("replaced", b"x")
+    for name in ("small", "large", "replaced"):
+        found = s3.client.head_object(Bucket=store.bucket, Key=f"some/prefix/{name}")
+        put = (found["StorageClass"], found["ServerSideEncryption"], found["SSEKMSKeyId"])
+        assert put == ("STANDARD_IA", "aws:kms", "alias/backups")

@@ -115,6 +115,16 @@ def test_each_new_backup_asks_for_a_copy_once(deployed: Deployment) -> None:
         (request,), cursor = tick(cursor)
         assert (request.asset_selection, request.partition_key) == ([OFFSITE], today())
         assert tick(cursor)[0] == []
+        back_up(deployed, instance=instance)
+        wanted = instance.create_run_for_job(
+            definitions.resolve_job_def("offsite_job"),
+            asset_selection=frozenset({OFFSITE}),
+            status=dg.DagsterRunStatus.NOT_STARTED,
+            tags={"dagster/partition": today()},
+        )
+        asked, later = tick(cursor)
+        assert (asked, wanted.is_finished) == ([], False)  # that run will copy what is new as well
+        assert later != cursor
 
 
 def test_it_is_scheduled_for_today(deployed: Deployment) -> None:
