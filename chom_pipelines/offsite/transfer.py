@@ -137,7 +137,10 @@ def copy_server(
         run.copy_stream(name, stream)
     if only is None:
         run.copy_plain("benchmarks", source.benchmarks_of(server), target.benchmarks_of(server))
-    there = sum(len(each.there) for each in found.streams.values()) - (len(run.copied) if only else 0)
+    there = sum(len(each.there) for each in found.streams.values())
+    if only is not None:  # each of them was looked at
+        asked = sum(len(each.lacking) for each in found.streams.values())
+        there = asked - len(run.copied) - len(run.failures) - run.not_tried
     seconds = time.monotonic() - began
     return Transfer(tuple(run.copied), there, run.failures, run.problem, run.not_tried, seconds)
 

@@ -195,7 +195,11 @@ def test_what_would_be_copied_is_told_and_not_copied(
     assert [each["name"] for each in body["servers"][0]["lacking"]] == [f"backups/{shop.latest.id}"]
     assert shop.chom("offsite push", "nosuch", "--dry-run") == 1
     assert shop.chom("offsite push", "latest") == 0
-    assert f"copied: {shop.latest.id}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"copied: {shop.latest.id}" in said
+    assert "; 0 were there already" in said
+    assert shop.chom("offsite push", "latest") == 0
+    assert "nothing is missing; 1 was there already" in capsys.readouterr().out
     assert shop.chom("offsite push", "--dry-run") == 0
     assert "nothing is missing" in capsys.readouterr().out
 
