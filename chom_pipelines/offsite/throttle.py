@@ -23,4 +23,4 @@ class Throttle:
             self._due = max(self._due, time.monotonic()) + count / self._rate
             wait = self._due - time.monotonic()
         if wait > 0:
-            time.sleep(wait)
+            time.sleep(wait)  # which is what the limit is

@@ -266,7 +266,7 @@ def uploading(upload: Upload) -> Iterator[Upload]:
     try:
         yield upload
         upload.commit()
-    except BaseException:
+    except BaseException:  # an interrupt, too, leaves no upload behind
         upload.abort()
         raise
 

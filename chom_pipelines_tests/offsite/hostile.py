@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         status, headers, answer = self._passed_on(body)
         if fault == "late":
-            time.sleep(0.05)
+            time.sleep(0.05)  # the delay is the fault
         if fault == "broken":
             self._answer(500, {}, b"<Error><Code>InternalError</Code></Error>")
         elif fault == "unanswered":

@@ -16,7 +16,6 @@ from chom_pipelines.offsite.copies import push
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.entry import BackupEntry
-from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.pins import pin
 from chom_pipelines.repository.proof import Level, Proof
 from chom_pipelines.repository.repository import Repository
@@ -26,27 +25,6 @@ from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.repository.samples import AES, KEY, a_proof
 
 HOURS_OF_A_DAY = 24
-
-
-@pytest.fixture
-def inventory(source: Repository, tmp_path: Path) -> Inventory:
-    """With keys, and a second copy in a directory: what a store does with bytes, every one does."""
-    AES.save(tmp_path / "keys.json")
-    return Inventory.model_validate(
-        {
-            "repository": {
-                "path": str(path_of(source)),
-                "offsite": {"url": (tmp_path / "second").as_uri()},
-                "encryption": {"keys": {"file": str(tmp_path / "keys.json")}},
-            },
-            "servers": [{"name": SERVER, "socket": "/s", "user": "u", "retention": {"monthly_archives": 2}}],
-        }
-    )
-
-
-@pytest.fixture
-def second(tmp_path: Path) -> Repository:
-    return Repository(LocalStore(tmp_path / "second"))
 
 
 @pytest.fixture(autouse=True)

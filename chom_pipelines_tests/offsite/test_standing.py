@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from chom_pipelines.inventory.models import Inventory
 from chom_pipelines.offsite.copies import lacking, push
 from chom_pipelines.offsite.standing import Standing, standing_of
@@ -14,33 +12,11 @@ from chom_pipelines.outcome import Outcome
 from chom_pipelines.progress import unreported
 from chom_pipelines.repository.data_keys import add_stream_key
 from chom_pipelines.repository.layout import MANIFEST
-from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.server.findings import failed, passed, warning
 from chom_pipelines_tests.offsite.made import SERVER, back_up
-from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.repository.chains import published
 from chom_pipelines_tests.repository.samples import AES
-
-
-@pytest.fixture
-def inventory(source: Repository, tmp_path: Path) -> Inventory:
-    AES.save(tmp_path / "keys.json")
-    return Inventory.model_validate(
-        {
-            "repository": {
-                "path": str(path_of(source)),
-                "offsite": {"url": (tmp_path / "second").as_uri()},
-                "encryption": {"keys": {"file": str(tmp_path / "keys.json")}},
-            },
-            "servers": [{"name": SERVER, "socket": "/s", "user": "u"}],
-        }
-    )
-
-
-@pytest.fixture
-def second(tmp_path: Path) -> Repository:
-    return Repository(LocalStore(tmp_path / "second"))
 
 
 def standing(inventory: Inventory) -> Standing:
