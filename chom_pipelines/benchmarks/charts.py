@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from chom_pipelines.benchmarks.figures import mega
 from chom_pipelines.benchmarks.report import ENOUGH, Means, Report, Rung
-from chom_pipelines.log_lines import utc_text
+from chom_pipelines.log_lines import amount, utc_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +63,7 @@ def _ladder(report: Report) -> bytes | None:
     axes.set_xlim(0, 1.28 * max(rung.timed.highest for rung in rungs if rung.timed))
     axes.set_xlabel(f"seconds, {_rounds(report)}; shorter is better")
     data = report.data
-    size = f"{data.tables} tables, {mega(data.text_bytes):,.0f} MB of text"
+    size = f"{amount(data.tables, 'table')}, {mega(data.text_bytes):,.0f} MB of text"
     axes.set_title(f"Restoring {size}, {report.measured_on}", loc="left", fontsize=12)
     used = dict.fromkeys(rung.means for rung in rungs)
     _legend(axes, [(_COLOURS[means], _MEANT[means]) for means in used])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chom_pipelines.benchmarks.figures import Item, Share, Timed, mega
 from chom_pipelines.benchmarks.report import Report
-from chom_pipelines.log_lines import duration, size
+from chom_pipelines.log_lines import amount, duration, size
 from chom_pipelines.outcome import Outcome
 
 _MANY = 100
@@ -43,7 +43,7 @@ def described(report: Report) -> Iterator[tuple[str, str]]:
     yield (
         "data",
         (
-            f"{origin}{part}: {data.tables:,} tables, {data.rows:,} rows, {size(data.text_bytes)} of text, "
+            f"{origin}{part}: {amount(data.tables, 'table')}, {data.rows:,} rows, {size(data.text_bytes)} of text, "
             f"{size(data.file_bytes)} in files"
         ),
     )
@@ -165,7 +165,7 @@ def _sizes(report: Report) -> Table:
     ]
     sizes = report.sizes
     total = (
-        f"{sizes.tables:,} tables, {size(sizes.data_bytes)} of data, {size(sizes.index_bytes)} of indexes, "
+        f"{amount(sizes.tables, 'table')}, {size(sizes.data_bytes)} of data, {size(sizes.index_bytes)} of indexes, "
         f"{size(sizes.reclaimable_bytes)} reclaimable"
         if sizes
         else ""
