@@ -5,18 +5,15 @@ Locks are this machine's: S3 has none that a killed holder does not keep.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from chom_pipelines.cache import cache_directory
 from chom_pipelines.errors import ConfigurationError, ObjectMissingError
-from chom_pipelines.repository.file_locks import file_lock
+from chom_pipelines.repository.machine_locks import machine_lock
 from chom_pipelines.repository.s3_client import put_options, s3_client
 from chom_pipelines.repository.s3_errors import broken_off, code_of, refusal, translated
 from chom_pipelines.repository.s3_protection import bucket_protection
@@ -207,10 +204,7 @@ class S3Store:
     def lock(self, name: str, purpose: str, *, shared: bool, patience: float) -> AbstractContextManager[None]:
         """A lock of the kernel on a file in this user's cache."""
         refuse_bad_name(name)
-        store = hashlib.sha256(f"{self.address.endpoint_url or ''} {self.where('')}".encode()).hexdigest()[:32]
-        path = cache_directory().absolute() / "locks" / store / name
-        file, where = path.with_name(f".{path.name}.lock"), self.where(name.rpartition("/")[0])
-        return file_lock(file, Path(path.anchor), where, purpose, shared=shared, patience=patience)
+        return machine_lock(self, name, purpose, shared=shared, patience=patience)
 
     @cached_property
     def _client(self) -> S3Client:

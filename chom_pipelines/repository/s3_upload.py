@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections import deque
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zlib_ng.zlib_ng import crc32
 
 from chom_pipelines.errors import DamagedError, ObjectExistsError, RepositoryError, StoreUnreachableError
+from chom_pipelines.repository.part_buffer import PartBuffer, part_size
 from chom_pipelines.repository.s3_errors import is_missing, translated
 from chom_pipelines.repository.store import PIECE
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import CompletedPartTypeDef, CreateMultipartUploadRequestTypeDef
 
-PART = 8 << 20
-_PARTS_OF_A_SIZE = 150
 _MARK = "upload"
 _CRC_BYTES = 4
 
@@ -49,8 +47,7 @@ class S3Upload:
         self._condition: dict[str, Any] = {} if anew else {"IfNoneMatch": "*"}
         self._mark = secrets.token_hex(8)
         self._bytes = self._crc32 = 0
-        self._rest: deque[bytes] = deque()
-        self._rest_bytes = 0
+        self._rest = PartBuffer()
         self._id: str | None = None
         self._parts: list[CompletedPartTypeDef] = []
         self._crc32_of_parts: list[int] = []
@@ -61,11 +58,10 @@ class S3Upload:
         self._refuse_closed()
         self._bytes += len(data)
         self._crc32 = crc32(data, self._crc32)
-        self._rest.append(data)
-        self._rest_bytes += len(data)
-        while self._rest_bytes > (size := part_size(len(self._parts))):  # so that something is left for the last part
+        self._rest.add(data)
+        while self._rest.bytes > (size := part_size(len(self._parts))):  # so that something is left for the last part
             with translated(self._where):
-                self._send(self._taken(size))
+                self._send(self._rest.take(size))
 
     def commit(self) -> None:
         """Send the rest, and have the object made of it."""
@@ -98,14 +94,14 @@ class S3Upload:
             self._client.put_object(
                 Bucket=self._bucket,
                 Key=self._key,
-                Body=self._taken(self._rest_bytes),
+                Body=self._rest.take(self._rest.bytes),
                 Metadata={_MARK: self._mark},
                 **self._condition,
                 **self._checksum(self._crc32),
                 **self._options,
             )
             return
-        self._send(self._taken(self._rest_bytes))
+        self._send(self._rest.take(self._rest.bytes))
         self._client.complete_multipart_upload(
             Bucket=self._bucket,
             Key=self._key,
@@ -175,19 +171,6 @@ class S3Upload:
             request["ChecksumAlgorithm"] = "CRC32"
         return self._client.create_multipart_upload(**request)["UploadId"]
 
-    def _taken(self, count: int) -> bytes:
-        """The next bytes that were written, so many, in one piece."""
-        pieces, size = [], 0
-        while size < count:
-            piece = self._rest.popleft()
-            size += len(piece)
-            if size > count:
-                self._rest.appendleft(piece[count - size :])
-                piece = piece[: count - size]
-            pieces.append(piece)
-        self._rest_bytes -= count
-        return b"".join(pieces)
-
     @property
     def _knows_checksums(self) -> bool:
         """As far as is known of the store."""
@@ -224,8 +207,3 @@ def found_metadata(client: S3Client, bucket: str, key: str) -> dict[str, str] | 
 def _text(checksum: int) -> str:
     """As S3 writes a CRC-32."""
     return base64.b64encode(checksum.to_bytes(_CRC_BYTES, "big")).decode()
-
-
-def part_size(number: int) -> int:
-    """Bytes of the part of that number, from 0: they grow, so that the 10,000 that S3 allows hold 5 TiB."""
-    return PART * (1 + 2 * (number // _PARTS_OF_A_SIZE))

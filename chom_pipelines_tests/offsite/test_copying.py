@@ -16,12 +16,13 @@ from chom_pipelines.repository.data_keys import add_stream_key, opened_key
 from chom_pipelines.repository.layout import INCOMPLETE, MANIFEST, Kind
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.manifest import Manifest
+from chom_pipelines.repository.part_buffer import PART
 from chom_pipelines.repository.pins import pin
 from chom_pipelines.repository.publishing import Draft
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.rotation import rotate
 from chom_pipelines.repository.s3_store import S3Store
-from chom_pipelines.repository.s3_upload import PART, S3Upload
+from chom_pipelines.repository.s3_upload import S3Upload
 from chom_pipelines.repository.store import Folder
 from chom_pipelines.repository.streams import Stream
 from chom_pipelines_tests.offsite.made import SERVER, back_up, copied, ids, is_whole

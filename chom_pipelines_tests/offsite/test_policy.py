@@ -27,7 +27,7 @@ POLICY = Path(chom_pipelines.__file__).parents[1] / "deploy" / "s3" / "push-poli
 @pytest.fixture
 def restricted(s3: ObjectStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
     """A repository in a bucket, for an account that has this policy; others have no rights while it lasts."""
-    monkeypatch.setattr("chom_pipelines.repository.s3_store.cache_directory", lambda: tmp_path / "cache")
+    monkeypatch.setattr("chom_pipelines.repository.machine_locks.cache_directory", lambda: tmp_path / "cache")
     address = s3.fresh_address()
     bucket = address.url.split("/")[2]
     iam = Session().client("iam", endpoint_url=s3.endpoint_url, region_name=REGION)

@@ -29,7 +29,7 @@ KEYRING = Keyring().generate("first", KeyKind.AES_256)
 @pytest.fixture
 def distant(backups: Backups, s3: ObjectStorage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Backups:
     """A repository in an empty bucket, of encrypted backups: what a store does with bytes, it does with any."""
-    monkeypatch.setattr("chom_pipelines.repository.s3_store.cache_directory", lambda: tmp_path / "cache")
+    monkeypatch.setattr("chom_pipelines.repository.machine_locks.cache_directory", lambda: tmp_path / "cache")
     policy = backups.policy.model_copy(update={"compression": Codec.ZSTD, "level": 1})
     return Backups(backups.directory, KEYRING, policy, open_store(s3.fresh_address()))
 

@@ -17,8 +17,8 @@ from chom_pipelines.errors import (
     RepositoryError,
     StoreUnreachableError,
 )
+from chom_pipelines.repository.part_buffer import PART, part_size
 from chom_pipelines.repository.s3_store import S3Store
-from chom_pipelines.repository.s3_upload import PART, part_size
 from chom_pipelines.repository.store import Folder, StoreAddress, uploading
 from chom_pipelines_tests.stores import ObjectStorage
 

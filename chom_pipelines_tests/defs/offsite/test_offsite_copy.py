@@ -23,7 +23,7 @@ OFFSITE = dg.AssetKey([NAME, "offsite_copy"])
 
 @pytest.fixture
 def address(s3: ObjectStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoreAddress:
-    monkeypatch.setattr("chom_pipelines.repository.s3_store.cache_directory", lambda: tmp_path / "cache")
+    monkeypatch.setattr("chom_pipelines.repository.machine_locks.cache_directory", lambda: tmp_path / "cache")
     return s3.fresh_address()
 
 
