@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE :=
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help venv packages mysql mariadb-plugins test lint types imports test-only test-long demo lock differential oracle peers bench-dump bench-restore bench-replay bench-load bench-stream bench-physical bench-offsite
+.PHONY: help venv packages mysql mariadb-plugins azurite test lint types imports test-only test-long demo lock differential oracle peers bench-dump bench-restore bench-replay bench-load bench-stream bench-physical bench-offsite
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +34,11 @@ mysql: ## MySQL 9's programs, unpacked under the user's cache (no root)
 mariadb-plugins: ## MariaDB's plugins that tests need, unpacked under the user's cache (no root)
 	@tools/unpack-mariadb-plugins
 
-test: venv packages mysql mariadb-plugins lint types imports test-only ## all that decides green; CI runs this
+azurite: ## Azure Blob Storage for the tests, under the user's cache (node and npm from Debian; root, or what to install is printed)
+	@tools/debian-packages node=nodejs npm=npm
+	@tools/install-azurite
+
+test: venv packages mysql mariadb-plugins azurite lint types imports test-only ## all that decides green; CI runs this
 
 lint: venv ## ruff: rules and format
 	$(BIN)/ruff check
@@ -49,7 +53,7 @@ imports: venv ## which folder may import which
 test-only: venv ## pytest; T="path -k name" narrows it, and N=0 runs it in one process
 	$(BIN)/pytest -n $(N) --dist loadfile --no-loadscope-reorder -m "not long" $(T)
 
-test-long: venv packages mysql ## what takes minutes: the oracle, the stream through restarts, kills and cuts, more variants, files with many servers on MySQL
+test-long: venv packages mysql azurite ## what takes minutes: the oracle, the stream through restarts, kills and cuts, more variants, files with many servers on MySQL
 	$(BIN)/pytest -n $(N) --dist loadfile --no-loadscope-reorder -m long
 
 demo: venv packages ## private MariaDB with sample data, the main job, then the UI

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import settings
 
 from chom_pipelines.server.facts import Flavour
+from chom_pipelines_tests.azurite import Azurite, azurite
 from chom_pipelines_tests.examples import PROFILE
+from chom_pipelines_tests.google_storage import GoogleStorage, google_storage
 from chom_pipelines_tests.logical.taking import Backups
 from chom_pipelines_tests.servers import PrivateServer, private_server
 from chom_pipelines_tests.stores import ObjectStorage, object_storage
@@ -110,6 +112,20 @@ def server(any_server: PrivateServer) -> Iterator[PrivateServer]:
 def s3() -> Iterator[ObjectStorage]:
     """For the whole session; buckets in it are not removed."""
     with object_storage() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def azure() -> Iterator[Azurite]:
+    """For the whole session; containers in it are not removed."""
+    with azurite() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def google() -> Iterator[GoogleStorage]:
+    """For the whole session; buckets in it are not removed."""
+    with google_storage() as running:
         yield running
 
 

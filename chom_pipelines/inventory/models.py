@@ -37,9 +37,20 @@ def _simple_name(name: str) -> str:
 
 
 def _url(text: str) -> str:
-    if not re.match(r"(s3://[^\s/]+|file:///\S)", text):
-        raise ValueError("a URL is needed, as s3://bucket/folder, or file:///mnt/folder")
+    if not re.match(r"((s3|gs|az)://[^\s/]+|file:///\S)", text):
+        raise ValueError(
+            "a URL is needed, as s3://bucket/folder, gs://bucket/folder, az://container/folder or file:///mnt/folder"
+        )
     return text
+
+
+_STORE_KEYS = {
+    "s3": ("endpoint_url", "region", "profile", "credentials", "storage_class", "encryption", "kms_key"),
+    "gs": ("endpoint_url", "region", "credentials", "storage_class", "kms_key"),
+    "az": ("endpoint_url", "credentials", "storage_class"),
+    "file": (),
+}
+"""What of `offsite` each kind of store takes; S3 takes all."""
 
 
 class Offsite(ConfigModel):
@@ -50,7 +61,7 @@ class Offsite(ConfigModel):
     endpoint_url: str | None = None
     region: str | None = None
     profile: str | None = Field(default=None, min_length=1, description="of AWS's files, or of `credentials`")
-    credentials: ConfigPath | None = Field(default=None, description="a file as ~/.aws/credentials; else AWS's own")
+    credentials: ConfigPath | None = Field(default=None, description="a file; else the environment's own")
     storage_class: str | None = Field(default=None, min_length=1)
     encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = None
     kms_key: str | None = Field(default=None, min_length=1)
@@ -59,15 +70,14 @@ class Offsite(ConfigModel):
 
     @model_validator(mode="after")
     def _possible(self) -> "Offsite":
-        if self.kms_key and not (self.encryption or "").startswith("aws:kms"):
+        scheme = urlsplit(self.url).scheme
+        if scheme == "s3" and self.kms_key and not (self.encryption or "").startswith("aws:kms"):
             raise AtKeyError(("kms_key",), "it is used with encryption: aws:kms")
         if self.mount and not (self.path and self.path.is_relative_to(self.mount)):
             raise AtKeyError(("mount",), f"url is no directory below it: {self.url}")
-        if self.path:
-            of_s3 = ("endpoint_url", "region", "profile", "credentials", "storage_class", "encryption", "kms_key")
-            for key in of_s3:
-                if getattr(self, key) is not None:
-                    raise AtKeyError((key,), "it is of an object store, and url is a directory")
+        for key in _STORE_KEYS["s3"]:
+            if key not in _STORE_KEYS[scheme] and getattr(self, key) is not None:
+                raise AtKeyError((key,), f"it is not of a copy at {scheme}://, and url is {self.url}")
         return self
 
     @property

@@ -16,7 +16,6 @@ from chom_pipelines.server.findings import Finding, failed, not_verified, passed
 
 OFFSITE = "offsite"
 _OTHERS = 0o077
-_LOCK = "give the bucket an object lock with a default retention in compliance mode"
 
 
 def check_second_copy(config: RepositoryConfig, days: int) -> list[Finding]:
@@ -34,15 +33,13 @@ def protection(store: Store, days: int) -> Finding:
         return not_verified(OFFSITE, what, error.remedy)
     if found.keeps is Keeps.NOTHING:
         what = f"{where} keeps nothing of what is deleted: anyone with the right to delete there can delete everything"
-        elsewhere = "keep a copy where this machine cannot delete, as in a bucket with an object lock"
-        remedy = f"{_LOCK}, or versions, and who runs chom no right to delete"
-        return warning(OFFSITE, what, remedy if store.address.url.startswith("s3:") else elsewhere)
+        return warning(OFFSITE, what, f"{found.remedy}, and let who runs chom not delete there")
     if found.keeps is Keeps.VERSIONED:
-        what = f"{where} keeps versions, and locks none: anyone with the right to delete those can delete everything"
-        return warning(OFFSITE, what, _LOCK)
+        what = f"{where} keeps old versions, and locks none: who has the right to delete those can delete everything"
+        return warning(OFFSITE, what, found.remedy)
     if found.keeps is Keeps.GOVERNED:
-        what = f"{where} locks objects in governance mode: anyone with the right to bypass that can delete everything"
-        return warning(OFFSITE, what, _LOCK)
+        what = f"{where} locks objects, and not for everyone: who has the right to lift that can delete everything"
+        return warning(OFFSITE, what, found.remedy)
     if found.days < days:
         what = f"{where} locks objects for {amount(found.days, 'day')}, and full backups stay for {days}"
         return warning(OFFSITE, what, f"let the default retention of the bucket be {amount(days, 'day')}")
@@ -68,7 +65,7 @@ def _asked(config: RepositoryConfig, days: int) -> Iterator[Finding]:
         if offsite.path:
             yield passed(OFFSITE, f"{store.where('')} is created by the first push")
         else:
-            remedy = "correct repository.offsite.url, or create the bucket as deploy/s3/README.md says"
+            remedy = "correct repository.offsite.url, or create it as deploy/ says for its kind of store"
             yield failed(OFFSITE, f"there is no bucket for {store.where('')}", remedy)
         return
     yield passed(OFFSITE, f"{store.where('')} can be read")

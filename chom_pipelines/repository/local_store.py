@@ -74,7 +74,8 @@ class LocalStore:
 
     def protection(self) -> Protection:
         """A file that is removed is gone."""
-        return Protection(Keeps.NOTHING)
+        elsewhere = "keep a copy where this machine cannot delete, as in a bucket with an object lock"
+        return Protection(Keeps.NOTHING, 0, elsewhere)
 
     def put(self, name: str, *, anew: bool = False) -> LocalUpload:
         """Begin a file beside its place; directories on the way are made, but never the root itself."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 _YEAR = 365
+_LOCK = "give the bucket an object lock with a default retention in compliance mode"
 _UNLOCKED = {"ObjectLockConfigurationNotFoundError", "ObjectLockConfigurationNotFound", "NoSuchObjectLockConfiguration"}
 
 
@@ -29,6 +30,6 @@ def bucket_protection(client: S3Client, bucket: str) -> Protection:
         lock = {}
     if retention := lock.get("Rule", {}).get("DefaultRetention"):
         days = retention.get("Days", 0) + _YEAR * retention.get("Years", 0)
-        return Protection(Keeps.LOCKED if retention.get("Mode") == "COMPLIANCE" else Keeps.GOVERNED, days)
+        return Protection(Keeps.LOCKED if retention.get("Mode") == "COMPLIANCE" else Keeps.GOVERNED, days, _LOCK)
     versioning = client.get_bucket_versioning(Bucket=bucket).get("Status")
-    return Protection(Keeps.VERSIONED if versioning == "Enabled" else Keeps.NOTHING)
+    return Protection(Keeps.VERSIONED if versioning == "Enabled" else Keeps.NOTHING, 0, _LOCK)

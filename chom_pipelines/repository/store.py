@@ -75,10 +75,11 @@ class Keeps(StrEnum):
 
 @dataclass(frozen=True)
 class Protection:
-    """What it keeps, and where objects are locked for how many days."""
+    """What it keeps, where objects are locked for how many days, and how an operator has it keep more."""
 
     keeps: Keeps
-    days: int = 0
+    days: int
+    remedy: str
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,10 @@ class Upload(Protocol):
     """Bytes on their way into a store; nothing is there under the name before `commit`."""
 
     def write(self, data: bytes) -> None:
-        """Append; about a megabyte at a time is best. Raises DiskFullError, RepositoryError."""
+        """Append; about a megabyte at a time is best.
+
+        Raises DiskFullError, RepositoryError; ObjectExistsError where a store knows that early that the name is taken.
+        """
         ...
 
     def commit(self) -> None:

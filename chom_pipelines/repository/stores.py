@@ -16,8 +16,18 @@ def open_store(address: StoreAddress, *, hurried: bool = False) -> Store:
     scheme, host, path, *_ = urlsplit(address.url)
     if scheme == "file" and not host:
         return LocalStore(Path(unquote(path)))
+    # the stores' own libraries are imported when they are first asked: each takes a third of a second or more
     if scheme == "s3":
-        from chom_pipelines.repository.s3_store import S3Store  # boto3 takes a third of a second to import
+        from chom_pipelines.repository.s3_store import S3Store
 
         return S3Store.of(address, hurried=hurried)
-    raise ConfigurationError(f"there is no store for {address.url}", "use file:///path or s3://bucket/prefix")
+    if scheme == "az":
+        from chom_pipelines.repository.azure_store import AzureStore
+
+        return AzureStore.of(address, hurried=hurried)
+    if scheme == "gs":
+        from chom_pipelines.repository.google_store import GoogleStore
+
+        return GoogleStore.of(address, hurried=hurried)
+    remedy = "use file:///path, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
+    raise ConfigurationError(f"there is no store for {address.url}", remedy)

@@ -28,7 +28,7 @@ from chom_pipelines_tests.stores import ObjectStorage
 @pytest.fixture
 def address(s3: ObjectStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoreAddress:
     """Of a second copy that is not there yet."""
-    monkeypatch.setattr("chom_pipelines.repository.s3_store.cache_directory", lambda: tmp_path / "cache")
+    monkeypatch.setattr("chom_pipelines.repository.machine_locks.cache_directory", lambda: tmp_path / "cache")
     return s3.fresh_address()
 
 
@@ -274,13 +274,13 @@ def test_whoever_could_delete_the_second_copy_is_a_finding(
     bucket = address.url.split("/")[2]
     assert "keeps nothing of what is deleted" in _offsite_findings(shop, capsys)
     s3.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    assert "keeps versions, and locks none" in _offsite_findings(shop, capsys)
+    assert "keeps old versions, and locks none" in _offsite_findings(shop, capsys)
     locked = s3.locked_address(days=30)
     assert "locks what is put there for 30 days" in _offsite_findings(with_second_copy(shop, locked), capsys)
     short = s3.locked_address(days=29)
     assert "for 29 days, and full backups stay for 30" in _offsite_findings(with_second_copy(shop, short), capsys)
     weak = s3.locked_address(days=30, mode="GOVERNANCE")
-    assert "in governance mode" in _offsite_findings(with_second_copy(shop, weak), capsys)
+    assert "locks objects, and not for everyone" in _offsite_findings(with_second_copy(shop, weak), capsys)
     missing = replace(address, url="s3://not-there/chom")
     assert "there is no bucket for s3://not-there/chom" in _offsite_findings(with_second_copy(shop, missing), capsys)
     assert shop.chom("backup", "--no-upload", "--verification", "none") == 0

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory, parse_inventory
 from chom_pipelines.inventory.models import Inventory, Migrations, Server, TlsConfig
+from chom_pipelines.inventory.opening import address_of
 from chom_pipelines.inventory.policies import BackupPolicy, Retention, Schedules, Thresholds
 from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.payloads import Method
@@ -247,3 +248,28 @@ def test_a_key_that_is_no_text_is_refused_where_it_stands() -> None:
     assert complaint(with_server("5: x")) == f"{FILE}:8: servers[0][5]: a key must be text: put it into quotes"
     assert complaint(f"{MINIMAL}1: x\n").startswith(f"{FILE}:8: [1]: a key must be text")
     assert "\x1b" not in complaint(with_server('"\\e[31mred": x'))
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "value"),
+    [
+        ("gs://bucket/x", "profile", "backups"),
+        ("gs://bucket/x", "encryption", "AES256"),
+        ("az://container/x", "region", "eu-central-1"),
+        ("az://container/x", "kms_key", "x"),
+        ("file:///mnt/x", "endpoint_url", "https://minio"),
+        ("s3://bucket/x", "kms_key", "x"),
+    ],
+)
+def test_what_a_kind_of_second_copy_has_no_use_for_is_refused_at_its_key(url: str, key: str, value: str) -> None:
+    text = MINIMAL.replace("/backups\n", f"/backups\n  offsite: {{url: '{url}', {key}: '{value}'}}\n")
+    with pytest.raises(ConfigurationError, match=rf"offsite\.{key}"):
+        parse_inventory(text, FILE)
+
+
+@pytest.mark.parametrize("url", ["gs://bucket/x", "az://container/x"])
+def test_a_second_copy_may_be_in_google_or_azure(url: str) -> None:
+    text = MINIMAL.replace("/backups\n", f"/backups\n  offsite: {{url: '{url}', storage_class: x, credentials: /c}}\n")
+    offsite = parse_inventory(text, FILE).repository.offsite
+    assert offsite is not None
+    assert address_of(offsite).url == url

@@ -6,7 +6,7 @@ import http.client
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
@@ -19,10 +19,11 @@ KINDS = ("lost", "unanswered", "cut", "late", "busy", "broken")
 class _Proxy(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, behind: str, seed: int, share: float) -> None:
+    def __init__(self, behind: str, seed: int, share: float, kinds: Sequence[str]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.behind = urlsplit(behind)
         self.share = share
+        self.kinds = kinds
         self.faults: dict[str, int] = {}
         self._random = random.Random(seed)  # noqa: S311  (no secret)
         self._lock = threading.Lock()
@@ -32,7 +33,7 @@ class _Proxy(ThreadingHTTPServer):
         with self._lock:
             if self._random.random() >= self.share:
                 return None
-            kind = self._random.choice(KINDS)
+            kind = self._random.choice(self.kinds)
             self.faults[kind] = self.faults.get(kind, 0) + 1
             return kind
 
@@ -98,13 +99,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def hostile(behind: str, seed: int, share: float) -> Iterator[tuple[str, dict[str, int]]]:
+def hostile(behind: str, seed: int, share: float, kinds: Sequence[str] = KINDS) -> Iterator[tuple[str, dict[str, int]]]:
     """The URL of a proxy that does something to that share of requests, and how often it has done what."""
-    proxy = _Proxy(behind, seed, share)
+    proxy = _Proxy(behind, seed, share, kinds)
     thread = threading.Thread(target=proxy.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{proxy.server_address[1]}", proxy.faults
+        yield f"http://127.0.0.1:{proxy.server_address[1]}{proxy.behind.path}", proxy.faults
     finally:
         proxy.shutdown()
         thread.join()

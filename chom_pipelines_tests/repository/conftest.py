@@ -10,12 +10,14 @@ from chom_pipelines.repository.repository import Repository
 from chom_pipelines.repository.store import Store, StoreAddress
 from chom_pipelines.repository.stores import open_store
 from chom_pipelines.repository.streams import Stream
+from chom_pipelines_tests.azurite import Azurite
+from chom_pipelines_tests.google_storage import GoogleStorage
 from chom_pipelines_tests.stores import ObjectStorage
 
 FreshStore = Callable[[], Store]
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(params=["local", "s3", "azure", "google"])
 def fresh_store(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
@@ -23,6 +25,8 @@ def fresh_store(
     monkeypatch: pytest.MonkeyPatch,
 ) -> FreshStore:
     """Makes another empty store of this kind."""
+    if request.param == "azure":
+        request.getfixturevalue("azure")  # found in the cache, before that is another one
     monkeypatch.setenv("CHOM_CACHE", str(tmp_path / "cache"))  # where some stores have their locks
 
     def fresh() -> Store:
@@ -30,8 +34,8 @@ def fresh_store(
             store = open_store(StoreAddress((tmp_path_factory.mktemp("store") / "a räpository").as_uri()))
             store.create()
             return store
-        s3: ObjectStorage = request.getfixturevalue("s3")
-        return open_store(s3.fresh_address())
+        kept_by: ObjectStorage | Azurite | GoogleStorage = request.getfixturevalue(request.param)
+        return open_store(kept_by.fresh_address())
 
     return fresh
 

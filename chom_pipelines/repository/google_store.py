@@ -1,0 +1,228 @@
+"""The store that is a bucket of Google Cloud Storage, or what is below a prefix of one.
+
+Locks are this machine's: Google Cloud Storage has none that a killed holder does not keep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from chom_pipelines.errors import ConfigurationError, ObjectMissingError, RepositoryError
+from chom_pipelines.repository.google_client import google_client, patience
+from chom_pipelines.repository.google_errors import translated
+from chom_pipelines.repository.google_upload import GoogleUpload
+from chom_pipelines.repository.machine_locks import machine_lock
+from chom_pipelines.repository.part_buffer import PART
+from chom_pipelines.repository.store import (
+    PIECE,
+    Capabilities,
+    Keeps,
+    Listed,
+    Protection,
+    StoreAddress,
+    is_name,
+    refuse_bad_folder,
+    refuse_bad_name,
+)
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Blob, Bucket
+
+_AT_ONCE = 1000  # names that one answer lists: Google takes no more
+_DAY = 86_400
+_LOCK = "give the bucket a retention policy, and lock it: `gcloud storage buckets update --lock-retention-period`"
+
+
+@dataclass(frozen=True)
+class GoogleStore:
+    """What is below `prefix` in `bucket`."""
+
+    bucket: str
+    prefix: str
+    address: StoreAddress
+    hurried: bool = False
+
+    @classmethod
+    def of(cls, address: StoreAddress, *, hurried: bool = False) -> GoogleStore:
+        """The store of gs://bucket/prefix; nothing is connected yet. `hurried`: it is asked once, and not for long.
+
+        Raises ConfigurationError, which repeats no part of an address that might be a secret.
+        """
+        url, endpoint = urlsplit(address.url), urlsplit(address.endpoint_url or "")
+        prefix = url.path.strip("/")
+        if "@" in url.netloc or "@" in endpoint.netloc:
+            what = "the address of a Google store holds credentials"
+            raise ConfigurationError(what, "leave them to GOOGLE_APPLICATION_CREDENTIALS")
+        if url.scheme != "gs" or not url.netloc or url.query or url.fragment or not (is_name(prefix) or prefix == ""):
+            what = f"{address.url!r} is no address in Google Cloud Storage"
+            raise ConfigurationError(what, "write it as gs://bucket/prefix")
+        if address.endpoint_url and (endpoint.scheme not in {"http", "https"} or not endpoint.hostname):
+            raise ConfigurationError(f"{address.endpoint_url!r} is no endpoint", "write it as https://host:port")
+        endpoint_url = address.endpoint_url.rstrip("/") if address.endpoint_url else None
+        plain = f"gs://{url.netloc}/{prefix}".rstrip("/")
+        return cls(url.netloc, prefix, replace(address, url=plain, endpoint_url=endpoint_url), hurried)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Reading costs time and money, and another machine's locks are not seen."""
+        return Capabilities(rereads=False, locks_all_machines=False)
+
+    def where(self, name: str) -> str:
+        """The gs: URL."""
+        return f"gs://{self.bucket}/{self._key(name)}".rstrip("/")
+
+    def create(self) -> None:
+        """Make the bucket, in the region of the address; a prefix needs no making."""
+        if not self.is_there():
+            with translated(self.where("")):
+                self._bucket.create(location=self.address.region, **self._patience)
+
+    def is_there(self) -> bool:
+        """Whether the bucket is."""
+        from google.api_core.exceptions import NotFound
+
+        with translated(self.where("")):
+            try:
+                next(iter(self._listed("", max_results=1)), None)
+            except NotFound:
+                return False
+        return True
+
+    def protection(self) -> Protection:
+        """What the bucket's retention policy, versioning and soft delete say."""
+        with translated(self.where("")):
+            self._bucket.reload(**self._patience)
+            found = self._bucket
+        if found.retention_period:
+            keeps = Keeps.LOCKED if found.retention_policy_locked else Keeps.GOVERNED
+            return Protection(keeps, int(found.retention_period) // _DAY, _LOCK)
+        kept = found.versioning_enabled or found.soft_delete_policy.retention_duration_seconds
+        return Protection(Keeps.VERSIONED if kept else Keeps.NOTHING, 0, _LOCK)
+
+    def put(self, name: str, *, anew: bool = False) -> GoogleUpload:
+        """Begin an upload; nothing is sent before a chunk is full."""
+        refuse_bad_name(name)
+        with translated(self.where(name)):
+            return GoogleUpload(self._new_blob(name), self.where(name), patience=self._patience, anew=anew)
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Put it without a condition."""
+        refuse_bad_name(name)
+        with translated(self.where(name)):
+            self._new_blob(name).upload_from_string(
+                data, content_type="application/octet-stream", checksum="crc32c", **self._patience
+            )
+
+    def open(self, name: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Ask for a part at a time, of the object that was there when the first was asked for."""
+        refuse_bad_name(name)
+        blob = self._found(name)
+        if blob is None:
+            raise ObjectMissingError(f"{self.where(name)} is not there")
+        at, end = start, int(blob.size or 0) if length is None else min(start + length, int(blob.size or 0))
+        while at < end:
+            data = self._span(blob, name, at, min(end, at + PART))
+            yield from (data[begin : begin + PIECE] for begin in range(0, len(data), PIECE))
+            at += len(data)
+
+    def exists(self, name: str) -> bool:
+        """Whether Google knows the object."""
+        refuse_bad_name(name)
+        return self._found(name) is not None
+
+    def below(self, folder: str) -> list[Listed]:
+        """Every object below whose name is one; others are not this store's, such as those that stand for folders."""
+        refuse_bad_folder(folder)
+        begin = len(self._inside(""))
+        with translated(self.where(folder)):
+            found = [Listed(each.name[begin:], int(each.size or 0)) for each in self._listed(folder)]
+        return sorted((each for each in found if is_name(each.name)), key=lambda each: each.name)
+
+    def folders(self, folder: str) -> list[str]:
+        """What stands before the next slash."""
+        refuse_bad_folder(folder)
+        inside = self._inside(folder)
+        with translated(self.where(folder)):
+            pages = self._listed(folder, delimiter="/").pages
+            found = {each[len(inside) : -1] for page in pages for each in page.prefixes}
+        return sorted(filter(is_name, found))
+
+    def delete(self, name: str) -> None:
+        """Delete the object; where the bucket keeps versions, that one becomes an old one."""
+        refuse_bad_name(name)
+        self._delete(self._key(name))
+
+    def delete_folder(self, folder: str) -> None:
+        """Delete every object below it."""
+        refuse_bad_name(folder)
+        with translated(self.where(folder)):
+            keys = [each.name for each in self._listed(folder)]
+        for key in keys:
+            self._delete(key)
+
+    def forget_uploads(self, folder: str) -> None:
+        """Nothing: an upload that never ended shows nowhere, and Google forgets it after a week."""
+        refuse_bad_name(folder)
+
+    def lock(self, name: str, purpose: str, *, shared: bool, patience: float) -> AbstractContextManager[None]:
+        """A lock of the kernel on a file in this user's cache."""
+        refuse_bad_name(name)
+        return machine_lock(self, name, purpose, shared=shared, patience=patience)
+
+    @cached_property
+    def _bucket(self) -> Bucket:
+        """Its client is made when it is first needed."""
+        return google_client(self.address).bucket(self.bucket)
+
+    @cached_property
+    def _patience(self) -> dict[str, Any]:
+        return patience(hurried=self.hurried)
+
+    def _key(self, name: str) -> str:
+        return f"{self.prefix}/{name}" if self.prefix else name
+
+    def _inside(self, folder: str) -> str:
+        """What all names of objects below a folder begin with."""
+        return f"{self._key(folder).rstrip('/')}/".removeprefix("/")
+
+    def _new_blob(self, name: str) -> Blob:
+        blob = self._bucket.blob(self._key(name), kms_key_name=self.address.kms_key)
+        if self.address.storage_class:
+            blob.storage_class = self.address.storage_class
+        return blob
+
+    def _listed(self, folder: str, **options: Any) -> Any:  # noqa: ANN401  (its pages are of no public type)
+        return self._bucket.list_blobs(prefix=self._inside(folder), page_size=_AT_ONCE, **options, **self._patience)
+
+    def _found(self, name: str) -> Blob | None:
+        """With its size and its generation."""
+        try:
+            with translated(self.where(name)):
+                blob = self._bucket.blob(self._key(name))
+                blob.reload(**self._patience)
+        except ObjectMissingError:
+            return None
+        return blob
+
+    def _span(self, blob: Blob, name: str, begin: int, end: int) -> bytes:
+        try:
+            with translated(self.where(name)):
+                data = blob.download_as_bytes(
+                    start=begin, end=end - 1, raw_download=True, checksum=None, **self._patience
+                )
+        except ObjectMissingError as error:  # it asks for that generation
+            raise RepositoryError(f"{self.where(name)} was replaced while it was read", "read it again") from error
+        if len(data) != end - begin:
+            raise RepositoryError(
+                f"{self.where(name)}: an answer has {len(data)} bytes, and {end - begin} were asked for"
+            )
+        return bytes(data)
+
+    def _delete(self, key: str) -> None:
+        with suppress(ObjectMissingError), translated(f"gs://{self.bucket}/{key}"):
+            self._bucket.delete_blob(key, **self._patience)

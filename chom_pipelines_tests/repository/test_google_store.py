@@ -1,0 +1,195 @@
+"""What the store that is in Google Cloud Storage promises beyond what all stores do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.api_core.exceptions import from_http_status
+from google.auth.exceptions import DefaultCredentialsError
+from requests.exceptions import ConnectionError as NoConnectionError
+
+from chom_pipelines.errors import (
+    ConfigurationError,
+    DamagedError,
+    ObjectExistsError,
+    ObjectMissingError,
+    RepositoryError,
+    SecretUnavailableError,
+    StoreUnreachableError,
+)
+from chom_pipelines.repository.google_errors import translated
+from chom_pipelines.repository.google_store import GoogleStore
+from chom_pipelines.repository.part_buffer import PART
+from chom_pipelines.repository.store import Folder, Keeps, Protection, StoreAddress
+from chom_pipelines_tests.google_storage import GoogleStorage
+
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture
+def store(google: GoogleStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GoogleStore:
+    monkeypatch.setattr("chom_pipelines.repository.machine_locks.cache_directory", lambda: tmp_path)
+    return GoogleStore.of(google.fresh_address())
+
+
+@pytest.mark.parametrize("size", [7, PART + 1])
+def test_an_object_that_is_not_what_was_written_is_damaged_and_removed(
+    google: GoogleStorage, store: GoogleStore, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    upload = store.put("a")
+    upload.write(bytes(size))
+    publish = upload._publish
+
+    def publish_and_be_replaced() -> None:
+        publish()
+        google.client.bucket(store.bucket).blob("some/prefix/a").upload_from_string(b"x" * size)
+
+    monkeypatch.setattr(upload, "_publish", publish_and_be_replaced)
+    with pytest.raises(DamagedError, match=rf"gs://.*/a: the store has other bytes than the {size}"):
+        upload.commit()
+    assert not store.exists("a")
+
+
+def test_what_was_put_before_its_answer_was_lost_is_not_taken_for_anothers(
+    store: GoogleStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from google.cloud.storage import Blob
+
+    once = Blob.upload_from_string
+
+    def twice(blob: Any, *given: Any, **named: Any) -> None:  # noqa: ANN401
+        once(blob, *given, **named)
+        once(blob, *given, **named)  # as the library does where it has heard nothing
+
+    monkeypatch.setattr(Blob, "upload_from_string", twice)
+    Folder(store).write("a", b"x")
+    monkeypatch.undo()
+    assert Folder(store).read("a") == b"x"
+
+
+@pytest.mark.parametrize("prefix", ["", "/", "/x", "/x/y/"])
+def test_a_store_is_a_whole_bucket_or_what_is_below_a_prefix(google: GoogleStorage, prefix: str) -> None:
+    store = GoogleStore.of(StoreAddress(f"gs://{google.fresh_bucket()}{prefix}"))
+    Folder(store).write("a/b", b"x")
+    assert [each.name for each in store.below("")] == ["a/b"]
+    assert store.folders("") == ["a"]
+    [blob] = google.client.list_blobs(store.bucket)
+    assert store.where("a/b") == f"gs://{store.bucket}/{blob.name}"
+    assert GoogleStore.of(store.address) == store
+
+
+@pytest.mark.usefixtures("google")
+def test_a_bucket_is_made_where_it_is_not_there() -> None:
+    store = GoogleStore.of(StoreAddress("gs://made-anew/x"))
+    assert not store.is_there()
+    store.create()
+    store.create()
+    assert store.is_there()
+    Folder(store).write("a", b"x")
+
+
+def test_objects_are_put_as_chom_yaml_says(google: GoogleStorage, store: GoogleStore) -> None:
+    cold = GoogleStore.of(replace(store.address, storage_class="NEARLINE"))
+    Folder(cold).write("small", b"x")
+    Folder(cold).write("large", bytes(PART + 1))
+    cold.replace("replaced", b"x")
+    assert {each.storage_class for each in google.client.list_blobs(store.bucket)} == {"NEARLINE"}
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, (Keeps.NOTHING, 0)),
+        ({"versioning": {"enabled": True}}, (Keeps.VERSIONED, 0)),
+        ({"softDeletePolicy": {"retentionDurationSeconds": "604800"}}, (Keeps.VERSIONED, 0)),
+        ({"retentionPolicy": {"retentionPeriod": "2592000"}}, (Keeps.GOVERNED, 30)),
+        ({"retentionPolicy": {"retentionPeriod": "2592000", "isLocked": True}}, (Keeps.LOCKED, 30)),
+    ],
+)
+def test_what_a_bucket_keeps_is_said(
+    store: GoogleStore, monkeypatch: pytest.MonkeyPatch, said: dict[str, object], expected: tuple[Keeps, int]
+) -> None:
+    from google.cloud.storage import Bucket
+
+    # the emulator keeps none of it
+    monkeypatch.setattr(Bucket, "reload", lambda bucket, **_: bucket._properties.update(said))
+    found: Protection = store.protection()
+    assert (found.keeps, found.days) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [("hidden", ConfigurationError), ('{"type": "hidden"}', ConfigurationError), (None, SecretUnavailableError)],
+)
+def test_a_file_that_is_no_key_is_named_and_not_quoted(
+    store: GoogleStore, tmp_path: Path, content: str | None, expected: type[Exception]
+) -> None:
+    file = tmp_path / "credentials"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(expected, match="credentials") as caught:
+        GoogleStore.of(replace(store.address, credentials=str(file))).is_there()
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint_url"),
+    [
+        ("gs:///x", None),
+        ("gs:bucket", None),
+        ("gs://bucket/../x", None),
+        ("gs://bucket/a//b", None),
+        ("gs://bucket/x?generation=1", None),
+        ("gs://bucket/x", "storage:443"),
+        ("gs://key:hidden@bucket/x", None),
+        ("gs://bucket/x", "https://key:hidden@storage"),
+    ],
+)
+def test_what_is_no_address_is_refused_and_its_secrets_are_not_repeated(url: str, endpoint_url: str | None) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        GoogleStore.of(StoreAddress(url, endpoint_url))
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "kind", "remedy"),
+    [
+        (404, "No such object: b/x", ObjectMissingError, "look at what else"),
+        (404, "The specified bucket does not exist.", RepositoryError, "create the bucket"),
+        (412, "conditionNotMet", ObjectExistsError, "find out"),
+        (401, "Invalid Credentials", RepositoryError, "GOOGLE_APPLICATION_CREDENTIALS"),
+        (403, "no storage.objects.create", RepositoryError, "Storage Object User"),
+        (429, "slow down", StoreUnreachableError, "later"),
+        (503, "busy", StoreUnreachableError, "later"),
+        (400, "what", RepositoryError, "mend what the store says"),
+    ],
+)
+def test_a_refusal_says_what_failed_where_and_what_to_do(
+    status: int, words: str, kind: type[RepositoryError], remedy: str
+) -> None:
+    with pytest.raises(RepositoryError, match="gs://bucket/x") as caught, translated("gs://bucket/x"):
+        raise from_http_status(status, words)  # type: ignore[no-untyped-call]
+    assert type(caught.value) is kind
+    assert remedy in caught.value.remedy
+
+
+def test_what_was_to_give_credentials_is_not_quoted() -> None:
+    with pytest.raises(RepositoryError, match="no credentials") as caught, translated("gs://bucket/x"):
+        raise DefaultCredentialsError("hidden")  # type: ignore[no-untyped-call]
+    assert "hidden" not in str(caught.value)
+
+
+def test_an_endpoint_that_does_not_answer_may_do_so_later() -> None:
+    with pytest.raises(StoreUnreachableError, match="no answer"), translated("gs://bucket/x"):
+        raise NoConnectionError("refused")
+
+
+def test_who_has_no_such_store_does_not_wait_for_its_library() -> None:
+    script = "import sys, chom_pipelines.repository.google_store; sys.exit('google.cloud' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False, env=os.environ).returncode == 0
