@@ -229,5 +229,11 @@ class BenchmarkRefusedError(ChomError):
     """There is nothing to measure with, or it is not the time that was asked for; nothing was measured."""
 
 
+class MigrationCheckError(ChomError):
+    """What pending migrations would do could not be found out; nothing was changed."""
+
+    exit_code = 3
+
+
 class DemonstrationFailedError(ChomError):
     """The demonstration did not see what it was to show."""

@@ -142,11 +142,20 @@ class TlsConfig(ConfigModel):
         return Tls(**files, verify=self.verify)
 
 
+class Accepted(ConfigModel):
+    """A finding of the migration check that somebody expects: of that code, about that object, for that reason."""
+
+    code: str = Field(min_length=1)
+    object: str = Field(min_length=1, description="as the finding names it: database.table.column")
+    reason: str = Field(min_length=1)
+
+
 class Migrations(ConfigModel):
     """The application's migrations: a Laravel project, or a folder of SQL files."""
 
     laravel: ConfigPath | None = None
     sql: ConfigPath | None = None
+    accept: tuple[Accepted, ...] = ()
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Migrations":

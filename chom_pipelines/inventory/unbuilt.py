@@ -18,5 +18,3 @@ def unbuilt_for_server(server: Server) -> Iterator[Finding]:
         asked = sorted(key for key in keys & part.model_fields_set if getattr(part, key) is not None)
         if asked:
             yield warning(block, f"without effect: {', '.join(asked)}; {why}", _LEAVE_OUT)
-    if server.migrations:
-        yield warning("migrations", "without effect: this version checks no migrations", _LEAVE_OUT)

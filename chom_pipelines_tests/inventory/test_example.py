@@ -42,7 +42,7 @@ def test_the_example_asks_for_nothing_that_is_not_built() -> None:
 def test_what_the_example_calls_not_built_is_found_where_it_is_put_in() -> None:
     inventory = parse_inventory(_uncommented(), EXAMPLE)
     found = list(unbuilt_for_server(inventory.server("chom")))
-    assert {finding.subject for finding in found} == {"migrations", "thresholds"}
+    assert {finding.subject for finding in found} == {"thresholds"}
 
 
 def test_the_example_loads_with_every_optional_key_put_in() -> None:

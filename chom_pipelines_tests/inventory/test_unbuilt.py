@@ -16,6 +16,7 @@ def asked(**keys: Any) -> list[Finding]:  # noqa: ANN401  (as YAML has it)
 def test_a_file_that_asks_for_nothing_of_it_hears_nothing_of_it() -> None:
     built = {"full": "0 1 * * *", "verification": None, "binlogs": None}
     assert asked() == []
+    assert asked(migrations={"sql": "/m"}) == []
     assert (
         asked(schedules=built, thresholds={"backup_age_hours": 30}, retention={"full_days": 30, "binlog_days": 7}) == []
     )
@@ -26,7 +27,6 @@ def test_a_file_that_asks_for_nothing_of_it_hears_nothing_of_it() -> None:
     [
         ({"thresholds": {"slow_queries_per_second": 1}}, "slow_queries_per_second"),
         ({"thresholds": {"buffer_pool_hit_rate": 9}}, "buffer_pool_hit_rate"),
-        ({"migrations": {"sql": "/m"}}, "migrations"),
     ],
 )
 def test_a_key_without_effect_is_a_warning(keys: dict[str, Any], named: str) -> None:

@@ -1,0 +1,160 @@
+"""`chom migration check`: what a deploy's migrations will do to a database, known before."""
+
+import logging
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from chom_pipelines.cli import output
+from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
+from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.inventory.loading import load_inventory
+from chom_pipelines.log_lines import amount, duration, size
+from chom_pipelines.migrations.checking import PATIENCE, MigrationCheck, Mode, Planned, check_migrations
+from chom_pipelines.migrations.findings import MigrationFinding, Severity
+from chom_pipelines.outcome import Outcome
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+_COLOURS = {Severity.ERROR: "red", Severity.UNKNOWN: "magenta", Severity.WARNING: "yellow", Severity.INFO: "blue"}
+_VERDICTS = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.NOT_VERIFIED: "magenta"}
+_log = logging.getLogger(__name__)
+
+
+@app.callback()
+def _group() -> None:
+    """Know what pending migrations will do to a database before they do it."""
+
+
+@app.command()
+def check(
+    *,
+    config: ConfigOption = None,
+    server: ServerOption = None,
+    validate: Annotated[
+        bool,
+        typer.Option("--validate", help="Leave out how the server does each statement: faster.", show_default=False),
+    ] = False,
+    pretend: Annotated[
+        bool,
+        typer.Option(
+            "--pretend", help="Print each statement in full, as the application sends it.", show_default=False
+        ),
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="For the application's own migrator.")
+    ] = PATIENCE,
+    json: JsonOption = False,
+) -> None:
+    """Run the pending migrations on a throw-away copy of the schema, and judge them. Production is only read.
+
+    The copy is a private server of production's family, without its rows, and the application's own migrator runs
+    against it. Each statement is then tried by every algorithm that the server knows, and rows that would make it fail
+    are looked for in production, for some seconds.
+
+    Exit code 0 where nothing speaks against a deploy, 1 where something does, 3 where it could not be told; warnings
+    stop nothing. What `migrations.accept` of chom.yaml names is listed, and stops nothing.
+    """
+    if validate and pretend:
+        raise ConfigurationError("--validate and --pretend exclude each other", "leave one of them out")
+    inventory = load_inventory(config)
+    one = inventory.server(server)
+    found = check_migrations(one, Mode.VALIDATE if validate else Mode.DRY_RUN, _log.info, timeout=timeout)
+    if json:
+        output.document("migration check", _as_json(found))
+    else:
+        _print(found, pretend=pretend)
+    raise typer.Exit(output.EXIT_CODES[found.outcome])
+
+
+def _print(found: MigrationCheck, *, pretend: bool) -> None:
+    typer.secho(found.verdict, fg=_VERDICTS[found.outcome], bold=True)
+    how_many = amount(len(found.plan), "statement")
+    typer.echo(f"{found.application} on {found.on}, {found.mode}, {how_many}, {duration(found.seconds)}")
+    if pretend:
+        _print_statements(found.plan)
+    elif found.plan:
+        rows = [
+            (
+                each.step.migration,
+                output.printable(each.step.statement.short(70)),
+                _how(each),
+                each.step.algorithm.blocks if each.prediction else "",
+                each.prediction.words if each.prediction and not each.step.failure else "",
+                size(each.prediction.disk_bytes) if each.prediction and each.prediction.disk_bytes else "",
+            )
+            for each in found.plan
+        ]
+        output.table(("migration", "statement", "how", "who waits", "time", "disk>"), rows)
+    for finding in found.findings:
+        _print_finding(finding)
+    for finding, reason in found.accepted:
+        typer.secho(f"accepted {finding.code}  {finding.what}", fg="blue")
+        typer.echo(f"    because chom.yaml says: {reason}")
+
+
+def _print_statements(plan: Sequence[Planned]) -> None:
+    above = ""
+    for each in plan:
+        if each.step.migration != above:
+            above = each.step.migration
+            typer.secho(f"\n-- {above}", bold=True)
+        typer.echo(f"{output.printable(each.step.statement.bare)};")
+        typer.echo(f"--   {_how(each)}" + (f", {each.prediction.words}" if each.prediction else ""))
+
+
+def _how(planned: Planned) -> str:
+    step = planned.step
+    if step.failure:
+        return "fails"
+    if planned.prediction is None:
+        return ""
+    words = step.algorithm.words or "at once"
+    return f"{words}, rows are copied" if step.copies and step.algorithm.name != "COPY" else words
+
+
+def _print_finding(finding: MigrationFinding) -> None:
+    typer.secho(f"{finding.severity.value} {finding.code}  ", fg=_COLOURS[finding.severity], bold=True, nl=False)
+    typer.echo(output.printable(finding.what))
+    for label, text in (
+        ("in", finding.migration),
+        ("statement", finding.statement),
+        ("why", finding.why),
+        ("instead", finding.remedy),
+    ):
+        if text:
+            lines = [output.printable(line) for line in text.splitlines()]
+            typer.echo(f"    {label}: " + "\n        ".join(lines))
+
+
+def _as_json(found: MigrationCheck) -> dict[str, Any]:
+    return {
+        "server": found.server,
+        "mode": found.mode.value,
+        "on": found.on,
+        "application": found.application,
+        "outcome": found.outcome.value,
+        "verdict": found.verdict,
+        "seconds": round(found.seconds, 3),
+        "pending": list(found.pending),
+        "findings": [each.to_json() for each in found.findings],
+        "accepted": [{**each.to_json(), "reason": reason} for each, reason in found.accepted],
+        "plan": [_planned_json(each) for each in found.plan],
+    }
+
+
+def _planned_json(planned: Planned) -> dict[str, Any]:
+    step, prediction = planned.step, planned.prediction
+    return {
+        "migration": step.migration,
+        "statement": step.statement.bare,
+        "table": ".".join(step.statement.table or ()) or None,
+        "algorithm": step.algorithm.name or None,
+        "lock": step.algorithm.lock or None,
+        "copies_rows": step.copies if prediction else None,
+        "waiting": step.algorithm.blocks if prediction else None,
+        "failure": step.failure or None,
+        "seconds": [round(prediction.least, 3), round(prediction.most, 3)] if prediction else None,
+        "disk_bytes": prediction.disk_bytes if prediction else None,
+    }

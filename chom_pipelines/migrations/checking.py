@@ -1,0 +1,173 @@
+"""The whole check of one server: production is read, everything else happens on a copy that is thrown away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.inventory.models import Migrations, Server
+from chom_pipelines.migrations.data_probes import check_rows
+from chom_pipelines.migrations.failures import failed_migrations
+from chom_pipelines.migrations.findings import MigrationFinding, Severity, info, outcome_of, unknown
+from chom_pipelines.migrations.laravel_application import LaravelApplication
+from chom_pipelines.migrations.live_locks import check_live_locks
+from chom_pipelines.migrations.lock_checks import check_counters, check_locks
+from chom_pipelines.migrations.prediction import Prediction, predicted
+from chom_pipelines.migrations.production import Production, read_production
+from chom_pipelines.migrations.replay import Step, replayed
+from chom_pipelines.migrations.shadow import shadow_of
+from chom_pipelines.migrations.shapes import TableName
+from chom_pipelines.migrations.sources import Run, Source
+from chom_pipelines.migrations.sql_files import SqlFiles
+from chom_pipelines.migrations.structure_checks import check_structure
+from chom_pipelines.outcome import Outcome
+from chom_pipelines.server.connection import Session
+
+PATIENCE = 120.0
+"""Seconds for the application's own migrator, unless told otherwise."""
+
+
+class Mode(StrEnum):
+    """How much is tried: `validate` leaves out how the server does each statement."""
+
+    VALIDATE = "validate"
+    DRY_RUN = "dry-run"
+
+
+_PROBE_SECONDS = {Mode.VALIDATE: 1.0, Mode.DRY_RUN: 5.0}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A statement that a deploy would run, and how."""
+
+    step: Step
+    prediction: Prediction | None
+
+
+@dataclass(frozen=True)
+class MigrationCheck:
+    """What was found. `accepted` are findings that chom.yaml expects, each with the reason given there."""
+
+    server: str
+    mode: Mode
+    on: str
+    application: str
+    pending: Sequence[str]
+    findings: Sequence[MigrationFinding]
+    accepted: Sequence[tuple[MigrationFinding, str]]
+    plan: Sequence[Planned]
+    seconds: float
+
+    @property
+    def outcome(self) -> Outcome:
+        """Failed with an error, not verified where a question is open, else passed."""
+        return outcome_of(self.findings)
+
+    @property
+    def verdict(self) -> str:
+        """In a sentence."""
+        count = len(self.pending)
+        pending = f"{count} pending {'migration' if count == 1 else 'migrations'}"
+        if not count:
+            pending = "no pending migrations"
+        if self.outcome is Outcome.PASSED:
+            return f"{self.server}: {pending}, nothing speaks against the deploy"
+        weight = Severity.ERROR if self.outcome is Outcome.FAILED else Severity.UNKNOWN
+        codes = sorted({each.code for each in self.findings if each.severity is weight})
+        said = "must not be deployed as they are" if self.outcome is Outcome.FAILED else "could not be judged wholly"
+        return f"{self.server}: {pending}, which {said}: {', '.join(codes)}"
+
+
+def check_migrations(
+    server: Server, mode: Mode, note: Callable[[str], None], *, timeout: float = PATIENCE
+) -> MigrationCheck:
+    """Check what is pending for a server; nothing there is changed.
+
+    Raises ConfigurationError where chom.yaml names no migrations, MigrationCheckError and ProgramMissingError where
+    they cannot be run on a copy, ServerError where production does not answer.
+    """
+    if server.migrations is None:
+        what = f"chom.yaml names no migrations of {server.name}"
+        raise ConfigurationError(what, "add  migrations: {laravel: /srv/app}  or  {sql: /srv/app/migrations}")
+    begun = time.monotonic()
+    source = source_of(server.migrations)
+    with Session(server.endpoint()) as session:
+        _promise_to_read(session)
+        production = read_production(session, server.databases or (), source.is_history)
+        note(f"{server.name}: {production.facts.label}, {len(production.shape.tables)} tables are copied without rows")
+        with shadow_of(production) as shadow:
+            run = source.run(shadow, timeout)
+            note(f"{len(run.ran)} pending migrations of {run.application} ran on the copy")
+            steps = replayed(shadow, run.sent, algorithms=mode is Mode.DRY_RUN)
+            unlike = list(shadow.unlike)
+        steps = [each for each in steps if each.migration and each.statement.table != run.history]
+        found = [*source.check_history(session, run), *_judged(session, run, steps, production, mode)]
+    found += [unknown("CN03", each, remedy="install that version on this machine", object="copy") for each in unlike]
+    found += [info("CN04", each) for each in run.notes]
+    kept, accepted = _sorted_out(found, server.migrations)
+    plan = [Planned(each, predicted(each, production) if mode is Mode.DRY_RUN else None) for each in steps]
+    return MigrationCheck(
+        server.name,
+        mode,
+        production.facts.label,
+        run.application,
+        [each.migration.name for each in run.ran],
+        kept,
+        accepted,
+        plan,
+        time.monotonic() - begun,
+    )
+
+
+def source_of(migrations: Migrations) -> Source:
+    """The application's kind."""
+    if migrations.laravel is not None:
+        return LaravelApplication(migrations.laravel)
+    assert migrations.sql is not None  # noqa: S101  (the model demands one of them)
+    return SqlFiles(migrations.sql)
+
+
+def _promise_to_read(session: Session) -> None:
+    """The server itself refuses whatever would change something: no question can be a mistake."""
+    session.execute("SET SESSION TRANSACTION READ ONLY")
+    session.execute("SET SESSION lock_wait_timeout = 5")
+
+
+def _judged(
+    session: Session, run: Run, steps: Sequence[Step], production: Production, mode: Mode
+) -> Iterator[MigrationFinding]:
+    yield from failed_migrations(run, steps)
+    yield from check_structure(steps, production)
+    if mode is Mode.DRY_RUN:
+        yield from check_locks(steps, production)
+    yield from check_counters(production)
+    yield from check_live_locks(session, production.facts, _changed(steps, production))
+    yield from check_rows(session, steps, production, _PROBE_SECONDS[mode])
+
+
+def _changed(steps: Sequence[Step], production: Production) -> set[TableName]:
+    """The tables of production that a deploy takes a lock on."""
+    named = {each.before.name for step in steps for each in step.differences if each.before}
+    return named & production.shape.tables.keys()
+
+
+def _sorted_out(
+    found: Sequence[MigrationFinding], migrations: Migrations
+) -> tuple[list[MigrationFinding], list[tuple[MigrationFinding, str]]]:
+    """Those that count, the gravest first, and those that chom.yaml accepts."""
+    reasons = {(each.code, each.object): each.reason for each in migrations.accept}
+    weights = list(Severity)
+    # of several that say the same, as MariaDB's and the application's own refusal, one is enough
+    once = {(each.code, each.migration, each.statement, each.object, each.what): each for each in found}
+    kept, accepted = [], []
+    for each in sorted(once.values(), key=lambda each: weights.index(each.severity)):
+        reason = reasons.get((each.code, each.object)) if each.object else None
+        if reason is None:
+            kept.append(each)
+        else:
+            accepted.append((replace(each, severity=Severity.INFO), reason))
+    return kept, accepted

@@ -1,0 +1,139 @@
+"""A throw-away server with production's schema and none of its rows, that writes down every statement it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from chom_pipelines.migrations.production import Production, own_databases
+from chom_pipelines.migrations.statements import Statement
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.endpoint import Endpoint
+from chom_pipelines.server.identifiers import literal, qualified, quote
+from chom_pipelines.server.scratch import ScratchServer, scratch_server, with_binary_log
+
+_BIRTH = ("lower_case_table_names", "innodb_page_size")
+_AS_COPIED = "SET SESSION foreign_key_checks=0, unique_checks=0, time_zone='+00:00', sql_mode='ALLOW_INVALID_DATES'"
+_CONNECTS = {"Connect", "Init DB"}
+_RUNS = {"Query", "Execute"}
+
+
+@dataclass(frozen=True)
+class Logged:
+    """One line of the general log: what a connection did, in its own words."""
+
+    connection: int
+    command: str
+    text: str
+
+
+@dataclass
+class Shadow:
+    """The running copy."""
+
+    server: ScratchServer
+    production: Production
+    unlike: list[str] = field(default_factory=list)
+    """In what it differs from production, for people: each makes a verdict weaker."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """An administrator's."""
+        return self.server.endpoint
+
+    @property
+    def databases(self) -> list[str]:
+        """Of the copy, whether or not they are still there."""
+        return [each.name for each in self.production.definitions if each.kind == "database"]
+
+    def fill(self) -> None:
+        """Make everything in it as production has it; what was there is dropped, with all databases of others.
+
+        Raises ServerError where a definition is refused, and names that.
+        """
+        with Session(self.endpoint) as session:
+            for name in own_databases(session):
+                session.execute(f"DROP DATABASE {quote(name)}")
+            session.execute(_AS_COPIED)
+            for each in self.production.definitions:
+                if each.kind != "database":
+                    session.execute(f"USE {quote(each.database)}")
+                for setting in each.context.settings():
+                    session.execute(setting)
+                session.statement(each.statement)
+                for ending in each.context.endings():
+                    session.execute(ending)
+                session.execute(_AS_COPIED)
+            for history, records in self.production.records.items():
+                listed, marks = ", ".join(map(quote, records.columns)), ", ".join(["%s"] * len(records.columns))
+                for row in records.rows:
+                    session.execute(f"INSERT INTO {qualified(*history)} ({listed}) VALUES ({marks})", row)
+        self.forget_log()
+
+    def forget_log(self) -> None:
+        """Empty the log of statements."""
+        with Session(self.endpoint) as session:
+            session.execute("SET GLOBAL general_log = OFF")
+            session.execute("TRUNCATE TABLE mysql.general_log")
+            session.execute("SET GLOBAL general_log = ON")
+
+    def logged(self) -> list[Logged]:
+        """What was sent to it since then, in order; without this project's own questions about the log."""
+        with Session(self.endpoint) as session:
+            session.execute("SET GLOBAL general_log = OFF")
+            rows = session.rows("SELECT thread_id, command_type, argument FROM mysql.general_log")
+            session.execute("SET GLOBAL general_log = ON")
+        return [
+            Logged(int(thread), str(command), _text(text)) for thread, command, text in rows if thread != session.id
+        ]
+
+
+def statements_of(lines: Sequence[Logged]) -> Iterator[tuple[int, Statement]]:
+    """The statements that were run, each with its connection and the database in use."""
+    using: dict[int, str] = {}
+    for line in lines:
+        if line.command in _CONNECTS:
+            # `user@host on database using Socket`; Init DB has the name alone
+            name = line.text.partition(" on ")[2].partition(" using ")[0] if line.command == "Connect" else line.text
+            using[line.connection] = name.strip() or using.get(line.connection, "")
+        elif line.command in _RUNS:
+            statement = Statement(line.text, using.get(line.connection, ""))
+            if statement.verb == "USE":
+                using[line.connection] = statement.bare[3:].strip().strip("`").replace("``", "`")
+            yield line.connection, statement
+
+
+@contextmanager
+def shadow_of(production: Production) -> Iterator[Shadow]:
+    """Start it, with production's definitions and configured as that is; it is gone after the block.
+
+    Raises ScratchServerError, ProgramMissingError; ServerError where a definition is refused.
+    """
+    facts = production.facts
+    options = [f"--{name.replace('_', '-')}={facts.variables[name]}" for name in _BIRTH if name in facts.variables]
+    options += ["--log-output=TABLE", "--general-log=OFF"]
+    if facts.logs_binary:  # some statements are refused for the sake of the log alone
+        options += [*with_binary_log(facts.flavour, server_id=1), "--log-bin-trust-function-creators=ON"]
+    with scratch_server(facts.flavour, version=facts.version, options=options) as server:
+        shadow = Shadow(server, production)
+        if server.differs:
+            shadow.unlike.append(f"the copy runs on {server.differs}")
+        _configure(shadow)
+        shadow.fill()
+        yield shadow
+
+
+def _configure(shadow: Shadow) -> None:
+    with Session(shadow.endpoint) as session:
+        for name, wanted in shadow.production.settings.items():
+            have = session.row(f"SHOW GLOBAL VARIABLES LIKE '{name}'")
+            if have is None:
+                shadow.unlike.append(f"the copy does not know {name}, which production has set to {wanted}")
+            elif str(have[1]) != wanted:
+                value = wanted if wanted.isdigit() else literal(wanted)
+                session.execute(f"SET GLOBAL {name} = {value}")
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)

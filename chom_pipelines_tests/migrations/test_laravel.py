@@ -1,0 +1,189 @@
+"""A real Laravel application: run by its own migrator on the copy, and nowhere else."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chom_pipelines.errors import ConfigurationError, MigrationCheckError, ProgramMissingError
+from chom_pipelines.migrations.checking import MigrationCheck, Mode, check_migrations
+from chom_pipelines.outcome import Outcome
+from chom_pipelines.server.connection import Session
+from chom_pipelines_tests.migrations.checked import make_database, server_of
+from chom_pipelines_tests.migrations.laravel_app import LaravelApp, laravel_app
+from chom_pipelines_tests.servers import PrivateServer
+
+DATABASE = "laravel_shop"
+FIRST = "2024_01_01_000000_create_users"
+USERS = (
+    "Schema::create('users', function (Blueprint $t) { $t->id(); $t->string('email')->nullable(); $t->timestamps(); });"
+)
+ACCEPT = [{"code": "TL01", "object": "locks", "reason": "this MariaDB cannot tell, and nobody else is here"}]
+
+
+@pytest.fixture
+def app(server: PrivateServer, tmp_path: Path) -> Iterator[LaravelApp]:
+    """With one migration that was run."""
+    make_database(server.root, DATABASE, ())
+    made = laravel_app(tmp_path / "app", socket=server.root.socket or "", database=DATABASE, user=server.root.user)
+    made.migration(FIRST, USERS, "Schema::drop('users');")
+    migrate(made)
+    yield made
+    with Session(server.root) as session:
+        session.execute(f"DROP DATABASE {DATABASE}")
+
+
+def migrate(app: LaravelApp) -> None:
+    """As a deploy does."""
+    artisan(app, "migrate", "--force")
+
+
+def artisan(app: LaravelApp, *arguments: str) -> None:
+    command = [shutil.which("php") or "php", "artisan", *arguments]
+    done = subprocess.run(command, cwd=app.place, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def check(server: PrivateServer, app: LaravelApp, timeout: float = 60, mode: Mode = Mode.DRY_RUN) -> MigrationCheck:
+    wanted = server_of(server.root, DATABASE, {"laravel": str(app.place), "accept": ACCEPT})
+    return check_migrations(wanted, mode, lambda _: None, timeout=timeout)
+
+
+def tables(server: PrivateServer) -> list[str]:
+    with Session(server.root) as session:
+        return [str(name) for (name,) in session.rows(f"SHOW TABLES FROM {DATABASE}")]
+
+
+def test_where_nothing_is_pending_nothing_is_said(server: PrivateServer, app: LaravelApp) -> None:
+    found = check(server, app)
+    assert (found.pending, found.findings, found.outcome) == ([], [], Outcome.PASSED) or [
+        each.code for each in found.findings
+    ] == ["CN04"]
+
+
+def test_statements_are_those_that_a_deploy_then_sends(server: PrivateServer, app: LaravelApp) -> None:
+    app.migration(
+        "2024_02_01_000000_more",
+        "Schema::table('users', function (Blueprint $t) { $t->string('name', 50)->nullable(); $t->index('name'); });\n"
+        "DB::table('users')->insert(['email' => \"it's -- no comment?  two  blanks\"]);",
+    )
+    found = check(server, app)
+    assert found.outcome is Outcome.PASSED
+    planned = [each.step.statement.bare for each in found.plan]
+    with Session(server.root) as session:
+        session.execute("SET GLOBAL log_output = 'TABLE', general_log = ON")
+        session.execute("TRUNCATE TABLE mysql.general_log")
+        migrate(app)
+        session.execute("SET GLOBAL general_log = OFF")
+        rows = session.rows("SELECT argument FROM mysql.general_log WHERE command_type IN ('Query', 'Execute')")
+    sent = [each.decode() if isinstance(each, bytes) else str(each) for (each,) in rows]
+    assert [each for each in sent if each in planned] == planned
+    assert len(planned) == 3
+
+
+def test_guards_see_the_real_schema(server: PrivateServer, app: LaravelApp) -> None:
+    app.migration(
+        "2024_02_01_000000_guarded",
+        "if (! Schema::hasColumn('users', 'email')) { DB::statement('nonsense'); }\n"
+        "if (! Schema::hasTable('posts')) { Schema::create('posts', function (Blueprint $t) { $t->id(); }); }",
+    )
+    found = check(server, app)
+    assert [each.step.statement.verb for each in found.plan] == ["CREATE"]
+    assert found.outcome is Outcome.PASSED
+
+
+def test_other_connections_lead_to_the_copy_too_and_nothing_is_written_elsewhere(
+    server: PrivateServer, app: LaravelApp
+) -> None:
+    app.migration(
+        "2024_02_01_000000_elsewhere",
+        "Schema::connection('reports')->create('reports', function (Blueprint $t) { $t->id(); });",
+    )
+    found = check(server, app)
+    assert [each.step.statement.table for each in found.plan] == [(DATABASE, "reports")]
+    assert tables(server) == ["migrations", "users"]
+
+
+def test_what_is_no_mysql_fails_and_says_so(server: PrivateServer, app: LaravelApp) -> None:
+    app.migration(
+        "2024_02_01_000000_search",
+        "Schema::connection('search')->create('x', function (Blueprint $t) { $t->id(); });",
+    )
+    found = check(server, app)
+    [failed] = [each for each in found.findings if each.code == "RN03"]
+    assert "follows MySQL alone" in failed.evidence["message"]
+
+
+def test_another_host_is_not_reached(server: PrivateServer, app: LaravelApp) -> None:
+    app.migration(
+        "2024_02_01_000000_out",
+        "$s = @stream_socket_client('tcp://127.0.0.1:" + str(server.backup.port) + "', $n, $why, 2);\n"
+        "if ($s !== false) { throw new Exception('reached'); } throw new Exception('cut off: '.$why);",
+    )
+    [failed] = [each for each in check(server, app).findings if each.code == "RN03"]
+    assert "cut off: " in failed.evidence["message"]
+
+
+def test_after_a_failure_the_other_migrations_are_checked_all_the_same(server: PrivateServer, app: LaravelApp) -> None:
+    app.sql("2024_02_01_000000_bad", "ALTER TABLE users ADD COLUMN email INT")
+    app.sql("2024_03_01_000000_good", "ALTER TABLE users ADD COLUMN age INT")
+    app.sql("2024_04_01_000000_bad_too", "ALTER TABLE users DROP COLUMN nothing")
+    found = check(server, app)
+    failed = {each.migration: each for each in found.findings if each.code.startswith("NM")}
+    assert set(failed) == {"2024_02_01_000000_bad", "2024_04_01_000000_bad_too"}
+    assert "may follow from the failure of 2024_02_01_000000_bad" in failed["2024_04_01_000000_bad_too"].why
+    assert tables(server) == ["migrations", "users"]
+
+
+def test_a_migration_that_hangs_is_ended_and_named(server: PrivateServer, app: LaravelApp) -> None:
+    app.migration("2024_02_01_000000_hangs", "while (true) { sleep(1); }")
+    with pytest.raises(MigrationCheckError, match="not through within 2 s: 2024_02_01_000000_hangs had begun"):
+        check(server, app, timeout=2)
+
+
+def test_an_application_that_prints_warnings_is_understood(server: PrivateServer, app: LaravelApp) -> None:
+    autoload = app.place / "vendor" / "autoload.php"
+    autoload.write_text(autoload.read_text() + "echo 'Deprecated: something';\n")
+    assert check(server, app).pending == []
+
+
+def test_an_application_that_does_not_start_says_why(server: PrivateServer, app: LaravelApp) -> None:
+    (app.place / "config" / "app.php").write_text("<?php throw new Exception('no key is set');")
+    with pytest.raises(MigrationCheckError, match="no key is set"):
+        check(server, app)
+
+
+def test_a_wrong_path_is_named(server: PrivateServer, app: LaravelApp) -> None:
+    (app.place / "bootstrap" / "app.php").unlink()
+    with pytest.raises(ConfigurationError, match=r"bootstrap/app\.php is not there"):
+        check(server, app)
+
+
+def test_where_php_is_missing_its_package_is_named(
+    server: PrivateServer, app: LaravelApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = shutil.which
+    monkeypatch.setattr("shutil.which", lambda name, **more: None if name == "php" else found(name, **more))
+    with pytest.raises(ProgramMissingError, match="php-cli"):
+        check(server, app)
+
+
+def test_what_is_recorded_twice_or_lost_its_file_is_found(server: PrivateServer, app: LaravelApp) -> None:
+    with Session(server.root) as session:
+        session.execute(f"INSERT INTO {DATABASE}.migrations (migration, batch) VALUES ('{FIRST}', 2), ('2023_gone', 1)")
+    codes = {each.code: each for each in check(server, app).findings}
+    assert codes["HS02"].migration == "2023_gone"
+    assert codes["HS03"].what == f"{FIRST} is recorded 2 times"
+
+
+def test_a_cached_configuration_leads_to_the_copy_as_well(server: PrivateServer, app: LaravelApp) -> None:
+    app.sql("2024_02_01_000000_more", "ALTER TABLE users ADD COLUMN age INT")
+    artisan(app, "config:cache")
+    assert (app.place / "bootstrap" / "cache" / "config.php").exists()
+    assert check(server, app).pending == ["2024_02_01_000000_more"]
+    with Session(server.root) as session:
+        assert session.rows(f"SHOW COLUMNS FROM {DATABASE}.users LIKE 'age'") == []
