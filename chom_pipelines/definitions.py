@@ -33,6 +33,8 @@ from chom_pipelines.defs.binlogs.windows import recoverable_windows
 from chom_pipelines.defs.drills.assets import pitr_drill
 from chom_pipelines.defs.drills.jobs import pitr_drill_job
 from chom_pipelines.defs.drills.schedules import pitr_drill_schedules
+from chom_pipelines.defs.migrations.assets import migration_check, migration_check_job, with_migrations
+from chom_pipelines.defs.migrations.sensors import migration_sensors
 from chom_pipelines.defs.offsite.archive import (
     monthly_archive,
     monthly_archive_job,
@@ -73,6 +75,7 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
         offsite_job(servers),
         monthly_archive_job(servers),
         benchmark_job(servers),
+        migration_check_job(servers),
         dg.Definitions(
             assets=[
                 make(server)
@@ -89,11 +92,13 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
             ]
             + [incremental_backup(server) for server in with_chains(servers)]
             + [offsite_copy(server) for server in with_second_copy(servers)]
-            + [monthly_archive(server) for server in with_archive(servers)],
+            + [monthly_archive(server) for server in with_archive(servers)]
+            + [migration_check(server) for server in with_migrations(servers)],
             asset_checks=[full_backup_checks(server) for server in servers],
             sensors=[
                 *([overdue_sensor(status), gap_sensor(status)] if servers else []),
                 *offsite_sensors(servers, status),
+                *migration_sensors(servers, status),
             ],
             schedules=[
                 *full_backup_schedules(servers, status),

@@ -1,8 +1,5 @@
 """Terminating a run, as the button in the UI does it: through the webserver, of a run in a process of its own."""
 
-import os
-import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,21 +10,14 @@ import pytest
 from dagster_graphql import DagsterGraphQLClient
 
 from chom_pipelines.server.identifiers import quote
-from chom_pipelines.server.process import supervised
-from chom_pipelines.server.scratch import free_port
 from chom_pipelines_tests.deployments import NAME, Deployment, back_up, today
 from chom_pipelines_tests.logical.taking import filled
 from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.servers import PrivateServer
+from chom_pipelines_tests.webserver import served
 
 _PATIENCE = 120
 _ENDED = {dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS}
-_INSTANCE = """
-telemetry: {enabled: false}
-# starts a run at once, without a daemon
-run_coordinator: {module: dagster.core.run_coordinator, class: DefaultRunCoordinator}
-"""
-
 # dagster_graphql's own use of its client library
 pytestmark = pytest.mark.filterwarnings("ignore:Using variable_values and operation_name:DeprecationWarning")
 
@@ -83,22 +73,8 @@ class Webserver:
 
 @pytest.fixture(scope="module")
 def webserver(deployed: Deployment) -> Iterator[Webserver]:
-    home, port = deployed.directory / "home", free_port()
-    home.mkdir()
-    (home / "dagster.yaml").write_text(_INSTANCE)
-    command = [sys.executable, "-m", "dagster_webserver", "-m", "chom_pipelines.definitions", "-p", str(port)]
-    environment = {**os.environ, "DAGSTER_HOME": str(home), "CHOM_CONFIG": str(deployed.config)}
-    with supervised(command, log=deployed.directory / "webserver.log", environment=environment) as process:
-        awaited(lambda: listens(port))
-        yield Webserver(DagsterGraphQLClient("127.0.0.1", port_number=port), process.pid)
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except ConnectionRefusedError:
-        return False
-    return True
+    with served(deployed) as running:
+        yield Webserver(DagsterGraphQLClient("127.0.0.1", port_number=running.port), running.pid)
 
 
 def parent(process: Path) -> str | None:
