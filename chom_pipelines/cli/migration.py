@@ -134,6 +134,7 @@ def _as_json(found: MigrationCheck) -> dict[str, Any]:
         "mode": found.mode.value,
         "on": found.on,
         "application": found.application,
+        "schema": found.schema,
         "outcome": found.outcome.value,
         "verdict": found.verdict,
         "seconds": round(found.seconds, 3),

@@ -56,6 +56,8 @@ class MigrationCheck:
     mode: Mode
     on: str
     application: str
+    schema: str
+    """A digest of production's schema: the same as long as that is."""
     pending: Sequence[str]
     findings: Sequence[MigrationFinding]
     accepted: Sequence[tuple[MigrationFinding, str]]
@@ -115,6 +117,7 @@ def check_migrations(
         mode,
         production.facts.label,
         run.application,
+        production.digest,
         [each.migration.name for each in run.ran],
         kept,
         accepted,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -59,6 +61,12 @@ class Production:
     sizes: Mapping[TableName, TableSize]
     records: Mapping[TableName, Records]
     """The rows of the tables in which migrations are recorded."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all definitions: the same as long as the schema is, wherever counters stand."""
+        listed = sorted((*each.identity, each.shape) for each in self.definitions)
+        return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
     def size(self, table: TableName | None) -> TableSize:
         """Of a table; empty where production has none of that name."""
