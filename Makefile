@@ -92,6 +92,10 @@ bench-offsite: venv ## a push and a pull of the second copy against `aws s3 cp`,
 	@tools/debian-packages aws=awscli
 	$(BIN)/python -m chom_pipelines_tests.bench.offsite
 
+bench-migration: venv packages mysql laravel ## the migration check of 15 migrations and a gigabyte, and its predictions against what production then takes
+	$(BIN)/python -m chom_pipelines_tests.bench.migration --flavour mariadb
+	$(BIN)/python -m chom_pipelines_tests.bench.migration --flavour mysql
+
 bench-load: venv ## how long 500 servers take until the UI has them
 	$(BIN)/python -m chom_pipelines_tests.bench.load
 

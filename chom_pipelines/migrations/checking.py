@@ -12,6 +12,7 @@ from chom_pipelines.inventory.models import Migrations, Server
 from chom_pipelines.migrations.data_probes import check_rows
 from chom_pipelines.migrations.failures import failed_migrations
 from chom_pipelines.migrations.findings import MigrationFinding, Severity, info, outcome_of, unknown
+from chom_pipelines.migrations.half_applied import half_applied
 from chom_pipelines.migrations.laravel_application import LaravelApplication
 from chom_pipelines.migrations.live_locks import check_live_locks
 from chom_pipelines.migrations.lock_checks import check_counters, check_locks
@@ -37,7 +38,7 @@ class Mode(StrEnum):
     DRY_RUN = "dry-run"
 
 
-_PROBE_SECONDS = {Mode.VALIDATE: 1.0, Mode.DRY_RUN: 5.0}
+_PROBE_SECONDS = {Mode.VALIDATE: 0.6, Mode.DRY_RUN: 5.0}
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,9 @@ def check_migrations(
             note(f"{len(run.ran)} pending migrations of {run.application} ran on the copy")
             steps = replayed(shadow, run.sent, algorithms=mode is Mode.DRY_RUN)
             unlike = list(shadow.unlike)
+            halves = list(half_applied(source, shadow, run, production, timeout))
         steps = [each for each in steps if each.migration and each.statement.table != run.history]
-        found = [*source.check_history(session, run), *_judged(session, run, steps, production, mode)]
+        found = [*halves, *source.check_history(session, run), *_judged(session, run, steps, production, mode)]
     found += [unknown("CN03", each, remedy="install that version on this machine", object="copy") for each in unlike]
     found += [info("CN04", each) for each in run.notes]
     kept, accepted = _sorted_out(found, server.migrations)

@@ -36,6 +36,8 @@ class Shadow:
     production: Production
     unlike: list[str] = field(default_factory=list)
     """In what it differs from production, for people: each makes a verdict weaker."""
+    removed: list[str] = field(default_factory=list)
+    """SQL that takes away what production has, after it was filled."""
 
     @property
     def endpoint(self) -> Endpoint:
@@ -69,6 +71,9 @@ class Shadow:
                 listed, marks = ", ".join(map(quote, records.columns)), ", ".join(["%s"] * len(records.columns))
                 for row in records.rows:
                     session.execute(f"INSERT INTO {qualified(*history)} ({listed}) VALUES ({marks})", row)
+            session.execute("SET SESSION foreign_key_checks = 0")
+            for sql in self.removed:
+                session.execute(sql)
         self.forget_log()
 
     def forget_log(self) -> None:

@@ -22,6 +22,11 @@ class Column:
     position: int
 
     @property
+    def essence(self) -> tuple[str, bool, str | None, str, str | None]:
+        """What it is, wherever it stands."""
+        return (self.type, self.nullable, self.default, self.extra, self.collation)
+
+    @property
     def base_type(self) -> str:
         """The first word: varchar, enum, decimal."""
         return self.type.partition("(")[0].split()[0].lower()

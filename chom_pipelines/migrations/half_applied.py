@@ -1,0 +1,166 @@
+"""A migration that was begun before and stopped: what of it is done, the SQL that finishes it, and what undoes it.
+
+MySQL and MariaDB commit before and after each statement that changes a schema. What a failed migration has done stays,
+and is not recorded, so that the next try meets it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from chom_pipelines.migrations.findings import MigrationFinding, error
+from chom_pipelines.migrations.production import Production
+from chom_pipelines.migrations.replay import Step, replayed
+from chom_pipelines.migrations.shadow import Shadow
+from chom_pipelines.migrations.shapes import Difference, Shape, Table
+from chom_pipelines.migrations.sources import Ran, Run, Source
+from chom_pipelines.migrations.statements import Kind, Statement
+from chom_pipelines.server.identifiers import qualified, quote
+
+_THERE_ALREADY = {1050, 1060, 1061, 1005, 1826}
+_NAME = re.compile(r"(?:Duplicate column name|Duplicate key name|constraint name|Table) [`'\"]([^`'\"]+)[`'\"]")
+_TRIES = 50
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Something that a statement has made: its kind, its table and its name, and how it is taken away."""
+
+    kind: str
+    table: tuple[str, str]
+    name: str
+
+    @property
+    def removal(self) -> str:
+        """The SQL for that."""
+        if self.kind == "table":
+            return f"DROP TABLE {qualified(*self.table)}"
+        word = {"column": "COLUMN", "index": "INDEX", "key": "FOREIGN KEY"}[self.kind]
+        return f"ALTER TABLE {qualified(*self.table)} DROP {word} {quote(self.name)}"
+
+    def is_in(self, wanted: Shape, there: Shape) -> bool:
+        """Whether it is there as it is wanted; where a column stands, or what a table has beyond it, does not count."""
+        ours, theirs = wanted.tables.get(self.table), there.tables.get(self.table)
+        if ours is None or theirs is None:
+            return False
+        if self.kind == "table":
+            return _parts(ours) <= _parts(theirs)
+        if self.kind == "column":
+            mine, its = ours.columns.get(self.name), theirs.columns.get(self.name)
+            return mine is not None and its is not None and mine.essence == its.essence
+        if self.kind == "index":
+            return ours.indexes.get(self.name) == theirs.indexes.get(self.name) is not None
+        return ours.foreign_keys.get(self.name) == theirs.foreign_keys.get(self.name) is not None
+
+
+def half_applied(
+    source: Source, shadow: Shadow, run: Run, production: Production, timeout: float
+) -> Iterator[MigrationFinding]:
+    """Of the first migration that met what is there already, if that is what the migration itself makes.
+
+    What it meets is taken away on the copy, one after the other, until the migration runs through: then its statements
+    are known, and each is done where production has what it makes. The copy is left as that.
+    """
+    failed = next((each for each in run.ran if each.number in _THERE_ALREADY), None)
+    if failed is None:
+        return
+    name = failed.migration.name
+    again = _run_through(source, shadow, name, timeout)
+    if again is None:
+        return
+    steps = [each for each in replayed(shadow, again.sent, algorithms=False) if each.migration == name]
+    last = steps[-1].after  # a later statement may have changed what an earlier one had made
+    done: list[_Made] = []
+    rest: list[Step] = []
+    for step in steps:
+        made = list(_made(step))
+        if made and all(any(each.is_in(shape, production.shape) for shape in (step.after, last)) for each in made):
+            done += made
+        else:
+            rest.append(step)
+    if not done:
+        return  # what is there under those names is something else: that is told as such
+    count = len(steps) - len([each for each in steps if each.statement.table == run.history])
+    finishing = [f"{each.statement.bare};" for each in rest]
+    undoing = [f"{each.removal};" for each in reversed(done) if not _goes_with(each, done)]
+    yield error(
+        "HS08",
+        f"{name} was begun before and stopped: {count - _unrecorded(rest, run)} of {count} statements have been run",
+        why="it is not recorded, so that it is run again, and stops at the first thing that is there already",
+        remedy="\n".join(("finish it:", *finishing, "or take back what is done, and let it run again:", *undoing)),
+        migration=name,
+        object=run.database,
+        evidence={"done": [f"{each.kind} {each.name}" for each in done], "finish": finishing, "undo": undoing},
+    )
+
+
+def _run_through(source: Source, shadow: Shadow, name: str, timeout: float) -> Run | None:
+    """Take away on the copy what the migration meets, until it runs; None where something else stops it."""
+    shadow.removed.clear()
+    for _ in range(_TRIES):
+        shadow.fill()
+        again = source.run(shadow, timeout)
+        ran = next(each for each in again.ran if each.migration.name == name)
+        if not ran.failure:
+            return again
+        met = _met(ran, again)
+        if met is None or met.removal in shadow.removed:
+            return None
+        shadow.removed.append(met.removal)
+    return None
+
+
+def _met(ran: Ran, run: Run) -> _Made | None:
+    """What was there already, by the statement that failed and the server's words."""
+    if ran.number not in _THERE_ALREADY:
+        return None
+    changes = [each.statement for each in run.sent if each.migration == ran.migration.name]
+    statement = next((each for each in reversed(changes) if each.kind not in {Kind.READ, Kind.SET}), None)
+    table = statement.table if statement else None
+    if statement is None or table is None:
+        return None
+    if statement.kind is Kind.CREATE:
+        return _Made("table", table, table[1]) if ran.number == 1050 else None  # noqa: PLR2004  (it exists)
+    found = _NAME.search(ran.failure)
+    kind = {1060: "column", 1061: "index", 1826: "key"}.get(ran.number or 0)
+    if kind is None:  # of MariaDB: it cannot create the table, error 121
+        return _key_of(statement, table)
+    return _Made(kind, table, found[1].rpartition(".")[2]) if found else None
+
+
+def _key_of(statement: Statement, table: tuple[str, str]) -> _Made | None:
+    named = re.search(r"CONSTRAINT\s+`?(\w+)`?", statement.bare, re.IGNORECASE)
+    return _Made("key", table, named[1]) if named else None
+
+
+def _made(step: Step) -> Iterator[_Made]:
+    for found in step.differences:
+        yield from _made_of(found)
+
+
+def _made_of(found: Difference) -> Iterator[_Made]:
+    before, after = found.before, found.after
+    if after is None:
+        return
+    if before is None:
+        yield _Made("table", after.name, after.name[1])
+        return
+    yield from (_Made("column", after.name, name) for name in after.columns if name not in before.columns)
+    yield from (_Made("index", after.name, name) for name in after.indexes if name not in before.indexes)
+    yield from (_Made("key", after.name, name) for name in after.foreign_keys if name not in before.foreign_keys)
+
+
+def _goes_with(made: _Made, done: Sequence[_Made]) -> bool:
+    """Whether the removal of something else removes it: of its table, or of the column that it is made of."""
+    return made.kind != "table" and any(each.kind == "table" and each.table == made.table for each in done)
+
+
+def _unrecorded(rest: Sequence[Step], run: Run) -> int:
+    return sum(each.statement.table != run.history for each in rest)
+
+
+def _parts(table: Table) -> set[object]:
+    columns = {(name, column.essence) for name, column in table.columns.items()}
+    return columns | set(table.indexes.values()) | set(table.foreign_keys.values())
