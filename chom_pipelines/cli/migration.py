@@ -60,7 +60,7 @@ def check(
         raise ConfigurationError("--validate and --pretend exclude each other", "leave one of them out")
     inventory = load_inventory(config)
     one = inventory.server(server)
-    found = check_migrations(one, Mode.VALIDATE if validate else Mode.DRY_RUN, _log.info, timeout=timeout)
+    found = check_migrations(inventory, one, Mode.VALIDATE if validate else Mode.DRY_RUN, _log.info, timeout=timeout)
     if json:
         output.document("migration check", _as_json(found))
     else:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from chom_pipelines.errors import ConfigurationError
-from chom_pipelines.inventory.models import Migrations, Server
+from chom_pipelines.inventory.models import Inventory, Migrations, Server
 from chom_pipelines.migrations.data_probes import check_rows
 from chom_pipelines.migrations.failures import failed_migrations
 from chom_pipelines.migrations.findings import MigrationFinding, Severity, info, outcome_of, unknown
@@ -24,6 +25,13 @@ from chom_pipelines.migrations.shapes import TableName
 from chom_pipelines.migrations.sources import Run, Source
 from chom_pipelines.migrations.sql_files import SqlFiles
 from chom_pipelines.migrations.structure_checks import check_structure
+from chom_pipelines.migrations.surroundings import (
+    check_backup,
+    check_changes,
+    check_patience,
+    check_rollback,
+    check_room,
+)
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.server.connection import Session
 
@@ -86,7 +94,7 @@ class MigrationCheck:
 
 
 def check_migrations(
-    server: Server, mode: Mode, note: Callable[[str], None], *, timeout: float = PATIENCE
+    inventory: Inventory, server: Server, mode: Mode, note: Callable[[str], None], *, timeout: float = PATIENCE
 ) -> MigrationCheck:
     """Check what is pending for a server; nothing there is changed.
 
@@ -103,13 +111,15 @@ def check_migrations(
         production = read_production(session, server.databases or (), source.is_history)
         note(f"{server.name}: {production.facts.label}, {len(production.shape.tables)} tables are copied without rows")
         with shadow_of(production) as shadow:
-            run = source.run(shadow, timeout)
+            run = source.run(shadow, timeout, roll_back=mode is Mode.DRY_RUN)
             note(f"{len(run.ran)} pending migrations of {run.application} ran on the copy")
             steps = replayed(shadow, run.sent, algorithms=mode is Mode.DRY_RUN)
             unlike = list(shadow.unlike)
             halves = list(half_applied(source, shadow, run, production, timeout))
         steps = [each for each in steps if each.migration and each.statement.table != run.history]
         found = [*halves, *source.check_history(session, run), *_judged(session, run, steps, production, mode)]
+    if run.ran:
+        found += check_backup(inventory, server, datetime.now(UTC))
     found += [unknown("CN03", each, remedy="install that version on this machine", object="copy") for each in unlike]
     found += [info("CN04", each) for each in run.notes]
     kept, accepted = _sorted_out(found, server.migrations)
@@ -149,6 +159,10 @@ def _judged(
     yield from check_structure(steps, production)
     if mode is Mode.DRY_RUN:
         yield from check_locks(steps, production)
+        yield from check_room(session, steps, production)
+        yield from check_rollback(run, production)
+    yield from check_patience(session, run, steps, production)
+    yield from check_changes(session, steps, production)
     yield from check_counters(production)
     yield from check_live_locks(session, production.facts, _changed(steps, production))
     yield from check_rows(session, steps, production, _PROBE_SECONDS[mode])

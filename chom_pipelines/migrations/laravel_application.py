@@ -41,7 +41,7 @@ class LaravelApplication:
         """By its columns: the configuration may call it otherwise than `migrations`."""
         return set(table.columns) >= _HISTORY
 
-    def run(self, shadow: Shadow, timeout: float) -> Run:
+    def run(self, shadow: Shadow, timeout: float, *, roll_back: bool = False) -> Run:
         """By a script of ours in the application's own PHP, with no network but the copy's socket."""
         for part in _PARTS:
             if not (self.place / part).is_file():
@@ -52,7 +52,7 @@ class LaravelApplication:
         shadow.forget_log()
         with tempfile.TemporaryDirectory(prefix="chom-migrations-") as directory:
             result = Path(directory) / "result"
-            notes = self._execute(shadow, result, timeout)
+            notes = self._execute(shadow, result, timeout, roll_back=roll_back)
             told = [json.loads(line) for line in result.read_text().splitlines()]
         return self._understood(told, shadow, notes)
 
@@ -105,7 +105,7 @@ class LaravelApplication:
                     migration=each.migration.name,
                 )
 
-    def _execute(self, shadow: Shadow, result: Path, timeout: float) -> list[str]:
+    def _execute(self, shadow: Shadow, result: Path, timeout: float, *, roll_back: bool) -> list[str]:
         php = shutil.which("php")
         if php is None:
             raise ProgramMissingError("php is not installed", "apt-get install php-cli php-mysql php-intl")
@@ -113,6 +113,7 @@ class LaravelApplication:
         command = [*(_NO_NETWORK if isolated else ()), php, str(_SCRIPT), str(self.place), str(result)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CHOM_")}
         environment |= {"CHOM_SOCKET": shadow.endpoint.socket or "", "CHOM_USER": shadow.endpoint.user}
+        environment |= {"CHOM_ROLL_BACK": "1"} if roll_back else {}
         with subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
         ) as process:
@@ -162,6 +163,8 @@ class LaravelApplication:
             ran,
             list(sent(shadow.logged())),
             notes,
+            shadow.shape() if "rollback" in merged else None,
+            str(merged.get("rollback", "")),
         )
 
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from chom_pipelines.migrations.production import Production, own_databases
+from chom_pipelines.migrations.reading_shapes import read_shape
+from chom_pipelines.migrations.shapes import Shape
 from chom_pipelines.migrations.statements import Statement
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
@@ -75,6 +77,11 @@ class Shadow:
             for sql in self.removed:
                 session.execute(sql)
         self.forget_log()
+
+    def shape(self) -> Shape:
+        """What it consists of now."""
+        with Session(self.endpoint) as session:
+            return read_shape(session, self.server.facts, sorted({*self.databases, *own_databases(session)}))
 
     def forget_log(self) -> None:
         """Empty the log of statements."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from chom_pipelines.migrations.findings import MigrationFinding
 from chom_pipelines.migrations.shadow import Logged, Shadow, statements_of
-from chom_pipelines.migrations.shapes import Table
+from chom_pipelines.migrations.shapes import Shape, Table
 from chom_pipelines.migrations.statements import Kind, Statement
 from chom_pipelines.server.connection import Session
 
-_BEGIN, _END = "chom: begin ", "chom: end "
+_BEGIN, _END, _BACK = "chom: begin ", "chom: end ", "chom: back"
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,10 @@ class Run:
     ran: Sequence[Ran]
     sent: Sequence[Sent]
     """All that the copy got, in order."""
-    notes: Sequence[str] = field(default=())
+    notes: Sequence[str] = ()
+    rolled_back: Shape | None = None
+    """The copy's schema after all was rolled back; None where that was not tried."""
+    rollback_failure: str = ""
 
 
 class Source(Protocol):
@@ -73,8 +76,10 @@ class Source(Protocol):
         """Whether this may be the table that it records them in: the copy gets its rows, too."""
         ...
 
-    def run(self, shadow: Shadow, timeout: float) -> Run:
+    def run(self, shadow: Shadow, timeout: float, *, roll_back: bool = False) -> Run:
         """Run what is pending on the copy, one after the other; where one fails, the next is tried all the same.
+
+        With `roll_back` those that ran are rolled back then, where the application can do that.
 
         Raises MigrationCheckError where they cannot be run at all, or not within `timeout` seconds;
         ProgramMissingError, ConfigurationError.
@@ -103,6 +108,8 @@ def sent(lines: Sequence[Logged]) -> Iterator[Sent]:
         text = statement.text
         if _BEGIN in text and statement.kind is Kind.READ:
             current = text.partition(_BEGIN)[2].strip().rstrip("'\"")
+        elif _BACK in text and statement.kind is Kind.READ:
+            return
         elif _END in text and statement.kind is Kind.READ:
             current = ""
         else:

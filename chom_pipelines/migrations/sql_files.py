@@ -62,7 +62,7 @@ class SqlFiles:
             raise ConfigurationError(what, "call them V1__what.sql, or 20260102_what.sql")
         return [Migration(each.name, each) for each in sorted(found, key=lambda each: _version(each.name))]
 
-    def run(self, shadow: Shadow, timeout: float) -> Run:
+    def run(self, shadow: Shadow, timeout: float, *, roll_back: bool = False) -> Run:  # noqa: ARG002  (there is no way back)
         """Each by a client of its own, as it stops at the first statement that fails."""
         files = self.files()
         records = shadow.production.records

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from chom_pipelines.inventory.models import Server
+from chom_pipelines.inventory.models import Inventory
 from chom_pipelines.migrations.checking import MigrationCheck, Mode, check_migrations
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
 
+ACCEPT = [
+    {"code": "TL01", "object": "locks", "reason": "this MariaDB cannot tell, and nobody else is here"},
+    {"code": "RB02", "object": "backup", "reason": "a test needs none"},
+]
 HISTORY = "CREATE TABLE schema_migrations (version VARCHAR(255) PRIMARY KEY)"
 
 
@@ -31,23 +35,31 @@ def written(place: Path, migrations: Mapping[str, str]) -> Path:
     return place
 
 
-def server_of(endpoint: Endpoint, database: str, migrations: Mapping[str, object]) -> Server:
-    """As chom.yaml would have it."""
-    return Server.model_validate(
+def configured(endpoint: Endpoint, database: str, migrations: Mapping[str, object]) -> Inventory:
+    """As chom.yaml would have it; of backups, and of what this server cannot tell, the lack is accepted."""
+    return Inventory.model_validate(
         {
-            "name": "shop",
-            "socket": endpoint.socket,
-            "user": endpoint.user,
-            "databases": [database],
-            "migrations": dict(migrations),
+            "repository": {"path": "/nonexistent/repository"},
+            "servers": [
+                {
+                    "name": "shop",
+                    "socket": endpoint.socket,
+                    "user": endpoint.user,
+                    "databases": [database],
+                    "migrations": {"accept": ACCEPT, **migrations},
+                }
+            ],
         }
     )
+
+
+def check_of(inventory: Inventory, mode: Mode = Mode.DRY_RUN, timeout: float = 60) -> MigrationCheck:
+    """The check of its server."""
+    return check_migrations(inventory, inventory.server(), mode, lambda _: None, timeout=timeout)
 
 
 def checked(
     endpoint: Endpoint, database: str, place: Path, mode: Mode = Mode.DRY_RUN, **more: object
 ) -> MigrationCheck:
     """The check of the files there."""
-    return check_migrations(
-        server_of(endpoint, database, {"sql": str(place), **more}), mode, lambda _: None, timeout=60
-    )
+    return check_of(configured(endpoint, database, {"sql": str(place), **more}), mode)

@@ -17,7 +17,7 @@ import yaml
 
 import chom_pipelines
 from chom_pipelines.server.connection import Session
-from chom_pipelines_tests.migrations.checked import make_database
+from chom_pipelines_tests.migrations.checked import ACCEPT, make_database
 from chom_pipelines_tests.migrations.laravel_app import LaravelApp, laravel_app
 from chom_pipelines_tests.repository.samples import AES
 from chom_pipelines_tests.servers import PrivateServer
@@ -26,7 +26,6 @@ SCRIPT = Path(chom_pipelines.__file__).parents[1] / "deploy" / "laravel" / "depl
 DATABASE = "deploying"
 USERS = "Schema::create('users', function (Blueprint $t) { $t->id(); $t->string('email'); });"
 POSTS = "Schema::create('posts', function (Blueprint $t) { $t->id(); });"
-ACCEPT = [{"code": "TL01", "object": "locks", "reason": "this MariaDB cannot tell, and nobody else is here"}]
 
 
 @dataclass(frozen=True)

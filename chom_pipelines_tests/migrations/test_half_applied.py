@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.migrations.checking import MigrationCheck, Mode, check_migrations
+from chom_pipelines.migrations.checking import MigrationCheck
 from chom_pipelines.migrations.findings import MigrationFinding
 from chom_pipelines.server.connection import Session
-from chom_pipelines_tests.migrations.checked import checked, make_database, server_of, written
+from chom_pipelines_tests.migrations.checked import check_of, checked, configured, make_database, written
 from chom_pipelines_tests.migrations.laravel_app import LaravelApp, laravel_app
 from chom_pipelines_tests.migrations.test_laravel import artisan
 from chom_pipelines_tests.servers import PrivateServer
@@ -39,8 +39,7 @@ def app(server: PrivateServer, tmp_path: Path) -> Iterator[LaravelApp]:
 
 
 def check(server: PrivateServer, app: LaravelApp) -> MigrationCheck:
-    wanted = server_of(server.root, DATABASE, {"laravel": str(app.place)})
-    return check_migrations(wanted, Mode.DRY_RUN, lambda _: None, timeout=60)
+    return check_of(configured(server.root, DATABASE, {"laravel": str(app.place)}))
 
 
 def schema(server: PrivateServer) -> dict[str, list[str]]:

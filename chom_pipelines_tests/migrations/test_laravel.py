@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.errors import ConfigurationError, MigrationCheckError, ProgramMissingError
-from chom_pipelines.migrations.checking import MigrationCheck, Mode, check_migrations
+from chom_pipelines.migrations.checking import MigrationCheck, Mode
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.server.connection import Session
-from chom_pipelines_tests.migrations.checked import make_database, server_of
+from chom_pipelines_tests.migrations.checked import check_of, configured, make_database
 from chom_pipelines_tests.migrations.laravel_app import LaravelApp, laravel_app
 from chom_pipelines_tests.servers import PrivateServer
 
@@ -22,7 +22,6 @@ FIRST = "2024_01_01_000000_create_users"
 USERS = (
     "Schema::create('users', function (Blueprint $t) { $t->id(); $t->string('email')->nullable(); $t->timestamps(); });"
 )
-ACCEPT = [{"code": "TL01", "object": "locks", "reason": "this MariaDB cannot tell, and nobody else is here"}]
 
 
 @pytest.fixture
@@ -49,8 +48,7 @@ def artisan(app: LaravelApp, *arguments: str) -> None:
 
 
 def check(server: PrivateServer, app: LaravelApp, timeout: float = 60, mode: Mode = Mode.DRY_RUN) -> MigrationCheck:
-    wanted = server_of(server.root, DATABASE, {"laravel": str(app.place), "accept": ACCEPT})
-    return check_migrations(wanted, mode, lambda _: None, timeout=timeout)
+    return check_of(configured(server.root, DATABASE, {"laravel": str(app.place)}), mode, timeout)
 
 
 def tables(server: PrivateServer) -> list[str]:

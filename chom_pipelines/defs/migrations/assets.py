@@ -61,7 +61,7 @@ def _check(context: dg.AssetExecutionContext, chom: Chom) -> Iterator[dg.AssetCh
         inventory = chom.inventory()
         server = inventory.server(server_of(key))
         record(inventory.repository, "migration check", server.name, run=context.run.run_id)
-        found = check_migrations(server, Mode(config["mode"]), context.log.info, timeout=config["timeout"])
+        found = check_migrations(inventory, server, Mode(config["mode"]), context.log.info, timeout=config["timeout"])
     context.log.info("%s", found.verdict)
     checks = [
         check_result(key, name, Verdict(outcome, reason)) for name, (outcome, reason) in answers(found.findings).items()

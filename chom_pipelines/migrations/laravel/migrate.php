@@ -117,4 +117,14 @@ foreach (array_diff(array_keys($files), $applied) as $name) {
     }
     $mark("end $name");
 }
+$run = count($migrator->getRepository()->getRan()) - count($applied);
+if (getenv('CHOM_ROLL_BACK') !== false && $run > 0) {
+    $mark('back');
+    try {
+        $migrator->rollback($paths, ['step' => $run]);
+        $tell(['rollback' => '']);
+    } catch (Throwable $error) {
+        $tell(['rollback' => $error->getMessage()]);
+    }
+}
 $tell(['done' => true]); // PHP ends well even after what its handler has caught

@@ -1,0 +1,157 @@
+"""What a deploy needs beside its statements, and who is in its way; on real servers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from chom_pipelines.migrations.checking import Mode
+from chom_pipelines.migrations.findings import Severity
+from chom_pipelines.migrations.live_locks import check_live_locks
+from chom_pipelines.outcome import Outcome
+from chom_pipelines.server.connection import Session
+from chom_pipelines.server.endpoint import Endpoint
+from chom_pipelines.server.facts import Flavour, read_facts
+from chom_pipelines.server.scratch import scratch_server
+from chom_pipelines_tests.binlogs.test_server_options import mariadb_plugins
+from chom_pipelines_tests.migrations.checked import checked, make_database, written
+from chom_pipelines_tests.servers import PrivateServer
+
+DATABASE = "surrounded"
+USERS = "CREATE TABLE users (id INT PRIMARY KEY, email VARCHAR(100), n INT)"
+ALTER = {"0001_alter": "ALTER TABLE users MODIFY n BIGINT"}
+
+
+@pytest.fixture
+def place(server: PrivateServer, tmp_path: Path) -> Iterator[Path]:
+    make_database(server.root, DATABASE, (USERS, "INSERT INTO users VALUES (1, 'a', 1), (2, 'b', 2)"))
+    yield written(tmp_path / "m", ALTER)
+    with Session(server.root) as session:
+        session.execute(f"DROP DATABASE {DATABASE}")
+
+
+def test_without_a_proved_backup_a_deploy_is_refused(server: PrivateServer, place: Path) -> None:
+    found = checked(server.root, DATABASE, place, accept=[])
+    [missing] = [each for each in found.findings if each.code == "RB02"]
+    assert missing.severity is Severity.ERROR
+    assert "there is no repository" in missing.what
+
+
+def test_what_is_accepted_is_listed_with_its_reason_and_stops_nothing(server: PrivateServer, place: Path) -> None:
+    found = checked(server.root, DATABASE, place)
+    assert found.outcome is Outcome.PASSED
+    assert ("RB02", "a test needs none") in [(each.code, reason) for each, reason in found.accepted]
+
+
+def test_a_copy_that_does_not_fit_on_the_disk_is_refused(
+    server: PrivateServer, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chom_pipelines.migrations.surroundings._free", lambda *_: 1000)
+    [full] = [each for each in checked(server.root, DATABASE, place).findings if each.code == "SP01"]
+    assert full.severity is Severity.ERROR
+
+
+def test_where_nobody_tells_the_room_it_is_not_verified_if_much_is_needed(
+    server: PrivateServer, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chom_pipelines.migrations.surroundings._free", lambda *_: None)
+    assert not [each for each in checked(server.root, DATABASE, place).findings if each.code == "SP01"]
+    monkeypatch.setattr("chom_pipelines.migrations.surroundings._MUCH", 1000)
+    found = checked(server.root, DATABASE, place)
+    assert [each.severity for each in found.findings if each.code == "SP01"] == [Severity.UNKNOWN]
+    assert found.outcome is Outcome.NOT_VERIFIED
+
+
+def test_a_change_of_many_rows_is_told_by_the_servers_own_estimate(
+    server: PrivateServer, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chom_pipelines.migrations.surroundings._MANY_ROWS", 1)
+    with Session(server.root) as session:
+        session.execute(f"ANALYZE TABLE {DATABASE}.users")
+    written(
+        place, {"0002_rows": "UPDATE users SET n = 1 WHERE n > 0", "0003_one": "UPDATE users SET n = 1 WHERE id = 1"}
+    )
+    found = [each for each in checked(server.root, DATABASE, place).findings if each.code == "LK06"]
+    assert [each.migration for each in found] == ["0002_rows.sql"]
+    with Session(server.root) as session:
+        assert session.rows(f"SELECT SUM(n) FROM {DATABASE}.users") == [(3,)]
+
+
+def test_how_long_a_statement_would_wait_is_told_unless_the_migration_says_it(
+    server: PrivateServer, place: Path
+) -> None:
+    assert [each.severity for each in checked(server.root, DATABASE, place).findings if each.code == "TX01"] == [
+        Severity.INFO
+    ]
+    written(place, {"0001_alter": "SET SESSION lock_wait_timeout = 5;\nALTER TABLE users MODIFY n BIGINT;"})
+    assert not [each for each in checked(server.root, DATABASE, place).findings if each.code == "TX01"]
+
+
+def test_rows_that_could_not_be_asked_in_time_are_not_verified(
+    server: PrivateServer, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chom_pipelines.migrations.checking._PROBE_SECONDS", dict.fromkeys(Mode, 0.0))
+    written(place, {"0002_unique": "ALTER TABLE users ADD UNIQUE (email)"})
+    found = checked(server.root, DATABASE, place)
+    assert [(each.code, each.severity) for each in found.findings if each.code == "DD01"] == [
+        ("DD01", Severity.UNKNOWN)
+    ]
+    assert found.outcome is Outcome.NOT_VERIFIED
+
+
+@contextmanager
+def telling(flavour: Flavour) -> Iterator[Endpoint]:
+    """A server that tells who holds locks of tables: of MariaDB with the plugin for it."""
+    options = [f"--plugin-dir={mariadb_plugins()}", "--plugin-load-add=metadata_lock_info"]
+    with scratch_server(
+        flavour, options=options if flavour is Flavour.MARIADB else ["--performance-schema=ON"]
+    ) as server:
+        make_database(server.endpoint, DATABASE, (USERS, "INSERT INTO users VALUES (1, 'a', 1)"))
+        yield server.endpoint
+
+
+@pytest.mark.parametrize("flavour", Flavour)
+def test_who_holds_a_table_is_named_and_who_waits_behind_and_nobody_else(
+    flavour: Flavour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = {(DATABASE, "users")}
+    with telling(flavour) as endpoint, Session(endpoint) as asking:
+        facts = read_facts(asking)
+
+        def found() -> dict[str, str]:
+            return {each.code: each.what for each in check_live_locks(asking, facts, tables)}
+
+        assert found() == {}
+        with Session(endpoint, autocommit=False) as holder, Session(endpoint, autocommit=False) as other:
+            holder.rows(f"SELECT * FROM {DATABASE}.users")
+            other.rows("SELECT 1")
+            told = found()
+            assert set(told) == {"TL01"}
+            assert told["TL01"].startswith(f"connection {holder.id} of ")
+            monkeypatch.setattr("chom_pipelines.migrations.live_locks._IDLE_SECONDS", 0)
+            time.sleep(0.3)  # what InnoDB tells of transactions it keeps for a tenth of a second
+            assert set(found()) == {"TL01", "TL02"}
+            holder.execute("COMMIT")
+            monkeypatch.undo()
+            time.sleep(0.3)  # as above
+            assert found() == {}
+        asking.execute(f"CREATE TABLE {DATABASE}._users_gho (id INT)")
+        assert set(found()) == {"TL03"}
+
+
+def test_a_mariadb_that_cannot_tell_is_not_taken_for_one_where_nobody_is() -> None:
+    with scratch_server(Flavour.MARIADB) as server, Session(server.endpoint) as asking:
+        make_database(server.endpoint, DATABASE, (USERS,))
+        facts = read_facts(asking)
+        assert list(check_live_locks(asking, facts, {(DATABASE, "users")})) == []  # nobody else is connected at all
+        with Session(server.endpoint):
+            [found] = check_live_locks(asking, facts, {(DATABASE, "users")})
+        assert (found.code, found.severity, found.remedy) == (
+            "TL01",
+            Severity.UNKNOWN,
+            "INSTALL SONAME 'metadata_lock_info'",
+        )
