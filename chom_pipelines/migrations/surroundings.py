@@ -92,6 +92,7 @@ def check_patience(
 
 def check_changes(session: Session, steps: Sequence[Step], production: Production) -> Iterator[MigrationFinding]:
     """Statements that change many rows at once, by the server's own estimate."""
+    explain = "EXPLAIN" if production.facts.is_mariadb else "EXPLAIN FORMAT=TRADITIONAL"
     for step in steps:
         table = step.statement.table
         if step.statement.kind is not Kind.CHANGE or step.failure or table not in production.shape.tables or not table:
@@ -101,7 +102,7 @@ def check_changes(session: Session, steps: Sequence[Step], production: Productio
             session.execute(
                 "SET TRANSACTION READ WRITE"
             )  # of the next statement alone: a server explains no UPDATE else
-            rows = sum(int(each.get("rows") or 0) for each in session.dicts(f"EXPLAIN {step.statement.bare}"))
+            rows = sum(int(each.get("rows") or 0) for each in session.dicts(f"{explain} {step.statement.bare}"))
         except ServerError as refused:  # it needs what an earlier pending statement makes, or rights of a writer
             what = f"how many rows are changed could not be estimated: {refused.what}"
             place = {"migration": step.migration, "statement": step.statement.short(), "object": ".".join(table)}
