@@ -9,6 +9,7 @@ import typer
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.inventory.audit import record
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.log_lines import amount, duration, size
 from chom_pipelines.migrations.checking import PATIENCE, MigrationCheck, Mode, Planned, check_migrations
@@ -45,6 +46,15 @@ def check(
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", min=1, help="For the application's own migrator.")
     ] = PATIENCE,
+    force: Annotated[
+        str,
+        typer.Option(
+            "--force",
+            metavar="REASON",
+            help="Exit 0 whatever is found; the audit log keeps who and why.",
+            show_default=False,
+        ),
+    ] = "",
     json: JsonOption = False,
 ) -> None:
     """Run the pending migrations on a throw-away copy of the schema, and judge them. Production is only read.
@@ -61,11 +71,17 @@ def check(
     inventory = load_inventory(config)
     one = inventory.server(server)
     found = check_migrations(inventory, one, Mode.VALIDATE if validate else Mode.DRY_RUN, _log.info, timeout=timeout)
+    forced = force if found.outcome is not Outcome.PASSED else None
+    record(
+        inventory.repository, "migration check", one.name, outcome=found.outcome.value, codes=found.codes, forced=forced
+    )
     if json:
-        output.document("migration check", _as_json(found))
+        output.document("migration check", {**_as_json(found), "forced": forced})
     else:
         _print(found, pretend=pretend)
-    raise typer.Exit(output.EXIT_CODES[found.outcome])
+        if forced:
+            typer.secho(f"forced: {forced}", fg="yellow", bold=True)
+    raise typer.Exit(0 if forced else output.EXIT_CODES[found.outcome])
 
 
 def _print(found: MigrationCheck, *, pretend: bool) -> None:

@@ -79,6 +79,12 @@ class MigrationCheck:
         return outcome_of(self.findings)
 
     @property
+    def codes(self) -> list[str]:
+        """Of the findings that decide the outcome; none where it has passed."""
+        weights = {Outcome.FAILED: Severity.ERROR, Outcome.NOT_VERIFIED: Severity.UNKNOWN}
+        return sorted({each.code for each in self.findings if each.severity is weights.get(self.outcome)})
+
+    @property
     def verdict(self) -> str:
         """In a sentence."""
         count = len(self.pending)
@@ -87,10 +93,8 @@ class MigrationCheck:
             pending = "no pending migrations"
         if self.outcome is Outcome.PASSED:
             return f"{self.server}: {pending}, nothing speaks against the deploy"
-        weight = Severity.ERROR if self.outcome is Outcome.FAILED else Severity.UNKNOWN
-        codes = sorted({each.code for each in self.findings if each.severity is weight})
         said = "must not be deployed as they are" if self.outcome is Outcome.FAILED else "could not be judged wholly"
-        return f"{self.server}: {pending}, which {said}: {', '.join(codes)}"
+        return f"{self.server}: {pending}, which {said}: {', '.join(self.codes)}"
 
 
 def check_migrations(

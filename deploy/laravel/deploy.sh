@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # deploy.sh: puts a release of a Laravel application in place, or leaves everything as it was.
 #
-#   deploy.sh [--maintenance] [--restore-data] [--health COMMAND] [--server NAME] APPLICATION RELEASE
+#   deploy.sh [--maintenance] [--restore-data] [--force REASON] [--health COMMAND] [--server NAME] APPLICATION RELEASE
 #
 # APPLICATION is a directory with the links `current`, which the web server follows, and `next`, which chom.yaml names as
 # `migrations: {laravel: APPLICATION/next}`. RELEASE is the new release, with its dependencies installed.
@@ -28,11 +28,12 @@ usage() {
     exit 2
 }
 
-maintenance='' restore_data='' health='' server=()
+maintenance='' restore_data='' health='' server=() force=()
 while [ $# -gt 0 ]; do
     case $1 in
     --maintenance) maintenance=yes ;;
     --restore-data) restore_data=yes ;;
+    --force) force=(--force "${2:?--force needs a reason}") && shift ;;
     --health) health=${2:?--health needs a command} && shift ;;
     --server) server=(--server "${2:?--server needs a name}") && shift ;;
     --*) usage "there is no option $1" ;;
@@ -73,7 +74,7 @@ id=$(php -r 'echo json_decode(stream_get_contents(STDIN), true)["backup"]["id"] 
 lead "$application/next" "$release"
 say "checking the migrations of $release"
 status=0
-chom migration check "${server[@]}" || status=$?
+chom migration check "${server[@]}" "${force[@]}" || status=$?
 case $status in
 0) ;;
 3) say "the check could not tell: nothing was done" && exit 3 ;;
