@@ -159,7 +159,7 @@ def _promise_to_read(session: Session) -> None:
 def _judged(
     session: Session, run: Run, steps: Sequence[Step], production: Production, mode: Mode
 ) -> Iterator[MigrationFinding]:
-    yield from failed_migrations(run, steps)
+    yield from failed_migrations(run, steps, production)
     yield from check_structure(steps, production)
     if mode is Mode.DRY_RUN:
         yield from check_locks(steps, production)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from chom_pipelines.migrations.findings import MigrationFinding, error
+from chom_pipelines.migrations.production import Production
 from chom_pipelines.migrations.replay import Step
 from chom_pipelines.migrations.sources import Ran, Run
 
@@ -69,17 +70,19 @@ _OPAQUE = {
     ),
     121: _Meaning("NM04", "a constraint of that name is in another table of the database already", "name it otherwise"),
 }
+_CLASH = _Meaning("NM08", "another pending migration makes the same already", "leave it out of one of them")
+_NAMED = re.compile(r"Duplicate (?:column|key) name '([^']+)'")
 _ERRNO = re.compile(r"errno: (\d+)")
 
 
-def failed_migrations(run: Run, steps: Sequence[Step]) -> Iterator[MigrationFinding]:
+def failed_migrations(run: Run, steps: Sequence[Step], production: Production) -> Iterator[MigrationFinding]:
     """One error for each migration that failed, with the statement; those after the first may follow from it."""
     first = ""
     for ran in run.ran:
         if not ran.failure:
             continue
         step = next((each for each in steps if each.migration == ran.migration.name and each.failure), None)
-        found = _meaning(ran, step)
+        found = _CLASH if step and _is_made_by_another(step, production) else _meaning(ran, step)
         why = f"the deploy stops here, with what came before it done: {_text(ran, step)}"
         if first:
             why += f"; this may follow from the failure of {first}"
@@ -94,6 +97,18 @@ def failed_migrations(run: Run, steps: Sequence[Step]) -> Iterator[MigrationFind
             evidence={"error": ran.number, "message": ran.failure, "file": str(ran.migration.file)},
         )
         first = first or ran.migration.name
+
+
+def _is_made_by_another(step: Step, production: Production) -> bool:
+    """Whether what it meets is not production's, and so that of another pending migration."""
+    table = step.statement.table
+    live = production.shape.tables.get(table) if table else None
+    if step.number == 1050:  # noqa: PLR2004  (the table is there already)
+        return live is None
+    name = _NAMED.search(step.failure)
+    if name is None or step.number not in {1060, 1061}:
+        return False
+    return live is None or name[1] not in (live.columns if step.number == 1060 else live.indexes)  # noqa: PLR2004
 
 
 def _meaning(ran: Ran, step: Step | None) -> _Meaning:

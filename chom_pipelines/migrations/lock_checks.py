@@ -26,6 +26,16 @@ def check_locks(steps: Sequence[Step], production: Production) -> Iterator[Migra
             if found.before is None or found.after is None or found.before.name not in production.shape.tables:
                 continue
             yield from _one(step, found.before.label, production)
+            if step.copies and found.after.foreign_keys.keys() - found.before.foreign_keys.keys():
+                yield warning(
+                    "FK07",
+                    f"a foreign key is added to {found.before.label} by copying its rows",
+                    why="with foreign_key_checks on, the server knows no other way",
+                    remedy="SET SESSION foreign_key_checks = 0 for it: rows without a parent were looked for",
+                    migration=step.migration,
+                    statement=step.statement.short(),
+                    object=found.before.label,
+                )
             yield from _budget(step, found.before.name, production)
     yield from _several(steps, production)
 

@@ -78,6 +78,17 @@ FOR_ALL = {
     "2012_referenced": "DROP TABLE users",
     "2013_default": "ALTER TABLE users ADD COLUMN born DATE NOT NULL DEFAULT '2024-13-01'",
     "2014_counts": "CREATE TABLE no_counter (id INT AUTO_INCREMENT)",
+    "1026_key_copies": "ALTER TABLE orders ADD COLUMN third_id BIGINT UNSIGNED,"
+    " ADD CONSTRAINT orders_third FOREIGN KEY (third_id) REFERENCES users (id)",
+    "1027_rebuild": "ALTER TABLE strings ENGINE = InnoDB",
+    "1028_again": "ALTER TABLE strings FORCE",
+    "1029_zero": "SET SESSION sql_mode = '';\nCREATE TABLE zero (id INT PRIMARY KEY, d DATE NOT NULL DEFAULT '0000-00-00');",
+    "2016_key_name": "CREATE TABLE twice (id INT PRIMARY KEY, u BIGINT UNSIGNED,"
+    " CONSTRAINT orders_other_fk FOREIGN KEY (u) REFERENCES users (id))",
+    "2017_no_key": "CREATE TABLE child3 (id INT PRIMARY KEY, p INT, CONSTRAINT c3 FOREIGN KEY (p) REFERENCES orders (total))",
+    "2018_twice": "CREATE TABLE bills (id INT PRIMARY KEY)",
+    "2019_twice_column": "ALTER TABLE users ADD COLUMN required INT",
+    "9999_everything": f"DROP DATABASE {DATABASE}",
     "2015_null_key": "CREATE TABLE null_key (id INT NULL, PRIMARY KEY (id))",
 }
 ANYWHERE = [
@@ -109,6 +120,10 @@ ANYWHERE = [
     ("QL05", "old_text.a", Severity.WARNING),
     ("DD07", "counters.id", Severity.WARNING),
     ("LK01", "users", Severity.WARNING),
+    ("LK02", "strings", Severity.WARNING),
+    ("LK05", "strings", Severity.INFO),
+    ("FK07", "orders", Severity.WARNING),
+    ("QL04", "zero.d", Severity.WARNING),
 ]
 """What, about which object of the database, how bad."""
 IN_MIGRATIONS = [
@@ -125,6 +140,11 @@ IN_MIGRATIONS = [
     ("FK02", "2009_types"),
     ("DD05", "2010_long_key"),
     ("NM07", "2011_syntax"),
+    ("NM04", "2016_key_name"),
+    ("FK0", "2017_no_key"),
+    ("NM08", "2018_twice"),
+    ("NM08", "2019_twice_column"),
+    ("DS01", "9999_everything"),
     ("FK05", "2012_referenced"),
     ("DD03", "2013_default"),
     ("QL01", "2014_counts"),
