@@ -94,7 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it has found credentials
+    for quiet in ("botocore", "azure", "google"):  # they tell every request, and where they have found credentials
+        logging.getLogger(quiet).setLevel(logging.WARNING)
+    logging.getLogger("azure.identity").setLevel(logging.ERROR)  # what each source of credentials said is no warning
     signal.signal(signal.SIGTERM, _terminated)
     command = typer.main.get_command(_app())
     try:

@@ -36,8 +36,8 @@ def make_ready(target: Repository, inventory: Inventory) -> None:
     if inventory.repository.offsite and inventory.repository.offsite.path:
         target.create()
     elif not target.store.is_there():
-        remedy = "correct repository.offsite.url, or create the bucket as deploy/s3/README.md says"
-        raise RepositoryError(f"there is no bucket for {target.where}", remedy)
+        remedy = "correct repository.offsite.url, or create it: deploy/s3, deploy/google and deploy/azure say how"
+        raise RepositoryError(f"there is no bucket or container for {target.where}", remedy)
 
 
 def pull(inventory: Inventory, server: Server, report: Report, *, backups: Sequence[str] | None = None) -> Transfer:

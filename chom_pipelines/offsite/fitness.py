@@ -65,8 +65,8 @@ def _asked(config: RepositoryConfig, days: int) -> Iterator[Finding]:
         if offsite.path:
             yield passed(OFFSITE, f"{store.where('')} is created by the first push")
         else:
-            remedy = "correct repository.offsite.url, or create it as deploy/ says for its kind of store"
-            yield failed(OFFSITE, f"there is no bucket for {store.where('')}", remedy)
+            remedy = "correct repository.offsite.url, or create it: deploy/s3, deploy/google and deploy/azure say how"
+            yield failed(OFFSITE, f"there is no bucket or container for {store.where('')}", remedy)
         return
     yield passed(OFFSITE, f"{store.where('')} can be read")
     if offsite.url.startswith("file:") and _same_disk(config.path, Path(store.where(""))):

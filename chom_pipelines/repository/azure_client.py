@@ -46,12 +46,13 @@ def azure_client(address: StoreAddress, *, hurried: bool) -> BlobServiceClient:
         "max_single_get_size": PART,
         "max_chunk_get_size": PART,
     }
-    if text := _connection_string(address):
+    if address.credentials or os.environ.get("AZURE_STORAGE_CONNECTION_STRING", "").strip():
+        text = _connection_string(address)
         where = address.credentials or "AZURE_STORAGE_CONNECTION_STRING"
         what = f"what {where} holds is no connection string of a storage account"
-        remedy = "take it from `az storage account show-connection-string`"
-        names = {each.partition("=")[0] for each in text.split(";")}
-        if not ({"AccountName", "AccountKey"} <= names or "SharedAccessSignature" in names):
+        remedy = "take it from `az storage account show-connection-string --query connectionString -o tsv`"
+        names = {each.partition("=")[0].strip().lower() for each in text.split(";")}
+        if text[:1] in set("{\"'") or not ({"accountname", "accountkey"} <= names or "sharedaccesssignature" in names):
             raise ConfigurationError(what, remedy)  # which would be read as that of a stranger, who needs no key
         if address.endpoint_url:
             text += f";BlobEndpoint={address.endpoint_url}"
@@ -60,14 +61,20 @@ def azure_client(address: StoreAddress, *, hurried: bool) -> BlobServiceClient:
         except ValueError as error:  # its own words might repeat the key
             raise ConfigurationError(what, remedy) from error
     url = _account_url(address)
-    return BlobServiceClient(url, credential=_credential(url), **options)
+    try:
+        return BlobServiceClient(url, credential=_credential(url), **options)
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:  # its own words might repeat a secret
+        what = f"the credentials for {url} cannot be used ({type(error).__name__})"
+        raise ConfigurationError(
+            what, "correct the variables of Azure: AZURE_STORAGE_KEY, AZURE_CLIENT_ID, …"
+        ) from error
 
 
 def _connection_string(address: StoreAddress) -> str:
     if not address.credentials:
-        return os.environ.get("AZURE_STORAGE_CONNECTION_STRING", "").strip()
+        return os.environ.get("AZURE_STORAGE_CONNECTION_STRING", "").strip().rstrip(";")
     try:
-        return Path(address.credentials).read_text().strip()
+        return Path(address.credentials).read_text().strip().rstrip(";")
     except (OSError, UnicodeDecodeError) as error:
         what = f"{address.credentials} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}"
         raise SecretUnavailableError(what, "correct repository.offsite.credentials") from error

@@ -28,6 +28,7 @@ _REMEDIES = {
     "InvalidBlockList": "run it again: another upload of the same name was quicker",
     "BlobArchived": "rehydrate the blob (`az storage blob set-tier --tier Hot`), and read it when that has ended",
     "BlobImmutableDueToPolicy": "wait until the container's immutability policy lets it be changed",
+    "InvalidBlobOrBlock": "wait a week, until Azure forgets the blocks that somebody else has sent under this name",
     "Md5Mismatch": "see to the network, and run it again",
 }
 _CREDENTIALS = (
@@ -51,6 +52,8 @@ def translated(where: str) -> Iterator[None]:
         raise refusal(error, where) from error
     except exceptions.AzureError as error:
         raise _not_heard(error, where) from error
+    except ValueError as error:  # of azure-identity, such as that a token goes over HTTPS only
+        raise _unknown_to_azure(where, error) from error
 
 
 def code_of(error: HttpResponseError) -> str:

@@ -17,7 +17,6 @@ from chom_pipelines.repository.azure_client import azure_client
 from chom_pipelines.repository.azure_errors import code_of, translated
 from chom_pipelines.repository.azure_upload import AzureUpload
 from chom_pipelines.repository.machine_locks import machine_lock
-from chom_pipelines.repository.part_buffer import PART
 from chom_pipelines.repository.store import (
     PIECE,
     Capabilities,
@@ -34,7 +33,8 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, ContainerClient, StandardBlobTier
 
 _LOCK = "give the container a time-based retention policy, and lock it: `az storage container immutability-policy`"
-_TIERS = ("Hot", "Cool", "Cold", "Archive")
+_TIERS = ("Hot", "Cool", "Cold")  # what is in Archive cannot be read, and a push reads what it has put
+_SPAN = 4 << 20
 _AT_ONCE = 5000  # names that one answer lists: Azure takes no more
 
 
@@ -55,12 +55,13 @@ class AzureStore:
         """
         url, endpoint = urlsplit(address.url), urlsplit(address.endpoint_url or "")
         prefix = url.path.strip("/")
-        if "@" in url.netloc or "@" in endpoint.netloc or endpoint.query:
+        if "@" in url.netloc or "@" in endpoint.netloc or endpoint.query or endpoint.fragment:
             raise ConfigurationError(
                 "the address of an Azure store holds credentials", "leave them to Azure's own variables"
             )
         if url.scheme != "az" or not url.netloc or url.query or url.fragment or not (is_name(prefix) or prefix == ""):
-            raise ConfigurationError(f"{address.url!r} is no address in Azure", "write it as az://container/prefix")
+            what = f"{url.scheme}://{url.netloc}{url.path} is no address in Azure"  # without what may be a signature
+            raise ConfigurationError(what, "write it as az://container/prefix")
         if address.endpoint_url and (endpoint.scheme not in {"http", "https"} or not endpoint.hostname):
             remedy = "write it as https://ACCOUNT.blob.core.windows.net"
             raise ConfigurationError(f"{address.endpoint_url!r} is no endpoint", remedy)
@@ -113,7 +114,10 @@ class AzureStore:
                 raise RepositoryError(what, remedy)
             account = azure_client(self.address, hurried=self.hurried)
             kept = account.get_service_properties()["delete_retention_policy"]
-        return Protection(Keeps.VERSIONED if kept and kept.enabled else Keeps.NOTHING, 0, _LOCK)
+        if not (kept and kept.enabled):
+            what = f"{self.where('')} keeps no deleted blobs, and Azure does not say here whether it keeps old versions"
+            raise RepositoryError(what, "look with `az storage account blob-service-properties show`")
+        return Protection(Keeps.VERSIONED, 0, _LOCK)
 
     def put(self, name: str, *, anew: bool = False) -> AzureUpload:
         """Begin an upload; nothing is sent before a block is full."""
@@ -138,7 +142,7 @@ class AzureStore:
             return
         at, last, etag = start, None if length is None else start + length, ""
         while last is None or at < last:
-            count = PART if last is None else min(PART, last - at)
+            count = _SPAN if last is None else min(_SPAN, last - at)
             data, etag, size = self._span(name, at, count, etag)
             yield from (data[begin : begin + PIECE] for begin in range(0, len(data), PIECE))
             at += len(data)
@@ -208,6 +212,8 @@ class AzureStore:
         return self._client.get_blob_client(self._key(name))
 
     def _key(self, name: str) -> str:
+        if "\\" in name:  # which Azure takes for a slash
+            raise RepositoryError(f"{name!r} cannot be the name of a blob", "report this as a bug")
         return f"{self.prefix}/{name}" if self.prefix else name
 
     def _inside(self, folder: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from chom_pipelines.errors import ConfigurationError, SecretUnavailableError
@@ -31,14 +32,21 @@ def google_client(address: StoreAddress) -> Client:
         raise ConfigurationError(what, "pip install 'chom-pipelines[google]'") from error
 
     options: dict[str, Any] = {"client_options": {"api_endpoint": address.endpoint_url}} if address.endpoint_url else {}
+    # of what a bucket is not made of no project is needed, and a login has none: without a name it is refused
+    options["project"] = os.environ.get("GOOGLE_CLOUD_PROJECT") or "unnamed"
     if not address.credentials:
-        return Client(**options)
+        try:
+            return Client(**options)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            file = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS", "")
+            what = f"the credentials for {address.url} cannot be used" + (f": {file}" if file else "")
+            raise ConfigurationError(what, "correct GOOGLE_APPLICATION_CREDENTIALS, or log in anew") from error
     try:
         return Client.from_service_account_json(address.credentials, **options)
     except OSError as error:
         what = f"{address.credentials} cannot be read: {error.strerror}"
         raise SecretUnavailableError(what, "correct repository.offsite.credentials") from error
-    except (ValueError, KeyError, TypeError) as error:  # its own words might repeat the key
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # its own words might repeat the key
         what = f"{address.credentials} holds no key of a service account"
         raise ConfigurationError(what, "make one with `gcloud iam service-accounts keys create`") from error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -19,6 +21,8 @@ _CREDENTIALS = (
     "or give this machine a service account"
 )
 _ROLE = "give who runs chom the role Storage Object User on the bucket"
+_URL = re.compile(r"^[A-Z]+ https?://\S+: ")
+"""What Google's library puts before the words of an answer."""
 _NO_BUCKET = "The specified bucket does not exist"
 
 
@@ -29,26 +33,35 @@ def translated(where: str) -> Iterator[None]:
     from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError, TransportError
     from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
     from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError
 
     try:
         yield
     except GoogleAPICallError as error:
         raise refusal(where, error.code or 0, error.message) from error
     except InvalidResponse as error:
-        raise refusal(where, error.response.status_code, error.response.text) from error
+        raise refusal(where, error.response.status_code, _said(error.response.text)) from error
     except DataCorruption as error:
         raise DamagedError(f"{where}: the store got other bytes than were sent", "run it again") from error
     except (DefaultCredentialsError, RefreshError) as error:  # the text may hold what another program said
         what = f"{where}: no credentials that can be used ({type(error).__name__})"
         raise RepositoryError(what, _CREDENTIALS) from error
-    except (RetryError, TransportError, GoogleAuthError, RequestException, ConnectionError) as error:
+    except (RetryError, TransportError, GoogleAuthError, RequestException, HTTPError, ConnectionError) as error:
         what = f"{where}: no answer ({type(error).__name__})"
         raise StoreUnreachableError(what, "see whether the endpoint can be reached, and run it again") from error
 
 
+def _said(text: str) -> str:
+    """The message in an answer's JSON, else the answer."""
+    try:
+        return str(json.loads(text)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return text
+
+
 def refusal(where: str, status: int, words: str) -> RepositoryError:
     """What to raise for an answer of this HTTP status."""
-    said = (words.strip() or "it says no more").splitlines()[0]
+    said = (_URL.sub("", words).strip() or "it says no more").splitlines()[0]
     what = f"{where}: Google refused it: {status} ({said})"
     if status == HTTPStatus.NOT_FOUND:
         if _NO_BUCKET in words:

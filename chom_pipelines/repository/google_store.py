@@ -55,11 +55,11 @@ class GoogleStore:
         """
         url, endpoint = urlsplit(address.url), urlsplit(address.endpoint_url or "")
         prefix = url.path.strip("/")
-        if "@" in url.netloc or "@" in endpoint.netloc:
+        if "@" in url.netloc or "@" in endpoint.netloc or endpoint.query or endpoint.fragment:
             what = "the address of a Google store holds credentials"
             raise ConfigurationError(what, "leave them to GOOGLE_APPLICATION_CREDENTIALS")
         if url.scheme != "gs" or not url.netloc or url.query or url.fragment or not (is_name(prefix) or prefix == ""):
-            what = f"{address.url!r} is no address in Google Cloud Storage"
+            what = f"{url.scheme}://{url.netloc}{url.path} is no address in Google Cloud Storage"
             raise ConfigurationError(what, "write it as gs://bucket/prefix")
         if address.endpoint_url and (endpoint.scheme not in {"http", "https"} or not endpoint.hostname):
             raise ConfigurationError(f"{address.endpoint_url!r} is no endpoint", "write it as https://host:port")

@@ -282,11 +282,13 @@ def test_whoever_could_delete_the_second_copy_is_a_finding(
     weak = s3.locked_address(days=30, mode="GOVERNANCE")
     assert "locks objects, and not for everyone" in _offsite_findings(with_second_copy(shop, weak), capsys)
     missing = replace(address, url="s3://not-there/chom")
-    assert "there is no bucket for s3://not-there/chom" in _offsite_findings(with_second_copy(shop, missing), capsys)
+    assert "no bucket or container for s3://not-there/chom" in _offsite_findings(
+        with_second_copy(shop, missing), capsys
+    )
     assert shop.chom("backup", "--no-upload", "--verification", "none") == 0
     capsys.readouterr()
     assert shop.chom("offsite push") == 1
-    assert "create the bucket as deploy/s3" in capsys.readouterr().out
+    assert "deploy/s3, deploy/google and deploy/azure say how" in capsys.readouterr().out
     assert "not-there" not in {each["Name"] for each in s3.client.list_buckets()["Buckets"]}
     credentials = shop.folder / "s3.ini"
     credentials.write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from google.api_core.exceptions import from_http_status
 from google.auth.exceptions import DefaultCredentialsError
 from requests.exceptions import ConnectionError as NoConnectionError
+from urllib3.exceptions import ProtocolError
 
 from chom_pipelines.errors import (
     ConfigurationError,
@@ -23,7 +25,8 @@ from chom_pipelines.errors import (
     SecretUnavailableError,
     StoreUnreachableError,
 )
-from chom_pipelines.repository.google_errors import translated
+from chom_pipelines.repository.google_client import google_client
+from chom_pipelines.repository.google_errors import refusal, translated
 from chom_pipelines.repository.google_store import GoogleStore
 from chom_pipelines.repository.part_buffer import PART
 from chom_pipelines.repository.store import Folder, Keeps, Protection, StoreAddress
@@ -125,7 +128,12 @@ def test_what_a_bucket_keeps_is_said(
 
 @pytest.mark.parametrize(
     ("content", "expected"),
-    [("hidden", ConfigurationError), ('{"type": "hidden"}', ConfigurationError), (None, SecretUnavailableError)],
+    [
+        ("hidden", ConfigurationError),
+        ('{"type": "hidden"}', ConfigurationError),
+        ('["hidden"]', ConfigurationError),
+        (None, SecretUnavailableError),
+    ],
 )
 def test_a_file_that_is_no_key_is_named_and_not_quoted(
     store: GoogleStore, tmp_path: Path, content: str | None, expected: type[Exception]
@@ -148,6 +156,8 @@ def test_a_file_that_is_no_key_is_named_and_not_quoted(
         ("gs://bucket/x?generation=1", None),
         ("gs://bucket/x", "storage:443"),
         ("gs://key:hidden@bucket/x", None),
+        ("gs://bucket/x#hidden", None),
+        ("gs://bucket/x", "https://storage?key=hidden"),
         ("gs://bucket/x", "https://key:hidden@storage"),
     ],
 )
@@ -183,6 +193,28 @@ def test_what_was_to_give_credentials_is_not_quoted() -> None:
     with pytest.raises(RepositoryError, match="no credentials") as caught, translated("gs://bucket/x"):
         raise DefaultCredentialsError("hidden")  # type: ignore[no-untyped-call]
     assert "hidden" not in str(caught.value)
+
+
+def test_a_login_of_gcloud_needs_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    login = {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "hidden"}
+    (tmp_path / "login.json").write_text(json.dumps(login))
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "login.json"))
+    assert google_client(StoreAddress("gs://bucket/x")).bucket("bucket").name == "bucket"
+    (tmp_path / "login.json").write_text("[]")
+    with pytest.raises(ConfigurationError, match=r"login\.json"):
+        google_client(StoreAddress("gs://bucket/x"))
+
+
+def test_an_answer_that_breaks_off_may_come_whole_later() -> None:
+    with pytest.raises(StoreUnreachableError), translated("gs://bucket/x"):
+        raise ProtocolError("broken")
+
+
+def test_what_the_library_puts_before_the_words_of_an_answer_is_left_out() -> None:
+    found = refusal("gs://bucket/x", 400, "POST https://storage.googleapis.com/upload?name=x: Bad things")
+    assert str(found.what) == "gs://bucket/x: Google refused it: 400 (Bad things)"
 
 
 def test_an_endpoint_that_does_not_answer_may_do_so_later() -> None:
