@@ -37,6 +37,12 @@ def check(
         bool,
         typer.Option("--validate", help="Leave out how the server does each statement: faster.", show_default=False),
     ] = False,
+    deep: Annotated[
+        bool,
+        typer.Option(
+            "--deep", help="Restore the latest backup, too, and run them on its rows: slower.", show_default=False
+        ),
+    ] = False,
     pretend: Annotated[
         bool,
         typer.Option(
@@ -66,11 +72,12 @@ def check(
     Exit code 0 where nothing speaks against a deploy, 1 where something does, 3 where it could not be told; warnings
     stop nothing. What `migrations.accept` of chom.yaml names is listed, and stops nothing.
     """
-    if validate and pretend:
-        raise ConfigurationError("--validate and --pretend exclude each other", "leave one of them out")
+    if validate and (pretend or deep):
+        raise ConfigurationError("--validate excludes --pretend and --deep", "leave one of them out")
+    mode = Mode.VALIDATE if validate else Mode.DEEP if deep else Mode.DRY_RUN
     inventory = load_inventory(config)
     one = inventory.server(server)
-    found = check_migrations(inventory, one, Mode.VALIDATE if validate else Mode.DRY_RUN, _log.info, timeout=timeout)
+    found = check_migrations(inventory, one, mode, _log.info, timeout=timeout)
     forced = force if found.outcome is not Outcome.PASSED else None
     record(
         inventory.repository, "migration check", one.name, outcome=found.outcome.value, codes=found.codes, forced=forced

@@ -11,6 +11,7 @@ from enum import StrEnum
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.models import Inventory, Migrations, Server
 from chom_pipelines.migrations.data_probes import check_rows
+from chom_pipelines.migrations.deep import on_real_rows
 from chom_pipelines.migrations.failures import failed_migrations
 from chom_pipelines.migrations.findings import MigrationFinding, Severity, info, outcome_of, unknown
 from chom_pipelines.migrations.half_applied import half_applied
@@ -40,13 +41,17 @@ PATIENCE = 120.0
 
 
 class Mode(StrEnum):
-    """How much is tried: `validate` leaves out how the server does each statement."""
+    """How much is tried.
+
+    `validate` leaves out how the server does each statement; `deep` runs them on the rows of the latest backup, too.
+    """
 
     VALIDATE = "validate"
     DRY_RUN = "dry-run"
+    DEEP = "deep"
 
 
-_PROBE_SECONDS = {Mode.VALIDATE: 0.6, Mode.DRY_RUN: 5.0}
+_PROBE_SECONDS = {Mode.VALIDATE: 0.6, Mode.DRY_RUN: 5.0, Mode.DEEP: 30.0}
 
 
 @dataclass(frozen=True)
@@ -115,19 +120,22 @@ def check_migrations(
         production = read_production(session, server.databases or (), source.is_history)
         note(f"{server.name}: {production.facts.label}, {len(production.shape.tables)} tables are copied without rows")
         with shadow_of(production) as shadow:
-            run = source.run(shadow, timeout, roll_back=mode is Mode.DRY_RUN)
+            run = source.run(shadow, timeout, roll_back=mode is not Mode.VALIDATE)
             note(f"{len(run.ran)} pending migrations of {run.application} ran on the copy")
-            steps = replayed(shadow, run.sent, algorithms=mode is Mode.DRY_RUN)
+            steps = replayed(shadow, run.sent, algorithms=mode is not Mode.VALIDATE)
             unlike = list(shadow.unlike)
             halves = list(half_applied(source, shadow, run, production, timeout))
         steps = [each for each in steps if each.migration and each.statement.table != run.history]
         found = [*halves, *source.check_history(session, run), *_judged(session, run, steps, production, mode)]
+    if mode is Mode.DEEP and run.ran:
+        note("the latest backup is restored, and they run on its rows")
+        found += on_real_rows(inventory, server, source, production, timeout)
     if run.ran:
         found += check_backup(inventory, server, datetime.now(UTC))
     found += [unknown("CN03", each, remedy="install that version on this machine", object="copy") for each in unlike]
     found += [info("CN04", each) for each in run.notes]
     kept, accepted = _sorted_out(found, server.migrations)
-    plan = [Planned(each, predicted(each, production) if mode is Mode.DRY_RUN else None) for each in steps]
+    plan = [Planned(each, predicted(each, production) if mode is not Mode.VALIDATE else None) for each in steps]
     return MigrationCheck(
         server.name,
         mode,
@@ -161,7 +169,7 @@ def _judged(
 ) -> Iterator[MigrationFinding]:
     yield from failed_migrations(run, steps, production)
     yield from check_structure(steps, production)
-    if mode is Mode.DRY_RUN:
+    if mode is not Mode.VALIDATE:
         yield from check_locks(steps, production)
         yield from check_room(session, steps, production)
         yield from check_rollback(run, production)

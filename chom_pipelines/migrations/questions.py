@@ -23,6 +23,7 @@ _OF_PREFIX = {
     "FK": "statements_run",
     "QL": "statements_run",
     "DD": "rows_fit",
+    "DP": "rows_fit",
     "DS": "rows_fit",
     "LK": "locks_are_short",
     "TX": "locks_are_short",

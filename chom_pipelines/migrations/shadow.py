@@ -17,6 +17,8 @@ from chom_pipelines.server.scratch import ScratchServer, scratch_server, with_bi
 
 _BIRTH = ("lower_case_table_names", "innodb_page_size")
 _AS_COPIED = "SET SESSION foreign_key_checks=0, unique_checks=0, time_zone='+00:00', sql_mode='ALLOW_INVALID_DATES'"
+LOGGING = ("--log-output=TABLE", "--general-log=OFF")
+"""Options of a server that can write down its statements."""
 _CONNECTS = {"Connect", "Init DB"}
 _RUNS = {"Query", "Execute"}
 
@@ -124,7 +126,7 @@ def shadow_of(production: Production) -> Iterator[Shadow]:
     """
     facts = production.facts
     options = [f"--{name.replace('_', '-')}={facts.variables[name]}" for name in _BIRTH if name in facts.variables]
-    options += ["--log-output=TABLE", "--general-log=OFF"]
+    options += LOGGING
     if facts.logs_binary:  # some statements are refused for the sake of the log alone
         options += [*with_binary_log(facts.flavour, server_id=1), "--log-bin-trust-function-creators=ON"]
     with scratch_server(facts.flavour, version=facts.version, options=options) as server:

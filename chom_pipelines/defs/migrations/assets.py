@@ -43,7 +43,7 @@ _CONFIG = {
     "mode": dg.Field(
         dg.Enum("MigrationCheckMode", [dg.EnumValue(each.value) for each in Mode]),
         default_value=Mode.DRY_RUN.value,
-        description="validate leaves out how the server does each statement",
+        description="validate leaves out how the server does each statement; deep runs them on a backup's rows, too",
     ),
     "timeout": dg.Field(float, default_value=PATIENCE, description="seconds for the application's own migrator"),
 }

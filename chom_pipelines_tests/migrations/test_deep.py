@@ -1,0 +1,78 @@
+"""The migrations on the rows of a backup: what an empty copy cannot show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from chom_pipelines.cli.main import main
+from chom_pipelines.inventory.loading import load_inventory
+from chom_pipelines.migrations.checking import Mode
+from chom_pipelines.migrations.findings import Severity
+from chom_pipelines.outcome import Outcome
+from chom_pipelines.server.connection import Session
+from chom_pipelines_tests.migrations.checked import ACCEPT, check_of, make_database
+from chom_pipelines_tests.migrations.laravel_app import LaravelApp, laravel_app
+from chom_pipelines_tests.migrations.test_laravel import artisan
+from chom_pipelines_tests.servers import PrivateServer
+
+DATABASE = "deep_shop"
+LOOP = """
+foreach (DB::table('users')->get() as $user) {
+    if ($user->email === 'odd') { throw new Exception('a row that nobody has thought of'); }
+}
+"""
+
+
+@pytest.fixture
+def app(server: PrivateServer, tmp_path: Path) -> Iterator[LaravelApp]:
+    make_database(server.root, DATABASE, ())
+    made = laravel_app(tmp_path / "app", socket=server.root.socket or "", database=DATABASE)
+    made.migration(
+        "2024_01_01_000000_users",
+        "Schema::create('users', function (Blueprint $t) { $t->id(); $t->string('email'); });",
+    )
+    artisan(made, "migrate", "--force")
+    with Session(server.root) as session:
+        session.execute(f"INSERT INTO {DATABASE}.users (email) VALUES ('usual'), ('odd')")
+        body = {
+            "repository": {"path": "repository"},
+            "servers": [
+                {
+                    "name": "shop",
+                    "socket": server.root.socket,
+                    "user": server.root.user,
+                    "databases": [DATABASE],
+                    "migrations": {"laravel": "app", "accept": ACCEPT},
+                }
+            ],
+        }
+        (tmp_path / "chom.yaml").write_text(yaml.safe_dump(body))
+        yield made
+        session.execute(f"DROP DATABASE {DATABASE}")
+
+
+def test_a_migration_that_meets_rows_fails_on_those_of_the_backup(app: LaravelApp, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        main(["backup", "--config", str(tmp_path / "chom.yaml"), "--verification", "none"])
+    app.migration("2024_02_01_000000_rows", LOOP)
+    app.sql("2024_03_01_000000_more", "ALTER TABLE users ADD COLUMN age INT")
+    inventory = load_inventory(tmp_path / "chom.yaml")
+    assert check_of(inventory).outcome is Outcome.PASSED
+    found = check_of(inventory, Mode.DEEP)
+    [failed] = [each for each in found.findings if each.code == "DP01"]
+    assert (failed.migration, failed.severity) == ("2024_02_01_000000_rows", Severity.ERROR)
+    assert "a row that nobody has thought of" in failed.what
+    assert [each.migration for each in found.findings if each.code == "DP02"] == ["2024_03_01_000000_more"]
+
+
+def test_without_a_backup_rows_are_not_verified(app: LaravelApp, tmp_path: Path) -> None:
+    app.sql("2024_02_01_000000_more", "ALTER TABLE users ADD COLUMN age INT")
+    found = check_of(load_inventory(tmp_path / "chom.yaml"), Mode.DEEP)
+    assert [(each.code, each.severity) for each in found.findings if each.code == "DP01"] == [
+        ("DP01", Severity.UNKNOWN)
+    ]
+    assert found.outcome is Outcome.NOT_VERIFIED
