@@ -86,14 +86,15 @@ def failed_migrations(run: Run, steps: Sequence[Step], production: Production) -
         why = f"the deploy stops here, with what came before it done: {_text(ran, step)}"
         if first:
             why += f"; this may follow from the failure of {first}"
+        label = ".".join(step.statement.table or ()) if step else ""
         yield error(
             found.code,
-            found.what,
+            f"{label}: {found.what}" if label else found.what,
             why=why,
             remedy=found.remedy,
             migration=ran.migration.name,
             statement=step.statement.short() if step else "",
-            object=".".join(step.statement.table or ()) if step else "",
+            object=label,
             evidence={"error": ran.number, "message": ran.failure, "file": str(ran.migration.file)},
         )
         first = first or ran.migration.name

@@ -24,10 +24,10 @@ _FINDINGS = dg.TableSchema(
     [
         dg.TableColumn("code", "string"),
         dg.TableColumn("severity", "string"),
-        dg.TableColumn("what", "string"),
         dg.TableColumn("migration", "string"),
-        dg.TableColumn("why", "string"),
+        dg.TableColumn("what", "string"),
         dg.TableColumn("instead", "string"),
+        dg.TableColumn("why", "string"),
     ]
 )
 _PLAN = dg.TableSchema(
@@ -108,10 +108,10 @@ def _metadata(found: MigrationCheck) -> dict[str, Any]:
             {
                 "code": each.code,
                 "severity": each.severity.value,
-                "what": each.what,
                 "migration": each.migration,
-                "why": each.why,
+                "what": each.what,
                 "instead": each.remedy,
+                "why": each.why,
             }
         )
         for each in found.findings
