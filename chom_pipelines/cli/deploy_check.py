@@ -61,13 +61,21 @@ def deploy_check(
     except ValueError as error:
         raise MigrationCheckError(f"run {run} of Dagster has no verdict", f"look at {url}/runs/{run}") from error
     if json:
-        document = {"server": name, "run": run, "outcome": outcome.value, "verdict": found["verdict"]}
+        document = {
+            "server": name,
+            "run": run,
+            "outcome": outcome.value,
+            "verdict": found["verdict"],
+            "place": found.get("place"),
+        }
         output.document("deploy-check", {**document, "findings": found.get("findings", [])})
     else:
         typer.secho(found["verdict"], fg=_COLOURS[outcome], bold=True)
+        typer.echo(f"of the application in {found.get('place')}, on Dagster's machine")
         for each in found.get("findings", []):
             if each["severity"] != "info":
                 typer.echo(f"{each['severity']} {each['code']}  {each['what']}")
+                typer.echo(f"    in: {each['migration']}")
                 for line in str(each["instead"]).splitlines():
                     typer.echo(f"    {line}")
         typer.echo(f"{url.rstrip('/')}/runs/{run}")

@@ -8,7 +8,7 @@ import typer
 
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
-from chom_pipelines.errors import ConfigurationError
+from chom_pipelines.errors import ChomError, ConfigurationError, MigrationCheckError
 from chom_pipelines.inventory.audit import record
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.log_lines import amount, duration, size
@@ -77,7 +77,12 @@ def check(
     mode = Mode.VALIDATE if validate else Mode.DEEP if deep else Mode.DRY_RUN
     inventory = load_inventory(config)
     one = inventory.server(server)
-    found = check_migrations(inventory, one, mode, _log.info, timeout=timeout)
+    try:
+        found = check_migrations(inventory, one, mode, _log.info, timeout=timeout)
+    except ChomError as problem:
+        if problem.exit_code != 1:
+            raise
+        raise MigrationCheckError(problem.what, problem.remedy) from problem  # nothing was judged: that is no refusal
     forced = force if found.outcome is not Outcome.PASSED else None
     record(
         inventory.repository, "migration check", one.name, outcome=found.outcome.value, codes=found.codes, forced=forced
@@ -94,7 +99,8 @@ def check(
 def _print(found: MigrationCheck, *, pretend: bool) -> None:
     typer.secho(found.verdict, fg=_VERDICTS[found.outcome], bold=True)
     how_many = amount(len(found.plan), "statement")
-    typer.echo(f"{found.application} on {found.on}, {found.mode}, {how_many}, {duration(found.seconds)}")
+    typer.echo(f"{found.application} in {found.place}")
+    typer.echo(f"on {found.on}, {found.mode}, {how_many}, {duration(found.seconds)}")
     if pretend:
         _print_statements(found.plan)
     elif found.plan:
@@ -103,8 +109,8 @@ def _print(found: MigrationCheck, *, pretend: bool) -> None:
                 each.step.migration,
                 output.printable(each.step.statement.short(70)),
                 _how(each),
-                each.step.algorithm.blocks if each.prediction else "",
-                each.prediction.words if each.prediction and not each.step.failure else "",
+                each.step.waiting if each.prediction else "",
+                each.prediction.words if each.prediction and each.step.is_structure else "",
                 size(each.prediction.disk_bytes) if each.prediction and each.prediction.disk_bytes else "",
             )
             for each in found.plan
@@ -124,7 +130,9 @@ def _print_statements(plan: Sequence[Planned]) -> None:
             above = each.step.migration
             typer.secho(f"\n-- {above}", bold=True)
         typer.echo(f"{output.printable(each.step.statement.bare)};")
-        typer.echo(f"--   {_how(each)}" + (f", {each.prediction.words}" if each.prediction else ""))
+        typer.echo(
+            f"--   {_how(each)}" + (f", {each.prediction.words}" if each.prediction and each.step.is_structure else "")
+        )
 
 
 def _how(planned: Planned) -> str:
@@ -133,7 +141,9 @@ def _how(planned: Planned) -> str:
         return "fails"
     if planned.prediction is None:
         return ""
-    words = step.algorithm.words or "at once"
+    if not step.is_structure:
+        return "row by row"
+    words = step.algorithm.words or ("as it says itself" if step.statement.names_algorithm else "at once")
     return f"{words}, rows are copied" if step.copies and step.algorithm.name != "COPY" else words
 
 
@@ -142,6 +152,7 @@ def _print_finding(finding: MigrationFinding) -> None:
     typer.echo(output.printable(finding.what))
     for label, text in (
         ("in", finding.migration),
+        ("object", finding.object),
         ("statement", finding.statement),
         ("why", finding.why),
         ("instead", finding.remedy),
@@ -157,6 +168,7 @@ def _as_json(found: MigrationCheck) -> dict[str, Any]:
         "mode": found.mode.value,
         "on": found.on,
         "application": found.application,
+        "place": str(found.place),
         "schema": found.schema,
         "outcome": found.outcome.value,
         "verdict": found.verdict,
@@ -177,7 +189,7 @@ def _planned_json(planned: Planned) -> dict[str, Any]:
         "algorithm": step.algorithm.name or None,
         "lock": step.algorithm.lock or None,
         "copies_rows": step.copies if prediction else None,
-        "waiting": step.algorithm.blocks if prediction else None,
+        "waiting": step.waiting or None if prediction else None,
         "failure": step.failure or None,
         "seconds": [round(prediction.least, 3), round(prediction.most, 3)] if prediction else None,
         "disk_bytes": prediction.disk_bytes if prediction else None,

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.models import Inventory, Migrations, Server
 from chom_pipelines.migrations.data_probes import check_rows
 from chom_pipelines.migrations.deep import on_real_rows
 from chom_pipelines.migrations.failures import failed_migrations
-from chom_pipelines.migrations.findings import MigrationFinding, Severity, info, outcome_of, unknown
+from chom_pipelines.migrations.findings import MigrationFinding, Severity, outcome_of, unknown, warning
 from chom_pipelines.migrations.half_applied import half_applied
 from chom_pipelines.migrations.laravel_application import LaravelApplication
 from chom_pipelines.migrations.live_locks import check_live_locks
@@ -35,6 +36,7 @@ from chom_pipelines.migrations.surroundings import (
 )
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.server.connection import Session
+from chom_pipelines.server.identifiers import qualified
 
 PATIENCE = 120.0
 """Seconds for the application's own migrator, unless told otherwise."""
@@ -70,6 +72,7 @@ class MigrationCheck:
     mode: Mode
     on: str
     application: str
+    place: Path
     schema: str
     """A digest of production's schema: the same as long as that is."""
     pending: Sequence[str]
@@ -124,7 +127,7 @@ def check_migrations(
             note(f"{len(run.ran)} pending migrations of {run.application} ran on the copy")
             steps = replayed(shadow, run.sent, algorithms=mode is not Mode.VALIDATE)
             unlike = list(shadow.unlike)
-            halves = list(half_applied(source, shadow, run, production, timeout))
+            halves = list(half_applied(source, shadow, run, lambda table: _has_rows(session, table), timeout))
         steps = [each for each in steps if each.migration and each.statement.table != run.history]
         found = [*halves, *source.check_history(session, run), *_judged(session, run, steps, production, mode)]
     if mode is Mode.DEEP and run.ran:
@@ -133,7 +136,9 @@ def check_migrations(
     if run.ran:
         found += check_backup(inventory, server, datetime.now(UTC))
     found += [unknown("CN03", each, remedy="install that version on this machine", object="copy") for each in unlike]
-    found += [info("CN04", each) for each in run.notes]
+    found += [warning("CN04", each, object="copy") for each in run.notes]
+    if mode is not Mode.DEEP:
+        found += _decided_by_rows(run, production)
     kept, accepted = _sorted_out(found, server.migrations)
     plan = [Planned(each, predicted(each, production) if mode is not Mode.VALIDATE else None) for each in steps]
     return MigrationCheck(
@@ -141,6 +146,7 @@ def check_migrations(
         mode,
         production.facts.label,
         run.application,
+        source.place.resolve(),
         production.digest,
         [each.migration.name for each in run.ran],
         kept,
@@ -156,6 +162,10 @@ def source_of(migrations: Migrations) -> Source:
         return LaravelApplication(migrations.laravel)
     assert migrations.sql is not None  # noqa: S101  (the model demands one of them)
     return SqlFiles(migrations.sql)
+
+
+def _has_rows(session: Session, table: TableName) -> bool:
+    return session.row(f"SELECT 1 FROM {qualified(*table)} LIMIT 1") is not None
 
 
 def _promise_to_read(session: Session) -> None:
@@ -180,6 +190,25 @@ def _judged(
     yield from check_rows(session, steps, production, _PROBE_SECONDS[mode])
 
 
+def _decided_by_rows(run: Run, production: Production) -> Iterator[MigrationFinding]:
+    """Migrations that look at rows, of which the copy has none: what they would do with them was not seen."""
+    seen: set[tuple[str, TableName]] = set()
+    for each in run.sent:
+        table = each.statement.reads
+        if not each.migration or table is None or table == run.history or (each.migration, table) in seen:
+            continue
+        if production.size(table).rows:
+            seen.add((each.migration, table))
+            yield unknown(
+                "RN04",
+                f"{each.migration} reads rows of {'.'.join(table)}, of which the copy has none",
+                why="what it does with them was not seen",
+                remedy="check with --deep, which runs it on the rows of the latest backup",
+                migration=each.migration,
+                object=".".join(table),
+            )
+
+
 def _changed(steps: Sequence[Step], production: Production) -> set[TableName]:
     """The tables of production that a deploy takes a lock on."""
     named = {each.before.name for step in steps for each in step.differences if each.before}
@@ -191,12 +220,13 @@ def _sorted_out(
 ) -> tuple[list[MigrationFinding], list[tuple[MigrationFinding, str]]]:
     """Those that count, the gravest first, and those that chom.yaml accepts."""
     reasons = {(each.code, each.object): each.reason for each in migrations.accept}
+    # a finding about no object is about its migration
     weights = list(Severity)
     # of several that say the same, as MariaDB's and the application's own refusal, one is enough
     once = {(each.code, each.migration, each.statement, each.object, each.what): each for each in found}
     kept, accepted = [], []
     for each in sorted(once.values(), key=lambda each: weights.index(each.severity)):
-        reason = reasons.get((each.code, each.object)) if each.object else None
+        reason = reasons.get((each.code, each.object or each.migration))
         if reason is None:
             kept.append(each)
         else:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chom_pipelines.errors import ServerError
 from chom_pipelines.migrations.findings import MigrationFinding, error, info, unknown
 from chom_pipelines.migrations.production import Production
 from chom_pipelines.migrations.replay import Step
-from chom_pipelines.migrations.shapes import Column, Difference, ForeignKey, Index, Table
+from chom_pipelines.migrations.shapes import Column, Difference, ForeignKey, Index, Table, TableName
 from chom_pipelines.migrations.statements import Kind
 from chom_pipelines.server.connection import Session, error_number
 from chom_pipelines.server.identifiers import literal, qualified, quote
@@ -36,6 +36,8 @@ class Probe:
     step: Step
     harmless: str = ""
     """What to say, for information, where nothing was found; "" for nothing."""
+    unaskable: str = ""
+    """Why production's rows of now do not answer it; "" where they do."""
 
 
 def check_rows(
@@ -54,6 +56,10 @@ def check_rows(
 
 def _asked(session: Session, probe: Probe, production: Production, seconds: float) -> Iterator[MigrationFinding]:
     place = {"migration": probe.step.migration, "statement": probe.step.statement.short(), "object": probe.object}
+    if probe.unaskable:
+        remedy = "run the change of rows with a deploy of its own, and check again; or check with --deep"
+        yield unknown(probe.code, f"{probe.object} was not asked: {probe.unaskable}", remedy=remedy, **place)
+        return
     if seconds <= 0:
         yield unknown(probe.code, f"{probe.object} was not asked: the time for questions to rows is over", **place)
         return
@@ -88,37 +94,39 @@ def _shown(value: object) -> str:
 
 
 def _probes(steps: Sequence[Step], production: Production) -> Iterator[Probe]:
-    changed: set[tuple[str, str]] = set()
+    changed: dict[TableName, str] = {}
+    names: dict[TableName, dict[str, str]] = {}
     for step in steps:
         for found in step.differences:
             live = production.shape.tables.get(found.before.name) if found.before else None
-            if found.before is None or live is None:
+            if found.before is None or live is None or found.after is None:
                 continue
-            if found.after is None:
-                continue
-            if live.name in changed:
-                continue  # a statement before has changed its rows: what they will be, only --deep can tell
-            yield from _of_columns(step, found, live)
-            yield from _of_indexes(step, found, live)
-            yield from _of_keys(step, found, live, production)
-            yield from _of_checks(step, found, live)
+            known = names.setdefault(live.name, {})
+            former = {**known, **{new: known.get(old, old) for new, old in step.renamed.items()}}
+            asked = (
+                *_of_columns(step, found, live),
+                *_of_indexes(step, found, live, former),
+                *_of_keys(step, found, live, production),
+                *_of_checks(step, found, live),
+            )
+            # what the rows will be after a statement has changed them, the rows of now do not tell
+            yield from (replace(each, unaskable=changed.get(live.name, "")) for each in asked)
+            names[live.name] = former
         if step.statement.kind in {Kind.CHANGE, Kind.TRUNCATE} and step.statement.table:
-            changed.add(step.statement.table)
+            changed[step.statement.table] = f"a statement before changes these rows ({step.statement.short(60)})"
 
 
 def _of_columns(step: Step, found: Difference, live: Table) -> Iterator[Probe]:
     before, after = found.before, found.after
     if before is None or after is None:
         return
-    renamed = (
-        len(before.columns.keys() - after.columns.keys()) == len(after.columns.keys() - before.columns.keys()) == 1
-    )
+    renamed = set(step.renamed.values())
     for name, column in before.columns.items():
         if name not in live.columns:
             continue
         table, label = qualified(*live.name), f"{live.label}.{name}"
         if name not in after.columns:
-            if not renamed:
+            if name not in renamed:
                 yield Probe(
                     "DS03",
                     _counted(f"{table} WHERE {quote(name)} IS NOT NULL"),
@@ -179,27 +187,37 @@ def _narrowed(step: Step, live: Table, old: Column, new: Column) -> Iterator[Pro
         )
 
 
-def _of_indexes(step: Step, found: Difference, live: Table) -> Iterator[Probe]:
+def _of_indexes(step: Step, found: Difference, live: Table, former: Mapping[str, str]) -> Iterator[Probe]:
     if found.before is None or found.after is None:
         return
-    for name, index in found.after.indexes.items():
-        former = found.before.indexes.get(name)
-        if index.unique and (former is None or not former.unique or former.columns != index.columns):
-            yield from _unique(step, found.after, index, live)
+    there = {each.columns for each in found.before.indexes.values() if each.unique}
+    for index in found.after.indexes.values():
+        before = tuple(_called(each, step.renamed) for each in index.columns)
+        if index.unique and before not in there:
+            yield from _unique(step, found.after, index, live, former)
 
 
-def _unique(step: Step, table: Table, index: Index, live: Table) -> Iterator[Probe]:
+def _called(part: str, renamed: Mapping[str, str]) -> str:
+    """A column of an index, or the beginning of one, by its former name."""
+    name, colon, length = part.partition(":")
+    return f"{renamed.get(name, name)}{colon}{length}"
+
+
+def _unique(step: Step, table: Table, index: Index, live: Table, former: Mapping[str, str]) -> Iterator[Probe]:
     label = f"{live.label}.{index.name}"
-    new = [each for each in index.names if each not in live.columns]
+    columns = [_called(each, former) for each in index.columns]
+    new = [each for each, old in zip(index.names, columns, strict=True) if old.partition(":")[0] not in live.columns]
     if any(
         each in table.columns and table.columns[each].default is None and table.columns[each].nullable for each in new
     ):
         return  # NULL in every row, and NULLs are not alike
     if any(table.columns[each].counts for each in new if each in table.columns):
         return  # numbers are given to the rows
-    old = [each for each in index.columns if each.partition(":")[0] in live.columns]
+    old = [each for each in columns if each.partition(":")[0] in live.columns]
+    what, remedy = "rows are alike: {found}", "remove or change all but one row of each"
     if not old:
         sql = f"SELECT COUNT(*) FROM (SELECT 1 FROM {qualified(*live.name)} LIMIT 2) f HAVING COUNT(*) > 1"
+        what, remedy = "every row gets the same value", "add it nullable, fill it, and then add the index"
     else:
         parts = [
             f"LEFT({quote(each.partition(':')[0])}, {each.partition(':')[2]})" if ":" in each else quote(each)
@@ -211,12 +229,13 @@ def _unique(step: Step, table: Table, index: Index, live: Table) -> Iterator[Pro
             f"SELECT {listed}, COUNT(*) FROM {qualified(*live.name)} WHERE {there} GROUP BY {listed}"
             f" HAVING COUNT(*) > 1 LIMIT {_SHOWN}"
         )
+        remedy += f":\n{sql}"
     yield Probe(
         "DD01",
         sql,
-        f"{label} is to be unique on {', '.join(index.names)}, and rows are alike: {{found}}",
+        f"{label} is to be unique on {', '.join(index.names)}, and {what}",
         "the statement fails, and the deploy stops half-way",
-        f"remove or change all but one row of each:\n{sql}",
+        remedy,
         label,
         step,
     )

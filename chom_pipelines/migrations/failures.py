@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from chom_pipelines.migrations.findings import MigrationFinding, error
+from chom_pipelines.migrations.findings import MigrationFinding, error, unknown
 from chom_pipelines.migrations.production import Production
 from chom_pipelines.migrations.replay import Step
 from chom_pipelines.migrations.sources import Ran, Run
@@ -70,6 +70,7 @@ _OPAQUE = {
     ),
     121: _Meaning("NM04", "a constraint of that name is in another table of the database already", "name it otherwise"),
 }
+_NOT_FOLLOWED = "the migration check follows MySQL alone"
 _CLASH = _Meaning("NM08", "another pending migration makes the same already", "leave it out of one of them")
 _NAMED = re.compile(r"Duplicate (?:column|key) name '([^']+)'")
 _ERRNO = re.compile(r"errno: (\d+)")
@@ -86,6 +87,14 @@ def failed_migrations(run: Run, steps: Sequence[Step], production: Production) -
         why = f"the deploy stops here, with what came before it done: {_text(ran, step)}"
         if first:
             why += f"; this may follow from the failure of {first}"
+        if _NOT_FOLLOWED in ran.failure:
+            yield unknown(
+                "CN04",
+                "it uses a connection that is not MySQL's, which the check does not follow",
+                migration=ran.migration.name,
+                evidence={"message": ran.failure},
+            )
+            continue
         label = ".".join(step.statement.table or ()) if step else ""
         yield error(
             found.code,

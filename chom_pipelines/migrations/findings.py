@@ -15,12 +15,12 @@ class Severity(StrEnum):
 
     ERROR = "error"
     """The migration must not run as it is."""
+    UNKNOWN = "not verified"
+    """A question that got no answer: never a pass."""
     WARNING = "warning"
     """A person should know it, and decide."""
     INFO = "info"
     """For the record, or a better way."""
-    UNKNOWN = "not verified"
-    """A question that got no answer: never a pass."""
 
 
 @dataclass(frozen=True)

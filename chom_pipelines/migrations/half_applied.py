@@ -7,20 +7,22 @@ and is not recorded, so that the next try meets it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from chom_pipelines.errors import ServerError
+from chom_pipelines.log_lines import amount
 from chom_pipelines.migrations.findings import MigrationFinding, error
-from chom_pipelines.migrations.production import Production
 from chom_pipelines.migrations.replay import Step, replayed
 from chom_pipelines.migrations.shadow import Shadow
-from chom_pipelines.migrations.shapes import Difference, Shape, Table
+from chom_pipelines.migrations.shapes import Difference, Shape, Table, TableName
 from chom_pipelines.migrations.sources import Ran, Run, Source
 from chom_pipelines.migrations.statements import Kind, Statement
 from chom_pipelines.server.identifiers import qualified, quote
 
 _THERE_ALREADY = {1050, 1060, 1061, 1005, 1826}
 _NAME = re.compile(r"(?:Duplicate column name|Duplicate key name|constraint name|Table) [`'\"]([^`'\"]+)[`'\"]")
+_CANNOT_CREATE = 1005
 _TRIES = 50
 
 
@@ -56,51 +58,114 @@ class _Made:
 
 
 def half_applied(
-    source: Source, shadow: Shadow, run: Run, production: Production, timeout: float
+    source: Source, shadow: Shadow, run: Run, has_rows: Callable[[TableName], bool], timeout: float
 ) -> Iterator[MigrationFinding]:
     """Of the first migration that met what is there already, if that is what the migration itself makes.
 
     What it meets is taken away on the copy, one after the other, until the migration runs through: then its statements
-    are known, and each is done where production has what it makes. The copy is left as that.
+    are known, and each is done where production has what it makes. The copy is left as that. `has_rows` is asked of
+    production before a way back is given: none is where rows would be lost. Where nothing is recorded at all, this is
+    no matter of one migration.
     """
-    failed = next((each for each in run.ran if each.number in _THERE_ALREADY), None)
-    if failed is None:
+    production = shadow.production
+    failed = next((each for each in run.ran if _meets(each)), None)
+    if failed is None or (run.history not in production.shape.tables and any(run.history)):
         return
     name = failed.migration.name
     again = _run_through(source, shadow, name, timeout)
     if again is None:
         return
     steps = [each for each in replayed(shadow, again.sent, algorithms=False) if each.migration == name]
+    recording = [each for each in steps if each.statement.table == run.history]
+    steps = [each for each in steps if each.statement.table != run.history]
+    if not steps:
+        return
     last = steps[-1].after  # a later statement may have changed what an earlier one had made
-    done: list[_Made] = []
-    rest: list[Step] = []
-    for step in steps:
-        made = list(_made(step))
-        if made and all(any(each.is_in(shape, production.shape) for shape in (step.after, last)) for each in made):
-            done += made
-        else:
-            rest.append(step)
-    if not done:
+    done = [
+        bool(made := list(_made(step)))
+        and all(any(each.is_in(shape, production.shape) for shape in (step.after, last)) for each in made)
+        for step in steps
+    ]
+    if not any(done):
         return  # what is there under those names is something else: that is told as such
-    count = len(steps) - len([each for each in steps if each.statement.table == run.history])
-    finishing = [f"{each.statement.bare};" for each in rest]
-    undoing = [f"{each.removal};" for each in reversed(done) if not _goes_with(each, done)]
-    yield error(
+    yield _told(name, run, _Diagnosis(steps, done, recording), has_rows)
+
+
+@dataclass(frozen=True)
+class _Diagnosis:
+    """The statements of a migration, whether production has what each makes, and those that record it."""
+
+    steps: Sequence[Step]
+    done: Sequence[bool]
+    recording: Sequence[Step]
+
+    @property
+    def last_done(self) -> int:
+        """The place of the last statement of which that is known."""
+        return max(place for place, each in enumerate(self.done) if each)
+
+    def finishing(self) -> Iterator[str]:
+        """The rest. A change of rows leaves nothing to be known by: one before what is done was done, too."""
+        unsure = True
+        for place, (step, done) in enumerate(zip(self.steps, self.done, strict=True)):
+            is_change = step.statement.kind is Kind.CHANGE
+            if done or (is_change and place < self.last_done):
+                continue
+            if is_change and unsure:
+                yield f"-- not known whether this was run, look first: {step.statement.bare};"
+                continue
+            unsure = False
+            yield f"{step.statement.bare};"
+        yield from (f"{each.statement.bare};" for each in self.recording)
+
+    def made(self) -> list[_Made]:
+        """What it has made, the last first; without what goes with something else."""
+        every = [each for step, done in zip(self.steps, self.done, strict=True) if done for each in _made(step)]
+        return [each for each in reversed(every) if not _goes_with(each, every)]
+
+
+def _told(name: str, run: Run, found: _Diagnosis, has_rows: Callable[[TableName], bool]) -> MigrationFinding:
+    finishing, made = list(found.finishing()), found.made()
+    whole = all(done or step.statement.kind is Kind.CHANGE for step, done in zip(found.steps, found.done, strict=True))
+    lost = sorted({".".join(each.table) for each in made if each.kind in {"table", "column"} and has_rows(each.table)})
+    undoing = [] if lost or whole else [f"{each.removal};" for each in made]
+    use = [f"USE {quote(run.database)};"]
+    back = ["-- or take it back, and let it run again:", *undoing]
+    if lost:
+        back = [f"-- there is no way back by SQL: {', '.join(lost)} has rows, which would be lost"]
+    count = sum(found.done)
+    what = f"{name} was begun before and stopped: {amount(len(found.steps), 'statement')}, of which {count} are done"
+    if whole:
+        what = f"all that {name} makes is there already, and it is not recorded: was its file renamed?"
+        back = []
+    return error(
         "HS08",
-        f"{name} was begun before and stopped: {count - _unrecorded(rest, run)} of {count} statements have been run",
+        what,
         why="it is not recorded, so that it is run again, and stops at the first thing that is there already",
-        remedy="\n".join(("finish it:", *finishing, "or take back what is done, and let it run again:", *undoing)),
+        remedy="\n".join(("-- read it first; either finish it:", *use, *finishing, *back)),
         migration=name,
         object=run.database,
-        evidence={"done": [f"{each.kind} {each.name}" for each in done], "finish": finishing, "undo": undoing},
+        evidence={
+            "done": [f"{each.kind} {each.name}" for each in reversed(made)],
+            "finish": finishing,
+            "undo": undoing,
+        },
     )
+
+
+def _meets(ran: Ran) -> bool:
+    """Whether it failed at something that is there already; of MariaDB's 1005 only with that reason."""
+    return ran.number in _THERE_ALREADY and (ran.number != _CANNOT_CREATE or "errno: 121" in ran.failure)
 
 
 def _run_through(source: Source, shadow: Shadow, name: str, timeout: float) -> Run | None:
     """Take away on the copy what the migration meets, until it runs; None where something else stops it."""
     shadow.removed.clear()
     for _ in range(_TRIES):
-        shadow.fill()
+        try:
+            shadow.fill()
+        except ServerError:  # what it met is not what its name says: there is no diagnosis, and the failure is told
+            return None
         again = source.run(shadow, timeout)
         ran = next(each for each in again.ran if each.migration.name == name)
         if not ran.failure:
@@ -114,7 +179,7 @@ def _run_through(source: Source, shadow: Shadow, name: str, timeout: float) -> R
 
 def _met(ran: Ran, run: Run) -> _Made | None:
     """What was there already, by the statement that failed and the server's words."""
-    if ran.number not in _THERE_ALREADY:
+    if not _meets(ran):
         return None
     changes = [each.statement for each in run.sent if each.migration == ran.migration.name]
     statement = next((each for each in reversed(changes) if each.kind not in {Kind.READ, Kind.SET}), None)
@@ -155,10 +220,6 @@ def _made_of(found: Difference) -> Iterator[_Made]:
 def _goes_with(made: _Made, done: Sequence[_Made]) -> bool:
     """Whether the removal of something else removes it: of its table, or of the column that it is made of."""
     return made.kind != "table" and any(each.kind == "table" and each.table == made.table for each in done)
-
-
-def _unrecorded(rest: Sequence[Step], run: Run) -> int:
-    return sum(each.statement.table != run.history for each in rest)
 
 
 def _parts(table: Table) -> set[object]:

@@ -153,8 +153,6 @@ class LaravelApplication:
             for line in told
             if "migration" in line
         ]
-        if refused := merged["refused"]:
-            notes.append(f"connections that are not MySQL's were not followed: {', '.join(refused)}")
         return Run(
             f"Laravel {merged['application']}",
             database,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -110,11 +111,10 @@ def _one(step: Step, label: str, production: Production) -> Iterator[MigrationFi
 
 
 def _elsewhere(step: Step) -> str:
-    table = step.statement.table or ("", "")
-    change = step.statement.bare.partition(table[1])[2].lstrip("` ")
+    table, change = step.statement.table or ("", ""), shlex.quote(step.statement.after_table())
     return (
         "add a column beside it and move the rows in batches, or use a tool that copies in the background:"
-        f"\npt-online-schema-change --alter '{change}' D={table[0]},t={table[1]} --execute"
+        f"\npt-online-schema-change --alter {change} D={table[0]},t={table[1]} --execute"
         "\n(it does not work with triggers, gh-ost not with foreign keys; a UNIQUE index can lose rows with either)"
     )
 

@@ -36,6 +36,31 @@ class Step:
         return differences(self.before, self.after)
 
     @property
+    def is_structure(self) -> bool:
+        """Whether it changed the schema, and not rows; one that failed did neither."""
+        return not self.failure and self.statement.kind is not Kind.CHANGE
+
+    @property
+    def waiting(self) -> str:
+        """Who waits while it runs: nobody, writes, reads and writes; "" where it failed."""
+        if self.failure:
+            return ""
+        return self.algorithm.blocks if self.is_structure else "writes to these rows"
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """Columns that have another name after it: the new name, and the old one."""
+        found = {}
+        for each in self.differences:
+            if each.before is None or each.after is None or not self.statement.renames:
+                continue
+            gone = [name for name in each.before.columns if name not in each.after.columns]
+            new = [name for name in each.after.columns if name not in each.before.columns]
+            if len(gone) == len(new) == 1:
+                found[new[0]] = gone[0]
+        return found
+
+    @property
     def copies(self) -> bool:
         """Whether it has rows copied into a new table, whatever algorithm the server has accepted."""
         return self.algorithm.name == "COPY" or any(each.copied for each in self.differences)

@@ -30,6 +30,8 @@ _CLAUSE = re.compile(
     r"\b(?:ALGORITHM|LOCK)\s*=?\s*(?:DEFAULT|INSTANT|NOCOPY|INPLACE|COPY|NONE|SHARED|EXCLUSIVE)\b", re.IGNORECASE
 )
 _LITERAL = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"", re.DOTALL)
+_RENAMES = re.compile(r"\b(?:RENAME\s+COLUMN|CHANGE)\b", re.IGNORECASE)
+_FROM = re.compile(rf"\bFROM\s+{_NAME}", re.IGNORECASE)
 _WHERE = re.compile(r"\b(?:WHERE|LIMIT)\b", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
 
@@ -112,6 +114,25 @@ class Statement:
     def names_algorithm(self) -> bool:
         """Whether it says itself how it is to be done: ALGORITHM or LOCK."""
         return bool(_CLAUSE.search(_LITERAL.sub("''", self.bare)))
+
+    @property
+    def renames(self) -> bool:
+        """Whether it gives a column another name."""
+        return bool(_RENAMES.search(_LITERAL.sub("''", self.bare)))
+
+    @property
+    def reads(self) -> tuple[str, str] | None:
+        """The (database, table) whose rows it reads first; None where it reads none."""
+        found = _FROM.search(_LITERAL.sub("''", self.bare)) if self.verb == "SELECT" else None
+        if not found:
+            return None
+        parts = [_unquoted(each) for each in _PARTS.findall(found["name"])]
+        return (parts[0], parts[1]) if len(parts) > 1 else (self.database, parts[0])
+
+    def after_table(self) -> str:
+        """What stands behind the name of its table."""
+        found = self._named()
+        return self.bare[found.end() :].strip() if found else ""
 
     @property
     def is_for_every_row(self) -> bool:

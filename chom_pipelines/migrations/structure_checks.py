@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from chom_pipelines.migrations.findings import MigrationFinding, error, info, warning
@@ -64,7 +64,7 @@ def _difference(step: Step, found: Difference, production: Production) -> Iterat
         yield from _dropped(before, step, production)
     elif before is not None and after is not None:
         yield from _renamed(before, after, production)
-        yield from _columns(before, after, production)
+        yield from _columns(before, after, production, step.renamed)
         yield from _indexes(before, after, production)
         yield from _keys(before, after)
         if after.engine != before.engine:
@@ -137,20 +137,20 @@ def _renamed(before: Table, after: Table, production: Production) -> Iterator[Mi
         )
 
 
-def _columns(before: Table, after: Table, production: Production) -> Iterator[MigrationFinding]:
-    gone = [before.columns[name] for name in before.columns if name not in after.columns]
-    new = [after.columns[name] for name in after.columns if name not in before.columns]
+def _columns(
+    before: Table, after: Table, production: Production, renamed: Mapping[str, str]
+) -> Iterator[MigrationFinding]:
+    new = [after.columns[name] for name in after.columns if name not in before.columns and name not in renamed]
     live = production.shape.tables.get(before.name)
-    if len(gone) == len(new) == 1 and gone[0].type == new[0].type and gone[0].position == new[0].position:
-        if live and gone[0].name in live.columns:
+    for name, former in renamed.items():
+        if live and former in live.columns:
             yield error(
                 "BC02",
-                f"{before.label}.{gone[0].name} becomes {new[0].name}",
+                f"{before.label}.{former} becomes {name}",
                 why="the code that runs until the deploy is through uses the old name",
                 remedy="add the new column, write both, copy the rows, read the new one, and drop the old one later",
-                object=f"{before.label}.{gone[0].name}",
+                object=f"{before.label}.{former}",
             )
-        return
     for column in new:
         yield from _quality(after, column)
         yield from _new_column(before, column, production)

@@ -103,6 +103,38 @@ def test_rows_that_could_not_be_asked_in_time_are_not_verified(
     assert found.outcome is Outcome.NOT_VERIFIED
 
 
+def test_rows_that_a_statement_before_changes_are_not_taken_as_they_are(server: PrivateServer, place: Path) -> None:
+    written(
+        place,
+        {"0002_fill": "UPDATE users SET email = 'x' WHERE id > 0", "0003_u": "ALTER TABLE users ADD UNIQUE u (email)"},
+    )
+    found = [each for each in checked(server.root, DATABASE, place).findings if each.code == "DD01"]
+    assert [(each.severity, each.object) for each in found] == [(Severity.UNKNOWN, f"{DATABASE}.users.u")]
+    assert "a statement before changes these rows" in found[0].what
+
+
+def test_a_column_that_goes_while_another_comes_is_lost_all_the_same(server: PrivateServer, place: Path) -> None:
+    written(place, {"0002_swap": "ALTER TABLE users DROP COLUMN email, ADD COLUMN owner VARCHAR(100)"})
+    found = [each for each in checked(server.root, DATABASE, place).findings if each.code == "DS03"]
+    assert [(each.severity, each.object) for each in found] == [(Severity.ERROR, f"{DATABASE}.users.email")]
+
+
+def test_a_renamed_column_keeps_its_unique_key_without_a_false_alarm(server: PrivateServer, place: Path) -> None:
+    with Session(server.root) as session:
+        session.execute(f"ALTER TABLE {DATABASE}.users ADD UNIQUE old_key (email)")
+    written(
+        place,
+        {
+            "0002_rename": "ALTER TABLE users RENAME COLUMN email TO mail",
+            "0003_change": "ALTER TABLE users CHANGE mail post VARCHAR(100)",
+            "0004_key": "ALTER TABLE users ADD UNIQUE new_key (post, n)",
+        },
+    )
+    found = checked(server.root, DATABASE, place).findings
+    assert not [each for each in found if each.code == "DD01"]
+    assert [each.object for each in found if each.code == "BC02"] == [f"{DATABASE}.users.email"]
+
+
 @contextmanager
 def telling(flavour: Flavour) -> Iterator[Endpoint]:
     """A server that tells who holds locks of tables: of MariaDB with the plugin for it."""

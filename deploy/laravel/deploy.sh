@@ -18,13 +18,15 @@
 # and CHOM_RESTORE_PASSWORD name the account for that, where the one of chom.yaml may only back up.
 #
 # Exit status: 0 deployed; 1 not deployed, all is as before; 2 usage; 3 the check could not tell, nothing was done;
-# 4 not deployed, and not all is as before: the last lines say what.
+# 4 not all is as it should be: the last lines say what. An interrupt undoes as a failure does.
+#
+# --maintenance takes the new release down and up: let releases share their `storage`.
 set -Eeuo pipefail
 
 say() { printf 'deploy: %s\n' "$*" >&2; }
 usage() {
     say "$1"
-    sed -n '3,4p' "$0" >&2
+    sed -n '4s/^# *//p' "$0" >&2
     exit 2
 }
 
@@ -33,9 +35,16 @@ while [ $# -gt 0 ]; do
     case $1 in
     --maintenance) maintenance=yes ;;
     --restore-data) restore_data=yes ;;
-    --force) force=(--force "${2:?--force needs a reason}") && shift ;;
-    --health) health=${2:?--health needs a command} && shift ;;
-    --server) server=(--server "${2:?--server needs a name}") && shift ;;
+    --force | --health | --server)
+        [ -n "${2:-}" ] || usage "$1 needs a value"
+        case $1 in
+        --force) force=(--force "$2") ;;
+        --health) health=$2 ;;
+        --server) server=(--server "$2") ;;
+        esac
+        shift
+        ;;
+    --help | -h) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0" && exit 0 ;;
     --*) usage "there is no option $1" ;;
     *) break ;;
     esac
@@ -46,15 +55,24 @@ application=$(readlink -f "$1") release=$(readlink -f "$2")
 [ -z "$restore_data" ] || [ ${#server[@]} -gt 0 ] || usage "--restore-data needs --server"
 [ -f "$release/artisan" ] || usage "$release is no Laravel application: it has no artisan"
 current=$application/current
-former=$(readlink -f "$current" || true)
+[ -L "$current" ] || [ ! -e "$current" ] || usage "$current is no link"
+former=$(readlink -e "$current" || true)
+# one deploy at a time: another would move `next` under this one
+exec 9>"$application/.deploy.lock"
+flock --nonblock 9 || { say "another deploy of $application is running: nothing was done" && exit 1; }
 
 artisan() { (cd "$release" && php artisan "$@"); }
-# of both formats of migrate:status, before and since Laravel 9.21
-recorded() { artisan migrate:status | grep -cE '^\| Yes|\] Ran *$' || true; }
+# of both formats of migrate:status, before and since Laravel 9.21; fails where that does: a number that is too small would
+# have an earlier deploy rolled back
+recorded() {
+    local status
+    status=$(artisan migrate:status 2>&1) || { grep -q 'Migration table not found' <<<"$status" && echo 0 && return; return 1; }
+    grep -cE '^\| Yes|\] Ran *$' <<<"$status" || true
+}
 # a digest of the schema, whatever the check says of the migrations
 schema_now() {
     { chom migration check "${server[@]}" --validate --json || true; } |
-        php -r 'echo json_decode(stream_get_contents(STDIN), true)["schema"] ?? "unknown";'
+        php -r '$told = json_decode(stream_get_contents(STDIN), true); echo $told["schema"] ?? "", " ", $told["place"] ?? "";'
 }
 lead() { # LINK TARGET: in one step, so that nobody finds no release
     ln -sfn "$2" "$1.new.$$"
@@ -65,6 +83,7 @@ lead() { # LINK TARGET: in one step, so that nobody finds no release
 
 say "backing up, and restoring that to compare it"
 if ! backup=$(chom backup "${server[@]}" --verification full --json); then
+    php -r '$error = json_decode(stream_get_contents(STDIN), true)["error"] ?? []; echo $error["message"] ?? "", "\n", $error["remedy"] ?? "", "\n";' <<<"$backup" >&2
     say "the backup failed, or was not proved: nothing was done"
     exit 1
 fi
@@ -77,51 +96,71 @@ status=0
 chom migration check "${server[@]}" "${force[@]}" || status=$?
 case $status in
 0) ;;
+2) say "chom.yaml is wrong: nothing was done" && exit 2 ;;
 3) say "the check could not tell: nothing was done" && exit 3 ;;
 *) say "the check refused the release: nothing was done" && exit 1 ;;
 esac
-before=$(recorded) schema=$(schema_now)
+before=$(recorded) || { say "migrate:status does not answer: nothing was done" && exit 3; }
+read -r schema place <<<"$(schema_now)"
+[ -n "$schema" ] || { say "the schema cannot be told: nothing was done" && exit 3; }
+[ "$place" = "$release" ] || {
+    say "chom.yaml has $place checked, and not $release: correct migrations.laravel; nothing was done"
+    exit 2
+}
 
 # --- from here on everything is undone where something fails
 
 undo() {
-    local left='' after count
+    local left='' after count now
+    trap '' INT TERM
+    trap - ERR
     say "$1"
-    if [ -n "$former" ] && [ "$(readlink -f "$current" || true)" != "$former" ]; then
+    if [ -z "$former" ]; then
+        rm -f "$current"
+    elif [ "$(readlink -e "$current" || true)" != "$former" ]; then
         lead "$current" "$former" || left+=" current leads to $release;"
     fi
+    [ -z "$former" ] || lead "$application/next" "$former" || true
     if [ -n "$restore_data" ]; then
         say "restoring $id: what was written since is lost"
         chom restore "$id" "${server[@]}" --into-server "${server[1]}" --replace \
             ${CHOM_RESTORE_USER:+--user "$CHOM_RESTORE_USER"} >&2 ||
             left+=" the restore of $id failed;"
-    else
-        after=$(recorded)
+    elif after=$(recorded); then
         count=$((after - before))
         # never without a number: that would roll back an earlier deploy where this one has recorded nothing
         if [ "$count" -gt 0 ] && ! artisan migrate:rollback --force --step="$count"; then
-            left+=" $count migrations were run, and not all of them rolled back;"
+            left+=" $count of the migrations were not rolled back;"
         fi
+    else
+        left+=" migrate:status does not answer, so that nothing was rolled back;"
     fi
     # the proof, whatever was rolled back: a failed migration may have left a part, and a rollback may forget one
-    if [ "$(schema_now)" != "$schema" ]; then
+    read -r now _ <<<"$(schema_now)"
+    if [ "$now" != "$schema" ]; then
         left+=" the schema is not what it was;"
+        lead "$application/next" "$release"
         chom migration check "${server[@]}" --validate >&2 || true
     fi
     [ -z "$maintenance" ] || artisan up || left+=" the application is in maintenance mode;"
     if [ -n "$left" ]; then
-        say "NOT all is as before:$left the backup is $id"
+        say "NOT all is as before:$left"
+        say "to put all of the data back, without what was written since: chom restore $id --into-server ${server[1]:-NAME} --replace"
         exit 4
     fi
-    say "not deployed; the code and the schema are the former; the backup is $id"
+    [ -n "$restore_data" ] || say "rows that these migrations have changed were not put back; the backup is $id"
+    say "not deployed; the code and the schema are the former"
     exit 1
 }
 
+trap 'undo "something failed"' ERR
+trap 'undo "interrupted"' INT TERM
 [ -z "$maintenance" ] || artisan down
 artisan migrate --force || undo "a migration failed"
-lead "$current" "$release"
+lead "$current" "$release" || undo "current cannot be switched"
 if [ -n "$health" ] && ! bash -c "$health"; then
     undo "the release is not healthy: $health"
 fi
-[ -z "$maintenance" ] || artisan up
+trap - ERR INT TERM
+[ -z "$maintenance" ] || artisan up || { say "deployed, and the application is in maintenance mode" && exit 4; }
 say "deployed $release; the backup before it is $id"

@@ -122,8 +122,8 @@ def _metadata(found: MigrationCheck) -> dict[str, Any]:
                 "migration": each.step.migration,
                 "statement": each.step.statement.short(),
                 "how": "fails" if each.step.failure else each.step.algorithm.words,
-                "who waits": each.step.algorithm.blocks if each.prediction else "",
-                "time": each.prediction.words if each.prediction else "",
+                "who waits": each.step.waiting if each.prediction else "",
+                "time": each.prediction.words if each.prediction and each.step.is_structure else "",
             }
         )
         for each in found.plan
@@ -132,6 +132,7 @@ def _metadata(found: MigrationCheck) -> dict[str, Any]:
     return {
         "outcome": found.outcome.value,
         "verdict": found.verdict,
+        "place": str(found.place),
         "pending": len(found.pending),
         "errors": counts[Severity.ERROR.value],
         "warnings": counts[Severity.WARNING.value],

@@ -13,6 +13,7 @@
 declare(strict_types=1);
 
 use Illuminate\Contracts\Console\Kernel;
+use Illuminate\Database\Connectors\ConnectionFactory;
 use Illuminate\Foundation\Bootstrap\LoadConfiguration;
 
 [, $base, $result] = $argv;
@@ -27,40 +28,58 @@ define('LARAVEL_START', microtime(true));
 require $base.'/vendor/autoload.php';
 $app = require $base.'/bootstrap/app.php';
 
-$app->afterBootstrapping(LoadConfiguration::class, function ($app) use ($tell): void {
+// what a connection is made from: as a migration may make one up at run time, the factory asks this as well
+$led = function (array $connection): array {
+    $driver = $connection['driver'] ?? '';
+    // a URL wins over everything else in a connection, and may name another driver and another database
+    if (! empty($connection['url'])) {
+        $parsed = (new Illuminate\Support\ConfigurationUrlParser)->parseConfiguration($connection);
+        $driver = $parsed['driver'] ?? $driver;
+        $connection['database'] = $parsed['database'] ?? ($connection['database'] ?? '');
+    }
+    if (! in_array($driver, ['mysql', 'mariadb'], true)) {
+        return ['driver' => 'none: the migration check follows MySQL alone', 'database' => '', 'prefix' => ''];
+    }
+    unset($connection['url'], $connection['read'], $connection['write'], $connection['sticky']);
+    $options = $connection['options'] ?? [];
+    foreach (['PDO::MYSQL_ATTR_SSL_CA', 'PDO::MYSQL_ATTR_SSL_CERT', 'PDO::MYSQL_ATTR_SSL_KEY',
+        'PDO::MYSQL_ATTR_SSL_VERIFY_SERVER_CERT', 'PDO::ATTR_PERSISTENT'] as $constant) {
+        if (defined($constant)) {
+            unset($options[constant($constant)]);
+        }
+    }
+
+    return [
+        'driver' => $driver,
+        'host' => 'localhost',
+        'port' => 0,
+        'unix_socket' => getenv('CHOM_SOCKET'),
+        'username' => getenv('CHOM_USER'),
+        'password' => '',
+        'options' => $options,
+    ] + $connection;
+};
+
+$app->afterBootstrapping(LoadConfiguration::class, function ($app) use ($tell, $led): void {
     $config = $app['config'];
+    $app->extend('db.factory', fn ($factory, $app) => new class($app, $led) extends ConnectionFactory
+    {
+        public function __construct($container, private Closure $led)
+        {
+            parent::__construct($container);
+        }
+
+        public function make(array $config, $name = null)
+        {
+            return parent::make(($this->led)($config), $name);
+        }
+    });
     $refused = [];
     foreach ($config->get('database.connections', []) as $name => $connection) {
-        $driver = $connection['driver'] ?? '';
-        // a URL wins over everything else in a connection, and may name another driver and another database
-        if (! empty($connection['url'])) {
-            $parsed = (new Illuminate\Support\ConfigurationUrlParser)->parseConfiguration($connection);
-            $driver = $parsed['driver'] ?? $driver;
-            $connection['database'] = $parsed['database'] ?? ($connection['database'] ?? '');
-        }
-        if (! in_array($driver, ['mysql', 'mariadb'], true)) {
-            $none = ['driver' => 'none: the migration check follows MySQL alone', 'database' => '', 'prefix' => ''];
-            $config->set("database.connections.$name", $none);
+        $config->set("database.connections.$name", $now = $led($connection));
+        if (! in_array($now['driver'], ['mysql', 'mariadb'], true)) {
             $refused[] = $name;
-            continue;
         }
-        unset($connection['url'], $connection['read'], $connection['write'], $connection['sticky']);
-        $options = $connection['options'] ?? [];
-        foreach (['PDO::MYSQL_ATTR_SSL_CA', 'PDO::MYSQL_ATTR_SSL_CERT', 'PDO::MYSQL_ATTR_SSL_KEY',
-            'PDO::MYSQL_ATTR_SSL_VERIFY_SERVER_CERT', 'PDO::ATTR_PERSISTENT'] as $constant) {
-            if (defined($constant)) {
-                unset($options[constant($constant)]);
-            }
-        }
-        $config->set("database.connections.$name", [
-            'driver' => $driver,
-            'host' => 'localhost',
-            'port' => 0,
-            'unix_socket' => getenv('CHOM_SOCKET'),
-            'username' => getenv('CHOM_USER'),
-            'password' => '',
-            'options' => $options,
-        ] + $connection);
     }
     $config->set('cache.default', 'array');
     $config->set('session.driver', 'array');
