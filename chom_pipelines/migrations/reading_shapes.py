@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from chom_pipelines.migrations.shapes import Column, ForeignKey, Index, Shape, Table, TableName
@@ -56,7 +57,7 @@ class _Reader:
                 engine or "",
                 collation or "",
                 numbers.get((database, name)),
-                {row[2]: _column(row) for row in columns[database, name]},
+                {row[2]: self._column(row) for row in columns[database, name]},
                 _indexes(indexes[database, name]),
                 _foreign_keys(keys[database, name]),
                 {row[2]: row[3] for row in checks[database, name]},
@@ -64,6 +65,11 @@ class _Reader:
             for database, name, engine, collation in tables
         }
         return Shape(found, frozenset(row[0] for row in there))
+
+    def _column(self, row: tuple[Any, ...]) -> Column:
+        found = _column(row)
+        # MariaDB shows an expression: NULL is none, and the text NULL stands in quotes
+        return replace(found, default=None) if self.facts.is_mariadb and found.default == "NULL" else found
 
     def _index_query(self, where: str) -> str:
         hidden = "ignored" if self.facts.is_mariadb else "is_visible"

@@ -27,13 +27,10 @@ def azure_client(address: StoreAddress, *, hurried: bool) -> BlobServiceClient:
     as AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, else what azure-identity finds: a
     service principal, the machine's managed identity, a login of `az`. `hurried`: it asks once, and waits for seconds.
 
-    Raises ConfigurationError where the account is not named, the library is not installed or a connection string is
-    none; SecretUnavailableError where its file cannot be read.
+    Raises ConfigurationError where the account is not named, or what should be a connection string is none;
+    SecretUnavailableError where its file cannot be read.
     """
-    try:
-        from azure.storage.blob import BlobServiceClient, ExponentialRetry
-    except ImportError as error:
-        raise _not_installed() from error
+    from azure.storage.blob import BlobServiceClient, ExponentialRetry
 
     retry = ExponentialRetry(initial_backoff=0, increment_base=2, random_jitter_range=1, retry_total=_TRIES_AGAIN)
     if hurried:
@@ -99,14 +96,6 @@ def _credential(url: str) -> Any:  # noqa: ANN401  (of four kinds, which the lib
         return {"account_name": account, "account_key": key}
     if token := os.environ.get("AZURE_STORAGE_SAS_TOKEN"):
         return token
-    try:
-        from azure.identity import DefaultAzureCredential
-    except ImportError as error:
-        raise _not_installed() from error
+    from azure.identity import DefaultAzureCredential
+
     return DefaultAzureCredential()
-
-
-def _not_installed() -> ConfigurationError:
-    return ConfigurationError(
-        "Azure's library is not installed, and the second copy is in Azure", "pip install 'chom-pipelines[azure]'"
-    )

@@ -16,6 +16,7 @@ from chom_pipelines.errors import ConfigurationError, ObjectMissingError, Reposi
 from chom_pipelines.repository.azure_client import azure_client
 from chom_pipelines.repository.azure_errors import code_of, translated
 from chom_pipelines.repository.azure_upload import AzureUpload
+from chom_pipelines.repository.extras import refuse_missing
 from chom_pipelines.repository.machine_locks import machine_lock
 from chom_pipelines.repository.store import (
     PIECE,
@@ -32,7 +33,7 @@ from chom_pipelines.repository.store import (
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, ContainerClient, StandardBlobTier
 
-_LOCK = "give the container a time-based retention policy, and lock it: `az storage container immutability-policy`"
+_LOCK = "give the account version-level immutability, and lock its policy, as deploy/azure says"
 _TIERS = ("Hot", "Cool", "Cold")  # what is in Archive cannot be read, and a push reads what it has put
 _SPAN = 4 << 20
 _AT_ONCE = 5000  # names that one answer lists: Azure takes no more
@@ -70,6 +71,7 @@ class AzureStore:
             raise ConfigurationError(f"{tier!r} is no access tier of Azure", f"use one of {', '.join(_TIERS)}")
         endpoint_url = address.endpoint_url.rstrip("/") if address.endpoint_url else None
         plain = f"az://{url.netloc}/{prefix}".rstrip("/")
+        refuse_missing("azure.storage.blob", "azure")
         return cls(url.netloc, prefix, replace(address, url=plain, endpoint_url=endpoint_url), hurried)
 
     @property

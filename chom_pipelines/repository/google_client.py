@@ -22,14 +22,10 @@ def google_client(address: StoreAddress) -> Client:
     Credentials are those of the address's file, the JSON key of a service account, else what Google's library finds:
     GOOGLE_APPLICATION_CREDENTIALS, a login of `gcloud`, the machine's own service account.
 
-    Raises ConfigurationError where the library is not installed or the file is no key, SecretUnavailableError where it
+    Raises ConfigurationError where the file is no key, SecretUnavailableError where it
     cannot be read; what Google's library raises.
     """
-    try:
-        from google.cloud.storage import Client
-    except ImportError as error:
-        what = "Google's library is not installed, and the second copy is in Google Cloud Storage"
-        raise ConfigurationError(what, "pip install 'chom-pipelines[google]'") from error
+    from google.cloud.storage import Client
 
     options: dict[str, Any] = {"client_options": {"api_endpoint": address.endpoint_url}} if address.endpoint_url else {}
     # of what a bucket is not made of no project is needed, and a login has none: without a name it is refused

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from chom_pipelines.errors import ConfigurationError, ObjectMissingError, RepositoryError
+from chom_pipelines.repository.extras import refuse_missing
 from chom_pipelines.repository.google_client import google_client, patience
 from chom_pipelines.repository.google_errors import translated
 from chom_pipelines.repository.google_upload import GoogleUpload
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
     from google.cloud.storage import Blob, Bucket
 
 _AT_ONCE = 1000  # names that one answer lists: Google takes no more
-_DAY = 86_400
-_LOCK = "give the bucket a retention policy, and lock it: `gcloud storage buckets update --lock-retention-period`"
+_LOCK = "keep what is deleted by soft delete: `gcloud storage buckets update --soft-delete-duration=30d`"
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class GoogleStore:
             raise ConfigurationError(f"{address.endpoint_url!r} is no endpoint", "write it as https://host:port")
         endpoint_url = address.endpoint_url.rstrip("/") if address.endpoint_url else None
         plain = f"gs://{url.netloc}/{prefix}".rstrip("/")
+        refuse_missing("google.cloud.storage", "google")
         return cls(url.netloc, prefix, replace(address, url=plain, endpoint_url=endpoint_url), hurried)
 
     @property
@@ -99,8 +100,8 @@ class GoogleStore:
             self._bucket.reload(**self._patience)
             found = self._bucket
         if found.retention_period:
-            keeps = Keeps.LOCKED if found.retention_policy_locked else Keeps.GOVERNED
-            return Protection(keeps, int(found.retention_period) // _DAY, _LOCK)
+            what = f"{self.where('')} has a retention policy, and a push replaces a mark of its own, which that refuses"
+            raise RepositoryError(what, _LOCK)
         kept = found.versioning_enabled or found.soft_delete_policy.retention_duration_seconds
         return Protection(Keeps.VERSIONED if kept else Keeps.NOTHING, 0, _LOCK)
 

@@ -70,6 +70,7 @@ class GoogleUpload:
         if self._open and self._writer is not None:
             with suppress(RepositoryError), translated(self._where):  # the error that led here is the one to tell
                 self._writer.terminate()
+        self._writer = None
         self._open = False
         self._rest.clear()
 
@@ -88,8 +89,8 @@ class GoogleUpload:
 
     def _send(self, data: bytes) -> None:
         if self._writer is None:
-            self._writer = self._blob.open(
-                "wb", chunk_size=PART, content_type=_TYPE, checksum="crc32c", **self._condition, **self._patience
+            self._writer = _writer_of(
+                self._blob, chunk_size=PART, content_type=_TYPE, checksum="crc32c", **self._condition, **self._patience
             )
         self._writer.write(data)
 
@@ -127,3 +128,14 @@ class GoogleUpload:
     def _refuse_closed(self) -> None:
         if not self._open:
             raise RepositoryError(f"{self._where}: this upload has ended already", "report this as a bug")
+
+
+def _writer_of(blob: Blob, **options: Any) -> BlobWriter:  # noqa: ANN401  (of Google's library)
+    """A writer that publishes nothing when it is forgotten: as a file of Python's, it would close itself then."""
+    from google.cloud.storage.fileio import BlobWriter
+
+    class Writer(BlobWriter):  # type: ignore[misc]  # it has no types
+        def __del__(self) -> None:
+            """Nothing: what was not committed is not to be there."""
+
+    return Writer(blob, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -111,8 +112,6 @@ def test_objects_are_put_as_chom_yaml_says(google: GoogleStorage, store: GoogleS
         ({}, (Keeps.NOTHING, 0)),
         ({"versioning": {"enabled": True}}, (Keeps.VERSIONED, 0)),
         ({"softDeletePolicy": {"retentionDurationSeconds": "604800"}}, (Keeps.VERSIONED, 0)),
-        ({"retentionPolicy": {"retentionPeriod": "2592000"}}, (Keeps.GOVERNED, 30)),
-        ({"retentionPolicy": {"retentionPeriod": "2592000", "isLocked": True}}, (Keeps.LOCKED, 30)),
     ],
 )
 def test_what_a_bucket_keeps_is_said(
@@ -124,6 +123,36 @@ def test_what_a_bucket_keeps_is_said(
     monkeypatch.setattr(Bucket, "reload", lambda bucket, **_: bucket._properties.update(said))
     found: Protection = store.protection()
     assert (found.keeps, found.days) == expected
+
+
+def test_a_bucket_that_refuses_to_replace_is_not_called_protected(
+    store: GoogleStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from google.cloud.storage import Bucket
+
+    said = {"retentionPolicy": {"retentionPeriod": "2592000", "isLocked": True}}
+    monkeypatch.setattr(Bucket, "reload", lambda bucket, **_: bucket._properties.update(said))
+    with pytest.raises(RepositoryError, match="a push replaces a mark of its own, which that refuses"):
+        store.protection()
+
+
+@pytest.mark.parametrize("how", ["forgotten", "aborted"])
+def test_an_upload_that_was_not_committed_is_never_published(
+    store: GoogleStore, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    upload = store.put("a")
+    upload.write(bytes(2 * PART + 1))
+    if how == "aborted":
+        assert upload._writer is not None
+        monkeypatch.setattr(upload._writer, "terminate", _refuse)
+        upload.abort()
+    del upload
+    gc.collect()
+    assert store.below("") == []
+
+
+def _refuse() -> None:
+    raise NoConnectionError("lost")
 
 
 @pytest.mark.parametrize(
