@@ -33,6 +33,7 @@ _FIRST = (
     *("cli/test_demo", "binlogs/test_filtered", "binlogs/test_surroundings", "proofs/test_drill"),
     *("binlogs/test_server_options", "cli/test_point_in_time", "cli/test_rescue", "restores/test_permissions"),
     *("binlogs/test_unlogged", "binlogs/test_no_false_alarm", "binlogs/test_archive_damage", "logical/test_fidelity"),
+    *("migrations/test_deploy", "migrations/test_half_applied", "offsite/test_hostile", "repository/test_store"),
     *("logical/test_kill", "proofs/test_distant_store", "defs/binlogs/test_windows", "differential/test_differential"),
 )
 """Files that take a minute or so: at the end they would keep one process at work, and the others idle."""
@@ -45,7 +46,7 @@ _LONG_ON_MYSQL = (
     *("proofs/test_definers", "proofs/test_distant_store", "cli/test_point_in_time", "cli/test_blocked"),
     *("cli/test_rescue", "cli/test_unlogged", "restores/test_permissions", "server/test_system_zone"),
     *("benchmarks/test_ladder", "defs/binlogs/test_binlog_archive", "cli/test_events", "cli/test_windows"),
-    *("binlogs/test_archive_damage", "logical/test_kill"),
+    *("binlogs/test_archive_damage", "logical/test_kill", "migrations/test_half_applied"),
     *("backups/test_archived_hours", "binlogs/test_parts", "proofs/test_segments", "logical/test_restore_guide"),
 )
 """Files whose tests start a dozen servers each, which takes MySQL's a second: on MySQL `make test-long` runs them.
