@@ -123,7 +123,7 @@ def check_migrations(
         production = read_production(session, server.databases or (), source.is_history)
         note(f"{server.name}: {production.facts.label}, {len(production.shape.tables)} tables are copied without rows")
         with shadow_of(production) as shadow:
-            run = source.run(shadow, timeout, roll_back=mode is not Mode.VALIDATE)
+            run = source.run(shadow, timeout, roll_back=mode is Mode.DEEP)
             note(f"{len(run.ran)} pending migrations of {run.application} ran on the copy")
             steps = replayed(shadow, run.sent, algorithms=mode is not Mode.VALIDATE)
             unlike = list(shadow.unlike)
@@ -182,9 +182,9 @@ def _judged(
     if mode is not Mode.VALIDATE:
         yield from check_locks(steps, production)
         yield from check_room(session, steps, production)
-        yield from check_rollback(run, production)
+    yield from check_rollback(run, production)
     yield from check_patience(session, run, steps, production)
-    yield from check_changes(session, steps, production)
+    yield from check_changes(steps, production)
     yield from check_counters(production)
     yield from check_live_locks(session, production.facts, _changed(steps, production))
     yield from check_rows(session, steps, production, _PROBE_SECONDS[mode])

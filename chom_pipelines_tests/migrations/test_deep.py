@@ -76,3 +76,21 @@ def test_without_a_backup_rows_are_not_verified(app: LaravelApp, tmp_path: Path)
         ("DP01", Severity.UNKNOWN)
     ]
     assert found.outcome is Outcome.NOT_VERIFIED
+
+
+def test_what_rolling_back_leaves_behind_is_told(app: LaravelApp, tmp_path: Path) -> None:
+    app.sql("2024_02_01_000000_more", "ALTER TABLE users ADD COLUMN age INT")  # and its down() does nothing
+    found = check_of(load_inventory(tmp_path / "chom.yaml"), Mode.DEEP)
+    assert [each.what for each in found.findings if each.code == "RB01"] == [
+        f"after they are rolled back, the schema is not what it was: {DATABASE}.users"
+    ]
+
+
+def test_a_rollback_that_fails_is_told(app: LaravelApp, tmp_path: Path) -> None:
+    app.migration(
+        "2024_02_01_000000_more",
+        "DB::statement('ALTER TABLE users ADD COLUMN age INT');",
+        "throw new Exception('no way back');",
+    )
+    found = check_of(load_inventory(tmp_path / "chom.yaml"), Mode.DEEP)
+    assert ["no way back" in each.what for each in found.findings if each.code == "RB01"] == [True]

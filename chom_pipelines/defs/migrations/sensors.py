@@ -36,7 +36,6 @@ def _sensor(servers: list[Server], status: dg.DefaultScheduleStatus) -> dg.Senso
         asked = [name for name, found in now.items() if found and found != before.get(name)]
         for name in asked:
             yield dg.RunRequest(
-                run_key=f"{name}:{now[name]}",
                 asset_selection=[asset_key(name, MIGRATION_CHECK)],
                 tags={"chom/server": name},
             )
