@@ -47,6 +47,7 @@ _LONG_ON_MYSQL = (
     *("cli/test_rescue", "cli/test_unlogged", "restores/test_permissions", "server/test_system_zone"),
     *("benchmarks/test_ladder", "defs/binlogs/test_binlog_archive", "cli/test_events", "cli/test_windows"),
     *("binlogs/test_archive_damage", "logical/test_kill", "migrations/test_half_applied"),
+    *("migrations/test_laravel", "migrations/test_surroundings", "migrations/test_deep", "cli/test_migration"),
     *("backups/test_archived_hours", "binlogs/test_parts", "proofs/test_segments", "logical/test_restore_guide"),
 )
 """Files whose tests start a dozen servers each, which takes MySQL's a second: on MySQL `make test-long` runs them.
