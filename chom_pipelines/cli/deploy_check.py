@@ -2,6 +2,7 @@
 
 import time
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 import typer
 
@@ -59,7 +60,9 @@ def deploy_check(
     try:
         outcome = Outcome(found.get("outcome", ""))
     except ValueError as error:
-        raise MigrationCheckError(f"run {run} of Dagster has no verdict", f"look at {url}/runs/{run}") from error
+        raise MigrationCheckError(
+            f"run {run} of Dagster has no verdict", f"look at {dagster.url}/runs/{run}"
+        ) from error
     if json:
         document = {
             "server": name,
@@ -78,7 +81,7 @@ def deploy_check(
                 typer.echo(f"    in: {each['migration']}")
                 for line in str(each["instead"]).splitlines():
                     typer.echo(f"    {line}")
-        typer.echo(f"{url.rstrip('/')}/runs/{run}")
+        typer.echo(f"{dagster.url}/runs/{run}")
     raise typer.Exit(output.EXIT_CODES[outcome])
 
 
@@ -86,7 +89,10 @@ class _Dagster:
     """Dagster's GraphQL, as far as it is needed. Every method raises MigrationCheckError where there is no answer."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.address = url
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+        self.url = urlunsplit(parts._replace(netloc=host))  # as it is shown: without a password
 
     def find(self, server: str) -> tuple[str, dict[str, Any]]:
         """The server's name, and the job's selector, of the one code location that has it."""
@@ -162,7 +168,7 @@ class _Dagster:
         reachable = "see that the webserver runs, and that --url is its address"
         try:
             answer = requests.post(
-                f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=_ANSWER_SECONDS
+                f"{self.address}/graphql", json={"query": query, "variables": variables}, timeout=_ANSWER_SECONDS
             )
             if answer.status_code != _BAD_REQUEST:  # which a question has that it does not understand, with the reason
                 answer.raise_for_status()

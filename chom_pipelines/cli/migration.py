@@ -129,7 +129,7 @@ def _print_statements(plan: Sequence[Planned]) -> None:
         if each.step.migration != above:
             above = each.step.migration
             typer.secho(f"\n-- {above}", bold=True)
-        typer.echo(f"{output.printable(each.step.statement.bare)};")
+        typer.echo(f"{output.printable(each.step.statement.shown)};")
         typer.echo(
             f"--   {_how(each)}" + (f", {each.prediction.words}" if each.prediction and each.step.is_structure else "")
         )
@@ -184,7 +184,7 @@ def _planned_json(planned: Planned) -> dict[str, Any]:
     step, prediction = planned.step, planned.prediction
     return {
         "migration": step.migration,
-        "statement": step.statement.bare,
+        "statement": step.statement.shown,
         "table": ".".join(step.statement.table or ()) or None,
         "algorithm": step.algorithm.name or None,
         "lock": step.algorithm.lock or None,

@@ -15,6 +15,7 @@ from chom_pipelines.migrations.data_probes import check_rows
 from chom_pipelines.migrations.deep import on_real_rows
 from chom_pipelines.migrations.failures import failed_migrations
 from chom_pipelines.migrations.findings import MigrationFinding, Severity, outcome_of, unknown, warning
+from chom_pipelines.migrations.following import check_following, check_rows_seen
 from chom_pipelines.migrations.half_applied import half_applied
 from chom_pipelines.migrations.laravel_application import LaravelApplication
 from chom_pipelines.migrations.live_locks import check_live_locks
@@ -125,10 +126,11 @@ def check_migrations(
         with shadow_of(production) as shadow:
             run = source.run(shadow, timeout, roll_back=mode is Mode.DEEP)
             note(f"{len(run.ran)} pending migrations of {run.application} ran on the copy")
-            steps = replayed(shadow, run.sent, algorithms=mode is not Mode.VALIDATE)
-            unlike = list(shadow.unlike)
+            final = shadow.shape() if run.rolled_back is None else None
+            replay = replayed(shadow, run.sent, algorithms=mode is not Mode.VALIDATE)
+            unlike, left_out = list(shadow.unlike), sorted(shadow.left_out)
             halves = list(half_applied(source, shadow, run, lambda table: _has_rows(session, table), timeout))
-        steps = [each for each in steps if each.migration and each.statement.table != run.history]
+        steps = [each for each in replay.steps if each.migration and each.statement.table != run.history]
         found = [*halves, *source.check_history(session, run), *_judged(session, run, steps, production, mode)]
     if mode is Mode.DEEP and run.ran:
         note("the latest backup is restored, and they run on its rows")
@@ -136,9 +138,10 @@ def check_migrations(
     if run.ran:
         found += check_backup(inventory, server, datetime.now(UTC))
     found += [unknown("CN03", each, remedy="install that version on this machine", object="copy") for each in unlike]
-    found += [warning("CN04", each, object="copy") for each in run.notes]
+    found += check_following(run, steps, final, replay.final)
     if mode is not Mode.DEEP:
-        found += _decided_by_rows(run, production)
+        found += check_rows_seen(run, steps, production)
+    found += [warning("CN05", f"{each} cannot be made anew, and is not in the copy") for each in left_out]
     kept, accepted = _sorted_out(found, server.migrations)
     plan = [Planned(each, predicted(each, production) if mode is not Mode.VALIDATE else None) for each in steps]
     return MigrationCheck(
@@ -190,25 +193,6 @@ def _judged(
     yield from check_rows(session, steps, production, _PROBE_SECONDS[mode])
 
 
-def _decided_by_rows(run: Run, production: Production) -> Iterator[MigrationFinding]:
-    """Migrations that look at rows, of which the copy has none: what they would do with them was not seen."""
-    seen: set[tuple[str, TableName]] = set()
-    for each in run.sent:
-        table = each.statement.reads
-        if not each.migration or table is None or table == run.history or (each.migration, table) in seen:
-            continue
-        if production.size(table).rows:
-            seen.add((each.migration, table))
-            yield unknown(
-                "RN04",
-                f"{each.migration} reads rows of {'.'.join(table)}, of which the copy has none",
-                why="what it does with them was not seen",
-                remedy="check with --deep, which runs it on the rows of the latest backup",
-                migration=each.migration,
-                object=".".join(table),
-            )
-
-
 def _changed(steps: Sequence[Step], production: Production) -> set[TableName]:
     """The tables of production that a deploy takes a lock on."""
     named = {each.before.name for step in steps for each in step.differences if each.before}
@@ -220,13 +204,12 @@ def _sorted_out(
 ) -> tuple[list[MigrationFinding], list[tuple[MigrationFinding, str]]]:
     """Those that count, the gravest first, and those that chom.yaml accepts."""
     reasons = {(each.code, each.object): each.reason for each in migrations.accept}
-    # a finding about no object is about its migration
     weights = list(Severity)
     # of several that say the same, as MariaDB's and the application's own refusal, one is enough
     once = {(each.code, each.migration, each.statement, each.object, each.what): each for each in found}
     kept, accepted = [], []
     for each in sorted(once.values(), key=lambda each: weights.index(each.severity)):
-        reason = reasons.get((each.code, each.object or each.migration))
+        reason = reasons.get((each.code, each.object or each.migration))  # what is of no object is of its migration
         if reason is None:
             kept.append(each)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +21,8 @@ _SHOWN = 5
 _TOO_LONG = {1969, 3024, 1317}
 """A statement was ended by its limit: max_statement_time, max_execution_time."""
 _MOST_COUNTED = 1000
+_WIDENED = {("utf8mb3", "utf8mb4"), ("utf8", "utf8mb4"), ("latin1", "utf8mb4"), ("ascii", "utf8mb4")}
+"""Character sets of which the second has all that the first has."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def check_rows(
 def _asked(session: Session, probe: Probe, production: Production, seconds: float) -> Iterator[MigrationFinding]:
     place = {"migration": probe.step.migration, "statement": probe.step.statement.short(), "object": probe.object}
     if probe.unaskable:
-        remedy = "run the change of rows with a deploy of its own, and check again; or check with --deep"
+        remedy = "check with --deep, which runs it on the rows of the latest backup"
         yield unknown(probe.code, f"{probe.object} was not asked: {probe.unaskable}", remedy=remedy, **place)
         return
     if seconds <= 0:
@@ -75,7 +78,12 @@ def _asked(session: Session, probe: Probe, production: Production, seconds: floa
         found = "; ".join(", ".join(map(_shown, row)) for row in rows[:_SHOWN])
         evidence = {"query": probe.sql, "rows": [[_shown(value) for value in row] for row in rows[:_SHOWN]]}
         yield error(
-            probe.code, probe.what.format(found=found), why=probe.why, remedy=probe.remedy, evidence=evidence, **place
+            probe.code,
+            probe.what.replace("{found}", found),
+            why=probe.why,
+            remedy=probe.remedy,
+            evidence=evidence,
+            **place,
         )
     elif probe.harmless:
         yield info(probe.code, probe.harmless, evidence={"query": probe.sql}, **place)
@@ -99,21 +107,43 @@ def _probes(steps: Sequence[Step], production: Production) -> Iterator[Probe]:
     for step in steps:
         for found in step.differences:
             live = production.shape.tables.get(found.before.name) if found.before else None
-            if found.before is None or live is None or found.after is None:
+            if found.before is None or live is None:
                 continue
-            known = names.setdefault(live.name, {})
-            former = {**known, **{new: known.get(old, old) for new, old in step.renamed.items()}}
+            if found.after is None:
+                if step.statement.kind is not Kind.DATABASE:  # which is told as such
+                    yield _of_dropped(step, live)
+                continue
+            earlier = names.setdefault(live.name, {})
+            former = {**earlier, **{new: earlier.get(old, old) for new, old in step.renamed.items()}}
             asked = (
                 *_of_columns(step, found, live),
                 *_of_indexes(step, found, live, former),
-                *_of_keys(step, found, live, production),
+                *_of_keys(step, found, live, production, changed),
                 *_of_checks(step, found, live),
             )
             # what the rows will be after a statement has changed them, the rows of now do not tell
-            yield from (replace(each, unaskable=changed.get(live.name, "")) for each in asked)
+            for each in asked:
+                yield (
+                    each
+                    if each.unaskable or each.code == "DS03"
+                    else replace(each, unaskable=changed.get(live.name, ""))
+                )
             names[live.name] = former
         if step.statement.kind in {Kind.CHANGE, Kind.TRUNCATE} and step.statement.table:
             changed[step.statement.table] = f"a statement before changes these rows ({step.statement.short(60)})"
+
+
+def _of_dropped(step: Step, live: Table) -> Probe:
+    return Probe(
+        "DS02",
+        _counted(qualified(*live.name)),
+        f"{live.label} is dropped, and has at least {{found}} rows",
+        "they are gone, and the code that runs until the deploy is through uses them",
+        "stop using it, deploy that, and drop it with the next deploy; `chom backup` first",
+        live.label,
+        step,
+        harmless=f"{live.label} is dropped, and has no rows",
+    )
 
 
 def _of_columns(step: Step, found: Difference, live: Table) -> Iterator[Probe]:
@@ -150,6 +180,9 @@ def _of_columns(step: Step, found: Difference, live: Table) -> Iterator[Probe]:
                 step,
             )
         yield from _narrowed(step, live, column, new)
+        if not _is_safe(column, new) and not new.generated:
+            why = f"whether each value of {column.type} is one of {new.type} was not asked"
+            yield Probe("DD04", "", "", "", "", label, step, unaskable=why)
 
 
 def _counted(rows: str) -> str:
@@ -185,6 +218,32 @@ def _narrowed(step: Step, live: Table, old: Column, new: Column) -> Iterator[Pro
         yield Probe(
             "DD04", sql, f"{label} becomes {new.type}, and has what is no number: {{found}}", why, remedy, label, step
         )
+
+
+def _is_safe(old: Column, new: Column) -> bool:
+    """Whether every value of the one is one of the other, or a query above asks for those that are not."""
+    if (old.type, old.collation) == (new.type, new.collation):
+        return True
+    if old.integers or old.length is not None or old.members:
+        text = (old.collation or "").partition("_")[0], (new.collation or "").partition("_")[0]
+        same_text = text[0] == text[1] or text in _WIDENED
+        same_order = (old.collation or "").partition("_")[2] == (new.collation or "").partition("_")[2]
+        if new.integers:
+            return True
+        if new.length is not None:
+            return not old.collation or (same_text and same_order)
+        return bool(old.members and new.members and same_text and same_order)
+    kinds = (old.base_type, new.base_type)
+    if kinds == ("decimal", "decimal"):
+        before, after = _digits(old), _digits(new)
+        return after[0] - after[1] >= before[0] - before[1] and after[1] >= before[1]
+    finer = kinds[0] == kinds[1] and kinds[0] in {"datetime", "timestamp", "time"} and len(new.type) >= len(old.type)
+    return finer or kinds in {("float", "double"), ("date", "datetime")}
+
+
+def _digits(column: Column) -> tuple[int, int]:
+    found = re.search(r"\((\d+)(?:,(\d+))?\)", column.type)
+    return (int(found[1]), int(found[2] or 0)) if found else (10, 0)
 
 
 def _of_indexes(step: Step, found: Difference, live: Table, former: Mapping[str, str]) -> Iterator[Probe]:
@@ -241,7 +300,9 @@ def _unique(step: Step, table: Table, index: Index, live: Table, former: Mapping
     )
 
 
-def _of_keys(step: Step, found: Difference, live: Table, production: Production) -> Iterator[Probe]:
+def _of_keys(
+    step: Step, found: Difference, live: Table, production: Production, changed: Mapping[TableName, str]
+) -> Iterator[Probe]:
     if found.before is None or found.after is None:
         return
     for name, key in found.after.foreign_keys.items():
@@ -250,7 +311,7 @@ def _of_keys(step: Step, found: Difference, live: Table, production: Production)
         parent = production.shape.tables.get(key.parent)
         if parent is not None and any(each not in parent.columns for each in key.parent_columns):
             continue
-        yield _orphans(step, live, key, there=parent is not None)
+        yield replace(_orphans(step, live, key, there=parent is not None), unaskable=changed.get(key.parent, ""))
 
 
 def _orphans(step: Step, live: Table, key: ForeignKey, *, there: bool) -> Probe:

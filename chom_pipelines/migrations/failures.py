@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from chom_pipelines.migrations.findings import MigrationFinding, error, unknown
+from chom_pipelines.migrations.following import readers
 from chom_pipelines.migrations.production import Production
 from chom_pipelines.migrations.replay import Step
 from chom_pipelines.migrations.sources import Ran, Run
@@ -71,6 +72,12 @@ _OPAQUE = {
     121: _Meaning("NM04", "a constraint of that name is in another table of the database already", "name it otherwise"),
 }
 _NOT_FOLLOWED = "the migration check follows MySQL alone"
+_NO_DATABASE = 1049
+_BEYOND = {
+    "CN04": "it uses a connection that is not MySQL's, which the check does not follow",
+    "CN06": "it uses a database that the copy does not have: name it in `databases`, if it is on this server",
+    "RN07": "it fails on the copy after it has looked for rows, of which that has none: check with --deep",
+}
 _CLASH = _Meaning("NM08", "another pending migration makes the same already", "leave it out of one of them")
 _NAMED = re.compile(r"Duplicate (?:column|key) name '([^']+)'")
 _ERRNO = re.compile(r"errno: (\d+)")
@@ -78,7 +85,7 @@ _ERRNO = re.compile(r"errno: (\d+)")
 
 def failed_migrations(run: Run, steps: Sequence[Step], production: Production) -> Iterator[MigrationFinding]:
     """One error for each migration that failed, with the statement; those after the first may follow from it."""
-    first = ""
+    first, reading = "", readers(run, production)
     for ran in run.ran:
         if not ran.failure:
             continue
@@ -87,13 +94,8 @@ def failed_migrations(run: Run, steps: Sequence[Step], production: Production) -
         why = f"the deploy stops here, with what came before it done: {_text(ran, step)}"
         if first:
             why += f"; this may follow from the failure of {first}"
-        if _NOT_FOLLOWED in ran.failure:
-            yield unknown(
-                "CN04",
-                "it uses a connection that is not MySQL's, which the check does not follow",
-                migration=ran.migration.name,
-                evidence={"message": ran.failure},
-            )
+        if code := _beyond_the_copy(ran, reading):
+            yield unknown(code, _BEYOND[code], migration=ran.migration.name, evidence={"message": ran.failure})
             continue
         label = ".".join(step.statement.table or ()) if step else ""
         yield error(
@@ -107,6 +109,15 @@ def failed_migrations(run: Run, steps: Sequence[Step], production: Production) -
             evidence={"error": ran.number, "message": ran.failure, "file": str(ran.migration.file)},
         )
         first = first or ran.migration.name
+
+
+def _beyond_the_copy(ran: Ran, reading: Collection[str]) -> str:
+    """The code of a failure that is the copy's, and may not be production's; "" of others."""
+    if _NOT_FOLLOWED in ran.failure:
+        return "CN04"
+    if ran.number == _NO_DATABASE:
+        return "CN06"
+    return "RN07" if ran.number is None and ran.migration.name in reading else ""
 
 
 def _is_made_by_another(step: Step, production: Production) -> bool:

@@ -7,6 +7,7 @@ and is not recorded, so that the next try meets it.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,7 +24,6 @@ from chom_pipelines.server.identifiers import qualified, quote
 _THERE_ALREADY = {1050, 1060, 1061, 1005, 1826}
 _NAME = re.compile(r"(?:Duplicate column name|Duplicate key name|constraint name|Table) [`'\"]([^`'\"]+)[`'\"]")
 _CANNOT_CREATE = 1005
-_TRIES = 50
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def half_applied(
     again = _run_through(source, shadow, name, timeout)
     if again is None:
         return
-    steps = [each for each in replayed(shadow, again.sent, algorithms=False) if each.migration == name]
+    steps = [each for each in replayed(shadow, again.sent, algorithms=False).steps if each.migration == name]
     recording = [each for each in steps if each.statement.table == run.history]
     steps = [each for each in steps if each.statement.table != run.history]
     if not steps:
@@ -161,7 +161,8 @@ def _meets(ran: Ran) -> bool:
 def _run_through(source: Source, shadow: Shadow, name: str, timeout: float) -> Run | None:
     """Take away on the copy what the migration meets, until it runs; None where something else stops it."""
     shadow.removed.clear()
-    for _ in range(_TRIES):
+    give_up = time.monotonic() + timeout
+    while time.monotonic() < give_up:
         try:
             shadow.fill()
         except ServerError:  # what it met is not what its name says: there is no diagnosis, and the failure is told

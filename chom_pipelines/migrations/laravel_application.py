@@ -17,6 +17,7 @@ from typing import Any
 
 from chom_pipelines.errors import ConfigurationError, MigrationCheckError, ProgramMissingError
 from chom_pipelines.migrations.findings import MigrationFinding, error, warning
+from chom_pipelines.migrations.isolation import cut_off
 from chom_pipelines.migrations.shadow import Shadow
 from chom_pipelines.migrations.shapes import Table
 from chom_pipelines.migrations.sources import Migration, Ran, Run, sent
@@ -28,7 +29,6 @@ _PARTS = ("bootstrap/app.php", "vendor/autoload.php")
 _HISTORY = {"migration", "batch"}
 _LINES = 4
 _TRACE = re.compile(r"#\d|Stack trace|thrown in")
-_NO_NETWORK = ("unshare", "--map-current-user", "--net", "--")
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class LaravelApplication:
         shadow.forget_log()
         with tempfile.TemporaryDirectory(prefix="chom-migrations-") as directory:
             result = Path(directory) / "result"
-            notes = self._execute(shadow, result, timeout, roll_back=roll_back)
+            self._execute(shadow, result, timeout, roll_back=roll_back)
             told = [json.loads(line) for line in result.read_text().splitlines()]
-        return self._understood(told, shadow, notes)
+        return self._understood(told, shadow)
 
     def check_history(self, production: Session, run: Run) -> Iterator[MigrationFinding]:
         """Of the table that the application records them in."""
@@ -105,14 +105,14 @@ class LaravelApplication:
                     migration=each.migration.name,
                 )
 
-    def _execute(self, shadow: Shadow, result: Path, timeout: float, *, roll_back: bool) -> list[str]:
+    def _execute(self, shadow: Shadow, result: Path, timeout: float, *, roll_back: bool) -> None:
         php = shutil.which("php")
         if php is None:
             raise ProgramMissingError("php is not installed", "apt-get install php-cli php-mysql php-intl")
-        isolated = subprocess.run([*_NO_NETWORK, "true"], capture_output=True, check=False).returncode == 0
-        command = [*(_NO_NETWORK if isolated else ()), php, str(_SCRIPT), str(self.place), str(result)]
+        socket = shadow.endpoint.socket or ""
+        command = cut_off([php, str(_SCRIPT), str(self.place), str(result)], socket, shadow.production.socket)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CHOM_")}
-        environment |= {"CHOM_SOCKET": shadow.endpoint.socket or "", "CHOM_USER": shadow.endpoint.user}
+        environment |= {"CHOM_SOCKET": socket, "CHOM_USER": shadow.endpoint.user}
         environment |= {"CHOM_ROLL_BACK": "1"} if roll_back else {}
         with subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
@@ -123,7 +123,7 @@ class LaravelApplication:
                 os.killpg(process.pid, signal.SIGKILL)
                 what = f"the migrations of {self.place} were not through within {timeout:g} s: {_progress(result)}"
                 raise MigrationCheckError(what, "see what that one waits for, or allow more by --timeout") from late
-            except BaseException:
+            except BaseException:  # an interrupt, too, leaves no migration running
                 os.killpg(process.pid, signal.SIGKILL)
                 raise
         if process.returncode or '"done"' not in result.read_text():
@@ -134,9 +134,8 @@ class LaravelApplication:
                 + " / ".join(text)
             )
             raise MigrationCheckError(what, "see that `php artisan migrate:status` works there, with this PHP")
-        return [] if isolated else ["the migrations could reach the network: `unshare --net` is not possible here"]
 
-    def _understood(self, told: list[dict[str, Any]], shadow: Shadow, notes: list[str]) -> Run:
+    def _understood(self, told: list[dict[str, Any]], shadow: Shadow) -> Run:
         merged: dict[str, Any] = {}
         for line in told:
             if "migration" not in line:
@@ -160,7 +159,6 @@ class LaravelApplication:
             list(files.values()),
             ran,
             list(sent(shadow.logged())),
-            notes,
             shadow.shape() if "rollback" in merged else None,
             str(merged.get("rollback", "")),
         )

@@ -59,6 +59,8 @@ class Production:
     definitions: Sequence[Definition]
     shape: Shape
     sizes: Mapping[TableName, TableSize]
+    socket: str | None
+    """Where it listens on this machine, if it is reached that way."""
     records: Mapping[TableName, Records]
     """The rows of the tables in which migrations are recorded."""
 
@@ -103,6 +105,7 @@ def read_production(
         ShownDefinitions(session, facts, wanted).read(),
         shape,
         _sizes(session, facts, wanted),
+        session.endpoint.socket,
         {table.name: _records(session, table) for table in shape.tables.values() if is_history(table)},
     )
 

@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 
 from chom_pipelines.errors import ServerError
 from chom_pipelines.migrations.algorithms import Algorithm, execute
+from chom_pipelines.migrations.production import own_databases
 from chom_pipelines.migrations.reading_shapes import read_shape
 from chom_pipelines.migrations.shadow import Shadow
 from chom_pipelines.migrations.shapes import Difference, Shape, differences
 from chom_pipelines.migrations.sources import Sent
 from chom_pipelines.migrations.statements import Kind, Statement
 from chom_pipelines.server.connection import Session, error_number
+from chom_pipelines.server.facts import ServerFacts
+from chom_pipelines.server.identifiers import quote
 
+_PATIENCE = 10
 _STRUCTURE = {Kind.ALTER, Kind.INDEX, Kind.CREATE, Kind.DROP, Kind.RENAME, Kind.DATABASE, Kind.OTHER, Kind.TRUNCATE}
 
 
@@ -66,48 +70,68 @@ class Step:
         return self.algorithm.name == "COPY" or any(each.copied for each in self.differences)
 
 
-def replayed(shadow: Shadow, sent: Sequence[Sent], *, algorithms: bool) -> list[Step]:
+@dataclass(frozen=True)
+class Replay:
+    """The steps, and the schema after them."""
+
+    steps: Sequence[Step]
+    final: Shape
+
+
+def replayed(shadow: Shadow, sent: Sequence[Sent], *, algorithms: bool) -> Replay:
     """Fill the copy anew and run them all, in order, each on a session for its connection; failures are kept.
 
-    Without `algorithms` each is run as it is, and how the server does it is not asked.
+    A session ends with the last statement of its connection, as that did. Without `algorithms` each is run as it is,
+    and how the server does it is not asked.
     """
     shadow.fill()
     facts = shadow.server.facts
+    last = {each.connection: place for place, each in enumerate(sent)}
     steps: list[Step] = []
+    sessions: dict[int, Session] = {}
     with ExitStack() as stack:
         reader = stack.enter_context(Session(shadow.endpoint))
-        sessions: dict[int, Session] = {}
         before = read_shape(reader, facts, _databases(shadow, reader))
-        for each in sent:
+        for place, each in enumerate(sent):
             statement = each.statement
-            if statement.kind is Kind.READ:
-                continue
-            if each.connection not in sessions:
-                sessions[each.connection] = stack.enter_context(Session(shadow.endpoint))
-                if statement.database:
-                    _try(sessions[each.connection], f"USE `{statement.database.replace('`', '``')}`")
-            session = sessions[each.connection]
-            algorithm, failure, number = Algorithm(), "", None
-            try:
-                if algorithms:
-                    algorithm = execute(session, facts, statement)
-                else:
-                    session.execute(statement.bare)
-            except ServerError as error:
-                failure, number = error.what.partition(": ")[2] or error.what, error_number(error)
-            if statement.kind is Kind.SET:
-                continue
-            after = before
-            if statement.kind in _STRUCTURE:
-                after = read_shape(reader, facts, _databases(shadow, reader))
-            steps.append(Step(each.migration, statement, before, after, algorithm, failure, number))
-            before = after
-    return steps
+            if statement.kind is not Kind.READ:
+                if each.connection not in sessions:
+                    sessions[each.connection] = stack.enter_context(_session(shadow, statement))
+                algorithm, failure, number = _tried(sessions[each.connection], facts, statement, algorithms=algorithms)
+                if statement.kind is not Kind.SET:
+                    after = before
+                    if statement.kind in _STRUCTURE:
+                        after = read_shape(reader, facts, _databases(shadow, reader))
+                    steps.append(Step(each.migration, statement, before, after, algorithm, failure, number))
+                    before = after
+            if place == last[each.connection] and each.connection in sessions:
+                sessions[each.connection].close()
+        return Replay(steps, before)
+
+
+def _session(shadow: Shadow, first: Statement) -> Session:
+    session = Session(shadow.endpoint)
+    # what one migration holds another waits for, as in the run; but not for ever
+    session.execute(f"SET SESSION lock_wait_timeout = {_PATIENCE}, innodb_lock_wait_timeout = {_PATIENCE}")
+    if first.database:
+        _try(session, f"USE {quote(first.database)}")
+    return session
+
+
+def _tried(
+    session: Session, facts: ServerFacts, statement: Statement, *, algorithms: bool
+) -> tuple[Algorithm, str, int | None]:
+    """By which algorithm it was done; or why it was not, and the server's number of that."""
+    try:
+        if algorithms:
+            return execute(session, facts, statement), "", None
+        session.execute(statement.bare)
+    except ServerError as error:
+        return Algorithm(), error.what.partition(": ")[2] or error.what, error_number(error)
+    return Algorithm(), "", None
 
 
 def _databases(shadow: Shadow, session: Session) -> list[str]:
-    from chom_pipelines.migrations.production import own_databases
-
     return sorted({*shadow.databases, *own_databases(session)})
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from chom_pipelines.errors import ServerError
+from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
 from chom_pipelines.migrations.production import Production, own_databases
 from chom_pipelines.migrations.reading_shapes import read_shape
 from chom_pipelines.migrations.shapes import Shape
@@ -40,6 +42,8 @@ class Shadow:
     production: Production
     unlike: list[str] = field(default_factory=list)
     """In what it differs from production, for people: each makes a verdict weaker."""
+    left_out: set[str] = field(default_factory=set)
+    """Views that could not be made."""
     removed: list[str] = field(default_factory=list)
     """SQL that takes away what production has, after it was filled."""
 
@@ -63,14 +67,7 @@ class Shadow:
                 session.execute(f"DROP DATABASE {quote(name)}")
             session.execute(_AS_COPIED)
             for each in self.production.definitions:
-                if each.kind != "database":
-                    session.execute(f"USE {quote(each.database)}")
-                for setting in each.context.settings():
-                    session.execute(setting)
-                session.statement(each.statement)
-                for ending in each.context.endings():
-                    session.execute(ending)
-                session.execute(_AS_COPIED)
+                self._make(session, each)
             for history, records in self.production.records.items():
                 listed, marks = ", ".join(map(quote, records.columns)), ", ".join(["%s"] * len(records.columns))
                 for row in records.rows:
@@ -79,6 +76,21 @@ class Shadow:
             for sql in self.removed:
                 session.execute(sql)
         self.forget_log()
+
+    def _make(self, session: Session, definition: Definition) -> None:
+        if definition.kind != "database":
+            session.execute(f"USE {quote(definition.database)}")
+        for setting in definition.context.settings():
+            session.execute(setting)
+        try:
+            session.statement(definition.statement)
+        except ServerError:
+            if definition.kind not in {"view", INVALID_VIEW}:
+                raise
+            self.left_out.add(definition.label)  # it is broken in production, or rests on one that is
+        for ending in definition.context.endings():
+            session.execute(ending)
+        session.execute(_AS_COPIED)
 
     def shape(self) -> Shape:
         """What it consists of now."""

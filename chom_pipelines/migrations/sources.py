@@ -58,7 +58,6 @@ class Run:
     ran: Sequence[Ran]
     sent: Sequence[Sent]
     """All that the copy got, in order."""
-    notes: Sequence[str] = ()
     rolled_back: Shape | None = None
     """The copy's schema after all was rolled back; None where that was not tried."""
     rollback_failure: str = ""

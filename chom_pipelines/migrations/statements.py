@@ -33,6 +33,18 @@ _LITERAL = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"", re.DOTA
 _RENAMES = re.compile(r"\b(?:RENAME\s+COLUMN|CHANGE)\b", re.IGNORECASE)
 _FROM = re.compile(rf"\bFROM\s+{_NAME}", re.IGNORECASE)
 _WHERE = re.compile(r"\b(?:WHERE|LIMIT)\b", re.IGNORECASE)
+_COVERED = re.compile(r"SET\s+STATEMENT\b|BEGIN\s+NOT\b|DO\b(?!\s+(?:SLEEP|RELEASE_LOCK|GET_LOCK)\b)", re.IGNORECASE)
+"""What begins as a setting does, and is a statement of MariaDB's around others, or calls what may change something."""
+_PARTITION = re.compile(
+    r"(?:ADD|DROP|TRUNCATE|COALESCE|REORGANIZE|EXCHANGE|REBUILD|OPTIMIZE|ANALYZE|CHECK|REPAIR|DISCARD|IMPORT|CONVERT)"
+    r"\s+PARTITION\b",
+    re.IGNORECASE,
+)
+_SECRET = re.compile(
+    r"\b((?:IDENTIFIED\s+(?:(?:WITH|VIA)\s+\S+\s+)?(?:BY|AS|USING)|PASSWORD\s*[=(])\s*(?:PASSWORD\s*\(\s*)?)"
+    r"'(?:[^'\\]|\\.|'')*'",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"\w+")
 
 
@@ -92,7 +104,9 @@ class Statement:
         bare = self.bare
         if _INDEX.match(bare):
             return Kind.INDEX
-        kind = _KINDS.get(self.verb, Kind.OTHER)
+        kind = _KINDS.get(self.verb, Kind.OTHER) if bare else Kind.READ  # a client may send a comment alone
+        if kind is Kind.SET and _COVERED.match(bare):
+            return Kind.OTHER
         if re.match(r"(?:CREATE|DROP|ALTER)\s+(?:OR\s+REPLACE\s+)?(?:DATABASE|SCHEMA)\b", bare, re.IGNORECASE):
             return Kind.DATABASE
         if kind is Kind.ALTER and not _ALTER.match(bare):
@@ -157,9 +171,25 @@ class Statement:
         bare = self.bare
         return _ALTER.match(bare) or _INDEX.match(bare) or _TABLE.match(bare)
 
+    @property
+    def shown(self) -> str:
+        """For people, without the password that an account is given."""
+        return _SECRET.sub(r"\1'***'", self.bare)
+
+    @property
+    def is_of_partitions(self) -> bool:
+        """An ALTER TABLE of single partitions, which takes no algorithm in the usual place."""
+        return self.kind is Kind.ALTER and bool(_PARTITION.match(self.after_table()))
+
+    @property
+    def loses_partitions(self) -> bool:
+        """Whether rows go with a partition, or into another table."""
+        after = self.after_table().upper()
+        return self.is_of_partitions and after.startswith(("DROP", "TRUNCATE", "EXCHANGE", "DISCARD"))
+
     def short(self, length: int = 120) -> str:
         """For people: on one line, and cut."""
-        line = " ".join(self.bare.split())
+        line = " ".join(self.shown.split())
         return line if len(line) <= length else line[: length - 1] + "…"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from chom_pipelines.migrations.findings import MigrationFinding, error, info, warning
+from chom_pipelines.migrations.findings import MigrationFinding, error, warning
 from chom_pipelines.migrations.production import Production
 from chom_pipelines.migrations.replay import Step
 from chom_pipelines.migrations.shapes import Column, Difference, Index, Table
@@ -33,19 +33,18 @@ def _statement(step: Step, production: Production) -> Iterator[MigrationFinding]
     statement = step.statement
     rows = production.size(statement.table).rows
     label = ".".join(statement.table or ())
-    if statement.kind is Kind.TRUNCATE and not step.failure:
-        found = error if rows else info
-        yield _placed(
-            found(
-                "DS04", f"all rows of {label} are removed ({rows:,} now)", object=label, remedy="take a backup first"
-            ),
-            step,
-        )
-    if statement.is_for_every_row and rows:
+    lives = statement.table in production.shape.tables
+    if statement.kind is Kind.TRUNCATE and not step.failure and lives:
+        what = f"all rows of {label} are removed (about {rows:,} now)"
+        yield _placed(error("DS04", what, object=label, remedy="take a backup first"), step)
+    if statement.loses_partitions and not step.failure and lives:
+        what = f"the rows of partitions of {label} are removed, or go into another table"
+        yield _placed(error("DS08", what, object=label, remedy="take a backup first"), step)
+    if statement.is_for_every_row and lives:
         yield _placed(
             error(
                 "DS04",
-                f"{statement.verb} without WHERE changes all of {label} ({rows:,} rows) in one transaction",
+                f"{statement.verb} without WHERE changes all of {label} (about {rows:,} rows) in one transaction",
                 why="its locks hold up the application, its undo and binary log are as large as the table",
                 remedy="do it in batches by key, after the deploy",
                 object=label,
@@ -60,9 +59,9 @@ def _difference(step: Step, found: Difference, production: Production) -> Iterat
     before, after = found.before, found.after
     if before is None and after is not None:
         yield from _created(after)
-    elif before is not None and after is None:
-        yield from _dropped(before, step, production)
     elif before is not None and after is not None:
+        if step.statement.kind in {Kind.CREATE, Kind.RENAME} and before.name == after.name:
+            yield from _replaced(before, production)
         yield from _renamed(before, after, production)
         yield from _columns(before, after, production, step.renamed)
         yield from _indexes(before, after, production)
@@ -118,12 +117,15 @@ def _quality(table: Table, column: Column) -> Iterator[MigrationFinding]:
         )
 
 
-def _dropped(table: Table, step: Step, production: Production) -> Iterator[MigrationFinding]:
-    if step.statement.kind is Kind.DATABASE or table.name not in production.shape.tables:
-        return
-    rows = production.size(table.name).rows
-    found = error if rows else info
-    yield found("DS02", f"{table.label} is dropped ({rows:,} rows now)", remedy=_TWO_PHASES, object=table.label)
+def _replaced(table: Table, production: Production) -> Iterator[MigrationFinding]:
+    if table.name in production.shape.tables:
+        yield error(
+            "DS02",
+            f"another table takes the place of {table.label}, with other rows or none",
+            why="the code that runs until the deploy is through does not find its rows",
+            remedy=_TWO_PHASES,
+            object=table.label,
+        )
 
 
 def _renamed(before: Table, after: Table, production: Production) -> Iterator[MigrationFinding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -208,3 +209,50 @@ def test_a_migration_that_decides_by_rows_is_not_verified(server: PrivateServer,
     found = check(server, app)
     assert [(each.code, each.severity) for each in found.findings] == [("RN04", Severity.UNKNOWN)]
     assert found.outcome is Outcome.NOT_VERIFIED
+
+
+@pytest.mark.parametrize(
+    "reach",
+    [
+        "new PDO('mysql:unix_socket={socket};dbname={database}', '{user}', '')",
+        "stream_socket_client('unix://{socket}')",
+    ],
+)
+def test_a_connection_that_a_migration_opens_by_itself_does_not_reach_production(
+    server: PrivateServer, app: LaravelApp, reach: str
+) -> None:
+    opened = reach.format(socket=server.root.socket, database=DATABASE, user=server.root.user)
+    app.migration("2024_02_01_000000_raw", f"$there = {opened}; throw new Exception('reached');")
+    [failed] = [each for each in check(server, app).findings if each.severity is Severity.ERROR]
+    assert "reached" not in failed.evidence["message"]
+
+
+def test_a_provider_that_changes_the_connection_when_it_boots_leads_to_the_copy_as_well(
+    server: PrivateServer, app: LaravelApp
+) -> None:
+    (app.place / "Late.php").write_text(
+        "<?php class Late extends Illuminate\\Support\\ServiceProvider { public function boot() {"
+        f" config(['database.connections.mysql.unix_socket' => '{server.root.socket}']); }} }}"
+    )
+    config = app.place / "config" / "app.php"
+    config.write_text(
+        config.read_text()
+        .replace("'providers' => [", "'providers' => [Late::class,")
+        .replace("<?php", "<?php require_once dirname(__DIR__).'/Late.php';", 1)
+    )
+    app.sql("2024_02_01_000000_more", "ALTER TABLE users ADD COLUMN age INT")
+    assert check(server, app).pending == ["2024_02_01_000000_more"]
+    with Session(server.root) as session:
+        assert session.rows(f"SHOW COLUMNS FROM {DATABASE}.users LIKE 'age'") == []
+
+
+def test_where_nothing_can_be_cut_off_nothing_is_tried(
+    server: PrivateServer, app: LaravelApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "unshare"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    with pytest.raises(MigrationCheckError, match="cannot be cut off from production here"):
+        check(server, app)

@@ -92,7 +92,8 @@ $app->afterBootstrapping(LoadConfiguration::class, function ($app) use ($tell, $
         'application' => $app->version(),
         'connection' => $default,
         'database' => $config->get("database.connections.$default.database"),
-        'table' => is_array($table = $config->get('database.migrations')) ? $table['table'] : $table,
+        'table' => $config->get("database.connections.$default.prefix", '')
+            .(is_array($table = $config->get('database.migrations')) ? $table['table'] : $table),
         'refused' => $refused,
     ]);
 });
