@@ -6,21 +6,18 @@ Locks are this machine's: a lease of Azure's ends by the clock, whatever its hol
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from chom_pipelines.errors import ConfigurationError, ObjectMissingError, RepositoryError
 from chom_pipelines.repository.azure_client import azure_client
 from chom_pipelines.repository.azure_errors import code_of, translated
 from chom_pipelines.repository.azure_upload import AzureUpload
 from chom_pipelines.repository.extras import refuse_missing
-from chom_pipelines.repository.machine_locks import machine_lock
+from chom_pipelines.repository.object_store import ObjectStore
 from chom_pipelines.repository.store import (
     PIECE,
-    Capabilities,
     Keeps,
     Listed,
     Protection,
@@ -40,48 +37,24 @@ _AT_ONCE = 5000  # names that one answer lists: Azure takes no more
 
 
 @dataclass(frozen=True)
-class AzureStore:
-    """What is below `prefix` in `container`; the account is in its `address`, or in the environment."""
+class AzureStore(ObjectStore):
+    """What is below `prefix` in the container `bucket`; the account is in its `address`, or in the environment."""
 
-    container: str
-    prefix: str
-    address: StoreAddress
-    hurried: bool = False
+    scheme = "az"
+    called = "Azure"
+    example = "az://container/prefix"
+    endpoint_example = "https://ACCOUNT.blob.core.windows.net"
+    credentials_belong = "leave them to Azure's own variables"
 
     @classmethod
     def of(cls, address: StoreAddress, *, hurried: bool = False) -> AzureStore:
-        """The store of az://container/prefix; nothing is connected yet. `hurried`: it is asked once, and not for long.
-
-        Raises ConfigurationError, which repeats no part of an address that might be a secret.
-        """
-        url, endpoint = urlsplit(address.url), urlsplit(address.endpoint_url or "")
-        prefix = url.path.strip("/")
-        if "@" in url.netloc or "@" in endpoint.netloc or endpoint.query or endpoint.fragment:
-            raise ConfigurationError(
-                "the address of an Azure store holds credentials", "leave them to Azure's own variables"
-            )
-        if url.scheme != "az" or not url.netloc or url.query or url.fragment or not (is_name(prefix) or prefix == ""):
-            what = f"{url.scheme}://{url.netloc}{url.path} is no address in Azure"  # without what may be a signature
-            raise ConfigurationError(what, "write it as az://container/prefix")
-        if address.endpoint_url and (endpoint.scheme not in {"http", "https"} or not endpoint.hostname):
-            remedy = "write it as https://ACCOUNT.blob.core.windows.net"
-            raise ConfigurationError(f"{address.endpoint_url!r} is no endpoint", remedy)
+        """As every store's; raises ConfigurationError for a tier that is none, and where the library is missing."""
         tier = address.storage_class
         if tier and tier not in _TIERS:
             raise ConfigurationError(f"{tier!r} is no access tier of Azure", f"use one of {', '.join(_TIERS)}")
-        endpoint_url = address.endpoint_url.rstrip("/") if address.endpoint_url else None
-        plain = f"az://{url.netloc}/{prefix}".rstrip("/")
+        store = super().of(address, hurried=hurried)
         refuse_missing("azure.storage.blob", "azure")
-        return cls(url.netloc, prefix, replace(address, url=plain, endpoint_url=endpoint_url), hurried)
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Reading costs time and money, and another machine's locks are not seen."""
-        return Capabilities(rereads=False, locks_all_machines=False)
-
-    def where(self, name: str) -> str:
-        """The az: URL."""
-        return f"az://{self.container}/{self._key(name)}".rstrip("/")
+        return store
 
     def create(self) -> None:
         """Make the container; a prefix needs no making."""
@@ -194,15 +167,15 @@ class AzureStore:
         """Nothing: blocks of which no blob was made show nowhere, and Azure forgets them after a week."""
         refuse_bad_name(folder)
 
-    def lock(self, name: str, purpose: str, *, shared: bool, patience: float) -> AbstractContextManager[None]:
-        """A lock of the kernel on a file in this user's cache."""
-        refuse_bad_name(name)
-        return machine_lock(self, name, purpose, shared=shared, patience=patience)
-
     @cached_property
     def _client(self) -> ContainerClient:
         """Made when it is first needed."""
-        return azure_client(self.address, hurried=self.hurried).get_container_client(self.container)
+        return azure_client(self.address, hurried=self.hurried).get_container_client(self.bucket)
+
+    def _key(self, name: str) -> str:
+        if "\\" in name:  # which Azure takes for a slash
+            raise RepositoryError(f"{name!r} cannot be the name of a blob", "report this as a bug")
+        return super()._key(name)
 
     @property
     def _tier(self) -> StandardBlobTier | None:
@@ -213,19 +186,10 @@ class AzureStore:
     def _blob(self, name: str) -> BlobClient:
         return self._client.get_blob_client(self._key(name))
 
-    def _key(self, name: str) -> str:
-        if "\\" in name:  # which Azure takes for a slash
-            raise RepositoryError(f"{name!r} cannot be the name of a blob", "report this as a bug")
-        return f"{self.prefix}/{name}" if self.prefix else name
-
-    def _inside(self, folder: str) -> str:
-        """What all names of blobs below a folder begin with."""
-        return f"{self._key(folder).rstrip('/')}/".removeprefix("/")
-
     def _delete(self, key: str) -> None:
         from azure.core.exceptions import ResourceNotFoundError
 
-        with translated(f"az://{self.container}/{key}"):
+        with translated(f"az://{self.bucket}/{key}"):
             try:
                 self._client.delete_blob(key, delete_snapshots="include")
             except ResourceNotFoundError as error:

@@ -6,22 +6,20 @@ Locks are this machine's: Google Cloud Storage has none that a killed holder doe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from chom_pipelines.errors import ConfigurationError, ObjectMissingError, RepositoryError
+from chom_pipelines.errors import ObjectMissingError, RepositoryError
 from chom_pipelines.repository.extras import refuse_missing
 from chom_pipelines.repository.google_client import google_client, patience
 from chom_pipelines.repository.google_errors import translated
 from chom_pipelines.repository.google_upload import GoogleUpload
-from chom_pipelines.repository.machine_locks import machine_lock
+from chom_pipelines.repository.object_store import ObjectStore
 from chom_pipelines.repository.part_buffer import PART
 from chom_pipelines.repository.store import (
     PIECE,
-    Capabilities,
     Keeps,
     Listed,
     Protection,
@@ -39,43 +37,20 @@ _LOCK = "keep what is deleted by soft delete: `gcloud storage buckets update --s
 
 
 @dataclass(frozen=True)
-class GoogleStore:
+class GoogleStore(ObjectStore):
     """What is below `prefix` in `bucket`."""
 
-    bucket: str
-    prefix: str
-    address: StoreAddress
-    hurried: bool = False
+    scheme = "gs"
+    called = "Google Cloud Storage"
+    example = "gs://bucket/prefix"
+    credentials_belong = "leave them to GOOGLE_APPLICATION_CREDENTIALS"
 
     @classmethod
     def of(cls, address: StoreAddress, *, hurried: bool = False) -> GoogleStore:
-        """The store of gs://bucket/prefix; nothing is connected yet. `hurried`: it is asked once, and not for long.
-
-        Raises ConfigurationError, which repeats no part of an address that might be a secret.
-        """
-        url, endpoint = urlsplit(address.url), urlsplit(address.endpoint_url or "")
-        prefix = url.path.strip("/")
-        if "@" in url.netloc or "@" in endpoint.netloc or endpoint.query or endpoint.fragment:
-            what = "the address of a Google store holds credentials"
-            raise ConfigurationError(what, "leave them to GOOGLE_APPLICATION_CREDENTIALS")
-        if url.scheme != "gs" or not url.netloc or url.query or url.fragment or not (is_name(prefix) or prefix == ""):
-            what = f"{url.scheme}://{url.netloc}{url.path} is no address in Google Cloud Storage"
-            raise ConfigurationError(what, "write it as gs://bucket/prefix")
-        if address.endpoint_url and (endpoint.scheme not in {"http", "https"} or not endpoint.hostname):
-            raise ConfigurationError(f"{address.endpoint_url!r} is no endpoint", "write it as https://host:port")
-        endpoint_url = address.endpoint_url.rstrip("/") if address.endpoint_url else None
-        plain = f"gs://{url.netloc}/{prefix}".rstrip("/")
+        """As every store's; raises ConfigurationError where the library is missing."""
+        store = super().of(address, hurried=hurried)
         refuse_missing("google.cloud.storage", "google")
-        return cls(url.netloc, prefix, replace(address, url=plain, endpoint_url=endpoint_url), hurried)
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Reading costs time and money, and another machine's locks are not seen."""
-        return Capabilities(rereads=False, locks_all_machines=False)
-
-    def where(self, name: str) -> str:
-        """The gs: URL."""
-        return f"gs://{self.bucket}/{self._key(name)}".rstrip("/")
+        return store
 
     def create(self) -> None:
         """Make the bucket, in the region of the address; a prefix needs no making."""
@@ -170,11 +145,6 @@ class GoogleStore:
         """Nothing: an upload that never ended shows nowhere, and Google forgets it after a week."""
         refuse_bad_name(folder)
 
-    def lock(self, name: str, purpose: str, *, shared: bool, patience: float) -> AbstractContextManager[None]:
-        """A lock of the kernel on a file in this user's cache."""
-        refuse_bad_name(name)
-        return machine_lock(self, name, purpose, shared=shared, patience=patience)
-
     @cached_property
     def _bucket(self) -> Bucket:
         """Its client is made when it is first needed."""
@@ -183,13 +153,6 @@ class GoogleStore:
     @cached_property
     def _patience(self) -> dict[str, Any]:
         return patience(hurried=self.hurried)
-
-    def _key(self, name: str) -> str:
-        return f"{self.prefix}/{name}" if self.prefix else name
-
-    def _inside(self, folder: str) -> str:
-        """What all names of objects below a folder begin with."""
-        return f"{self._key(folder).rstrip('/')}/".removeprefix("/")
 
     def _new_blob(self, name: str) -> Blob:
         blob = self._bucket.blob(self._key(name), kms_key_name=self.address.kms_key)

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import base64
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from chom_pipelines.errors import DamagedError, ObjectExistsError, ObjectMissingError, RepositoryError
+from chom_pipelines.errors import ObjectExistsError, RepositoryError
 from chom_pipelines.repository.google_errors import translated
-from chom_pipelines.repository.part_buffer import PART, PartBuffer
+from chom_pipelines.repository.marked_upload import MARK, MarkedUpload
+from chom_pipelines.repository.part_buffer import PART
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob
     from google.cloud.storage.fileio import BlobWriter
 
-_MARK = "upload"
 _TYPE = "application/octet-stream"
 
 
-class GoogleUpload:
-    """Keeps a chunk in memory; nothing is there under the name before `commit`, and what was there stays.
+class GoogleUpload(MarkedUpload):
+    """Its size and its CRC-32C, as Google computed them, are compared with those of what was written.
 
-    When it is there, its size and its CRC-32C, as Google computed them, are compared with those of what was written.
     An upload that never ends shows nowhere, and Google forgets it after a week. `patience` is what requests are made
     with.
     """
@@ -31,103 +29,50 @@ class GoogleUpload:
     def __init__(self, blob: Blob, where: str, *, patience: Mapping[str, Any], anew: bool = False) -> None:
         from google_crc32c import Checksum
 
-        self._blob, self._where = blob, where
+        super().__init__(where, translated, anew=anew)
+        self._blob = blob
+        self._blob.metadata = {MARK: self._mark}
+        condition = {} if anew else {"if_generation_match": 0}
+        self._options = {"content_type": _TYPE, "checksum": "crc32c", **condition, **patience}
         self._patience = patience
-        self._anew = anew
-        self._mark = secrets.token_hex(8)
-        self._blob.metadata = {_MARK: self._mark}
         self._checksum = Checksum()
-        self._bytes = 0
-        self._rest = PartBuffer()
         self._writer: BlobWriter | None = None
-        self._open = True
 
-    def write(self, data: bytes) -> None:
-        """Append, and send what makes a chunk."""
-        self._refuse_closed()
-        self._bytes += len(data)
+    def _note(self, data: bytes) -> None:
         self._checksum.update(data)
-        self._rest.add(data)
-        while self._rest.bytes > PART:  # so that something is left for the last one
-            with translated(self._where):
-                self._send(self._rest.take(PART))
 
-    def commit(self) -> None:
-        """Send the rest, and have the object made of it."""
-        self._refuse_closed()
-        try:
-            with translated(self._where):
-                self._publish()
-        except RepositoryError:
-            if not self._is_there():
-                self.abort()
-                raise
-        self._open = False
-        self._compare()
+    def _next_size(self) -> int:
+        return PART
 
-    def abort(self) -> None:
-        """Have what was sent thrown away."""
-        if self._open and self._writer is not None:
-            with suppress(RepositoryError), translated(self._where):  # the error that led here is the one to tell
-                self._writer.terminate()
-        self._writer = None
-        self._open = False
-        self._rest.clear()
+    def _send(self, data: bytes) -> None:
+        if self._writer is None:
+            self._writer = _writer_of(self._blob, chunk_size=PART, **self._options)
+        self._writer.write(data)
 
-    def _publish(self) -> None:
-        # asked first as well: who has sent all of it learns it only at the end
+    def _publish(self, rest: bytes) -> None:
+        # asked first as well: a large upload would learn it only at the end
         if not self._anew and self._mark_there() is not None:
             raise ObjectExistsError(f"{self._where} is there already")
-        rest = self._rest.take(self._rest.bytes)
         if self._writer is None:
-            self._blob.upload_from_string(
-                rest, content_type=_TYPE, checksum="crc32c", **self._condition, **self._patience
-            )
+            self._blob.upload_from_string(rest, **self._options)
             return
         self._writer.write(rest)
         self._writer.close()
 
-    def _send(self, data: bytes) -> None:
-        if self._writer is None:
-            self._writer = _writer_of(
-                self._blob, chunk_size=PART, content_type=_TYPE, checksum="crc32c", **self._condition, **self._patience
-            )
-        self._writer.write(data)
+    def _discard(self) -> None:
+        if self._writer is not None:
+            with suppress(RepositoryError), translated(self._where):  # the error that led here is the one to tell
+                self._writer.terminate()
+        self._writer = None
 
-    @property
-    def _condition(self) -> dict[str, Any]:
-        return {} if self._anew else {"if_generation_match": 0}
-
-    def _compare(self) -> None:
-        """Raise DamagedError where the store has other bytes than were written; which are removed, if they may be."""
-        with translated(self._where):
-            self._blob.reload(**self._patience)
-        if self._blob.size == self._bytes and self._blob.crc32c == base64.b64encode(self._checksum.digest()).decode():
-            return
-        with suppress(RepositoryError), translated(self._where):  # the error below is the one to tell
-            self._blob.delete(**self._patience)
-        what = f"{self._where}: the store has other bytes than the {self._bytes} that were sent"
-        raise DamagedError(what, "see to the network and to the store, and run it again")
-
-    def _is_there(self) -> bool:
-        """Whether it was made after all: the library asks again where an answer is lost, and meets what it made."""
-        with suppress(RepositoryError):
-            return self._mark_there() == self._mark
-        return False
-
-    def _mark_there(self) -> str | None:
-        """The mark of what is there, "" where it has none; None where nothing is."""
+    def _found(self) -> tuple[str, bool]:
         there = self._blob.bucket.blob(self._blob.name)
-        try:
-            with translated(self._where):
-                there.reload(**self._patience)
-        except ObjectMissingError:
-            return None
-        return str((there.metadata or {}).get(_MARK, ""))
+        there.reload(**self._patience)
+        checksum = base64.b64encode(self._checksum.digest()).decode()
+        return str((there.metadata or {}).get(MARK, "")), (there.size, there.crc32c) == (self._bytes, checksum)
 
-    def _refuse_closed(self) -> None:
-        if not self._open:
-            raise RepositoryError(f"{self._where}: this upload has ended already", "report this as a bug")
+    def _remove(self) -> None:
+        self._blob.bucket.blob(self._blob.name).delete(**self._patience)
 
 
 def _writer_of(blob: Blob, **options: Any) -> BlobWriter:  # noqa: ANN401  (of Google's library)

@@ -6,24 +6,21 @@ Locks are this machine's: S3 has none that a killed holder does not keep.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from chom_pipelines.errors import ConfigurationError, ObjectMissingError
-from chom_pipelines.repository.machine_locks import machine_lock
+from chom_pipelines.errors import ObjectMissingError
+from chom_pipelines.repository.object_store import ObjectStore
 from chom_pipelines.repository.s3_client import put_options, s3_client
 from chom_pipelines.repository.s3_errors import broken_off, code_of, refusal, translated
 from chom_pipelines.repository.s3_protection import bucket_protection
 from chom_pipelines.repository.s3_upload import S3Upload, found_metadata
 from chom_pipelines.repository.store import (
     PIECE,
-    Capabilities,
     Listed,
     Protection,
-    StoreAddress,
     is_name,
     refuse_bad_folder,
     refuse_bad_name,
@@ -39,41 +36,13 @@ _EVERYWHERE = "us-east-1"  # which alone must not be named where a bucket is mad
 
 
 @dataclass(frozen=True)
-class S3Store:
+class S3Store(ObjectStore):
     """What is below `prefix` in `bucket`; of its `address` AWS's own settings say what that does not."""
 
-    bucket: str
-    prefix: str
-    address: StoreAddress
-    hurried: bool = False
-
-    @classmethod
-    def of(cls, address: StoreAddress, *, hurried: bool = False) -> S3Store:
-        """The store of s3://bucket/prefix; nothing is connected yet. `hurried`: it is asked once, and not for long.
-
-        Raises ConfigurationError, which repeats no part of an address that might be a secret.
-        """
-        url, endpoint = urlsplit(address.url), urlsplit(address.endpoint_url or "")
-        prefix = url.path.strip("/")
-        if "@" in url.netloc or "@" in endpoint.netloc:
-            raise ConfigurationError("the address of an S3 store holds credentials", "leave them to AWS's own settings")
-        if url.scheme != "s3" or not url.netloc or url.query or url.fragment or not (is_name(prefix) or prefix == ""):
-            raise ConfigurationError(f"{address.url!r} is no address in S3", "write it as s3://bucket/prefix")
-        if address.endpoint_url and (endpoint.scheme not in {"http", "https"} or not endpoint.hostname):
-            raise ConfigurationError(f"{address.endpoint_url!r} is no endpoint", "write it as https://host:port")
-        endpoint_url = address.endpoint_url.rstrip("/") if address.endpoint_url else None
-        plain = f"s3://{url.netloc}/{prefix}".rstrip("/")
-        same = replace(address, url=plain, endpoint_url=endpoint_url, region=address.region or None)
-        return cls(url.netloc, prefix, same, hurried)
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Reading costs time and money, and another machine's locks are not seen."""
-        return Capabilities(rereads=False, locks_all_machines=False)
-
-    def where(self, name: str) -> str:
-        """The s3: URL."""
-        return f"s3://{self.bucket}/{self._key(name)}".rstrip("/")
+    scheme = "s3"
+    called = "S3"
+    example = "s3://bucket/prefix"
+    credentials_belong = "leave them to AWS's own settings"
 
     def create(self) -> None:
         """Make the bucket; a prefix needs no making."""
@@ -201,23 +170,11 @@ class S3Store:
                             Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                         )
 
-    def lock(self, name: str, purpose: str, *, shared: bool, patience: float) -> AbstractContextManager[None]:
-        """A lock of the kernel on a file in this user's cache."""
-        refuse_bad_name(name)
-        return machine_lock(self, name, purpose, shared=shared, patience=patience)
-
     @cached_property
     def _client(self) -> S3Client:
         """Made when it is first needed."""
         with translated(self.where("")):
             return s3_client(self.address, hurried=self.hurried)
-
-    def _key(self, name: str) -> str:
-        return f"{self.prefix}/{name}" if self.prefix else name
-
-    def _inside(self, folder: str) -> str:
-        """What all keys below a folder begin with."""
-        return f"{self._key(folder).rstrip('/')}/".removeprefix("/")
 
     def _keys(self, folder: str) -> Iterator[tuple[str, int]]:
         with translated(self.where(folder)):

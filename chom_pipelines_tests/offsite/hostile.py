@@ -13,7 +13,10 @@ from urllib.parse import urlsplit
 
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 KINDS = ("lost", "unanswered", "cut", "late", "busy", "broken")
-"""Not passed on; done and not answered; answered in part; answered after a while; 503; 500 after it was done."""
+"""Not passed on; done and not answered; answered in part; answered after a while; 503; 500 after it was done.
+
+There is "flipped" as well, of which a test asks by name: passed on with a bit changed.
+"""
 
 
 class _Proxy(ThreadingHTTPServer):
@@ -57,6 +60,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "busy":
             self._answer(503, {}, b"<Error><Code>SlowDown</Code></Error>")
             return
+        if fault == "flipped" and body:
+            body = bytes((body[0] ^ 1,)) + body[1:]
         status, headers, answer = self._passed_on(body)
         if fault == "late":
             time.sleep(0.05)  # the delay is the fault

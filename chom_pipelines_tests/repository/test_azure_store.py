@@ -23,6 +23,7 @@ from chom_pipelines.errors import (
 )
 from chom_pipelines.repository.azure_errors import translated
 from chom_pipelines.repository.azure_store import AzureStore
+from chom_pipelines.repository.marked_upload import MARK
 from chom_pipelines.repository.part_buffer import PART
 from chom_pipelines.repository.store import Folder, Keeps, StoreAddress
 from chom_pipelines_tests.azurite import ACCOUNT, KEY, Azurite
@@ -41,7 +42,7 @@ def store(azure: Azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Az
 @pytest.mark.parametrize(("size", "blocks"), [(PART, 0), (PART + 1, 2), (20 * MEGABYTE, 3)])
 def test_what_is_large_goes_in_blocks(azure: Azurite, store: AzureStore, size: int, blocks: int) -> None:
     Folder(store).write("a", bytes(size))
-    committed, rest = azure.client.get_blob_client(store.container, "some/prefix/a").get_block_list("all")
+    committed, rest = azure.client.get_blob_client(store.bucket, "some/prefix/a").get_block_list("all")
     assert (len(committed), rest) == (blocks, [])
 
 
@@ -57,21 +58,35 @@ def test_blocks_of_two_uploads_of_one_name_are_not_mixed(store: AzureStore) -> N
     assert Folder(store).read("a") == b"1" * 20 * MEGABYTE
 
 
-def test_an_object_of_another_size_than_was_written_is_damaged_and_removed(
-    azure: Azurite, store: AzureStore, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("ours", [True, False])
+def test_what_is_not_as_it_was_written_is_damaged_and_removed_and_what_is_anothers_stays(
+    azure: Azurite, store: AzureStore, monkeypatch: pytest.MonkeyPatch, *, ours: bool
 ) -> None:
     upload = store.put("a")
     upload.write(b"written")
     publish = upload._publish
 
-    def publish_and_be_replaced() -> None:
-        publish()
-        azure.client.get_blob_client(store.container, "some/prefix/a").upload_blob(b"x", overwrite=True)
+    def publish_and_be_replaced(rest: bytes) -> None:
+        publish(rest)
+        metadata = {MARK: upload._mark} if ours else {}
+        blob = azure.client.get_blob_client(store.bucket, "some/prefix/a")
+        blob.upload_blob(b"x", overwrite=True, metadata=metadata)
 
     monkeypatch.setattr(upload, "_publish", publish_and_be_replaced)
-    with pytest.raises(DamagedError, match=r"az://.*/a: the store has 1 bytes, and 7 were sent"):
+    expected = "other bytes than the 7 that were sent" if ours else "was replaced by another run"
+    with pytest.raises(DamagedError if ours else RepositoryError, match=expected):
         upload.commit()
-    assert not store.exists("a")
+    assert store.exists("a") != ours
+
+
+@pytest.mark.parametrize("size", [1000, PART + 1000])
+def test_bytes_that_the_network_changes_are_refused(azure: Azurite, store: AzureStore, size: int) -> None:
+    with hostile(azure.endpoint_url, seed=1, share=1, kinds=("flipped",)) as (endpoint_url, faults):
+        through = AzureStore.of(replace(store.address, endpoint_url=endpoint_url))
+        with pytest.raises(RepositoryError):
+            Folder(through).write("a", os.urandom(size))
+    assert faults["flipped"]
+    assert store.below("") == []
 
 
 def test_what_is_replaced_while_it_is_read_is_not_mixed(store: AzureStore) -> None:
@@ -104,8 +119,8 @@ def test_a_store_is_a_whole_container_or_what_is_below_a_prefix(azure: Azurite, 
     Folder(store).write("a/b", b"x")
     assert [each.name for each in store.below("")] == ["a/b"]
     assert store.folders("") == ["a"]
-    [blob] = azure.client.get_container_client(store.container).list_blobs()
-    assert store.where("a/b") == f"az://{store.container}/{blob.name}"
+    [blob] = azure.client.get_container_client(store.bucket).list_blobs()
+    assert store.where("a/b") == f"az://{store.bucket}/{blob.name}"
     assert AzureStore.of(store.address) == store
 
 
@@ -143,7 +158,7 @@ def test_blobs_are_put_with_the_tier_of_chom_yaml(azure: Azurite, store: AzureSt
     Folder(cool).write("small", b"x")
     Folder(cool).write("large", bytes(PART + 1))
     cool.replace("replaced", b"x")
-    for each in azure.client.get_container_client(store.container).list_blobs():
+    for each in azure.client.get_container_client(store.bucket).list_blobs():
         assert each.blob_tier == "Cool", each.name
 
 
@@ -210,6 +225,9 @@ def test_an_account_that_is_named_nowhere_is_asked_for(monkeypatch: pytest.Monke
         ("az://box/x", "azurite:10000"),
         ("az://key:hidden@box/x", None),
         ("az://box/x#sig=hidden", None),
+        ("az://[box/hidden", None),
+        ("az://box/x", "https://[::1/hidden"),
+        ("az://box/x", "https://host:port"),
         ("az://box/x", "https://a.blob.core.windows.net#sig=hidden"),
         ("az://box/x", "https://key:hidden@azurite"),
     ],

@@ -29,6 +29,7 @@ from chom_pipelines.errors import (
 from chom_pipelines.repository.google_client import google_client
 from chom_pipelines.repository.google_errors import refusal, translated
 from chom_pipelines.repository.google_store import GoogleStore
+from chom_pipelines.repository.marked_upload import MARK
 from chom_pipelines.repository.part_buffer import PART
 from chom_pipelines.repository.store import Folder, Keeps, Protection, StoreAddress
 from chom_pipelines_tests.google_storage import GoogleStorage
@@ -42,22 +43,26 @@ def store(google: GoogleStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     return GoogleStore.of(google.fresh_address())
 
 
+@pytest.mark.parametrize("ours", [True, False])
 @pytest.mark.parametrize("size", [7, PART + 1])
-def test_an_object_that_is_not_what_was_written_is_damaged_and_removed(
-    google: GoogleStorage, store: GoogleStore, monkeypatch: pytest.MonkeyPatch, size: int
+def test_what_is_not_as_it_was_written_is_damaged_and_removed_and_what_is_anothers_stays(
+    google: GoogleStorage, store: GoogleStore, monkeypatch: pytest.MonkeyPatch, size: int, *, ours: bool
 ) -> None:
     upload = store.put("a")
     upload.write(bytes(size))
     publish = upload._publish
 
-    def publish_and_be_replaced() -> None:
-        publish()
-        google.client.bucket(store.bucket).blob("some/prefix/a").upload_from_string(b"x" * size)
+    def publish_and_be_replaced(rest: bytes) -> None:
+        publish(rest)
+        blob = google.client.bucket(store.bucket).blob("some/prefix/a")
+        blob.metadata = {MARK: upload._mark} if ours else {}
+        blob.upload_from_string(b"x" * size)
 
     monkeypatch.setattr(upload, "_publish", publish_and_be_replaced)
-    with pytest.raises(DamagedError, match=rf"gs://.*/a: the store has other bytes than the {size}"):
+    expected = f"other bytes than the {size} that were sent" if ours else "was replaced by another run"
+    with pytest.raises(DamagedError if ours else RepositoryError, match=expected):
         upload.commit()
-    assert not store.exists("a")
+    assert store.exists("a") != ours
 
 
 def test_what_was_put_before_its_answer_was_lost_is_not_taken_for_anothers(
@@ -186,6 +191,7 @@ def test_a_file_that_is_no_key_is_named_and_not_quoted(
         ("gs://bucket/x", "storage:443"),
         ("gs://key:hidden@bucket/x", None),
         ("gs://bucket/x#hidden", None),
+        ("gs://[bucket/hidden", None),
         ("gs://bucket/x", "https://storage?key=hidden"),
         ("gs://bucket/x", "https://key:hidden@storage"),
     ],

@@ -206,6 +206,9 @@ def test_a_lock_is_of_the_store_however_its_address_is_written(s3: ObjectStorage
         ("s3://bucket/x", "minio:9000"),
         ("s3://bucket/x", "ftp://minio"),
         ("s3://key:hidden@bucket/x", None),
+        ("s3://[bucket/hidden", None),
+        ("s3://bucket/x?hidden", None),
+        ("s3://bucket/x", "https://minio?hidden"),
         ("s3://bucket/x", "https://key:hidden@minio"),
     ],
 )

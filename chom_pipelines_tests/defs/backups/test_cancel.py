@@ -40,7 +40,7 @@ def awaited(true: Callable[[], bool]) -> None:
     end = time.monotonic() + _PATIENCE
     while not true():
         assert time.monotonic() < end
-        time.sleep(0.1)
+        time.sleep(0.1)  # the webserver is asked; it tells nothing by itself
 
 
 @dataclass(frozen=True)
