@@ -94,3 +94,29 @@ def test_a_rollback_that_fails_is_told(app: LaravelApp, tmp_path: Path) -> None:
     )
     found = check_of(load_inventory(tmp_path / "chom.yaml"), Mode.DEEP)
     assert ["no way back" in each.what for each in found.findings if each.code == "RB01"] == [True]
+
+
+def test_a_backup_that_no_restore_has_proved_is_no_way_back(app: LaravelApp, tmp_path: Path) -> None:
+    config = tmp_path / "chom.yaml"
+    body = yaml.safe_load(config.read_text())
+    body["servers"][0]["migrations"]["accept"] = [each for each in ACCEPT if each["code"] != "RB02"]
+    config.write_text(yaml.safe_dump(body))
+    app.sql("2024_02_01_000000_more", "ALTER TABLE users ADD COLUMN age INT")
+    for verification, expected in (("basic", ["RB02"]), ("full", [])):
+        with pytest.raises(SystemExit):
+            main(["backup", "--config", str(config), "--verification", verification])
+        found = check_of(load_inventory(config)).findings
+        assert [each.code for each in found if each.severity is Severity.ERROR] == expected
+
+
+@pytest.mark.usefixtures("app")
+def test_the_digest_of_a_schema_changes_with_it_and_not_with_its_rows(tmp_path: Path) -> None:
+    inventory = load_inventory(tmp_path / "chom.yaml")
+    before = check_of(inventory, Mode.VALIDATE).schema
+    with Session(inventory.server().endpoint()) as session:
+        session.execute(f"INSERT INTO {DATABASE}.users (email) VALUES ('more')")
+        assert check_of(inventory, Mode.VALIDATE).schema == before
+        session.execute(f"CREATE VIEW {DATABASE}.v AS SELECT 1")
+        assert check_of(inventory, Mode.VALIDATE).schema != before
+        session.execute(f"DROP VIEW {DATABASE}.v")
+    assert check_of(inventory, Mode.VALIDATE).schema == before

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -41,15 +43,23 @@ class Site:
         made.migration("2024_01_01_000000_users", USERS, "Schema::drop('users');")
         return made
 
-    def deploy(self, release: LaravelApp, *options: str) -> subprocess.CompletedProcess[str]:
-        """Run the script."""
+    def begin(self, release: LaravelApp, *options: str) -> subprocess.Popen[str]:
+        """Start the script; programs in `bin` go before those of the machine."""
         environment = {
             **os.environ,
             "CHOM_CONFIG": str(self.place / "chom.yaml"),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{self.place / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
         command = [str(SCRIPT), "--server", "shop", *options, str(self.place), str(release.place)]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+
+    def deploy(self, release: LaravelApp, *options: str) -> subprocess.CompletedProcess[str]:
+        """Run the script."""
+        process = self.begin(release, *options)
+        out, err = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def tables(self) -> list[str]:
         """What production has."""
@@ -195,3 +205,64 @@ def test_without_a_backup_nothing_is_done(site: Site) -> None:
     assert done.returncode == 1
     assert "the backup failed, or was not proved: nothing was done" in done.stderr
     assert (site.tables(), site.current()) == (["migrations", "users"], "first")
+
+
+def test_an_interrupt_undoes_and_another_deploy_waits_its_turn(site: Site) -> None:
+    second = site.release("second")
+    second.migration("2024_02_01_000000_posts", POSTS + "sleep(2);", "Schema::drop('posts');")
+    process = site.begin(second)
+    while "posts" not in site.tables():
+        assert process.poll() is None
+        time.sleep(0.02)  # until its migration has begun
+    other = site.deploy(site.release("third"))
+    assert other.returncode == 1
+    assert "another deploy" in other.stderr
+    os.kill(process.pid, signal.SIGTERM)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 1, told
+    assert "interrupted" in told
+    assert "the code and the schema are the former" in told
+    assert (site.tables(), site.current()) == (["migrations", "users"], "first")
+
+
+def test_where_migrations_cannot_be_counted_nothing_is_done_and_nothing_rolled_back(site: Site) -> None:
+    php = shutil.which("php")
+    (site.place / "bin").mkdir()
+    (site.place / "bin" / "php").write_text(
+        f'#!/bin/sh\n[ "$2" != migrate:status ] || {{ echo "Too many connections"; exit 1; }}\nexec {php} "$@"\n'
+    )
+    (site.place / "bin" / "php").chmod(0o755)
+    second = site.release("second")
+    second.migration("2024_02_01_000000_posts", POSTS)
+    done = site.deploy(second)
+    assert done.returncode == 3, done.stderr
+    assert "migrate:status does not answer: nothing was done" in done.stderr
+    assert (site.tables(), site.current()) == (["migrations", "users"], "first")
+
+
+def test_a_release_that_was_not_the_one_that_was_checked_is_not_deployed(site: Site) -> None:
+    config = site.place / "chom.yaml"
+    config.write_text(config.read_text().replace("laravel: next", "laravel: current"))
+    second = site.release("second")
+    second.migration("2024_02_01_000000_posts", POSTS)
+    done = site.deploy(second)
+    assert done.returncode == 2
+    assert "correct migrations.laravel; nothing was done" in done.stderr
+    assert (site.tables(), site.current()) == (["migrations", "users"], "first")
+
+
+def test_a_current_that_is_no_link_is_refused(site: Site) -> None:
+    (site.place / "current").unlink()
+    (site.place / "current").mkdir()
+    assert site.deploy(site.release("second")).returncode == 2
+    assert site.tables() == ["migrations", "users"]
+
+
+def test_a_first_deploy_that_is_not_healthy_leaves_no_current(site: Site) -> None:
+    (site.place / "current").unlink()
+    second = site.release("second")
+    second.migration("2024_02_01_000000_posts", POSTS, "Schema::drop('posts');")
+    done = site.deploy(second, "--health", "false")
+    assert done.returncode == 1, done.stderr
+    assert not (site.place / "current").is_symlink()
+    assert site.tables() == ["migrations", "users"]
