@@ -19,7 +19,7 @@ from chom_pipelines.migrations.following import check_following, check_rows_seen
 from chom_pipelines.migrations.half_applied import half_applied
 from chom_pipelines.migrations.laravel_application import LaravelApplication
 from chom_pipelines.migrations.live_locks import check_live_locks
-from chom_pipelines.migrations.lock_checks import check_counters, check_locks
+from chom_pipelines.migrations.lock_checks import check_counters, check_forms, check_locks
 from chom_pipelines.migrations.prediction import Prediction, predicted
 from chom_pipelines.migrations.production import Production, read_production
 from chom_pipelines.migrations.replay import Step, replayed
@@ -127,7 +127,8 @@ def check_migrations(
             run = source.run(shadow, timeout, roll_back=mode is Mode.DEEP)
             note(f"{len(run.ran)} pending migrations of {run.application} ran on the copy")
             final = shadow.shape() if run.rolled_back is None else None
-            replay = replayed(shadow, run.sent, algorithms=mode is not Mode.VALIDATE)
+            failed = {each.migration.name for each in run.ran if each.failure}
+            replay = replayed(shadow, run.sent, algorithms=mode is not Mode.VALIDATE, failed=failed)
             unlike, left_out = list(shadow.unlike), sorted(shadow.left_out)
             halves = list(half_applied(source, shadow, run, lambda table: _has_rows(session, table), timeout))
         steps = [each for each in replay.steps if each.migration and each.statement.table != run.history]
@@ -138,6 +139,7 @@ def check_migrations(
     if run.ran:
         found += check_backup(inventory, server, datetime.now(UTC))
     found += [unknown("CN03", each, remedy="install that version on this machine", object="copy") for each in unlike]
+    found += check_forms(replay.advice, production)
     found += check_following(run, steps, final, replay.final)
     if mode is not Mode.DEEP:
         found += check_rows_seen(run, steps, production)
