@@ -13,6 +13,7 @@ from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.models import Inventory, Migrations, Server
 from chom_pipelines.migrations.data_probes import check_rows
 from chom_pipelines.migrations.deep import on_real_rows
+from chom_pipelines.migrations.drift import check_drift
 from chom_pipelines.migrations.failures import failed_migrations
 from chom_pipelines.migrations.findings import MigrationFinding, Severity, outcome_of, unknown, warning
 from chom_pipelines.migrations.following import check_following, check_rows_seen
@@ -131,8 +132,9 @@ def check_migrations(
             replay = replayed(shadow, run.sent, algorithms=mode is not Mode.VALIDATE, failed=failed)
             unlike, left_out = list(shadow.unlike), sorted(shadow.left_out)
             halves = list(half_applied(source, shadow, run, lambda table: _has_rows(session, table), timeout))
+            drift = [] if mode is Mode.VALIDATE else list(check_drift(source, shadow, run, replay.final, timeout))
         steps = [each for each in replay.steps if each.migration and each.statement.table != run.history]
-        found = [*halves, *source.check_history(session, run), *_judged(session, run, steps, production, mode)]
+        found = [*halves, *drift, *source.check_history(session, run), *_judged(session, run, steps, production, mode)]
     if mode is Mode.DEEP and run.ran:
         note("the latest backup is restored, and they run on its rows")
         found += on_real_rows(inventory, server, source, production, timeout)

@@ -37,6 +37,11 @@ class LaravelApplication:
 
     place: Path
 
+    @property
+    def is_squashed(self) -> bool:
+        """By `php artisan schema:dump`."""
+        return any((self.place / "database" / "schema").glob("*.sql"))
+
     def is_history(self, table: Table) -> bool:
         """By its columns: the configuration may call it otherwise than `migrations`."""
         return set(table.columns) >= _HISTORY

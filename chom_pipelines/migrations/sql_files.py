@@ -38,6 +38,11 @@ class SqlFiles:
 
     place: Path
 
+    @property
+    def is_squashed(self) -> bool:
+        """Never: a baseline is a file like the others."""
+        return False
+
     def is_history(self, table: Table) -> bool:
         """Flyway's, or `schema_migrations` as many tools have it."""
         columns = set(table.columns)

@@ -152,7 +152,7 @@ IN_MIGRATIONS = [
 ]
 """How the code begins, and the migration that has it."""
 CLEAN = {
-    "001_first": "SELECT 1",
+    "001_first": ";\n".join(each for each in SCHEMA[1:] if each.startswith("CREATE")) + ";",
     "002_second": "SELECT 1",
     "0999_last": "SELECT 1",
     "3001_table": "CREATE TABLE posts (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, title VARCHAR(100) NOT NULL)",
