@@ -18,6 +18,7 @@ from chom_pipelines.migrations.failures import failed_migrations
 from chom_pipelines.migrations.findings import MigrationFinding, Severity, outcome_of, unknown, warning
 from chom_pipelines.migrations.following import check_following, check_rows_seen
 from chom_pipelines.migrations.half_applied import half_applied
+from chom_pipelines.migrations.keeping import PastMigrations
 from chom_pipelines.migrations.laravel_application import LaravelApplication
 from chom_pipelines.migrations.live_locks import check_live_locks
 from chom_pipelines.migrations.lock_checks import check_counters, check_forms, check_locks
@@ -81,6 +82,8 @@ class MigrationCheck:
     findings: Sequence[MigrationFinding]
     accepted: Sequence[tuple[MigrationFinding, str]]
     plan: Sequence[Planned]
+    pace: float
+    """By how much this server took longer for past migrations than what was measured elsewhere; 1.0: not known."""
     seconds: float
 
     @property
@@ -118,11 +121,13 @@ def check_migrations(
     if server.migrations is None:
         what = f"chom.yaml names no migrations of {server.name}"
         raise ConfigurationError(what, "add  migrations: {laravel: /srv/app}  or  {sql: /srv/app/migrations}")
-    begun = time.monotonic()
+    begun, started = time.monotonic(), datetime.now(UTC)
+    past = PastMigrations.of(inventory, server)
     source = source_of(server.migrations)
     with Session(server.endpoint()) as session:
         _promise_to_read(session)
         production = read_production(session, server.databases or (), source.is_history)
+        production = replace(production, pace=past.pace)
         note(f"{server.name}: {production.facts.label}, {len(production.shape.tables)} tables are copied without rows")
         with shadow_of(production) as shadow:
             run = source.run(shadow, timeout, roll_back=mode is Mode.DEEP)
@@ -146,21 +151,29 @@ def check_migrations(
     if mode is not Mode.DEEP:
         found += check_rows_seen(run, steps, production)
     found += [warning("CN05", f"{each} cannot be made anew, and is not in the copy") for each in left_out]
-    kept, accepted = _sorted_out(found, server.migrations)
+    if past.problem:
+        found.append(warning("RB03", f"of past migrations nothing can be read: {past.problem}", object="repository"))
     plan = [Planned(each, predicted(each, production) if mode is not Mode.VALIDATE else None) for each in steps]
-    return MigrationCheck(
+    pending = [each.migration.name for each in run.ran]
+    kept, accepted = _sorted_out(found, server.migrations)
+    check = MigrationCheck(
         server.name,
         mode,
         production.facts.label,
         run.application,
         source.place.resolve(),
         production.digest,
-        [each.migration.name for each in run.ran],
+        pending,
         kept,
         accepted,
         plan,
+        past.pace,
         time.monotonic() - begun,
     )
+    if not pending or past.repository is None:
+        return check
+    problem = past.keep(check, production, started)
+    return replace(check, findings=[*kept, *problem], seconds=time.monotonic() - begun)
 
 
 def source_of(migrations: Migrations) -> Source:

@@ -76,7 +76,7 @@ def predicted(step: Step, production: Production) -> Prediction:
             least += count * size.data_bytes / _MEGA / rates.index * LEAST_OF_INDEX
             most += count * size.data_bytes / _MEGA / rates.index * MOST
             disk += 2 * built  # the sorted runs beside the index
-    return Prediction(_MOMENT / 2 + least, _MOMENT * 2 + most, disk, lasting)
+    return Prediction(_MOMENT / 2 + least * production.pace, _MOMENT * 2 + most * production.pace, disk, lasting)
 
 
 def peak_bytes(predictions: Iterable[Prediction]) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from chom_pipelines.errors import ConfigurationError, MigrationCheckError
 from chom_pipelines.migrations.findings import MigrationFinding, error, warning
 from chom_pipelines.migrations.isolation import cut_off
+from chom_pipelines.migrations.production import own_databases
 from chom_pipelines.migrations.shadow import Shadow
 from chom_pipelines.migrations.shapes import Table
 from chom_pipelines.migrations.sources import Migration, Ran, Run, begin, end, sent
@@ -220,3 +221,15 @@ def _version(name: str) -> tuple[int, ...]:
     text = (found["flyway"] or found["dated"]) if found else name
     parts: Sequence[str] = re.findall(r"\d+", text)
     return tuple(map(int, parts))
+
+
+def flyway_durations(session: Session, databases: Sequence[str]) -> Iterator[tuple[str, float]]:
+    """The files that Flyway has run through, and the seconds that it recorded of each; `databases` empty: of all."""
+    for database in databases or own_databases(session):
+        there = "SELECT 1 FROM information_schema.tables WHERE table_schema = %s AND table_name = %s"
+        if session.row(there, (database, "flyway_schema_history")):
+            rows = session.rows(
+                f"SELECT script, execution_time FROM {qualified(database, 'flyway_schema_history')}"
+                " WHERE success ORDER BY installed_rank"
+            )
+            yield from ((str(script), int(milliseconds) / 1000) for script, milliseconds in rows)

@@ -48,6 +48,9 @@ ARCHIVE = "archive"
 BENCHMARKS = "benchmarks"
 """A server's benchmark reports."""
 
+MIGRATIONS = "migrations"
+"""A server's migration checks, with its schema at the time, and what deploys took."""
+
 WRITING, READING = "writing", "reading"
 """The two locks of a stream."""
 
