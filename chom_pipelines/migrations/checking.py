@@ -11,6 +11,7 @@ from pathlib import Path
 
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.models import Inventory, Migrations, Server
+from chom_pipelines.migrations.asked_server import asked_server
 from chom_pipelines.migrations.data_probes import check_rows
 from chom_pipelines.migrations.deep import on_real_rows
 from chom_pipelines.migrations.drift import check_drift
@@ -140,6 +141,10 @@ def check_migrations(
             drift = [] if mode is Mode.VALIDATE else list(check_drift(source, shadow, run, replay.final, timeout))
         steps = [each for each in replay.steps if each.migration and each.statement.table != run.history]
         found = [*halves, *drift, *source.check_history(session, run), *_judged(session, run, steps, production, mode)]
+        with asked_server(inventory, server, session) as (asked, doubts):
+            found += doubts
+            if asked is not None:
+                found += check_rows(asked, steps, production, _PROBE_SECONDS[mode])
     if mode is Mode.DEEP and run.ran:
         note("the latest backup is restored, and they run on its rows")
         found += on_real_rows(inventory, server, source, production, timeout)
@@ -207,7 +212,6 @@ def _judged(
     yield from check_changes(steps, production)
     yield from check_counters(production)
     yield from check_live_locks(session, production.facts, _changed(steps, production))
-    yield from check_rows(session, steps, production, _PROBE_SECONDS[mode])
 
 
 def _changed(steps: Sequence[Step], production: Production) -> set[TableName]:

@@ -121,7 +121,11 @@ def test_the_schema_before_a_deploy_is_kept_and_the_stock_client_makes_it_again(
         shown = session.rows(f"SHOW CREATE TABLE {DATABASE}.users")
         session.execute(f"DROP DATABASE {DATABASE}")
         assert site.chom("schema") == 0
-        command = [str(client_program(site.server.flavour).path), "--no-defaults", f"--socket={site.server.root.socket}"]
+        command = [
+            str(client_program(site.server.flavour).path),
+            "--no-defaults",
+            f"--socket={site.server.root.socket}",
+        ]
         sql = capfdbinary.readouterr().out
         subprocess.run([*command, f"--user={site.server.root.user}"], input=sql, check=True)
         assert session.rows(f"SHOW CREATE TABLE {DATABASE}.users") == shown
