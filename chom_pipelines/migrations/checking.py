@@ -23,6 +23,7 @@ from chom_pipelines.migrations.keeping import PastMigrations
 from chom_pipelines.migrations.laravel_application import LaravelApplication
 from chom_pipelines.migrations.live_locks import check_live_locks
 from chom_pipelines.migrations.lock_checks import check_counters, check_forms, check_locks
+from chom_pipelines.migrations.past import KeptRun
 from chom_pipelines.migrations.prediction import Prediction, predicted
 from chom_pipelines.migrations.production import Production, read_production
 from chom_pipelines.migrations.replay import Step, replayed
@@ -37,6 +38,7 @@ from chom_pipelines.migrations.surroundings import (
     check_patience,
     check_rollback,
     check_room,
+    check_trust,
 )
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.server.connection import Session
@@ -85,6 +87,8 @@ class MigrationCheck:
     plan: Sequence[Planned]
     pace: float
     """By how much this server took longer for past migrations than what was measured elsewhere; 1.0: not known."""
+    past: Sequence[KeptRun]
+    """What the last deploys took, beside what was foretold of them; the oldest first."""
     seconds: float
 
     @property
@@ -173,6 +177,7 @@ def check_migrations(
         accepted,
         plan,
         past.pace,
+        past.runs,
         time.monotonic() - begun,
     )
     if not pending or past.repository is None:
@@ -209,6 +214,7 @@ def _judged(
         yield from check_room(session, steps, production)
     yield from check_rollback(run, production)
     yield from check_patience(session, run, steps, production)
+    yield from check_trust(session, steps, production)
     yield from check_changes(steps, production)
     yield from check_counters(production)
     yield from check_live_locks(session, production.facts, _changed(steps, production))

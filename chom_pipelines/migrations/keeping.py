@@ -11,7 +11,16 @@ from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import keyring_of, repository_of
 from chom_pipelines.migrations.findings import MigrationFinding, warning
-from chom_pipelines.migrations.past import Expected, KeptCheck, free_moment, keep_check, keep_schema, pace_of, past_runs
+from chom_pipelines.migrations.past import (
+    Expected,
+    KeptCheck,
+    KeptRun,
+    free_moment,
+    keep_check,
+    keep_schema,
+    pace_of,
+    past_runs,
+)
 from chom_pipelines.migrations.production import Production
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.repository import Repository
@@ -26,8 +35,13 @@ class PastMigrations:
 
     repository: Repository | None
     keyring: Keyring | None
-    pace: float = 1.0
+    runs: Sequence[KeptRun] = ()
     problem: str = ""
+
+    @property
+    def pace(self) -> float:
+        """By how much this server takes longer than what was measured elsewhere."""
+        return pace_of(self.runs)
 
     @classmethod
     def of(cls, inventory: Inventory, server: Server) -> PastMigrations:
@@ -37,7 +51,7 @@ class PastMigrations:
             if not repository.store.is_there():
                 return cls(None, None)
             keyring = keyring_of(inventory.repository, server.backup)
-            return cls(repository, keyring, pace_of(past_runs(repository, server.name)))
+            return cls(repository, keyring, past_runs(repository, server.name))
         except ChomError as problem:
             return cls(None, None, problem=problem.what)
 

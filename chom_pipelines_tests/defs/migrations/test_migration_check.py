@@ -77,6 +77,22 @@ def test_a_deploy_that_would_fail_has_a_verdict_and_the_check_of_it_fails(deploy
     assert [each.data["code"] for each in found["findings"].records if each.data["severity"] == "error"] == ["DD01"]
 
 
+def test_what_deploys_took_is_shown_beside_what_was_foretold(deployed: Deployment, tmp_path: Path) -> None:
+    written(tmp_path / "migrations", GOOD)
+    (tmp_path / "repository").mkdir()
+    run(deployed)
+    printed = tmp_path / "printed"
+    printed.write_text("Migrated: 0001_first.sql (1500.00ms)\n")
+    with pytest.raises(SystemExit):
+        main(["migration", "done", "--config", str(deployed.config), "--output", str(printed)])
+    [record] = verdict(run(deployed))["past_migrations"].records
+    assert (record.data["migration"], record.data["seconds"], record.data["as foretold"]) == (
+        "0001_first.sql",
+        1.5,
+        "no",
+    )
+
+
 def test_where_nothing_can_be_tried_the_run_fails(deployed: Deployment) -> None:
     result = run(deployed)
     assert not result.success
