@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 _COMMENT = re.compile(r"\s+|/\*(?!!)(?:.|\n)*?\*/|--(?=\s|$)[^\n]*(?:\n|$)|#[^\n]*(?:\n|$)")
-_IDENTIFIER = r"(?:`(?:[^`]|``)+`|[\w$\u0080-\uffff]+)"
+_IDENTIFIER = r"(?:`(?:[^`]|``)+`|(?:[\w$]|[^\x00-\x7f])+)"  # a range instead takes 40 ms to compile
 _NAME = rf"(?P<name>{_IDENTIFIER}(?:\s*\.\s*{_IDENTIFIER})?)"
 _ALTER = re.compile(rf"ALTER\s+(?:ONLINE\s+)?(?:IGNORE\s+)?TABLE\s+(?:IF\s+EXISTS\s+)?{_NAME}", re.IGNORECASE)
 _INDEX = re.compile(
