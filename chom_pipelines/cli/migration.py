@@ -229,6 +229,7 @@ def _as_json(found: MigrationCheck) -> dict[str, Any]:
         "on": found.on,
         "application": found.application,
         "place": str(found.place),
+        "files": found.files,
         "schema": found.schema,
         "outcome": found.outcome.value,
         "verdict": found.verdict,

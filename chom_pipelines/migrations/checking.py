@@ -16,6 +16,7 @@ from chom_pipelines.migrations.data_probes import check_rows
 from chom_pipelines.migrations.deep import on_real_rows
 from chom_pipelines.migrations.drift import check_drift
 from chom_pipelines.migrations.failures import failed_migrations
+from chom_pipelines.migrations.file_digest import file_digest
 from chom_pipelines.migrations.findings import MigrationFinding, Severity, outcome_of, unknown, warning
 from chom_pipelines.migrations.following import check_following, check_rows_seen
 from chom_pipelines.migrations.half_applied import half_applied
@@ -79,6 +80,8 @@ class MigrationCheck:
     on: str
     application: str
     place: Path
+    files: str
+    """A digest of the application's own migrations."""
     schema: str
     """A digest of production's schema: the same as long as that is."""
     pending: Sequence[str]
@@ -171,6 +174,7 @@ def check_migrations(
         production.facts.label,
         run.application,
         source.place.resolve(),
+        file_digest(source.place),
         production.digest,
         pending,
         kept,

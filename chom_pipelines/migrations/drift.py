@@ -26,7 +26,7 @@ def check_drift(source: Source, shadow: Shadow, run: Run, after: Shape, timeout:
         yield info("HS10", "the first migrations were squashed into a dump, so that drift is not looked for")
         return
     bare = [each for each in shadow.production.definitions if each.kind == "database"]
-    empty = Shadow(shadow.server, replace(shadow.production, definitions=bare, records={}))
+    empty = replace(shadow, production=replace(shadow.production, definitions=bare, records={}), removed=[])
     try:
         empty.fill()
         anew = source.run(empty, timeout)

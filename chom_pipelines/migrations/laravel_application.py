@@ -21,6 +21,7 @@ from chom_pipelines.migrations.isolation import cut_off
 from chom_pipelines.migrations.shadow import Shadow
 from chom_pipelines.migrations.shapes import Table
 from chom_pipelines.migrations.sources import Migration, Ran, Run, sent
+from chom_pipelines.migrations.statements import without_passwords
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.identifiers import qualified
 
@@ -150,7 +151,7 @@ class LaravelApplication:
         ran = [
             Ran(
                 files[line["migration"]],
-                line["failure"],
+                without_passwords(line["failure"]),
                 line["number"],
                 float(line["seconds"]),
             )

@@ -174,7 +174,7 @@ class Statement:
     @property
     def shown(self) -> str:
         """For people, without the password that an account is given."""
-        return _SECRET.sub(r"\1'***'", self.bare)
+        return without_passwords(self.bare)
 
     @property
     def is_of_partitions(self) -> bool:
@@ -191,6 +191,11 @@ class Statement:
         """For people: on one line, and cut."""
         line = " ".join(self.shown.split())
         return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def without_passwords(text: str) -> str:
+    """SQL, or a message that quotes some, without the passwords that accounts are given."""
+    return _SECRET.sub(r"\1'***'", text)
 
 
 def _unquoted(identifier: str) -> str:

@@ -155,6 +155,7 @@ def _metadata(found: MigrationCheck) -> dict[str, Any]:
         "outcome": found.outcome.value,
         "verdict": found.verdict,
         "place": str(found.place),
+        "files": found.files,
         "pending": len(found.pending),
         "errors": counts[Severity.ERROR.value],
         "warnings": counts[Severity.WARNING.value],

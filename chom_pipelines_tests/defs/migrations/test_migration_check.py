@@ -137,6 +137,10 @@ def test_a_pipeline_gets_the_verdict_through_dagster(
     written(tmp_path / "migrations", GOOD)
     assert deploy_check("--url", webserver.url, "--timeout", "120") == 0
     assert "nothing speaks against the deploy" in capsys.readouterr().out
+    same, other = written(tmp_path / "same", GOOD), written(tmp_path / "other", {**GOOD, "0002_more": "SELECT 1"})
+    assert deploy_check("--url", webserver.url, "--release", str(same)) == 0
+    assert deploy_check("--url", webserver.url, "--release", str(other)) == 3
+    assert "has checked other migrations" in capsys.readouterr().err
     written(tmp_path / "migrations", BAD)
     assert deploy_check("--url", webserver.url, "--server", NAME, "--json") == 1
     told = json.loads(capsys.readouterr().out)
