@@ -1,6 +1,6 @@
 """Grafana's dashboard of servers, backups and migrations, as the JSON that Grafana loads. Pure, apart from `write`.
 
-It needs Grafana 10 or newer. The exporter's names are all it uses: no recorded series, so that it works without the rules.
+It needs Grafana 10 or newer, and of Prometheus only what the exporter tells, so that it works without the rules.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from chom_pipelines.monitoring.dashboard_backups import BACKUPS, MONITORING, NOW
+from chom_pipelines.monitoring.dashboard_backups import BACKUPS
+from chom_pipelines.monitoring.dashboard_overview import MONITORING, NOW
 from chom_pipelines.monitoring.dashboard_panels import Limits, Panel, Query, Row, selecting
 from chom_pipelines.monitoring.dashboard_servers import LOAD, MEMORY_AND_LOCKS, REPLICATION_AND_MIGRATIONS, STORAGE
 

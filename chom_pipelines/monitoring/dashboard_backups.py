@@ -1,108 +1,18 @@
-"""The rows of the dashboard that are about backups, what can be recovered, and the monitoring itself. Pure."""
+"""The row of the dashboard that is about backups and what can be recovered. Pure."""
 
 from __future__ import annotations
 
 from chom_pipelines.monitoring.dashboard_panels import Limits, Panel, Query, Row
 
 _DAY = 86400
-_HOUR = 3600
-
-NOW = Row(
-    "Now",
-    (
-        Panel(
-            "Servers that do not answer",
-            "Servers of chom.yaml that the exporter cannot connect to and read. `chom check --server NAME` says why.",
-            "short",
-            (Query("count(chom_up) - sum(chom_up)", "servers", instant=True),),
-            kind="stat",
-            width=4,
-            height=4,
-            limits=Limits(red=1),
-        ),
-        Panel(
-            "Servers without a full backup",
-            "Servers of chom.yaml of which no full backup can be read. If one is lost now, all of it is.",
-            "short",
-            (
-                Query(
-                    "count(chom_backup_configured) - "
-                    '(count(chom_backup_last_success_timestamp{type="full"} > 0) or vector(0))',
-                    "servers",
-                    instant=True,
-                ),
-            ),
-            kind="stat",
-            width=4,
-            height=4,
-            limits=Limits(red=1),
-        ),
-        Panel(
-            "Oldest full backup",
-            "Of all servers the one whose newest full backup is oldest. Older than a day, a backup failed or did not start.",
-            "s",
-            (
-                Query(
-                    "max(time() - max by (server) "
-                    '(last_over_time(chom_backup_last_success_timestamp{type="full"}[7d]) > 0))',
-                    "age",
-                    instant=True,
-                ),
-            ),
-            kind="stat",
-            width=4,
-            height=4,
-            limits=Limits(orange=_DAY, red=1.5 * _DAY),
-        ),
-        Panel(
-            "At stake",
-            "The longest stretch of time that no restore would bring back, of all servers. `chom windows` shows why.",
-            "s",
-            (Query("max(chom_recovery_exposure_seconds)", "at stake", instant=True),),
-            kind="stat",
-            width=4,
-            height=4,
-            limits=Limits(orange=2 * _HOUR, red=_DAY),
-        ),
-        Panel(
-            "Oldest proof by a restore",
-            "Of all servers the one whose last restored and compared backup is longest ago. A backup that was never "
-            "restored is a hope.",
-            "s",
-            (
-                Query(
-                    'max(time() - max by (server) (chom_backup_last_verified_timestamp_seconds{level="full"}))',
-                    "age",
-                    instant=True,
-                ),
-            ),
-            kind="stat",
-            width=4,
-            height=4,
-            limits=Limits(orange=8 * _DAY, red=10 * _DAY),
-        ),
-        Panel(
-            "Repository: free",
-            "What is free on the disk of the repository. Full, every backup fails: `chom prune --dry-run` shows what "
-            "may go.",
-            "percentunit",
-            (Query("min(chom_repository_free_bytes / chom_repository_size_bytes)", "free", instant=True),),
-            kind="stat",
-            width=4,
-            height=4,
-            limits=Limits(orange=0.2, red=0.1, falling=True),
-            maximum=1,
-        ),
-    ),
-)
 
 BACKUPS = Row(
     "Backups",
     (
         Panel(
             "Age of the last backup",
-            "How long ago the last backup of each type succeeded, and how old a full one may be. It goes on rising while "
-            "the exporter is dead. Over the limit, `chom backups` and Dagster's runs say what failed.",
+            "How long ago the last backup of each type succeeded, and how old a full one may be. It goes on rising "
+            "while the exporter is dead. Over the limit, `chom backups` and Dagster's runs say what failed.",
             "s",
             (
                 Query(
@@ -127,22 +37,22 @@ BACKUPS = Row(
         ),
         Panel(
             "Size of backups",
-            "As stored, of the newest of each type. Half or twice the usual: tables were emptied, left out, or grow "
-            "without bounds.",
+            "As stored, of the newest of each type. Half or twice the usual: tables were emptied, left out, or "
+            "grow without bounds.",
             "bytes",
             (Query("max by (server, type) (chom_backup_size_bytes)", "{{server}} {{type}}"),),
         ),
         Panel(
             "Duration of backups",
-            "Of the newest of each type. Much longer than usual at the same size, the server, the disk or the network "
-            "was busy; overlapping with the next one, move the schedule.",
+            "Of the newest of each type. Much longer than usual at the same size, the server, the disk or the "
+            "network was busy; overlapping with the next one, move the schedule.",
             "s",
             (Query("max by (server, type) (chom_backup_duration_seconds)", "{{server}} {{type}}"),),
         ),
         Panel(
             "Recoverable window",
-            "How far back any second can be restored without a break, up to now; on the right gaps that no full backup "
-            "has followed. Shorter than the retention: a gap cut it. `chom windows` lists all.",
+            "How far back any second can be restored without a break, up to now; on the right gaps that no full "
+            "backup has followed. Shorter than the retention: a gap cut it. `chom windows` lists all.",
             "s",
             (
                 Query(
@@ -157,8 +67,9 @@ BACKUPS = Row(
         ),
         Panel(
             "Age of proofs",
-            "How long ago a backup last passed: basic, every byte was read and authenticated; full, it was restored and "
-            "compared; drill, a random second was restored by two ways. Over ten days the weekly ones were missed.",
+            "How long ago a backup last passed: basic, every byte was read and authenticated; full, it was "
+            "restored and compared; drill, a random second was restored by two ways. Over ten days the weekly ones "
+            "were missed.",
             "s",
             (
                 Query(
@@ -173,8 +84,8 @@ BACKUPS = Row(
         ),
         Panel(
             "How long a restore takes",
-            "Predicted from the last benchmark, by the way of restoring. This is how long the business would wait: too "
-            "long, take physical backups or restore the tables that matter first.",
+            "Predicted from the last benchmark, by the way of restoring. This is how long the business would wait: "
+            "too long, take physical backups or restore the tables that matter first.",
             "s",
             (Query("max by (server, method) (chom_restore_predicted_seconds)", "{{server}} {{method}}", instant=True),),
             kind="bargauge",
@@ -182,8 +93,8 @@ BACKUPS = Row(
         ),
         Panel(
             "Age of the second copy",
-            "How old the newest full backup is that is elsewhere, too. Over two days, `chom offsite push` says what "
-            "keeps it.",
+            "How old the newest full backup is that is elsewhere, too. Over two days, `chom offsite push` says "
+            "what keeps it.",
             "s",
             (
                 Query(
@@ -207,8 +118,8 @@ BACKUPS = Row(
         ),
         Panel(
             "Disk of the repository",
-            "What is free, what there is, and what will be free in four days by the trend of the last three. At 0 every "
-            "backup fails: keep less, or give it a larger disk.",
+            "What is free, what there is, and what will be free in four days by the trend of the last three. At 0 "
+            "every backup fails: keep less, or give it a larger disk.",
             "bytes",
             (
                 Query("min by (instance) (chom_repository_free_bytes)", "{{instance}} free"),
@@ -220,56 +131,6 @@ BACKUPS = Row(
             ),
             width=24,
             minimum=None,
-        ),
-    ),
-)
-
-MONITORING = Row(
-    "Monitoring itself",
-    (
-        Panel(
-            "Servers",
-            "What runs, and for how long. A short uptime that nobody planned is a crash: see the server's error log.",
-            "s",
-            (
-                Query(
-                    "max by (job, instance, server, flavour, version) (chom_database_uptime_seconds "
-                    "* on (job, instance, server) group_left (flavour, version) chom_database_info)",
-                    "",
-                    instant=True,
-                ),
-            ),
-            kind="table",
-            value_title="uptime",
-        ),
-        Panel(
-            "What can be told",
-            "What each server tells, by name. What is missing has no figures above, and its alerts are silent: "
-            "`chom monitor --type overview` prints the GRANT or setting that brings it.",
-            "none",
-            (Query("min by (server, name) (chom_monitor_capability)", "", instant=True),),
-            kind="table",
-            limits=Limits(red=1, falling=True),
-            names=("missing", "there"),
-            value_title="told",
-        ),
-        Panel(
-            "Collectors",
-            "Whether each question that the exporter asks got its answer. One that fails while others do not takes too "
-            "long, or lacks a privilege.",
-            "none",
-            (Query("min by (server, collector) (chom_collector_success)", "", instant=True),),
-            kind="table",
-            limits=Limits(red=1, falling=True),
-            names=("fails", "works"),
-            value_title="state",
-        ),
-        Panel(
-            "How long collectors take",
-            "Of each question at each scrape. All together must stay below the scrape timeout of Prometheus; what takes "
-            "seconds weighs on the server, too.",
-            "s",
-            (Query("max by (server, collector) (chom_collector_duration_seconds)", "{{server}} {{collector}}"),),
         ),
     ),
 )

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from chom_pipelines.monitoring.dashboard_panels import Limits, Panel, Query, Row
 
-_DAY = 86400
-
 LOAD = Row(
     "Load",
     (
         Panel(
             "Queries",
-            "Statements a second, and on the right those slower than long_query_time. More slow ones at the same load "
-            "mean a missing index or waits for locks: `chom monitor --type queries` names them.",
+            "Statements a second, and on the right those slower than long_query_time. More slow ones at the same "
+            "load mean a missing index or waits for locks: `chom monitor --type queries` names them.",
             "ops",
             (
                 Query("sum by (server) (rate(chom_database_queries_total[$__rate_interval]))", "{{server}}"),
@@ -22,8 +20,9 @@ LOAD = Row(
         ),
         Panel(
             "Duration of queries, 95th and 99th percentile",
-            "95 and 99 of 100 statements take no longer than this. Without data the server does not count by duration: "
-            "the table of what cannot be told, at the end, says so. A step up after a deploy is the deploy's.",
+            "95 and 99 of 100 statements take no longer than this. Without data the server does not count by "
+            "duration: the table of what cannot be told, at the end, says so. A step up after a deploy is the "
+            "deploy's.",
             "s",
             (
                 Query(
@@ -40,8 +39,8 @@ LOAD = Row(
         ),
         Panel(
             "Connections",
-            "Sessions by what they do, and how many the server allows. Near the limit the application is refused: look "
-            "for sessions that wait for one lock, then for a pool that leaks.",
+            "Sessions by what they do, and how many the server allows. Near the limit the application is refused: "
+            "look for sessions that wait for one lock, then for a pool that leaks.",
             "short",
             (
                 Query(
@@ -52,8 +51,9 @@ LOAD = Row(
         ),
         Panel(
             "Row operations",
-            "Rows that were read, inserted, updated and deleted, a second; MariaDB counts calls of the storage engine, "
-            "which is about the same. Many more rows read than before mean that an index is no longer used.",
+            "Rows that were read, inserted, updated and deleted, a second; MariaDB counts calls of the storage "
+            "engine, which is about the same. Many more rows read than before mean that an index is no longer "
+            "used.",
             "ops",
             (
                 Query(
@@ -70,8 +70,9 @@ MEMORY_AND_LOCKS = Row(
     (
         Panel(
             "Reads answered from memory",
-            "How many of the reads of InnoDB needed no disk, now and not since the start. Below 95 % for long the buffer "
-            "pool is too small, or a query reads large tables as a whole. After a restart it is low for a while.",
+            "How many of the reads of InnoDB needed no disk, now and not since the start. Below 95 % for long the "
+            "buffer pool is too small, or a query reads large tables as a whole. After a restart it is low for a "
+            "while.",
             "percent",
             (
                 Query(
@@ -86,8 +87,9 @@ MEMORY_AND_LOCKS = Row(
         ),
         Panel(
             "Lock waits and deadlocks",
-            "Waits that began, a second: for rows, and for whole tables (of storage engines without row locks, and LOCK "
-            "TABLES). A deadlock rolls a transaction back. Keep transactions short, and lock rows in one order.",
+            "Waits that began, a second: for rows, and for whole tables (of storage engines without row locks, and "
+            "LOCK TABLES). A deadlock rolls a transaction back. Keep transactions short, and lock rows in one "
+            "order.",
             "ops",
             (
                 Query(
@@ -104,8 +106,9 @@ MEMORY_AND_LOCKS = Row(
         ),
         Panel(
             "Sessions that wait for a lock",
-            "How many wait at this moment, by kind, and on the right for how long the longest has. Whoever waits for a "
-            "metadata lock holds up all that come after: `chom monitor --type locks` shows who is at the root.",
+            "How many wait at this moment, by kind, and on the right for how long the longest has. Whoever waits "
+            "for a metadata lock holds up all that come after: `chom monitor --type locks` shows who is at the "
+            "root.",
             "short",
             (
                 Query("sum by (server, kind) (chom_database_lock_waiting_sessions)", "{{server}} {{kind}}"),
@@ -137,16 +140,16 @@ STORAGE = Row(
     (
         Panel(
             "Size of databases",
-            "Data and indexes of all databases of a server. What grows without the business growing is a log or a queue "
-            "that nobody empties.",
+            "Data and indexes of all databases of a server. What grows without the business growing is a log or a "
+            "queue that nobody empties.",
             "bytes",
             (Query('sum by (server, type) (chom_database_size_bytes{type=~"data|index"})', "{{server}} {{type}}"),),
             stacked=True,
         ),
         Panel(
             "Growth and forecast",
-            "By the trend of 7 days: bytes a day on the right, and the size in 30 days. Compare it with the disk, and "
-            "with how long a restore of that much takes.",
+            "By the trend of 7 days: bytes a day on the right, and the size in 30 days. Compare it with the disk, "
+            "and with how long a restore of that much takes.",
             "bytes",
             (
                 Query(
@@ -162,8 +165,8 @@ STORAGE = Row(
         ),
         Panel(
             "Largest tables",
-            "The ten largest, with their indexes. They decide how long a backup, a restore and a migration take; of each "
-            "`chom monitor --type tables` tells what a rebuild would give back.",
+            "The ten largest, with their indexes. They decide how long a backup, a restore and a migration take; "
+            "of each `chom monitor --type tables` tells what a rebuild would give back.",
             "bytes",
             (
                 Query(
@@ -176,8 +179,9 @@ STORAGE = Row(
         ),
         Panel(
             "Indexes that are read",
-            "Of all indexes, those that were read since the server counts. Each other one costs at every write. Before "
-            "one is dropped, look at `chom monitor --type indexes`: those that are unique or that foreign keys need are no waste.",
+            "Of all indexes, those that were read since the server counts. Each other one costs at every write. "
+            "Before one is dropped, look at `chom monitor --type indexes`: those that are unique or that foreign "
+            "keys need are no waste.",
             "percent",
             (
                 Query(
@@ -191,8 +195,8 @@ STORAGE = Row(
         ),
         Panel(
             "Numbers used up",
-            "How much of what its type can hold the AUTO_INCREMENT of a column has used. At 100 % every INSERT fails; at "
-            "80 % plan the change to BIGINT UNSIGNED, which rewrites the table.",
+            "How much of what its type can hold the AUTO_INCREMENT of a column has used. At 100 % every INSERT "
+            "fails; at 80 % plan the change to BIGINT UNSIGNED, which rewrites the table.",
             "percentunit",
             (
                 Query(
@@ -214,8 +218,8 @@ REPLICATION_AND_MIGRATIONS = Row(
     (
         Panel(
             "Replication lag",
-            "How far a replica is behind its source. Who reads from it reads what was. DDL, a long transaction or a table "
-            "without a primary key hold it up.",
+            "How far a replica is behind its source. Who reads from it reads what was. DDL, a long transaction or "
+            "a table without a primary key hold it up.",
             "s",
             (Query("max by (server, channel) (chom_database_replication_lag_seconds)", "{{server}} {{channel}}"),),
             width=8,
@@ -223,8 +227,8 @@ REPLICATION_AND_MIGRATIONS = Row(
         ),
         Panel(
             "Replication runs",
-            "Whether both threads of each replica run. A stopped one does not start by itself: SHOW REPLICA STATUS has "
-            "the error that stopped it.",
+            "Whether both threads of each replica run. A stopped one does not start by itself: SHOW REPLICA STATUS "
+            "has the error that stopped it.",
             "none",
             (
                 Query(
@@ -240,8 +244,8 @@ REPLICATION_AND_MIGRATIONS = Row(
         ),
         Panel(
             "Pending migrations",
-            "Migrations that the application has and the database has not run. For longer than a deploy takes it means "
-            "that one stopped in the middle: `chom migration check` says what the rest would do.",
+            "Migrations that the application has and the database has not run. For longer than a deploy takes it "
+            "means that one stopped in the middle: `chom migration check` says what the rest would do.",
             "short",
             (Query("max by (server) (chom_migrations_pending)", "{{server}}"),),
             width=8,

@@ -1,4 +1,4 @@
-"""What a slip of the pen would make of a rule: comparisons turned round, limits ten times off, guards inverted. Pure."""
+"""What a slip of the pen makes of a rule: comparisons turned round, limits ten times off, guards inverted. Pure."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -95,7 +96,14 @@ def needed(wanted: Rule, among: Sequence[Rule]) -> list[Rule]:
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run it; what it says is in stdout or stderr."""
-    return subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, check=False)
+    return subprocess.run([program("promtool"), *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def program(name: str) -> str:
+    """Where it is; without it the test fails."""
+    found = shutil.which(name)
+    assert found, f"{name} is not there: `make packages` installs Debian's package prometheus"
+    return found
 
 
 def said(judged: subprocess.CompletedProcess[str]) -> str:
