@@ -59,11 +59,12 @@ class Prometheus:
         return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
 
     def wait_for_scrapes(self, number: int) -> None:
-        """Until the target was scraped so often with success, and rules were evaluated since."""
-        self._wait(f'sum(sum_over_time(up{{job="{JOB}"}}[5m])) >= {number}')
-        self._wait('min(time() - prometheus_rule_group_last_evaluation_timestamp_seconds{job="self"}) >= 0')
+        """Until each target was scraped so often with success, and all rules were evaluated since."""
+        self.wait(f'min(sum_over_time(up{{job=~"{JOB}.*"}}[5m])) >= {number}')
+        self.wait(f"min(prometheus_rule_group_last_evaluation_timestamp_seconds) > {time.time() + 1}")
 
-    def _wait(self, until: str) -> None:
+    def wait(self, until: str) -> None:
+        """Until there is an answer."""
         end = time.monotonic() + _PATIENCE_S
         while not self.ask(until):
             assert time.monotonic() < end, f"never: {until}\n{self.log.read_text()}"
@@ -111,13 +112,14 @@ def answers(running: Prometheus, expressions: Iterable[Expression]) -> dict[Expr
 
 
 @contextmanager
-def prometheus(target: str, folder: Path) -> Iterator[Prometheus]:
-    """A private one that scrapes `target` (host:port) each second, with the shipped rules."""
+def prometheus(target: str, folder: Path, further: Iterable[dict[str, Any]] = ()) -> Iterator[Prometheus]:
+    """A private one that scrapes `target` (host:port) each second, and by `further` jobs, with the shipped rules."""
     address = f"127.0.0.1:{free_port()}"
     config = folder / "prometheus.yml"
     jobs = [
         {"job_name": JOB, "static_configs": [{"targets": [target]}]},
         {"job_name": "self", "static_configs": [{"targets": [address]}]},
+        *further,
     ]
     every = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
     files = [str(file) for file in RULE_FILES]

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 SERVERS = ("shop", "billing")
 _DAY = 86400
 _EDGES = ("0.001", "0.01", "0.1", "1", "10", "+Inf")
 
 
-def exposition(now: float, elapsed: float) -> str:
-    """What is told at `now` (seconds since 1970), `elapsed` seconds after the counters began."""
+def exposition(now: float, elapsed: float, servers: Sequence[str] = SERVERS) -> str:
+    """What is told of them at `now` (seconds since 1970), `elapsed` seconds after the counters began."""
     lines = [
         'chom_build_info{version="0"} 1',
         "chom_repository_size_bytes 1e12",
         f"chom_repository_free_bytes {6e11 - elapsed}",
     ]
-    for place, server in enumerate(SERVERS, 1):
+    for place, server in enumerate(servers, 1):
         told = {**_state(place), **_times(now), **_counters(elapsed * place)}
         for name, value in told.items():
             metric, _, labels = name.partition("{")
@@ -108,16 +109,17 @@ def _counters(moved: float) -> dict[str, float | str]:
 
 @contextmanager
 def made_up_exporter() -> Iterator[str]:
-    """Its address, host:port."""
+    """Its address, host:port. It answers /metrics, and /probe?target=NAME."""
     began = time.time()
 
     class _Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            now = time.time()
+            now, asked = time.time(), urlsplit(self.path)
+            servers = parse_qs(asked.query)["target"] if asked.path == "/probe" else SERVERS
             self.send_response(200)
             self.send_header("Content-Type", "text/plain; version=0.0.4")
             self.end_headers()
-            self.wfile.write(exposition(now, now - began).encode())
+            self.wfile.write(exposition(now, now - began, servers).encode())
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  (its name there)
             """Nothing: pytest shows what is said here as the test's."""

@@ -1,10 +1,13 @@
-"""Every expression that is shipped, answered by a real Prometheus; what it scrapes has the names of the real exporter."""
+"""Every expression that is shipped, answered by a real Prometheus; what it scrapes has the real exporter's names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from chom_pipelines_tests.deploy.expressions import (
     Expression,
@@ -16,15 +19,29 @@ from chom_pipelines_tests.deploy.expressions import (
     rule_selectors,
 )
 from chom_pipelines_tests.deploy.made_up import SERVERS, made_up_exporter
-from chom_pipelines_tests.deploy.rules import alerts, rules
+from chom_pipelines_tests.deploy.rules import PROMETHEUS, alerts, rules
+
+PROBE = "chom-exporter-probe"
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     folder = tmp_path_factory.mktemp("prometheus")
-    with made_up_exporter() as target, prometheus(target, folder) as started:
-        started.wait_for_scrapes(5)
+    with made_up_exporter() as target, prometheus(target, folder, [probe(target, folder)]) as started:
+        started.wait_for_scrapes(3)
         yield started
+
+
+def probe(target: str, folder: Path) -> dict[str, Any]:
+    """The job that is shipped for many servers, with the address of the exporter, and the list of servers it wants."""
+    shipped = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]
+    (job,) = (each for each in shipped if each["job_name"] == PROBE)
+    for relabelled in job["relabel_configs"]:
+        if "replacement" in relabelled:
+            relabelled["replacement"] = target
+    (folder / "servers").mkdir()
+    (folder / "servers" / "all.yml").write_text(yaml.safe_dump([{"targets": list(SERVERS)}]))
+    return dict(job)
 
 
 def test_every_expression_of_every_panel_has_data(running: Prometheus) -> None:
@@ -73,3 +90,10 @@ def test_no_rule_fails_with_two_servers_and_none_fires_where_all_is_well(running
         if expression.where in names and result
     }
     assert fire == {}
+
+
+def test_the_job_for_many_servers_asks_for_each_by_its_name(running: Prometheus) -> None:
+    found = running.ask(f'chom_up{{job="{PROBE}"}}')
+    assert {(each["metric"]["instance"], each["metric"]["server"]) for each in found} == {(it, it) for it in SERVERS}
+    up = running.ask(f'up{{job="{PROBE}"}} == 1')
+    assert {each["metric"]["instance"] for each in up} == set(SERVERS)
