@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 
 from chom_pipelines.cli.main import COMMANDS
 from chom_pipelines_tests.deploy.rules import (
@@ -24,6 +25,7 @@ from chom_pipelines_tests.deploy.rules import (
     units,
 )
 
+README = (PROMETHEUS / "README.md").read_text()
 _BUILT_BESIDE = {"monitor", "exporter"}
 """Commands that a runbook may name although this tree does not have them yet."""
 _NAMES_NO_SERVER = {"ExporterDown", "MonitoringAbsent", "RepositoryFullSoon", "RepositoryTooSmallForNextBackup"}
@@ -90,3 +92,21 @@ def test_the_command_of_a_runbook_is_one_that_chom_has(rule: Rule) -> None:
     if set(arguments[:1]) & set(inner := getattr(command, "commands", {})):
         command = inner[arguments.pop(0)]
     command.make_context(name, arguments)  # raises UsageError for what it does not know
+
+
+def test_the_readme_lists_every_alert_as_it_is() -> None:
+    listed = re.findall(r"^\| (\w+) \| (page|ticket) \| (\w+) \| [^|]+\.? \|$", README, flags=re.MULTILINE)
+    assert listed == [
+        (rule.name, rule.body["labels"]["severity"], rule.body["for"])
+        for name in ("backups", "repository", "servers", "monitoring")
+        for rule in rules([PROMETHEUS / "rules" / f"{name}.yml"])
+        if rule.is_alert
+    ]
+
+
+def test_the_names_of_jobs_are_those_that_the_rules_look_for() -> None:
+    jobs = [job["job_name"] for job in yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]]
+    (down,) = (rule for rule in alerts() if rule.name == "ExporterDown")
+    pattern = re.findall(r'job=~"([^"]+)"', down.expression)[0]
+    assert [job for job in jobs if not re.fullmatch(pattern, job)] == []
+    assert len(jobs) == 2
