@@ -1,4 +1,7 @@
-"""What a slip of the pen makes of a rule: comparisons turned round, limits ten times off, guards inverted. Pure."""
+"""What a slip of the pen makes of a rule. Pure.
+
+Comparisons are turned round, limits ten times off, guards inverted, selectors dropped, days taken for hours.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ _TURNED = {"==": "!=", "!=": "==", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _GUARD = re.compile(r"\b(and|unless)\b")
 _INVERTED = {"and": "unless", "unless": "and"}
 _NUMBER = re.compile(r"(?<![\w.:])(\d+(?:\.\d+)?(?:e\d+)?)(?![\w.])")
+_SELECTOR = re.compile(r"\{[^}]*\}")
+_DAYS = re.compile(r"\b(\d+d)\b")
 _SHUT = re.compile(r"\{[^}]*\}|\[[^\]]*\]")
 """Selectors and ranges: what is in them is neither a comparison nor a limit."""
 
@@ -29,11 +34,17 @@ class Mutant:
 def mutants(rule: Rule) -> Iterator[Mutant]:
     """Each differs from the rule in one place."""
     open_text = _SHUT.sub(lambda found: "_" * len(found[0]), rule.expression)
-    for pattern, replacements in ((_COMPARISON, _turned), (_GUARD, _inverted), (_NUMBER, _tenfold)):
-        for found in pattern.finditer(open_text):
+    for text, pattern, replacements in (
+        (open_text, _COMPARISON, _turned),
+        (open_text, _GUARD, _inverted),
+        (open_text, _NUMBER, _tenfold),
+        (rule.expression, _SELECTOR, _dropped),
+        (rule.expression, _DAYS, _hours),
+    ):
+        for found in pattern.finditer(text):
             for new in replacements(found[0]):
                 expression = rule.expression[: found.start()] + new + rule.expression[found.end() :]
-                where = " ".join(rule.expression[max(0, found.start() - 40) : found.end() + 20].split())
+                where = " ".join(rule.expression[max(0, found.start() - 16) : found.end() + 8].split())
                 yield Mutant(f"{found[0]} became {new} in …{where}…", {**rule.body, "expr": expression})
     if rule.is_alert:
         yield Mutant("it no longer waits", {**rule.body, "for": "0s"})
@@ -50,3 +61,11 @@ def _inverted(guard: str) -> list[str]:
 def _tenfold(number: str) -> list[str]:
     value = float(number)
     return [f"{value * 10:.10g}", f"{value / 10:.10g}"] if value else []
+
+
+def _dropped(_selector: str) -> list[str]:
+    return [""]
+
+
+def _hours(days: str) -> list[str]:
+    return [days.replace("d", "h")]

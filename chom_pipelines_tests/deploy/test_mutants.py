@@ -1,4 +1,4 @@
-"""The mutants of rules differ where they should: in comparisons, limits, guards and waiting, and not in selectors."""
+"""The mutants of rules differ where they should: in comparisons, limits, guards, ranges and waiting, each alone."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ def test_comparisons_are_turned_and_limits_are_ten_times_off() -> None:
         'max(a{b!="c",d=~"5"}[5m]) <= 30',
         'max(a{b!="c",d=~"5"}[5m]) >= 300',
         'max(a{b!="c",d=~"5"}[5m]) >= 3',
+        "max(a[5m]) >= 30",
     }
 
 
 def test_guards_are_inverted() -> None:
-    assert changed("a and b offset 10d unless c") == {"a unless b offset 10d unless c", "a and b offset 10d and c"}
+    assert changed("a and b unless c") == {"a unless b unless c", "a and b and c"}
+
+
+def test_days_are_taken_for_hours() -> None:
+    assert changed("a[7d] offset 10d") == {"a[7h] offset 10d", "a[7d] offset 10h"}
 
 
 def test_an_alert_also_no_longer_waits() -> None:
