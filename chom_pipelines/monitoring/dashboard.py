@@ -60,7 +60,7 @@ def write(path: str | Path) -> None:
 
 
 def _variables() -> Iterator[dict[str, Any]]:
-    yield {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "current": {}}
+    yield {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"}
     yield _variable("job", "Job", "label_values(chom_build_info, job)")
     yield _variable("instance", "Instance", 'label_values(chom_build_info{job=~"$job"}, instance)')
     yield _variable("server", "Server", 'label_values(chom_up{job=~"$job",instance=~"$instance"}, server)')
