@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -113,7 +114,7 @@ def said(judged: subprocess.CompletedProcess[str]) -> str:
 
 def write_rules(path: Path, bodies: Iterable[dict[str, Any]]) -> None:
     """As one group."""
-    path.write_text(yaml.safe_dump({"groups": [{"name": "some", "rules": list(bodies)}]}, sort_keys=False))
+    path.write_text(json.dumps({"groups": [{"name": "some", "rules": list(bodies)}]}))
 
 
 def write_units(folder: Path, rule_file: Path, chosen: Iterable[Unit]) -> Iterator[Path]:
@@ -121,7 +122,7 @@ def write_units(folder: Path, rule_file: Path, chosen: Iterable[Unit]) -> Iterat
     path = folder / "units.yml"
     for unit in chosen:
         content = {"rule_files": [str(rule_file)], "evaluation_interval": unit.every, "tests": [unit.body]}
-        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        path.write_text(json.dumps(content))  # which is YAML, and written at once
         yield path
 
 
