@@ -92,14 +92,14 @@ class SqlFiles:
         ran = []
         shadow.forget_log()
         for migration in files:
-            if _key(migration.name) in applied or migration.name in applied:
+            if version_key(migration.name) in applied or migration.name in applied:
                 continue
             ran.append(self._one(shadow, database, migration, give_up))
         return Run("SQL files", database, history, files, ran, list(sent(shadow.logged())))
 
     def check_history(self, production: Session, run: Run) -> Iterator[MigrationFinding]:
         """Of Flyway's table all that it records; of another the versions."""
-        versions = Counter(_key(each.name) for each in run.files)
+        versions = Counter(version_key(each.name) for each in run.files)
         for version, count in versions.items():
             if count > 1:
                 yield error("HS06", f"{count} files have the version {version}", remedy="rename all but one")
@@ -120,7 +120,9 @@ class SqlFiles:
         columns = {str(name) for name, *_ in production.rows(f"SHOW COLUMNS FROM {table}")}
         if columns >= _FLYWAY:
             yield from self._flyway(production, table, run)
-        recorded = {_key(str(version)) for (version,) in production.rows(f"SELECT version FROM {table}") if version}
+        recorded = {
+            version_key(str(version)) for (version,) in production.rows(f"SELECT version FROM {table}") if version
+        }
         for version in sorted(recorded - versions.keys()):
             yield warning("HS02", f"version {version} is recorded, and its file is gone", remedy="bring the file back")
         last = max(map(_version, recorded), default=())
@@ -135,11 +137,11 @@ class SqlFiles:
                 )
 
     def _flyway(self, production: Session, table: str, run: Run) -> Iterator[MigrationFinding]:
-        by_version = {_key(each.name): each for each in run.files}
+        by_version = {version_key(each.name): each for each in run.files}
         for version, script, checksum, success in production.rows(
             f"SELECT version, script, checksum, success FROM {table} WHERE version IS NOT NULL"
         ):
-            migration = by_version.get(_key(str(version)))
+            migration = by_version.get(version_key(str(version)))
             if not success:
                 yield error(
                     "HS07",
@@ -209,10 +211,10 @@ def _applied(shadow: Shadow, history: tuple[str, str]) -> set[str]:
     if records is None:
         return set()
     place = records.columns.index("version")
-    return {_key(str(row[place])) for row in records.rows if row[place] is not None}
+    return {version_key(str(row[place])) for row in records.rows if row[place] is not None}
 
 
-def _key(name: str) -> str:
+def version_key(name: str) -> str:
     """The version as it is compared: 1.2 and 1_2 are one, and so are 001 and 1 of Flyway's."""
     return ".".join(map(str, _version(name)))
 
