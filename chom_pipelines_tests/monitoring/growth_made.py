@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from chom_pipelines.monitoring.growth_record import IndexesOfDay, IndexRow, TableRow, TablesOfDay
 
@@ -59,7 +60,7 @@ def ninety_days(growth: float = 12 * MEGABYTE, noise: float = 3 * MEGABYTE) -> I
         yield tables_of(BEGAN + timedelta(days=number), *rows, free=1200 * MEGABYTE)
 
 
-def _common(day: date, started: datetime) -> dict[str, object]:
+def _common(day: date, started: datetime) -> dict[str, Any]:
     taken = datetime(day.year, day.month, day.day, 6, 30, tzinfo=UTC)
     return {
         "tool": "tests",
