@@ -10,6 +10,7 @@ from chom_pipelines.repository.layout import (
     BACKUPS,
     BENCHMARKS,
     BINLOGS,
+    GROWTH,
     MIGRATIONS,
     STREAMED,
     is_month,
@@ -83,6 +84,10 @@ class Repository:
     def migrations_of(self, server: str) -> Folder:
         """The folder of its migration checks; raises ConfigurationError."""
         return Folder(self.store, stream_name(server, MIGRATIONS))
+
+    def growth_of(self, server: str) -> Folder:
+        """The folder of the records of each day; raises ConfigurationError."""
+        return Folder(self.store, stream_name(server, GROWTH))
 
     def histories(self, server: str) -> list[str]:
         """What there is of `binlogs` and `streamed`, by name; raises ConfigurationError, RepositoryError."""
