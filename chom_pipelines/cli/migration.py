@@ -48,6 +48,14 @@ def check(
             "--deep", help="Restore the latest backup, too, and run them on its rows: slower.", show_default=False
         ),
     ] = False,
+    drift: Annotated[
+        bool,
+        typer.Option(
+            "--drift",
+            help="Run all migrations on empty databases, too, and compare what they make with production.",
+            show_default=False,
+        ),
+    ] = False,
     pretend: Annotated[
         bool,
         typer.Option(
@@ -74,6 +82,8 @@ def check(
     against it. Each statement is then tried by every algorithm that the server knows, and rows that would make it fail
     are looked for in production, for some seconds.
 
+    --drift runs those that were run long ago once more: what they do outside of the database, as to files, they do again.
+
     Exit code 0 where nothing speaks against a deploy, 1 where something does, 3 where it could not be told; warnings
     stop nothing. What `migrations.accept` of chom.yaml names is listed, and stops nothing.
     """
@@ -83,7 +93,7 @@ def check(
     inventory = load_inventory(config)
     one = inventory.server(server)
     try:
-        found = check_migrations(inventory, one, mode, _log.info, timeout=timeout)
+        found = check_migrations(inventory, one, mode, _log.info, timeout=timeout, drift=drift)
     except ChomError as problem:
         if problem.exit_code != 1:
             raise

@@ -119,9 +119,18 @@ class MigrationCheck:
 
 
 def check_migrations(
-    inventory: Inventory, server: Server, mode: Mode, note: Callable[[str], None], *, timeout: float = PATIENCE
+    inventory: Inventory,
+    server: Server,
+    mode: Mode,
+    note: Callable[[str], None],
+    *,
+    timeout: float = PATIENCE,
+    drift: bool = False,
 ) -> MigrationCheck:
     """Check what is pending for a server; nothing there is changed.
+
+    With `drift` all migrations are run on empty databases as well, those of years ago too: what they do outside of the
+    database, as to files, is done again.
 
     Raises ConfigurationError where chom.yaml names no migrations, MigrationCheckError and ProgramMissingError where
     they cannot be run on a copy, ServerError where production does not answer.
@@ -145,9 +154,14 @@ def check_migrations(
             replay = replayed(shadow, run.sent, algorithms=mode is not Mode.VALIDATE, failed=failed)
             unlike, left_out = list(shadow.unlike), sorted(shadow.left_out)
             halves = list(half_applied(source, shadow, run, lambda table: _has_rows(session, table), timeout))
-            drift = [] if mode is Mode.VALIDATE else list(check_drift(source, shadow, run, replay.final, timeout))
+            drifted = list(check_drift(source, shadow, run, replay.final, timeout)) if drift else []
         steps = [each for each in replay.steps if each.migration and each.statement.table != run.history]
-        found = [*halves, *drift, *source.check_history(session, run), *_judged(session, run, steps, production, mode)]
+        found = [
+            *halves,
+            *drifted,
+            *source.check_history(session, run),
+            *_judged(session, run, steps, production, mode),
+        ]
         with asked_server(inventory, server, session) as (asked, doubts):
             found += doubts
             if asked is not None:

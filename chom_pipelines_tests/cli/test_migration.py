@@ -94,7 +94,7 @@ def test_a_document_has_the_verdict_the_findings_and_the_plan(config: Path, caps
     assert (told["outcome"], told["pending"], told["forced"]) == ("passed", ["0001_wider.sql"], None)
     [planned] = told["plan"]
     assert (planned["algorithm"], planned["copies_rows"], planned["waiting"]) == ("COPY", True, "writes")
-    assert {each["code"] for each in told["findings"] if each["severity"] == "warning"} == {"LK01", "HS10"}
+    assert {each["code"] for each in told["findings"] if each["severity"] == "warning"} == {"LK01"}
 
 
 def test_force_lets_it_through_and_the_audit_log_keeps_who_and_why(
