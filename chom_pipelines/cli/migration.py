@@ -130,6 +130,7 @@ def done(
     """
     inventory = load_inventory(config)
     one = inventory.server(server)
+    record(inventory.repository, "migration done", one.name)
     text = output_file.read() if output_file else None
     run = keep_durations(inventory, one, text, datetime.now(UTC))
     if json:
@@ -156,7 +157,7 @@ def schema(config: ConfigOption = None, server: ServerOption = None, json: JsonO
     kept = last_check(repository, one.name)
     if kept is None:
         raise MigrationCheckError(f"no check of {one.name} was kept", "run `chom migration check` with some pending")
-    sql = schema_of(repository, kept, keyring_of(inventory.repository, one.backup, allow_plain=True))
+    sql = schema_of(repository, kept, keyring_of(inventory.repository, one.backup))
     if json:
         text = sql.decode("utf-8", "backslashreplace")
         output.document("migration schema", {"server": one.name, "started": kept.started, "on": kept.on, "sql": text})

@@ -22,7 +22,7 @@ def keep_durations(inventory: Inventory, server: Server, output: str | None, now
     if server.migrations is None:
         raise ConfigurationError(f"chom.yaml names no migrations of {server.name}", "add `migrations` to it")
     repository = existing_repository(inventory.repository)
-    before = last_check(repository, server.name, foretelling=True)
+    before = last_check(repository, server.name)
     if output is None:
         with Session(server.endpoint()) as session:
             pending = before.pending if before else ()

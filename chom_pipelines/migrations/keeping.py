@@ -95,4 +95,5 @@ def _expected(plan: Sequence[Planned]) -> Iterator[Expected]:
         known = [each.prediction for each in steps if each.prediction and each.step.is_structure]
         if len(known) == len(steps):
             least, most = sum(each.least for each in known), sum(each.most for each in known)
-            yield Expected(migration=name, least=round(least, 3), most=round(most, 3))
+            copying = sum(each.copying for each in known)
+            yield Expected(migration=name, least=round(least, 3), most=round(most, 3), copying=round(copying, 3))

@@ -13,9 +13,9 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
-from chom_pipelines.errors import ObjectMissingError, RepositoryError
+from chom_pipelines.errors import ObjectMissingError, RepositoryError, UnencryptedError
 from chom_pipelines.logical.definitions import Definition
 from chom_pipelines.logical.schema_files import definition_files
 from chom_pipelines.migrations.prediction import MOST
@@ -35,17 +35,17 @@ _NAME = re.compile(r"(?P<kind>check|run)_(?P<time>\d{8}_\d{6})\.json")
 _LEVEL = 3
 _TELLING_SECONDS = 0.5
 """A migration that was to take less tells nothing of how fast a server is."""
-_OFFSET = 0.1
 _LAST = 10
 _FARTHEST = 10.0
 
 
 class Expected(Record):
-    """How long a migration was to take, in seconds."""
+    """How long a migration was to take, in seconds; `copying` is the part of `most` that grows with the table."""
 
     migration: str
     least: float
     most: float
+    copying: float
 
 
 class KeptCheck(Record):
@@ -73,7 +73,8 @@ class Took(Record):
     seconds: float
     least: float | None = None
     most: float | None = None
-    pace: float = 1.0
+    copying: float = 0.0
+    pace: float = Field(default=1.0, gt=0)
 
     @property
     def is_within(self) -> bool | None:
@@ -134,14 +135,11 @@ def keep_run(repository: Repository, run: KeptRun) -> None:
     repository.migrations_of(run.server).write(name, _RUN.seal(run, None))
 
 
-def last_check(repository: Repository, server: str, *, foretelling: bool = False) -> KeptCheck | None:
-    """The latest with pending migrations, or the latest that foretold times; raises RepositoryError."""
+def last_check(repository: Repository, server: str) -> KeptCheck | None:
+    """The latest with pending migrations; raises RepositoryError."""
     folder = repository.migrations_of(server)
-    for name in reversed(_names(folder, "check")):
-        found = _CHECK.unseal(folder.read(name), None, folder.where(name))
-        if found.expected or not foretelling:
-            return found
-    return None
+    names = _names(folder, "check")
+    return _CHECK.unseal(folder.read(names[-1]), None, folder.where(names[-1])) if names else None
 
 
 def past_runs(repository: Repository, server: str) -> list[KeptRun]:
@@ -151,9 +149,15 @@ def past_runs(repository: Repository, server: str) -> list[KeptRun]:
 
 
 def schema_of(repository: Repository, check: KeptCheck, keyring: Keyring | None) -> bytes:
-    """The SQL that was kept with a check; raises RepositoryError, KeyUnavailableError."""
+    """The SQL that was kept with a check; raises RepositoryError, KeyUnavailableError.
+
+    With keys what is plain is not believed: whoever can write there may have made it.
+    """
     if check.key and keyring is None:
         raise RepositoryError("the schema is encrypted, and no keys are configured", "set repository.encryption")
+    if keyring and not keyring.accepts_plain and check.key is None:
+        where = repository.migrations_of(check.server).where(check.schema_sql.path)
+        raise UnencryptedError(f"{where} is not encrypted, and backups of this server are", "look at who wrote it")
     key = keyring.unwrap(check.key) if check.key and keyring else None
     chunks = read_object(repository.migrations_of(check.server), check.schema_sql, key)
     with closing(chunks):
@@ -169,6 +173,7 @@ def taken(check: KeptCheck | None, seconds: Iterable[tuple[str, float]]) -> tupl
             seconds=round(took, 3),
             least=foretold[name].least if name in foretold else None,
             most=foretold[name].most if name in foretold else None,
+            copying=foretold[name].copying if name in foretold else 0.0,
             pace=check.pace if check else 1.0,
         )
         for name, took in seconds
@@ -178,15 +183,16 @@ def taken(check: KeptCheck | None, seconds: Iterable[tuple[str, float]]) -> tupl
 def pace_of(runs: Sequence[KeptRun]) -> float:
     """By how much this server takes longer than what was measured elsewhere: the median of what it took. Pure.
 
-    1.0 where nothing is known of it.
+    1.0 where nothing is known of it, and where it was faster: what anybody has written down of past deploys makes a
+    check more careful, and never less.
     """
     found = [
         each.seconds / base
         for run in runs
         for each in run.migrations
-        if each.most is not None and (base := (each.most - _OFFSET) / MOST / each.pace) >= _TELLING_SECONDS
+        if (base := each.copying / MOST / each.pace) >= _TELLING_SECONDS
     ]
-    return min(max(median(found), 1 / _FARTHEST), _FARTHEST) if found else 1.0
+    return min(max(median(found), 1.0), _FARTHEST) if found else 1.0
 
 
 def _names(folder: Folder, kind: str) -> list[str]:

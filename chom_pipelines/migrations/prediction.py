@@ -42,6 +42,8 @@ class Prediction:
     most: float
     disk_bytes: int
     lasting_bytes: int = 0
+    copying: float = 0.0
+    """The part of `most` that grows with the table."""
 
     @property
     def words(self) -> str:
@@ -76,7 +78,8 @@ def predicted(step: Step, production: Production) -> Prediction:
             least += count * size.data_bytes / _MEGA / rates.index * LEAST_OF_INDEX
             most += count * size.data_bytes / _MEGA / rates.index * MOST
             disk += 2 * built  # the sorted runs beside the index
-    return Prediction(_MOMENT / 2 + least * production.pace, _MOMENT * 2 + most * production.pace, disk, lasting)
+    least, most = least * production.pace, most * production.pace
+    return Prediction(_MOMENT / 2 + least, _MOMENT * 2 + most, disk, lasting, most)
 
 
 def peak_bytes(predictions: Iterable[Prediction]) -> int:
