@@ -8,7 +8,7 @@ from dataclasses import replace
 from chom_pipelines.errors import ChomError, ScratchServerError
 from chom_pipelines.migrations.findings import MigrationFinding, info, warning
 from chom_pipelines.migrations.shadow import Shadow
-from chom_pipelines.migrations.shapes import Shape, Table
+from chom_pipelines.migrations.shapes import Column, Index, Shape, Table
 from chom_pipelines.migrations.sources import Run, Source
 
 _SHOWN = 5
@@ -61,18 +61,13 @@ def drifted(production: Shape, made: Shape, history: tuple[str, str]) -> Iterato
 
 
 def _unlike(here: Table, there: Table) -> Iterator[str]:
-    """Where columns stand, and how constraints are called, is left out."""
+    """Where columns stand, how constraints are called, and what foreign keys do at a deletion, is left out."""
     for name in sorted(here.columns.keys() | there.columns.keys()):
         mine, theirs = here.columns.get(name), there.columns.get(name)
         if mine is None or theirs is None:
             yield f"column {name} is {'only in production' if mine else 'missing in production'}"
         elif mine.essence != theirs.essence:
-            differing = (
-                "of another default, or collation" if mine.type == theirs.type else f"{mine.type}, not {theirs.type}"
-            )
-            if mine.nullable != theirs.nullable:
-                differing = "NULL, not NOT NULL" if mine.nullable else "NOT NULL, not NULL"
-            yield f"column {name} is {differing}"
+            yield f"column {name} is {_described(mine)}, not {_described(theirs)}"
     for what, ours, others in (
         ("index on", _indexes(here), _indexes(there)),
         ("foreign key on", _keys(here), _keys(there)),
@@ -82,10 +77,27 @@ def _unlike(here: Table, there: Table) -> Iterator[str]:
         yield from (f"{what} {each} is missing in production" for each in sorted(others - ours))
     if here.engine != there.engine:
         yield f"engine {here.engine}, not {there.engine}"
+    if here.collation != there.collation:
+        yield f"collation {here.collation}, not {there.collation}"
+
+
+def _described(column: Column) -> str:
+    null = "NULL" if column.nullable else "NOT NULL"
+    default = f"DEFAULT {column.default}" if column.default is not None else ""
+    return " ".join(filter(None, (column.type, null, default, column.extra, column.collation or "")))
 
 
 def _indexes(table: Table) -> set[str]:
-    return {("unique " if each.unique else "") + ", ".join(each.columns) for each in table.indexes.values()}
+    return {_shown(each) for each in table.indexes.values()}
+
+
+def _shown(index: Index) -> str:
+    words = (
+        "unique" if index.unique else "",
+        "" if index.kind == "BTREE" else index.kind.lower(),
+        ", ".join(index.columns),
+    )
+    return " ".join(filter(None, words))
 
 
 def _keys(table: Table) -> set[str]:

@@ -59,6 +59,11 @@ _MEANINGS = {
     1101: _Meaning("DD03", "a column of that type can have no such default", "leave the default out"),
     1171: _Meaning("DD02", "a primary key's columns cannot be NULL", "make them NOT NULL"),
     1075: _Meaning("QL01", "a column that counts has to be a key", "add the key in the same statement"),
+    1418: _Meaning(
+        "RN02",
+        "the binary log does not take such a function",
+        "declare it DETERMINISTIC, NO SQL or READS SQL DATA, as far as that is true",
+    ),
     1674: _Meaning("RN02", "the binary log could not take it", "give the value from the application"),
     3750: _Meaning("QL01", "the server wants a primary key in every table", "add one"),
 }
@@ -140,7 +145,7 @@ def _meaning(ran: Ran, step: Step | None) -> _Meaning:
     if number == 1005 and (errno := _ERRNO.search(ran.failure)):  # noqa: PLR2004  (of MariaDB: cannot create table)
         known = _of_key(step) if step and int(errno[1]) == _KEY_DOES_NOT_FIT else None
         return known or _OPAQUE.get(
-            int(errno[1]), _Meaning("RN01", "the server cannot create the table", "its message")
+            int(errno[1]), _Meaning("RN01", "the server cannot create the table", "see its message")
         )
     if number is None:
         return _Meaning("RN03", "the migration itself failed, and not a statement of it", "see the place in its file")

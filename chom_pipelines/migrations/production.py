@@ -17,9 +17,12 @@ from chom_pipelines.server.facts import SYSTEM_DATABASES, ServerFacts, read_fact
 from chom_pipelines.server.identifiers import qualified, quote
 from chom_pipelines.server.variables import read_variables
 
+TRUST = "log_bin_trust_function_creators"
+"""Whether others than administrators may make functions and triggers where there is a binary log."""
 _LIKE_PRODUCTION = (
     *("sql_mode", "character_set_server", "collation_server", "innodb_strict_mode", "innodb_default_row_format"),
     *("explicit_defaults_for_timestamp", "foreign_key_checks", "default_storage_engine"),
+    TRUST,
     *("sql_generate_invisible_primary_key", "sql_require_primary_key", "restrict_fk_on_non_standard_key"),
 )
 """Global variables that decide whether, or by which algorithm, a statement is done."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from chom_pipelines.errors import ServerError
 from chom_pipelines.logical.definitions import INVALID_VIEW, Definition
-from chom_pipelines.migrations.production import Production, own_databases
+from chom_pipelines.migrations.production import TRUST, Production, own_databases
 from chom_pipelines.migrations.reading_shapes import read_shape
 from chom_pipelines.migrations.shapes import Shape
 from chom_pipelines.migrations.statements import Statement
@@ -65,6 +65,7 @@ class Shadow:
         Raises ServerError where a definition is refused, and names that.
         """
         with Session(self.endpoint) as session:
+            session.execute(f"SET GLOBAL {TRUST} = ON")  # production has them already
             for name in own_databases(session):
                 session.execute(f"DROP DATABASE {quote(name)}")
             for user, host in _accounts(session) - self.accounts:
@@ -79,6 +80,8 @@ class Shadow:
             session.execute("SET SESSION foreign_key_checks = 0")
             for sql in self.removed:
                 session.execute(sql)
+            trusts = self.production.settings.get(TRUST, "ON")
+            session.execute(f"SET GLOBAL {TRUST} = {literal(trusts)}")
         self.forget_log()
 
     def _make(self, session: Session, definition: Definition) -> None:
@@ -144,7 +147,7 @@ def shadow_of(production: Production) -> Iterator[Shadow]:
     options = [f"--{name.replace('_', '-')}={facts.variables[name]}" for name in _BIRTH if name in facts.variables]
     options += LOGGING
     if facts.logs_binary:  # some statements are refused for the sake of the log alone
-        options += [*with_binary_log(facts.flavour, server_id=1), "--log-bin-trust-function-creators=ON"]
+        options += with_binary_log(facts.flavour, server_id=1)
     with scratch_server(facts.flavour, version=facts.version, options=options) as server:
         with Session(server.endpoint) as session:
             shadow = Shadow(server, production, accounts=_accounts(session))

@@ -15,7 +15,7 @@ from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.log_lines import amount, size
 from chom_pipelines.migrations.findings import MigrationFinding, error, info, unknown, warning
 from chom_pipelines.migrations.prediction import peak_bytes, predicted
-from chom_pipelines.migrations.production import Production
+from chom_pipelines.migrations.production import TRUST, Production
 from chom_pipelines.migrations.replay import Step
 from chom_pipelines.migrations.sources import Run
 from chom_pipelines.outcome import Outcome
@@ -106,10 +106,10 @@ def check_trust(session: Session, steps: Sequence[Step], production: Production)
     programs = [each for each in steps if _PROGRAM.match(each.statement.bare) and not each.failure]
     if not programs or not production.facts.logs_binary:
         return
-    if not int(session.value("SELECT @@GLOBAL.log_bin_trust_function_creators")):
+    if not int(session.value(f"SELECT @@GLOBAL.{TRUST}")):
         yield warning(
             "CN02",
-            "a function or trigger is created, which this server takes from an account with SUPER alone (error 1419)",
+            "functions or triggers are created, which this server takes from accounts with SUPER alone (error 1419)",
             why="log_bin_trust_function_creators is OFF there; on the copy an administrator has asked",
             remedy="SET PERSIST log_bin_trust_function_creators = ON"
             if not production.facts.is_mariadb
