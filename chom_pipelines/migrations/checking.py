@@ -119,7 +119,7 @@ def check_migrations(
         raise ConfigurationError(what, "add  migrations: {laravel: /srv/app}  or  {sql: /srv/app/migrations}")
     begun = time.monotonic()
     source = source_of(server.migrations)
-    with Session(server.endpoint()) as session:
+    with Session(server.endpoint(), purpose="migration check") as session:
         _promise_to_read(session)
         production = read_production(session, server.databases or (), source.is_history)
         note(f"{server.name}: {production.facts.label}, {len(production.shape.tables)} tables are copied without rows")
