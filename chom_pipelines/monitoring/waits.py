@@ -1,0 +1,62 @@
+"""Sessions of a server that wait for one another, as its own tables tell it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+NOBODY_KNOWN = 0
+"""The blocker's id where a session waits and its server does not tell for whom: no session has that id."""
+
+
+class LockKind(StrEnum):
+    """What is locked: rows, a table's definition, the whole server (a global read lock, a backup lock), or by name."""
+
+    ROW = "row"
+    METADATA = "metadata"
+    GLOBAL = "global"
+    TABLE = "table"
+    USER = "user"
+
+
+@dataclass(frozen=True)
+class SessionSeen:
+    """One session of a server.
+
+    `host` is without the port. `seconds` is for how long it does what it does now, `transaction_seconds` the age of its
+    open transaction, None where it has none or where that is not told. `statement` is what it runs, as it is: it may
+    hold users' data, and is shown through `literals.without_literals`. `program` is what it says of itself.
+    """
+
+    id: int
+    user: str
+    host: str
+    database: str | None
+    command: str
+    state: str
+    seconds: float
+    statement: str = ""
+    transaction_seconds: float | None = None
+    program: str | None = None
+    rows_examined: int | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """It runs no statement."""
+        return self.command == "Sleep"
+
+
+@dataclass(frozen=True)
+class Wait:
+    """One session waits for another one, or for NOBODY_KNOWN.
+
+    `on` names what both want, such as `shop.orders, index PRIMARY`, and `mode` how. `is_certain`: the server says so
+    itself; else it follows from what the blocker holds and from what the other one is about to do.
+    """
+
+    waiter: int
+    blocker: int
+    kind: LockKind
+    on: str
+    mode: str = ""
+    is_certain: bool = True
