@@ -119,7 +119,7 @@ def object_of(scope: str, name: str) -> str:
     """For people."""
     if scope == "TABLE":
         return name
-    words = {"GLOBAL": "the whole server", "COMMIT": "every commit", "BACKUP LOCK": "the backup lock"}
+    words = {"GLOBAL": "the lock of the whole server", "COMMIT": "every commit", "BACKUP LOCK": "the backup lock"}
     return words.get(scope) or f"{scope.lower().replace('_', ' ')} {name}".strip()
 
 

@@ -1,0 +1,144 @@
+"""The screen that is looked at first: rates, sessions, waits, backups; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from chom_pipelines.inventory.policies import Thresholds
+from chom_pipelines.log_lines import amount, duration, size
+from chom_pipelines.monitoring.backup_standing import BackupStanding
+from chom_pipelines.monitoring.locks import LockPicture
+from chom_pipelines.monitoring.overview import Connected, row_operations
+from chom_pipelines.monitoring.rates import Counters, Rates
+from chom_pipelines.monitoring.reading import Reading
+from chom_pipelines.monitoring.screen_backups import summary
+from chom_pipelines.monitoring.screens import BAD, DIM, DOUBT, GOOD, UNKNOWN, figure, line, why_not
+from chom_pipelines.monitoring.waits import LockKind
+from chom_pipelines.server.facts import ServerFacts
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What is looked at. `rates` is None until there are two readings; `standing` or why it is not known."""
+
+    facts: ServerFacts
+    thresholds: Thresholds
+    counters: Reading[Counters]
+    rates: Rates | None
+    locks: Reading[LockPicture]
+    standing: BackupStanding | str
+    connections_limit: int | None
+
+
+def overview(seen: Overview) -> list[RenderableType]:
+    """A line for each thing, with what is beyond a threshold of chom.yaml in red."""
+    drawn = [_table([*_rates(seen), *_sessions(seen), *_waits(seen)])]
+    if seen.rates is not None and seen.rates.began_anew:
+        drawn.append(line("The server counts anew since the last look: rates follow with the next one.", DOUBT))
+    return [*drawn, Text(), *summary(seen.standing)]
+
+
+def _table(rows: Sequence[tuple[str, Text]]) -> RenderableType:
+    width = max(len(name) for name, _ in rows)
+    lines = [Text.assemble((f"{name:<{width}}  ", "bold"), value) for name, value in rows]
+    for each in lines:
+        each.no_wrap, each.overflow = True, "ellipsis"
+    return Text("\n", no_wrap=True, overflow="ellipsis").join(lines)
+
+
+def _rates(seen: Overview) -> Iterator[tuple[str, Text]]:
+    rates, limits = seen.rates, seen.thresholds
+    if rates is None:
+        yield "rates", Text.assemble((UNKNOWN, DOUBT), f": {why_not(seen.counters)}")
+        return
+    slow = rates.per_second("slow_queries")
+    is_slow = slow is not None and slow > limits.slow_queries_per_second
+    yield (
+        "queries",
+        Text.assemble(
+            _rate(rates, "queries"),
+            "  slow ",
+            Text.assemble(figure(slow), "/s", style=BAD if is_slow else ""),
+            (f" (limit {limits.slow_queries_per_second:g})", DIM),
+        ),
+    )
+    operations = row_operations(seen.facts, rates)
+    said = Text("  ").join(Text.assemble(f"{name} ", figure(value), "/s") for name, value in operations.items())
+    yield "rows", said
+    hits = rates.buffer_pool_hit_percent
+    if hits is None:
+        pool = Text.assemble((UNKNOWN, DOUBT), ": hardly any page was asked for")
+    else:
+        style = BAD if hits < limits.buffer_pool_hit_rate else ""
+        pool = Text.assemble(Text(f"{hits:.2f} % of pages were in memory", style=style))
+    yield "buffer pool", pool.append(f" (limit {limits.buffer_pool_hit_rate:g})", DIM)
+    yield (
+        "network",
+        Text.assemble("in ", _bytes(rates.per_second("bytes_received")), "/s  out ", _bytes(rates.per_second("bytes_sent")), "/s"),
+    )
+    yield (
+        "temporary",
+        Text.assemble(
+            _rate(rates, "created_tmp_tables"), " tables, ", _rate(rates, "created_tmp_disk_tables"), " of them on disk"
+        ),
+    )
+    yield "refused", Text.assemble(_rate(rates, "aborted_connects"), " connections")
+
+
+def _sessions(seen: Overview) -> Iterator[tuple[str, Text]]:
+    if seen.locks.value is None:
+        yield "sessions", Text.assemble((UNKNOWN, DOUBT), f": {why_not(seen.locks)}")
+        return
+    there = Connected.of(seen.locks.value)
+    limit = f" of {seen.connections_limit:,} that may be" if seen.connections_limit else ""
+    yield "sessions", Text(f"{there.active} active, {there.idle} idle{limit}")
+    statement, transaction = there.longest_statement, there.longest_transaction
+    yield (
+        "longest",
+        Text(
+            f"statement {duration(statement) if statement is not None else 'none'}, "
+            f"transaction {duration(transaction) if transaction is not None else 'none'}"
+        ),
+    )
+
+
+def _waits(seen: Overview) -> Iterator[tuple[str, Text]]:
+    picture = seen.locks.value
+    if picture is None:
+        yield "waiting", Text.assemble((UNKNOWN, DOUBT), f": {why_not(seen.locks)}")
+    elif not picture.waits:
+        yield "waiting", Text("nobody waits for a lock", style=GOOD)
+    else:
+        kinds = {kind: len({each.waiter for each in picture.waits if each.kind is kind}) for kind in LockKind}
+        said = ", ".join(f"{count} for {_KINDS[kind]}" for kind, count in kinds.items() if count)
+        root = picture.trees[0].root.session
+        yield "waiting", Text(f"{said}; first look at {root or 'whom the server does not name'}", style=BAD)
+    if seen.rates is not None:
+        row_waits = _rate(seen.rates, "innodb_row_lock_waits")
+        yield "lock waits", Text.assemble(row_waits, " begin to wait for a row  ", *_deadlocks(seen.rates))
+
+
+_KINDS = {
+    LockKind.ROW: "rows",
+    LockKind.METADATA: "tables",
+    LockKind.GLOBAL: "the whole server",
+    LockKind.TABLE: "table locks",
+    LockKind.USER: "locks by name",
+}
+
+
+def _deadlocks(rates: Rates) -> list[Text]:
+    total = rates.now.get("innodb_deadlocks")  # MariaDB's alone; MySQL has it in INNODB_METRICS
+    return [] if total is None else [Text(f"{amount(int(total), 'deadlock')} so far")]
+
+
+def _rate(rates: Rates, name: str) -> Text:
+    return Text.assemble(figure(rates.per_second(name)), "/s")
+
+
+def _bytes(value: float | None) -> Text:
+    return Text(UNKNOWN, style=DOUBT) if value is None else Text(size(value))
