@@ -40,6 +40,7 @@ COMMANDS = {
     "offsite": _Command("offsite", "Push the second copy, prove it, and bring it back."),
     "migration": _Command("migration", "Know what pending migrations will do to a database before they do it."),
     "deploy-check": _Command("deploy_check", "For deploy pipelines: have Dagster check pending migrations, and wait."),
+    "monitor": _Command("monitor", "Look at a server live: its work, locks, statements, tables and backups."),
     "benchmark": _Command("benchmark", "Measure compression and restores on private servers; keep a report."),
     "keys": _Command("keys", "Generate, rotate and list the master keys of encrypted backups."),
     "demo": _Command("demo", "A private server with sample data, backed up and restored before your eyes."),

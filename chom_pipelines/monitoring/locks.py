@@ -35,7 +35,7 @@ _STATES = (
 
 @dataclass(frozen=True)
 class LockPicture:
-    """What is locked now: `waits` with the sessions by id, and idle sessions whose transactions stay open, oldest first.
+    """What is locked now: `waits`, with the sessions by id.
 
     `ours` are sessions of this project, by id, with what they are.
     """
@@ -90,7 +90,7 @@ def read_locks(session: Session, facts: ServerFacts, account: str) -> Reading[Lo
 
 
 def _with_the_unexplained(waits: Iterable[Wait], sessions: Sessions) -> Iterator[Wait]:
-    """The waits between sessions that are there; who waits by its state, and for nobody by these, waits all the same."""
+    """The waits of sessions that are there; who waits by its state, and for nobody by these, waits all the same."""
     explained = set()
     for wait in waits:
         if wait.waiter not in sessions.by_id:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from chom_pipelines.errors import ServerError
@@ -15,6 +16,8 @@ from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
 
 STATUS = "status"
+
+_DEADLOCKS = "SELECT COUNT FROM information_schema.INNODB_METRICS WHERE NAME = 'lock_deadlocks' AND STATUS = 'enabled'"
 
 _ROWS = {
     "read": ("handler_read_first", "handler_read_key", "handler_read_next", "handler_read_prev", "handler_read_rnd")
@@ -31,14 +34,17 @@ _INNODB_ROWS = {
 }
 
 
-def read_counters(session: Session) -> Reading[Counters]:
-    """SHOW GLOBAL STATUS, which takes no privilege and no lock."""
+def read_counters(session: Session, facts: ServerFacts) -> Reading[Counters]:
+    """SHOW GLOBAL STATUS, which takes no privilege and no lock; of MySQL with the deadlocks, where PROCESS shows them."""
     began = time.monotonic()
     try:
         rows = session.rows("SHOW GLOBAL STATUS")
     except ServerError as error:
         return Reading(STATUS, None, time.monotonic() - began, failure=error.what)
     values = {_text(name): _text(value) for name, value in rows}
+    if not facts.is_mariadb:
+        with suppress(ServerError):  # then they are not known
+            values |= {"innodb_deadlocks": _text(count) for (count,) in session.rows(_DEADLOCKS)}
     return Reading(STATUS, Counters.of(time.monotonic(), values), time.monotonic() - began, (STATUS,))
 
 

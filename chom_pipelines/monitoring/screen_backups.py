@@ -33,18 +33,19 @@ def backups(standing: BackupStanding | str, now: datetime) -> list[RenderableTyp
         drawn.append(line(f"{amount(standing.unusable, 'object')} there cannot be used: `chom windows` says why", BAD))
     drawn.append(title("By the thresholds of chom.yaml"))
     for verdict in standing.verdicts.values():
-        drawn.append(Text.assemble((verdict.outcome.words, _COLOURS[verdict.outcome]), f"  {verdict.reason}"))
+        drawn.append(Text.assemble((verdict.outcome.words, _COLOURS[verdict.outcome]), f": {verdict.reason}"))
     return drawn
 
 
-def summary(standing: BackupStanding | str) -> list[RenderableType]:
-    """A line for each verdict."""
+def summary(standing: BackupStanding | str) -> list[tuple[str, Text]]:
+    """A line for each verdict, the first with its name."""
     if isinstance(standing, str):
-        return [Text.assemble(("backups  ", "bold"), (UNKNOWN, DOUBT), f": {standing}")]
-    return [
-        Text.assemble(("backups  ", "bold"), (verdict.outcome.words, _COLOURS[verdict.outcome]), f"  {verdict.reason}")
+        return [("backups", Text.assemble((UNKNOWN, DOUBT), f": {standing}"))]
+    said = [
+        Text.assemble((verdict.outcome.words, _COLOURS[verdict.outcome]), f": {verdict.reason}")
         for verdict in standing.verdicts.values()
     ]
+    return [("backups" if not place else "", text) for place, text in enumerate(said)]
 
 
 def age(then: datetime, now: datetime) -> str:

@@ -8,10 +8,10 @@ from rich.tree import Tree as Drawn
 
 from chom_pipelines.log_lines import amount, duration
 from chom_pipelines.monitoring.literals import cut, without_literals
+from chom_pipelines.monitoring.lock_requests import EXCLUSIVE, READ, WRITE
 from chom_pipelines.monitoring.lock_tree import Node, Tree
 from chom_pipelines.monitoring.locks import LockPicture
 from chom_pipelines.monitoring.reading import Reading
-from chom_pipelines.monitoring.lock_requests import EXCLUSIVE, READ, WRITE
 from chom_pipelines.monitoring.screens import BAD, DIM, DOUBT, GOOD, WARN, line, not_known, title, whole, why_not
 from chom_pipelines.monitoring.waits import NOBODY_KNOWN, LockKind, SessionSeen, Wait
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from chom_pipelines.inventory.policies import Thresholds
@@ -36,18 +37,20 @@ class Overview:
 
 def overview(seen: Overview) -> list[RenderableType]:
     """A line for each thing, with what is beyond a threshold of chom.yaml in red."""
-    drawn = [_table([*_rates(seen), *_sessions(seen), *_waits(seen)])]
+    rows = [*_rates(seen), *_sessions(seen), *_waits(seen), *summary(seen.standing)]
+    drawn: list[RenderableType] = [_table(rows)]
     if seen.rates is not None and seen.rates.began_anew:
         drawn.append(line("The server counts anew since the last look: rates follow with the next one.", DOUBT))
-    return [*drawn, Text(), *summary(seen.standing)]
+    return drawn
 
 
 def _table(rows: Sequence[tuple[str, Text]]) -> RenderableType:
-    width = max(len(name) for name, _ in rows)
-    lines = [Text.assemble((f"{name:<{width}}  ", "bold"), value) for name, value in rows]
-    for each in lines:
-        each.no_wrap, each.overflow = True, "ellipsis"
-    return Text("\n", no_wrap=True, overflow="ellipsis").join(lines)
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, value in rows:
+        table.add_row(name, value)
+    return table
 
 
 def _rates(seen: Overview) -> Iterator[tuple[str, Text]]:
@@ -67,18 +70,22 @@ def _rates(seen: Overview) -> Iterator[tuple[str, Text]]:
         ),
     )
     operations = row_operations(seen.facts, rates)
+    unlike = " (its own temporary tables' among them)" if seen.facts.is_mariadb else ""
     said = Text("  ").join(Text.assemble(f"{name} ", figure(value), "/s") for name, value in operations.items())
-    yield "rows", said
+    yield "rows", Text.assemble(said, (unlike, DIM))
     hits = rates.buffer_pool_hit_percent
     if hits is None:
         pool = Text.assemble((UNKNOWN, DOUBT), ": hardly any page was asked for")
     else:
         style = BAD if hits < limits.buffer_pool_hit_rate else ""
         pool = Text.assemble(Text(f"{hits:.2f} % of pages were in memory", style=style))
-    yield "buffer pool", pool.append(f" (limit {limits.buffer_pool_hit_rate:g})", DIM)
+        pool.append(f" (limit {limits.buffer_pool_hit_rate:g})", DIM)
+    yield "buffer pool", pool
     yield (
         "network",
-        Text.assemble("in ", _bytes(rates.per_second("bytes_received")), "/s  out ", _bytes(rates.per_second("bytes_sent")), "/s"),
+        Text.assemble(
+            "in ", _bytes(rates.per_second("bytes_received")), "/s  out ", _bytes(rates.per_second("bytes_sent")), "/s"
+        ),
     )
     yield (
         "temporary",
@@ -94,7 +101,7 @@ def _sessions(seen: Overview) -> Iterator[tuple[str, Text]]:
         yield "sessions", Text.assemble((UNKNOWN, DOUBT), f": {why_not(seen.locks)}")
         return
     there = Connected.of(seen.locks.value)
-    limit = f" of {seen.connections_limit:,} that may be" if seen.connections_limit else ""
+    limit = f", at most {seen.connections_limit:,}" if seen.connections_limit else ""
     yield "sessions", Text(f"{there.active} active, {there.idle} idle{limit}")
     statement, transaction = there.longest_statement, there.longest_transaction
     yield (
@@ -119,7 +126,7 @@ def _waits(seen: Overview) -> Iterator[tuple[str, Text]]:
         yield "waiting", Text(f"{said}; first look at {root or 'whom the server does not name'}", style=BAD)
     if seen.rates is not None:
         row_waits = _rate(seen.rates, "innodb_row_lock_waits")
-        yield "lock waits", Text.assemble(row_waits, " begin to wait for a row  ", *_deadlocks(seen.rates))
+        yield "row locks", Text.assemble(row_waits, " waits  ", *_deadlocks(seen.rates))
 
 
 _KINDS = {
@@ -132,8 +139,8 @@ _KINDS = {
 
 
 def _deadlocks(rates: Rates) -> list[Text]:
-    total = rates.now.get("innodb_deadlocks")  # MariaDB's alone; MySQL has it in INNODB_METRICS
-    return [] if total is None else [Text(f"{amount(int(total), 'deadlock')} so far")]
+    total = rates.now.get("innodb_deadlocks")
+    return [Text("deadlocks "), figure(total)] if total is None else [Text(f"{amount(int(total), 'deadlock')} so far")]
 
 
 def _rate(rates: Rates, name: str) -> Text:

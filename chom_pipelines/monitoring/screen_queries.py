@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich.console import RenderableType
 from rich.text import Text
 
 from chom_pipelines.log_lines import amount, duration
 from chom_pipelines.monitoring.literals import cut, without_literals
 from chom_pipelines.monitoring.reading import Reading
-from chom_pipelines.monitoring.screens import DIM, GOOD, WARN, grid, line, not_known, seconds_shown, title, why_not
+from chom_pipelines.monitoring.screens import DIM, GOOD, WARN, line, not_known, seconds_shown, title, why_not
 from chom_pipelines.monitoring.statements import Digest, since
 from chom_pipelines.monitoring.waits import SessionSeen
 
 _RUNNING, _TOP, _STATEMENT = 15, 12, 1000
 _HUGE = 1_000_000
+_LINE = "{:>5}  {:>8}  {:>11}  {:>8}  {:>8}  {:>7}  {:>7}"
 
 
 def queries(
@@ -64,32 +63,45 @@ def _top(reading: Reading[tuple[Digest, ...]], before: tuple[Digest, ...] | None
         return [head, Text("None was executed.", style=DIM)]
     whole = sum(each.total for each in shown) or 1.0
     has_quantiles = any(each.p95 is not None for each in shown)
-    columns = ("share>", "count>", "mean>", *(("p95>",) if has_quantiles else ()), "read>", "sent>", "")
-    rows = [_row(each, whole, has_quantiles=has_quantiles) for each in shown[:_TOP]]
-    drawn: list[RenderableType] = [head, grid(columns, rows, last="statement")]
-    drawn.append(line("read, sent: rows of one. !: reads a table from end to end, at least at times.", DIM))
+    drawn: list[RenderableType] = [
+        head,
+        line(_LINE.format("share", "count", "total", "mean", "p95", "read", "sent"), "bold"),
+    ]
+    for each in shown[:_TOP]:
+        figures = line(_figures(each, whole))
+        if each.without_index:
+            figures.append("  reads without an index", WARN)
+        drawn += [figures, line(f"  {_tidy(each)}", "cyan")]
+    drawn.append(line("read, sent: rows that one reads, and sends, on average.", DIM))
     if has_quantiles and recent:
         drawn.append(line("p95 is of all since the server counts.", DIM))
     if not has_quantiles:
         drawn.append(line("p95 is not known: this server keeps no distribution of each statement.", DIM))
     if any(each.text is None for each in shown):
-        drawn.append(line("Not every statement has a row of its own: performance_schema_digests_size is too small.", WARN))
+        drawn.append(
+            line("Not every statement has a row of its own: performance_schema_digests_size is too small.", WARN)
+        )
     return drawn
 
 
-def _row(each: Digest, whole: float, *, has_quantiles: bool) -> Sequence[str | Text]:
-    p95 = (seconds_shown(each.p95) if each.p95 is not None else "-",) if has_quantiles else ()
-    text = each.text or "(all others)"
-    return (
+def _figures(each: Digest, whole: float) -> str:
+    return _LINE.format(
         f"{100 * each.total / whole:.0f} %",
         _count(each.count),
+        seconds_shown(each.total),
         seconds_shown(each.mean),
-        *p95,
+        seconds_shown(each.p95) if each.p95 is not None else "-",
         _count(round(each.rows_examined / each.count)) if each.count else "-",
         _count(round(each.rows_sent / each.count)) if each.count else "-",
-        Text("!", style=WARN) if each.without_index else "",
-        Text(cut(text.replace("`", ""), _STATEMENT), style="cyan"),
     )
+
+
+def _tidy(each: Digest) -> str:
+    """The server sets a space around every sign."""
+    text = (each.text or "all others").replace("`", "")
+    for spaced, tight in ((" . ", "."), ("( ", "("), (" )", ")"), (" ,", ","), (" (", "("), (" @ ", " @")):
+        text = text.replace(spaced, tight)
+    return cut(f"{text}  in {each.database}" if each.database else text, _STATEMENT)
 
 
 def _count(number: int) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
@@ -19,6 +19,9 @@ from rich.text import Text
 from chom_pipelines.log_lines import duration
 from chom_pipelines.monitoring.reading import Lack, Reading
 
+if TYPE_CHECKING:
+    from chom_pipelines.monitoring.looking import Look
+
 UNKNOWN = "not known"
 GOOD, WARN, BAD, DOUBT, DIM = "green", "yellow", "red", "magenta", "bright_black"
 _SHOWN = "%Y-%m-%d %H:%M:%SZ"
@@ -26,13 +29,17 @@ _SHOWN = "%Y-%m-%d %H:%M:%SZ"
 
 @dataclass(frozen=True)
 class Header:
-    """Of one look at a server. `server` is its name in chom.yaml; `uptime` is in seconds, None where it is not known."""
+    """Of one look at a server. `server` is its name in chom.yaml; `uptime` is in seconds, None where it is not known.
+
+    `counted` is for how many seconds its status counters count, which FLUSH STATUS begins anew.
+    """
 
     server: str
     screen: str
     now: datetime
     label: str | None = None
     uptime: float | None = None
+    counted: float | None = None
     notes: tuple[str, ...] = field(default=())
     """What has to be said about the look itself, as that the connection was lost."""
 
@@ -40,6 +47,11 @@ class Header:
 def screen(header: Header, lacks: Iterable[Lack], *body: RenderableType) -> Group:
     """All of it, the header first."""
     return Group(*_head(header), *_lacking(lacks), *body)
+
+
+def drawn(server: str, kind: str, look: Look, label: str | None, notes: tuple[str, ...] = ()) -> Group:
+    """A look with its header."""
+    return screen(Header(server, kind, look.at, label, look.uptime, look.counted, notes), look.lacks, *look.body)
 
 
 def why_not(reading: Reading[object] | None) -> str:
@@ -71,7 +83,7 @@ def grid(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, last: 
 
     No cell is broken but those of `last`, which are cut.
     """
-    drawn = Table(box=SIMPLE, pad_edge=False, expand=bool(last), show_edge=False)
+    drawn = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, expand=bool(last), header_style="bold")
     for column in columns:
         drawn.add_column(column.removesuffix(">"), justify="right" if column.endswith(">") else "left", no_wrap=True)
     if last:
@@ -102,14 +114,14 @@ def whole(seconds: float) -> str:
 
 
 def _head(header: Header) -> list[RenderableType]:
-    parts = [(header.server, "bold"), f"  {header.label or 'not connected'}"]
+    parts = [(header.server, "bold"), f"  {header.label or 'from the repository'}"]
     if header.uptime is not None:
         parts.append(f"  up {duration(header.uptime)}")
     first = Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
     since = ""
-    if header.uptime is not None:
-        began = header.now - timedelta(seconds=header.uptime)
-        since = f"counters since {began.strftime(_SHOWN)} at most"
+    if header.counted is not None:
+        began = header.now - timedelta(seconds=header.counted)
+        since = f"counters since {began.strftime(_SHOWN)}"
     second = f"{header.screen}  {header.now.strftime(_SHOWN)}" + (f"  {since}" if since else "")
     return [first, line(second, DIM), *(line(note, WARN) for note in header.notes), Rule(style=DIM)]
 

@@ -155,7 +155,8 @@ def _about_to_ask(held: Iterable[Request], sessions: Sessions) -> Iterator[Reque
 def _named(seen: SessionSeen, objects: Iterable[tuple[str, str]], scope: str) -> Iterator[str]:
     """Objects of that kind that its statement names; a table without its database is one of the session's own."""
     words = {
-        (quoted.replace("``", "`") or plain).lower() for quoted, plain in _NAMES.findall(without_literals(seen.statement))
+        (quoted.replace("``", "`") or plain).lower()
+        for quoted, plain in _NAMES.findall(without_literals(seen.statement))
     }
     here = words | {(seen.database or "").lower()}
     everything = bool(_WHOLE_DATABASE.match(seen.statement))
@@ -192,9 +193,7 @@ def _name_waits(held: Iterable[Request], sessions: Sessions) -> Iterator[Wait]:
                     yield Wait(seen.id, lock.session, LockKind.USER, f"the lock {lock.name}", is_certain=False)
 
 
-def _flush_waits(
-    flushing: Iterable[SessionSeen], held: Iterable[Request], sessions: Sessions
-) -> Iterator[Wait]:
+def _flush_waits(flushing: Iterable[SessionSeen], held: Iterable[Request], sessions: Sessions) -> Iterator[Wait]:
     """FLUSH TABLES waits until nobody has a table open: for statements that run, and for LOCK TABLES."""
     tables = [each for each in held if each.scope == "TABLE" and each.is_granted]
     by_id: Mapping[int, SessionSeen] = sessions.by_id

@@ -81,9 +81,7 @@ def read_running(session: Session, facts: ServerFacts, seconds: float) -> Readin
         return Reading(RUNNING, None, time.monotonic() - began, failure=error.what)
     if found is None:
         return Reading(RUNNING, None, time.monotonic() - began, lacks=tuple(lacks))
-    running = (
-        each for each in others(found.by_id) if not each.is_idle and each.statement and each.seconds >= seconds
-    )
+    running = (each for each in others(found.by_id) if not each.is_idle and each.statement and each.seconds >= seconds)
     told = tuple(sorted(running, key=lambda each: -each.seconds))
     return Reading(RUNNING, told, time.monotonic() - began, (PROCESSES,), ())
 
