@@ -1,4 +1,4 @@
-"""Who holds up whom, as trees: the root is the session to look at first, and those that it holds up hang from it; pure."""
+"""Who holds up whom, as trees: the root is who to look at first, and those that it holds up hang from it; pure."""
 
 from __future__ import annotations
 

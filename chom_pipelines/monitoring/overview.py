@@ -20,8 +20,7 @@ STATUS = "status"
 _DEADLOCKS = "SELECT COUNT FROM information_schema.INNODB_METRICS WHERE NAME = 'lock_deadlocks' AND STATUS = 'enabled'"
 
 _ROWS = {
-    "read": ("handler_read_first", "handler_read_key", "handler_read_next", "handler_read_prev", "handler_read_rnd")
-    + ("handler_read_rnd_next",),
+    "read": tuple(f"handler_read_{how}" for how in ("first", "key", "next", "prev", "rnd", "rnd_next")),
     "written": ("handler_write",),
     "updated": ("handler_update",),
     "deleted": ("handler_delete",),
@@ -35,7 +34,7 @@ _INNODB_ROWS = {
 
 
 def read_counters(session: Session, facts: ServerFacts) -> Reading[Counters]:
-    """SHOW GLOBAL STATUS, which takes no privilege and no lock; of MySQL with the deadlocks, where PROCESS shows them."""
+    """SHOW GLOBAL STATUS, which takes no privilege and no lock; with MySQL's deadlocks, where PROCESS shows them."""
     began = time.monotonic()
     try:
         rows = session.rows("SHOW GLOBAL STATUS")
@@ -44,7 +43,7 @@ def read_counters(session: Session, facts: ServerFacts) -> Reading[Counters]:
     values = {_text(name): _text(value) for name, value in rows}
     if not facts.is_mariadb:
         with suppress(ServerError):  # then they are not known
-            values |= {"innodb_deadlocks": _text(count) for (count,) in session.rows(_DEADLOCKS)}
+            values["innodb_deadlocks"] = _text(session.value(_DEADLOCKS))
     return Reading(STATUS, Counters.of(time.monotonic(), values), time.monotonic() - began, (STATUS,))
 
 

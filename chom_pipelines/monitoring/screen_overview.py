@@ -70,7 +70,7 @@ def _rates(seen: Overview) -> Iterator[tuple[str, Text]]:
         ),
     )
     operations = row_operations(seen.facts, rates)
-    unlike = " (its own temporary tables' among them)" if seen.facts.is_mariadb else ""
+    unlike = "  and temporary ones" if seen.facts.is_mariadb else ""
     said = Text("  ").join(Text.assemble(f"{name} ", figure(value), "/s") for name, value in operations.items())
     yield "rows", Text.assemble(said, (unlike, DIM))
     hits = rates.buffer_pool_hit_percent

@@ -70,7 +70,7 @@ def _top(reading: Reading[tuple[Digest, ...]], before: tuple[Digest, ...] | None
     for each in shown[:_TOP]:
         figures = line(_figures(each, whole))
         if each.without_index:
-            figures.append("  reads without an index", WARN)
+            figures.append("  no index", WARN)
         drawn += [figures, line(f"  {_tidy(each)}", "cyan")]
     drawn.append(line("read, sent: rows that one reads, and sends, on average.", DIM))
     if has_quantiles and recent:

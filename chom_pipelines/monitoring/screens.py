@@ -1,4 +1,4 @@
-"""What every screen has: who and since when, what is not told and what mends it. From readings to what rich draws; pure.
+"""What every screen has: who, since when, what is not told and what mends it; from readings to what rich draws. Pure.
 
 A figure that is not known is never drawn as a zero: `not known`, and the reason.
 """
@@ -114,7 +114,7 @@ def whole(seconds: float) -> str:
 
 
 def _head(header: Header) -> list[RenderableType]:
-    parts = [(header.server, "bold"), f"  {header.label or 'from the repository'}"]
+    parts: list[str | tuple[str, str]] = [(header.server, "bold"), f"  {header.label or 'from the repository'}"]
     if header.uptime is not None:
         parts.append(f"  up {duration(header.uptime)}")
     first = Text.assemble(*parts, no_wrap=True, overflow="ellipsis")

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from chom_pipelines.errors import ServerError
 from chom_pipelines.monitoring.literals import without_literals
-from chom_pipelines.monitoring.lock_requests import NO_READ_WRITE, READ_ONLY, Request, metadata_waits, wanted_by
+from chom_pipelines.monitoring.lock_requests import (
+    EXCLUSIVE,
+    NO_READ_WRITE,
+    READ_ONLY,
+    Request,
+    metadata_waits,
+    wanted_by,
+)
 from chom_pipelines.monitoring.reading import Lack
 from chom_pipelines.monitoring.sessions import TABLE_LOCKS, Sessions, performance_schema_lack, process_lack
 from chom_pipelines.monitoring.waits import NOBODY_KNOWN, LockKind, SessionSeen, Wait
@@ -135,9 +142,8 @@ def _request(row: Sequence[object]) -> Request:
 def _held(row: Sequence[object]) -> Request:
     thread, kind, schema, name, mode = row
     scope = _SCOPES.get(str(kind), str(kind).upper())
-    return Request(
-        int(str(thread)), scope, ".".join(filter(None, (str(schema), str(name)))), str(mode).removeprefix("MDL_"), True
-    )
+    place = ".".join(filter(None, (str(schema), str(name))))
+    return Request(int(str(thread)), scope, place, str(mode).removeprefix("MDL_"), is_granted=True)
 
 
 def _about_to_ask(held: Iterable[Request], sessions: Sessions) -> Iterator[Request]:
@@ -146,10 +152,13 @@ def _about_to_ask(held: Iterable[Request], sessions: Sessions) -> Iterator[Reque
     for seen in sessions.by_id.values():
         if _WAITS_TABLE.search(seen.state):
             mode = wanted_by(seen.statement)
-            yield from (Request(seen.id, "TABLE", name, mode, False, False) for name in _named(seen, objects, "TABLE"))
+            yield from (_asked(seen, "TABLE", name, mode) for name in _named(seen, objects, "TABLE"))
         elif _WAITS_SCHEMA.search(seen.state):
-            names = _named(seen, objects, "SCHEMA")
-            yield from (Request(seen.id, "SCHEMA", name, "EXCLUSIVE", False, False) for name in names)
+            yield from (_asked(seen, "SCHEMA", name, EXCLUSIVE) for name in _named(seen, objects, "SCHEMA"))
+
+
+def _asked(seen: SessionSeen, scope: str, name: str, mode: str) -> Request:
+    return Request(seen.id, scope, name, mode, is_granted=False, is_certain=False)
 
 
 def _named(seen: SessionSeen, objects: Iterable[tuple[str, str]], scope: str) -> Iterator[str]:
@@ -167,7 +176,7 @@ def _named(seen: SessionSeen, objects: Iterable[tuple[str, str]], scope: str) ->
 
 
 def _backup_waits(held: Sequence[Request], sessions: Sessions) -> Iterator[Wait]:
-    """Of the lock that a backup takes, and every statement that writes: MariaDB's global read lock is one of it, too."""
+    """Of the lock that a backup takes, and all that write: MariaDB's global read lock is of it, too."""
     holders = {each.session: each.mode for each in held if each.scope == "BACKUP LOCK"}
     backups = {thread for thread, mode in holders.items() if _OF_BACKUPS.search(mode)}
     asking = [each for each in sessions.by_id.values() if _WAITS_BACKUP.search(each.state)]
@@ -199,12 +208,17 @@ def _flush_waits(flushing: Iterable[SessionSeen], held: Iterable[Request], sessi
     by_id: Mapping[int, SessionSeen] = sessions.by_id
     for seen in flushing:
         named = set(_named(seen, {("TABLE", each.name) for each in tables}, "TABLE"))
-        pairs = set()
-        for lock in tables:
-            other = by_id.get(lock.session)
-            uses = other and (not other.is_idle or lock.mode in _LOCKED_TABLES)
-            flushes = other and _WAITS_FLUSH.search(other.state)
-            if other and uses and not flushes and other.id != seen.id and (not named or lock.name in named):
-                if other.id not in pairs:
-                    pairs.add(other.id)
-                    yield Wait(seen.id, other.id, LockKind.METADATA, f"{lock.name} to be closed", "", False)
+        open_in = {
+            each.session: each.name for each in tables if _uses(each, by_id) and (not named or each.name in named)
+        }
+        for other, name in sorted(open_in.items()):
+            if other != seen.id:
+                yield Wait(seen.id, other, LockKind.METADATA, f"{name} to be closed", is_certain=False)
+
+
+def _uses(lock: Request, sessions: Mapping[int, SessionSeen]) -> bool:
+    """Its session has the table open: it runs something, or has locked it; and does not wait for the same thing."""
+    other = sessions.get(lock.session)
+    if other is None or _WAITS_FLUSH.search(other.state):
+        return False
+    return not other.is_idle or lock.mode in _LOCKED_TABLES
