@@ -80,26 +80,34 @@ def read_indexes(session: Session, facts: ServerFacts, databases: Sequence[str] 
     The value holds the databases that the account sees whole; a Lack says what mends each thing that is not told.
     Raises nothing for what a server refuses.
     """
+    return indexes_and_source(session, facts, databases)[0]
+
+
+def indexes_and_source(
+    session: Session, facts: ServerFacts, databases: Sequence[str] | None
+) -> tuple[Reading[tuple[Index, ...]], str]:
+    """As read_indexes, and what counts the reads: performance_schema, userstat; "": nothing does."""
     started = time.monotonic()
     try:
         seen = visible(session, facts, databases, INDEXES, _PRIVILEGE)
         if not seen.databases:
             value = None if seen.lacks else ()
-            return Reading(INDEXES, value, time.monotonic() - started, lacks=seen.lacks)
+            return Reading(INDEXES, value, time.monotonic() - started, lacks=seen.lacks), ""
         found = list(_found(session, facts, seen))
         reads = read_index_reads(session, facts, seen)
         sizes = _sizes(session, seen, {(each.database, each.table) for each in found})
     except ServerError as error:
-        return Reading(INDEXES, None, time.monotonic() - started, failure=error.what)
+        return Reading(INDEXES, None, time.monotonic() - started, failure=error.what), ""
     lacks = (*seen.lacks, *reads.lacks, *((sizes,) if isinstance(sizes, Lack) else ()))
     missing = {lack.capability for lack in lacks}
-    return Reading(
+    reading = Reading(
         INDEXES,
         tuple(_counted(found, reads, {} if isinstance(sizes, Lack) else sizes)),
         time.monotonic() - started,
         capabilities=tuple(name for name in (INDEXES, INDEX_READS, INDEX_SIZES) if name not in missing),
         lacks=lacks,
     )
+    return reading, reads.source
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@
 <path>/<server>/streamed/<server id>/binlog_mysql-bin.000124_000000000004/...  until the whole file is in binlogs
 <path>/<server>/streamed/<server id>/heard.json  replaced every few seconds: when nothing lacked last
 <path>/<server>/benchmarks/benchmark_20260102_020000.json, and .md and charts beside it
+<path>/<server>/growth/tables_20260102.json.zst, and indexes_, queries_: one of each for a day
 <path>/<server>/archive/2026-01/full_20260131_020000/...  in the second copy alone: one full backup of each month
 """
 
@@ -47,6 +48,9 @@ ARCHIVE = "archive"
 
 BENCHMARKS = "benchmarks"
 """A server's benchmark reports."""
+
+GROWTH = "growth"
+"""What a server's tables, indexes and statements were like, day by day."""
 
 WRITING, READING = "writing", "reading"
 """The two locks of a stream."""

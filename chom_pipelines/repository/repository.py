@@ -10,6 +10,7 @@ from chom_pipelines.repository.layout import (
     BACKUPS,
     BENCHMARKS,
     BINLOGS,
+    GROWTH,
     STREAMED,
     is_month,
     month_name,
@@ -78,6 +79,10 @@ class Repository:
     def benchmarks_of(self, server: str) -> Folder:
         """The folder of its benchmark reports; raises ConfigurationError."""
         return Folder(self.store, stream_name(server, BENCHMARKS))
+
+    def growth_of(self, server: str) -> Folder:
+        """The folder of the records of each day; raises ConfigurationError."""
+        return Folder(self.store, stream_name(server, GROWTH))
 
     def histories(self, server: str) -> list[str]:
         """What there is of `binlogs` and `streamed`, by name; raises ConfigurationError, RepositoryError."""
