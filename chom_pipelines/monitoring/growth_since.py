@@ -10,7 +10,7 @@ from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import repository_of
 from chom_pipelines.monitoring.growth import earlier_day
 from chom_pipelines.monitoring.growth_record import TablesOfDay
-from chom_pipelines.monitoring.index_verdicts import WINDOW, verdicts
+from chom_pipelines.monitoring.index_verdicts import WINDOW, IndexVerdict, verdicts
 from chom_pipelines.monitoring.kept_growth import INDEX_READS, TABLE_SIZES, days_kept, record_of, records_of
 from chom_pipelines.monitoring.redundant import Place
 from chom_pipelines.monitoring.screen_tables import Grown
@@ -35,7 +35,7 @@ def growth_since(
     return {(size.database, size.table): Grown(_larger(size, day), _larger(size, week)) for size in now}
 
 
-def index_evidence(inventory: Inventory, server: Server, at: datetime) -> Mapping[Place, str]:
+def index_evidence(inventory: Inventory, server: Server, at: datetime) -> Mapping[Place, IndexVerdict]:
     """What the records of the last days say of each index; nothing where there are none, or one cannot be read."""
     try:
         repository = repository_of(inventory.repository)
@@ -47,7 +47,7 @@ def index_evidence(inventory: Inventory, server: Server, at: datetime) -> Mappin
     kept = [record for record in records if not isinstance(record, ChomError)]
     if len(kept) < 2:  # noqa: PLR2004  (one alone says what the server says itself)
         return {}
-    return {(each.index.database, each.index.table, each.index.name): each.evidence for each in verdicts(kept)}
+    return {(each.index.database, each.index.table, each.index.name): each for each in verdicts(kept)}
 
 
 def _larger(size: TableSize, before: TablesOfDay | None) -> int | None:

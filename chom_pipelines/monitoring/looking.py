@@ -159,7 +159,7 @@ class Looker:
         evidence = index_evidence(self.inventory, self.server, now)
         body = indexes(reading, facts, uptime, apart=apart, evidence=evidence)
         double = list(redundant(reading.value or (), apart))
-        document = as_json.indexes(reading, facts, double, unused_of(reading.value or (), double), evidence)
+        document = as_json.indexes(reading, facts, double, unused_of(reading.value or (), double, evidence), evidence)
         return Look(now, reading.lacks, tuple(body), document, _of(reading), uptime, counted)
 
     def _backups(self, now: datetime) -> Look:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from chom_pipelines.monitoring.backup_standing import BackupStanding
+from chom_pipelines.monitoring.index_verdicts import IndexVerdict
 from chom_pipelines.monitoring.indexes import Index
 from chom_pipelines.monitoring.literals import without_literals
 from chom_pipelines.monitoring.lock_tree import Node, Tree
@@ -116,15 +117,16 @@ def indexes(
     facts: ServerFacts,
     double: Sequence[Redundant],
     unused: Sequence[Index],
-    evidence: Mapping[Place, str],
+    evidence: Mapping[Place, IndexVerdict],
 ) -> dict[str, Any]:
     """All of them, the superfluous and the unused ones with statements to review."""
     if reading.value is None:
         return {"indexes": told(None, reading)}
 
     def reviewed(index: Index) -> dict[str, Any]:
-        place = index.database, index.table, index.name
-        return {**asdict(index), "review": statements_to_review(index, facts), "evidence": evidence.get(place)}
+        verdict = evidence.get((index.database, index.table, index.name))
+        told = verdict.evidence if verdict else None
+        return {**asdict(index), "review": statements_to_review(index, facts), "evidence": told}
 
     counted = any(each.reads is not None for each in reading.value)
     return {

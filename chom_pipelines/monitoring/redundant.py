@@ -39,8 +39,9 @@ def redundant(indexes: Iterable[Index], apart: Collection[Place] = ()) -> Iterat
 
     A unique index is superfluous only where another unique one has the same columns in the same order: as a rule it
     allows less than a longer one. Of two alike, the primary key stays, else the unique one, else the one that is read
-    more, else the first by name; of several that cover one, the shortest is named. Whether a foreign key rests on an index does not matter here: the one
-    that stays serves it as well. An index on a column's first characters is covered by one on all of it.
+    more, else the first by name; of several that cover one, the shortest is named. Whether a foreign key rests on an
+    index does not matter here: the one that stays serves it as well. An index on a column's first characters is covered
+    by one on all of it.
     """
     by_table: dict[tuple[str, str], list[Index]] = defaultdict(list)
     for index in indexes:

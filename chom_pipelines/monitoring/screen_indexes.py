@@ -8,7 +8,8 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from chom_pipelines.log_lines import amount, duration, size
+from chom_pipelines.log_lines import duration, size
+from chom_pipelines.monitoring.index_verdicts import ENOUGH_DAYS, IndexVerdict, Use, try_without
 from chom_pipelines.monitoring.indexes import Index
 from chom_pipelines.monitoring.reading import Reading
 from chom_pipelines.monitoring.redundant import Place, Redundant, Why, redundant
@@ -17,7 +18,6 @@ from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.identifiers import qualified, quote
 
 _MOST = 20
-_ENOUGH_DAYS = 30
 _DAY = 86_400
 
 
@@ -27,15 +27,15 @@ def indexes(
     uptime: float | None,
     *,
     apart: Collection[Place] = (),
-    evidence: Mapping[Place, str] | None = None,
+    evidence: Mapping[Place, IndexVerdict] | None = None,
 ) -> list[RenderableType]:
     """Superfluous ones, then those that are not read. `uptime` in seconds; `evidence` is of records of many days."""
     if reading.value is None:
         return [not_known("what indexes are for", why_not(reading))]
     there = reading.value
     double = list(redundant(there, apart))
-    unused = unused_of(there, double)
-    drawn: list[RenderableType] = [line(f"{amount(len(there), 'index').replace('indexs', 'indexes')} in all")]
+    unused = unused_of(there, double, evidence or {})
+    drawn: list[RenderableType] = [line(f"{len(there):,} index{'' if len(there) == 1 else 'es'} in all")]
     drawn += _double(double, facts)
     drawn += _unused(unused, facts, uptime, evidence or {}, known=any(each.reads is not None for each in there))
     if reading.failure:
@@ -43,10 +43,13 @@ def indexes(
     return drawn
 
 
-def unused_of(there: Sequence[Index], double: Sequence[Redundant]) -> list[Index]:
-    """Those of which no read was counted, and which nothing else needs; the largest first."""
+def unused_of(
+    there: Sequence[Index], double: Sequence[Redundant], evidence: Mapping[Place, IndexVerdict]
+) -> list[Index]:
+    """Those of which no read was counted, not in the records either, and which nothing needs; the largest first."""
     # what stands in for a superfluous one is read when that is gone
     named = {(each.database, each.table, each.name) for one in double for each in (one.index, one.by)}
+    named |= {place for place, verdict in evidence.items() if verdict.use is Use.USED}
     found = (
         each
         for each in there
@@ -57,9 +60,8 @@ def unused_of(there: Sequence[Index], double: Sequence[Redundant]) -> list[Index
 
 def statements_to_review(index: Index, facts: ServerFacts) -> tuple[str, str]:
     """That keeps it and hides it from queries, which can be undone at once; and that drops it."""
-    table, name = qualified(index.database, index.table), quote(index.name)
-    hidden = "IGNORED" if facts.is_mariadb else "INVISIBLE"
-    return f"ALTER TABLE {table} ALTER INDEX {name} {hidden};", f"ALTER TABLE {table} DROP INDEX {name};"
+    drop = f"ALTER TABLE {qualified(index.database, index.table)} DROP INDEX {quote(index.name)};"
+    return try_without(index, is_mariadb=facts.is_mariadb), drop
 
 
 def _double(double: Sequence[Redundant], facts: ServerFacts) -> list[RenderableType]:
@@ -82,7 +84,7 @@ def _unused(
     unused: Sequence[Index],
     facts: ServerFacts,
     uptime: float | None,
-    evidence: Mapping[Place, str],
+    evidence: Mapping[Place, IndexVerdict],
     *,
     known: bool,
 ) -> list[RenderableType]:
@@ -92,11 +94,12 @@ def _unused(
     if not unused:
         return [head, Text("Every index that nothing else needs was read.", style=GOOD)]
     drawn: list[RenderableType] = [head]
-    if uptime is None or uptime < _ENOUGH_DAYS * _DAY:
+    if (uptime is None or uptime < ENOUGH_DAYS * _DAY) and not evidence:
         since = "an unknown time" if uptime is None else duration(uptime)
         drawn.append(Text(f"Too early to tell: counted for {since}, and some work is done once a month.", style=WARN))
     for index in unused[:_MOST]:
-        said = evidence.get((index.database, index.table, index.name)) or _evidence(index, uptime)
+        verdict = evidence.get((index.database, index.table, index.name))
+        said = verdict.evidence if verdict else _evidence(index, uptime)
         drawn += [_named(index), _told(said), *_review(index, facts)]
     return [*drawn, *_more(len(unused))]
 
