@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.console import RenderableType
 from rich.text import Text
 
@@ -14,6 +16,9 @@ from chom_pipelines.monitoring.waits import SessionSeen
 
 _RUNNING, _TOP, _STATEMENT = 15, 12, 1000
 _HUGE = 1_000_000
+_OF_MONITORS = re.compile(
+    r"\b(performance_schema|information_schema)\b|^SHOW |^SET |^SELECT @@|^SELECT \?$", re.IGNORECASE
+)
 _LINE = "{:>5}  {:>8}  {:>11}  {:>8}  {:>8}  {:>7}  {:>7}"
 
 
@@ -58,7 +63,8 @@ def _top(reading: Reading[tuple[Digest, ...]], before: tuple[Digest, ...] | None
     head = title("Took most time since the last look" if recent else "Took most time since the server counts")
     if reading.value is None:
         return [head, not_known("which statements took time", why_not(reading))]
-    shown = since(reading.value, before) if before is not None else reading.value
+    counted = since(reading.value, before) if before is not None else reading.value
+    shown = [each for each in counted if not _is_about_the_server(each)]
     if not shown:
         return [head, Text("None was executed.", style=DIM)]
     whole = sum(each.total for each in shown) or 1.0
@@ -73,6 +79,8 @@ def _top(reading: Reading[tuple[Digest, ...]], before: tuple[Digest, ...] | None
             figures.append("  no index", WARN)
         drawn += [figures, line(f"  {_tidy(each)}", "cyan")]
     drawn.append(line("read, sent: rows that one reads, and sends, on average.", DIM))
+    if left_out := len(counted) - len(shown):
+        drawn.append(line(f"Left out: {amount(left_out, 'statement')} that ask the server about itself.", DIM))
     if has_quantiles and recent:
         drawn.append(line("p95 is of all since the server counts.", DIM))
     if not has_quantiles:
@@ -82,6 +90,11 @@ def _top(reading: Reading[tuple[Digest, ...]], before: tuple[Digest, ...] | None
             line("Not every statement has a row of its own: performance_schema_digests_size is too small.", WARN)
         )
     return drawn
+
+
+def _is_about_the_server(each: Digest) -> bool:
+    """What monitors ask, this one too: of no database, or of the server's own."""
+    return bool(each.database is None and each.text and _OF_MONITORS.search(each.text))
 
 
 def _figures(each: Digest, whole: float) -> str:
