@@ -43,6 +43,11 @@ class Rates:
         return self.now.at - self.before.at
 
     @property
+    def is_too_soon(self) -> bool:
+        """Too little time has passed for a rate."""
+        return self.seconds < _LEAST_SECONDS
+
+    @property
     def began_anew(self) -> bool:
         """The server was started, or its counters were set to zero, in between."""
         names = ("uptime", "uptime_since_flush_status")
@@ -60,7 +65,7 @@ class Rates:
 
     def per_second(self, *names: str) -> float | None:
         """Of these counters together; None where one of them is not known, or too little time has passed."""
-        if self.seconds < _LEAST_SECONDS:
+        if self.is_too_soon:
             return None
         deltas = [self.delta(name) for name in names]
         known = [each for each in deltas if each is not None]

@@ -17,7 +17,7 @@ from chom_pipelines.monitoring.overview import Connected, row_operations
 from chom_pipelines.monitoring.rates import Counters, Rates
 from chom_pipelines.monitoring.reading import Reading
 from chom_pipelines.monitoring.screen_backups import summary
-from chom_pipelines.monitoring.screens import BAD, DIM, DOUBT, GOOD, UNKNOWN, figure, line, why_not
+from chom_pipelines.monitoring.screens import BAD, DIM, DOUBT, GOOD, UNKNOWN, figure, rate, why_not
 from chom_pipelines.monitoring.waits import LockKind
 from chom_pipelines.server.facts import ServerFacts
 
@@ -38,10 +38,7 @@ class Overview:
 def overview(seen: Overview) -> list[RenderableType]:
     """A line for each thing, with what is beyond a threshold of chom.yaml in red."""
     rows = [*_rates(seen), *_sessions(seen), *_waits(seen), *summary(seen.standing)]
-    drawn: list[RenderableType] = [_table(rows)]
-    if seen.rates is not None and seen.rates.began_anew:
-        drawn.append(line("The server counts anew since the last look: rates follow with the next one.", DOUBT))
-    return drawn
+    return [_table(rows)]
 
 
 def _table(rows: Sequence[tuple[str, Text]]) -> RenderableType:
@@ -58,6 +55,10 @@ def _rates(seen: Overview) -> Iterator[tuple[str, Text]]:
     if rates is None:
         yield "rates", Text.assemble((UNKNOWN, DOUBT), f": {why_not(seen.counters)}")
         return
+    if rates.is_too_soon or rates.began_anew:
+        why = "the server counts anew since the last look" if rates.began_anew else "this is the first look"
+        yield "rates", Text.assemble((UNKNOWN, DOUBT), f": {why}, and they follow with the next one")
+        return
     slow = rates.per_second("slow_queries")
     is_slow = slow is not None and slow > limits.slow_queries_per_second
     yield (
@@ -65,13 +66,13 @@ def _rates(seen: Overview) -> Iterator[tuple[str, Text]]:
         Text.assemble(
             _rate(rates, "queries"),
             "  slow ",
-            Text.assemble(figure(slow), "/s", style=BAD if is_slow else ""),
+            Text.assemble(rate(slow), style=BAD if is_slow else ""),
             (f" (limit {limits.slow_queries_per_second:g})", DIM),
         ),
     )
     operations = row_operations(seen.facts, rates)
     unlike = "  and temporary ones" if seen.facts.is_mariadb else ""
-    said = Text("  ").join(Text.assemble(f"{name} ", figure(value), "/s") for name, value in operations.items())
+    said = Text("  ").join(Text.assemble(f"{name} ", rate(value)) for name, value in operations.items())
     yield "rows", Text.assemble(said, (unlike, DIM))
     hits = rates.buffer_pool_hit_percent
     if hits is None:
@@ -124,7 +125,7 @@ def _waits(seen: Overview) -> Iterator[tuple[str, Text]]:
         said = ", ".join(f"{count} for {_KINDS[kind]}" for kind, count in kinds.items() if count)
         root = picture.trees[0].root.session
         yield "waiting", Text(f"{said}; first look at {root or 'whom the server does not name'}", style=BAD)
-    if seen.rates is not None:
+    if seen.rates is not None and not seen.rates.is_too_soon and not seen.rates.began_anew:
         row_waits = _rate(seen.rates, "innodb_row_lock_waits")
         yield "row locks", Text.assemble(row_waits, " waits  ", *_deadlocks(seen.rates))
 
@@ -144,7 +145,7 @@ def _deadlocks(rates: Rates) -> list[Text]:
 
 
 def _rate(rates: Rates, name: str) -> Text:
-    return Text.assemble(figure(rates.per_second(name)), "/s")
+    return rate(rates.per_second(name))
 
 
 def _bytes(value: float | None) -> Text:

@@ -101,6 +101,11 @@ def figure(value: float | None, unit: str = "") -> Text:
     return Text(words + unit)
 
 
+def rate(value: float | None) -> Text:
+    """So many a second."""
+    return figure(value) if value is None else figure(value, "/s")
+
+
 def seconds_shown(seconds: float) -> str:
     """Short enough for a table: `80 µs`, `12 ms`, `4.2 s`, `3 min 20 s`."""
     if seconds >= 1:

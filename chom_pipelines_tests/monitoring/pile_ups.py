@@ -112,7 +112,7 @@ def until(
 
 def lines_of(body: Sequence[RenderableType], lacks: Sequence[Lack] = (), *, width: int = 80) -> list[str]:
     """The screen as a terminal of that width shows it."""
-    console = Console(record=True, width=width, file=_Nowhere(), highlight=False)
+    console = Console(record=True, width=width, file=Nowhere(), highlight=False)
     console.print(screen(Header("shop", "locks", datetime.now(UTC), "a server", 3600.0), lacks, *body))
     return [line.rstrip() for line in console.export_text().splitlines()]
 
@@ -121,7 +121,7 @@ def drawn(reading: Reading[LockPicture], *, literals: bool = False, width: int =
     return lines_of(locks(reading, literals=literals), reading.lacks, width=width)
 
 
-class _Nowhere:
+class Nowhere:
     """A file that keeps nothing."""
 
     def write(self, text: str) -> int:
