@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import StringIO
 
 from rich.console import Console, RenderableType
 
@@ -112,20 +113,10 @@ def until(
 
 def lines_of(body: Sequence[RenderableType], lacks: Sequence[Lack] = (), *, width: int = 80) -> list[str]:
     """The screen as a terminal of that width shows it."""
-    console = Console(record=True, width=width, file=Nowhere(), highlight=False)
+    console = Console(record=True, width=width, file=StringIO(), highlight=False)
     console.print(screen(Header("shop", "locks", datetime.now(UTC), "a server", 3600.0), lacks, *body))
     return [line.rstrip() for line in console.export_text().splitlines()]
 
 
 def drawn(reading: Reading[LockPicture], *, literals: bool = False, width: int = 80) -> list[str]:
     return lines_of(locks(reading, literals=literals), reading.lacks, width=width)
-
-
-class Nowhere:
-    """A file that keeps nothing."""
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        return

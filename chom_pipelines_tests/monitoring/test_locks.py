@@ -123,7 +123,8 @@ def tree(reading: Reading[LockPicture]) -> dict[int, int]:
     """Who is below whom; of one tree."""
     assert reading.value is not None
     [only] = reading.value.trees
-    found, left = {}, [only.root]
+    found: dict[int, int] = {}
+    left = [only.root]
     while left:
         node = left.pop()
         found |= {child.session: node.session for child in node.children}
@@ -231,14 +232,18 @@ def low(server: PrivateServer, *grants: str) -> Endpoint:
     return Endpoint("low", "low", PASSWORD, host=server.backup.host, port=server.backup.port)
 
 
+def read_anew(account: Endpoint) -> Reading[LockPicture]:
+    session, facts = monitoring_session(account)
+    with session:
+        return read_locks(session, facts, account.user)
+
+
 def test_who_sees_no_processes_is_told_so_and_never_that_nobody_waits(shop: tuple[PrivateServer, str, People]) -> None:
     server, name, those = shop
     those.one(f"UPDATE {name}.orders SET note = 'x' WHERE id = 1")
     those.waits(those.one(), f"UPDATE {name}.orders SET note = 'y' WHERE id = 1")
     told(server.backup, 1)
-    session, facts = monitoring_session(low(server))
-    with session:
-        reading = read_locks(session, facts, "low")
+    reading = read_anew(low(server))
     assert reading.value is None
     lines = drawn(reading)
     assert "  GRANT PROCESS ON *.* TO `low`@`%`;" in lines
@@ -253,14 +258,10 @@ def test_what_is_lacking_is_mended_by_the_statements_that_are_printed(shop: tupl
     those.waits(alters, f"ALTER TABLE {name}.orders ADD COLUMN w INT")
     told(server.backup, 1)
     account, printed = low(server), []
-    for _ in range(3):  # one privilege shows what else is missing
-        session, facts = monitoring_session(account)
-        with session:
-            reading = read_locks(session, facts, "low")
-        if not reading.lacks:
-            break
+    while (reading := read_anew(account)).lacks:
         with server.connect() as root:
             for lack in reading.lacks:
+                assert lack.remedy not in printed
                 printed.append(lack.remedy)
                 root.execute(lack.remedy)
     expected = {"GRANT PROCESS ON *.* TO `low`@`%`;"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,6 @@ from chom_pipelines.monitoring.looking import Looker, Screen
 from chom_pipelines.monitoring.session import monitoring_session
 from chom_pipelines.monitoring.watching import Watching
 from chom_pipelines.outcome import Outcome
-from chom_pipelines_tests.monitoring.pile_ups import Nowhere
 from chom_pipelines_tests.servers import PrivateServer
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -41,7 +41,7 @@ def made(server: PrivateServer, folder: Path, monkeypatch: pytest.MonkeyPatch, *
 
 
 def lines(drawn: Group) -> list[str]:
-    console = Console(record=True, width=80, file=Nowhere(), highlight=False)
+    console = Console(record=True, width=80, file=StringIO(), highlight=False)
     console.print(drawn)
     return [line.rstrip() for line in console.export_text().splitlines()]
 
