@@ -35,6 +35,10 @@ from chom_pipelines.defs.drills.jobs import pitr_drill_job
 from chom_pipelines.defs.drills.schedules import pitr_drill_schedules
 from chom_pipelines.defs.migrations.assets import migration_check, migration_check_job, with_migrations
 from chom_pipelines.defs.migrations.sensors import migration_sensors
+from chom_pipelines.defs.monitoring.assets import index_usage, table_growth
+from chom_pipelines.defs.monitoring.fleet import fleet_growth
+from chom_pipelines.defs.monitoring.jobs import monitoring_job
+from chom_pipelines.defs.monitoring.schedules import monitoring_schedules
 from chom_pipelines.defs.offsite.archive import (
     monthly_archive,
     monthly_archive_job,
@@ -76,6 +80,7 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
         monthly_archive_job(servers),
         benchmark_job(servers),
         migration_check_job(servers),
+        monitoring_job(servers),
         dg.Definitions(
             assets=[
                 make(server)
@@ -87,13 +92,16 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
                     pitr_drill,
                     retention,
                     benchmark_report,
+                    table_growth,
+                    index_usage,
                 )
                 for server in servers
             ]
             + [incremental_backup(server) for server in with_chains(servers)]
             + [offsite_copy(server) for server in with_second_copy(servers)]
             + [monthly_archive(server) for server in with_archive(servers)]
-            + [migration_check(server) for server in with_migrations(servers)],
+            + [migration_check(server) for server in with_migrations(servers)]
+            + ([fleet_growth(servers)] if servers else []),
             asset_checks=[full_backup_checks(server) for server in servers],
             sensors=[
                 *([overdue_sensor(status), gap_sensor(status)] if servers else []),
@@ -110,6 +118,7 @@ def deployment(inventory: Inventory, config: Path, status: dg.DefaultScheduleSta
                 *offsite_schedules(servers, status),
                 *monthly_archive_schedules(servers, status),
                 *benchmark_schedules(servers, status),
+                *monitoring_schedules(servers, status),
             ],
             resources={"chom": Chom(config=str(config))},
             executor=dg.in_process_executor,  # for the button `Materialize` too; see asset_job

@@ -66,8 +66,10 @@ def test_loading_connects_to_nothing_and_reads_no_secret(tmp_path: Path, loaded:
             "pitr_drill",
             "retention",
             "benchmark_report",
+            "table_growth",
+            "index_usage",
         )
-    }
+    } | {"fleet_growth"}
     jobs = {job.name for job in definitions.resolve_all_job_defs()} - {"__ASSET_JOB"}
     assert jobs == {
         "full_backup_job",
@@ -76,6 +78,7 @@ def test_loading_connects_to_nothing_and_reads_no_secret(tmp_path: Path, loaded:
         "pitr_drill_job",
         "retention_job",
         "benchmark_job",
+        "monitoring_job",
     }
     checks = {key.to_user_string() for key in definitions.resolve_asset_graph().asset_check_keys}
     assert checks == {
@@ -83,6 +86,9 @@ def test_loading_connects_to_nothing_and_reads_no_secret(tmp_path: Path, loaded:
         for server in ("chom", "db-0.eu")
         for check in (
             "benchmark_report:nothing_slower",
+            "table_growth:every_table_seen",
+            "table_growth:room_to_grow",
+            "index_usage:reads_are_counted",
             "full_backup:archive_integrity",
             "full_backup:every_table_present",
             "full_backup:recent_enough",
@@ -107,7 +113,7 @@ def test_each_server_has_a_group_a_pool_and_a_freshness_policy_of_its_own(tmp_pa
 
 def test_what_a_schedule_makes_may_be_as_old_as_that_lets_it_get(tmp_path: Path, loaded: Load) -> None:
     graph = loaded(chom_yaml(tmp_path, "chom", schedules={"drill": None})).resolve_asset_graph()
-    policies = {node.key.path[1]: node.freshness_policy for node in graph.asset_nodes}
+    policies = {node.key.path[-1]: node.freshness_policy for node in graph.asset_nodes}
     weekly = {"warn_window": timedelta(days=8), "fail_window": timedelta(days=15)}
     hourly = {"warn_window": timedelta(hours=2), "fail_window": timedelta(hours=3)}
     assert policies["verification_restore"] == dg.FreshnessPolicy.time_window(**weekly)
@@ -128,7 +134,7 @@ def test_the_longest_name_that_chom_yaml_takes_loads(tmp_path: Path, loaded: Loa
 def test_a_hundred_servers_load(tmp_path: Path, loaded: Load) -> None:
     definitions = loaded(chom_yaml(tmp_path, *(f"db-{number:03d}" for number in range(100))))
     dg.Definitions.validate_loadable(definitions)
-    assert len(keys(definitions)) == 700
+    assert len(keys(definitions)) == 901
 
 
 def test_nothing_of_dagster_is_imported_that_it_does_not_export() -> None:
@@ -145,7 +151,7 @@ def test_schedules_run_only_where_the_environment_says_so(
 ) -> None:
     definitions = loaded(chom_yaml(tmp_path, "chom"), CHOM_SCHEDULES=value)
     found = [each for each in definitions.schedules or () if isinstance(each, dg.ScheduleDefinition)]
-    assert [each.default_status.name for each in found] == [status] * 5
+    assert [each.default_status.name for each in found] == [status] * 7
     assert [each.default_status.name for each in definitions.sensors or ()] == [status] * 2
 
 

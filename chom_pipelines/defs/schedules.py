@@ -46,8 +46,9 @@ def schedule(
     status: dg.DefaultScheduleStatus,
     *,
     partitions: Partitions,
+    beside: Sequence[str] = (),
 ) -> dg.ScheduleDefinition:
-    """One run for each server of the bucket."""
+    """One run for each server of the bucket; of its assets `beside` as well."""
 
     @dg.schedule(
         name=f"{asset}_schedule_{bucket.slug}",
@@ -64,7 +65,7 @@ def schedule(
                 # of the tick and not of the day: a cron that fires twice a day means two backups a day
                 run_key=f"{server}:{tick:{_MINUTE}}",
                 partition_key=partition,
-                asset_selection=[asset_key(server, asset)],
+                asset_selection=[asset_key(server, kind) for kind in (asset, *beside)],
                 tags={"chom/server": server, _TICK: f"{tick:{_MINUTE}}"},
             )
 

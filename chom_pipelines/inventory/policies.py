@@ -54,12 +54,12 @@ class BackupPolicy(ConfigModel):
 
 
 _NIGHTLY, _HOURLY, _SUNDAYS, _MONDAYS, _MORNINGS = "0 2 * * *", "0 * * * *", "0 3 * * 0", "0 4 * * 1", "30 5 * * *"
-_EARLY, _FIRSTS = "30 4 * * *", "0 7 1 * *"
+_EARLY, _FIRSTS, _AFTER_NIGHT = "30 4 * * *", "0 7 1 * *", "30 6 * * *"
 
 
 @cache  # a fleet has few of them, and one takes a millisecond
 def _cron(text: str) -> str:
-    if text in {_NIGHTLY, _HOURLY, _SUNDAYS, _MONDAYS, _MORNINGS, _EARLY, _FIRSTS}:
+    if text in {_NIGHTLY, _HOURLY, _SUNDAYS, _MONDAYS, _MORNINGS, _EARLY, _FIRSTS, _AFTER_NIGHT}:
         return text  # without what takes as long to import as some commands run
     from croniter import CroniterBadDateError, croniter
 
@@ -98,6 +98,7 @@ class Schedules(ConfigModel):
     offsite: Cron | None = Field(default=_EARLY, description="of servers whose backups are uploaded")
     archive: Cron | None = Field(default=_FIRSTS, description="of the month before, of the same servers")
     benchmark: Cron | None = None
+    monitoring: Cron | None = Field(default=_AFTER_NIGHT, description="of tables' sizes and indexes' uses")
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
 
 
@@ -125,6 +126,7 @@ class Thresholds(ConfigModel):
     exposure_minutes: float = Field(
         default=120, gt=0, le=1440 * _CENTURY, description="what may be lost where binary logs are archived"
     )
+    days_to_full: float = Field(default=30, ge=0, description="for how many days of growth the data directory has room")
     slow_queries_per_second: float = Field(default=10, ge=0)
     buffer_pool_hit_rate: float = Field(default=95, ge=0, le=100, description="percent")
 

@@ -34,12 +34,9 @@ T = TypeVar("T")
 TABLES_SOURCE = "information_schema.tables"
 
 
-def refuse_other_days(day: date, now: datetime) -> None:
-    """Raise ServerError where what is read now is not of that day: a server tells only how it is."""
-    if day == now.date() or day == (now - GRACE).date():
-        return
-    what = f"the record of {day} cannot be made: a server tells how it is, not how it was"
-    raise ServerError(what, f"materialise {now.date()}; {day} stays without")
+def is_measurable(day: date, now: datetime) -> bool:
+    """Whether what is read now is of that day: a server tells only how it is."""
+    return day in {now.date(), (now - GRACE).date()}
 
 
 def measure_tables(endpoint: Endpoint, databases: Sequence[str] | None, day: date) -> TablesOfDay:

@@ -217,7 +217,7 @@ def assert_own_words(texts: list[str]) -> None:
 
 def test_the_default_schedules_are_schedules() -> None:
     defaults = [default for default in Schedules().model_dump().values() if default not in (None, "UTC")]
-    assert len(defaults) == 7
+    assert len(defaults) == 8
     assert all(croniter.is_valid(default) for default in defaults)
 
 

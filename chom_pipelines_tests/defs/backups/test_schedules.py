@@ -91,7 +91,7 @@ def test_servers_with_other_hours_or_zones_have_schedules_of_their_own_and_some_
         {"name": "b", "schedules": {"full": "30 1 * * *", "timezone": "Europe/Berlin"}},
         {
             "name": "c",
-            "schedules": {"full": None, "binlogs": None, "verification": None, "drill": None, "retention": None},
+            "schedules": dict.fromkeys(("full", "binlogs", "verification", "drill", "retention", "monitoring")),
         },
     )
     found = schedules(definitions)
@@ -106,9 +106,12 @@ def test_servers_with_other_hours_or_zones_have_schedules_of_their_own_and_some_
         ("pitr_drill_schedule_0_4_x_x_1_Europe_Berlin", "0 4 * * 1", "Europe/Berlin"),
         ("retention_schedule_30_5_x_x_x_UTC", "30 5 * * *", "UTC"),
         ("retention_schedule_30_5_x_x_x_Europe_Berlin", "30 5 * * *", "Europe/Berlin"),
+        ("table_growth_schedule_30_6_x_x_x_UTC", "30 6 * * *", "UTC"),
+        ("table_growth_schedule_30_6_x_x_x_Europe_Berlin", "30 6 * * *", "Europe/Berlin"),
+        ("fleet_growth_schedule", "0 1 * * *", "UTC"),
     }
     jobs = {"full_backup_job", "binlog_archive_job", "verification_job", "pitr_drill_job", "retention_job"}
-    assert {each.job_name for each in found.values()} == jobs
+    assert {each.job_name for each in found.values()} == {*jobs, "monitoring_job"}
 
 
 @pytest.mark.parametrize("status", [STOPPED, RUNNING])
