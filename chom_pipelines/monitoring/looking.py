@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import RenderableType
 
@@ -15,7 +15,7 @@ from chom_pipelines.errors import ChomError, ServerError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.monitoring import looks_as_json as as_json
 from chom_pipelines.monitoring.backup_standing import BackupStanding, read_standing
-from chom_pipelines.monitoring.growth_since import growth_since, index_evidence
+from chom_pipelines.monitoring.growth_since import index_evidence, read_earlier
 from chom_pipelines.monitoring.index_kinds import indexes_apart
 from chom_pipelines.monitoring.indexes import read_indexes
 from chom_pipelines.monitoring.locks import read_locks
@@ -38,8 +38,10 @@ from chom_pipelines.server.facts import ServerFacts
 
 _BETWEEN = 1.0
 """Seconds between the two readings of a single look at rates."""
-_STANDING_SECONDS = 30.0
+_KEPT_SECONDS = 30.0
 """For so long what the repository said is shown again: to list a year of segments takes a moment."""
+
+T = TypeVar("T")
 
 
 class Screen(StrEnum):
@@ -86,7 +88,7 @@ class Looker:
     is_watching: bool = False
     _counters: Counters | None = None
     _digests: tuple[Digest, ...] | None = None
-    _standing: tuple[float, BackupStanding | str] | None = field(default=None, repr=False)
+    _kept: dict[str, tuple[float, Any]] = field(default_factory=dict, repr=False)
 
     def look(self, session: Session | None, facts: ServerFacts | None) -> Look:
         """Look now. Raises ConnectionFailedError where the session was lost before it began."""
@@ -148,7 +150,8 @@ class Looker:
 
     def _tables(self, session: Session, facts: ServerFacts, now: datetime) -> Look:
         reading = read_tables(session, facts, self.server.databases)
-        growth = growth_since(self.inventory, self.server, reading.value or (), now)
+        earlier = self._remembered("earlier", lambda: read_earlier(self.inventory, self.server, now))
+        growth = earlier if isinstance(earlier, str) else earlier.growth(reading.value or ())
         body, document = tables(reading, growth), as_json.tables(reading, growth)
         return Look(now, reading.lacks, tuple(body), document, _of(reading), *_uptimes(session))
 
@@ -156,7 +159,7 @@ class Looker:
         reading = read_indexes(session, facts, self.server.databases)
         uptime, counted = _uptimes(session)
         apart = indexes_apart(session, facts, self.server.databases)
-        evidence = index_evidence(self.inventory, self.server, now)
+        evidence = self._remembered("evidence", lambda: index_evidence(self.inventory, self.server))
         body = indexes(reading, facts, uptime, apart=apart, evidence=evidence)
         double = list(redundant(reading.value or (), apart))
         document = as_json.indexes(reading, facts, double, unused_of(reading.value or (), double, evidence), evidence)
@@ -169,13 +172,22 @@ class Looker:
 
     def _stands(self, now: datetime) -> BackupStanding | str:
         """What the repository says, or why it says nothing."""
-        if self._standing is None or time.monotonic() - self._standing[0] > _STANDING_SECONDS:
+
+        def read() -> BackupStanding | str:
             try:
-                told: BackupStanding | str = read_standing(self.inventory, self.server, now)
+                return read_standing(self.inventory, self.server, now)
             except ChomError as error:
-                told = error.what
-            self._standing = time.monotonic(), told
-        return self._standing[1]
+                return error.what
+
+        return self._remembered("standing", read)
+
+    def _remembered(self, name: str, read: Callable[[], T]) -> T:
+        """What was read of the repository, not too long ago."""
+        known = self._kept.get(name)
+        if known is None or time.monotonic() - known[0] > _KEPT_SECONDS:
+            known = self._kept[name] = time.monotonic(), read()
+        found: T = known[1]
+        return found
 
 
 def _of(reading: Reading[Any]) -> Outcome:

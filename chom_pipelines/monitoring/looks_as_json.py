@@ -17,7 +17,7 @@ from chom_pipelines.monitoring.reading import Lack, Reading
 from chom_pipelines.monitoring.redundant import Place, Redundant
 from chom_pipelines.monitoring.screen_indexes import statements_to_review
 from chom_pipelines.monitoring.screen_overview import Overview
-from chom_pipelines.monitoring.screen_tables import Grown
+from chom_pipelines.monitoring.screen_tables import Grown, Growth
 from chom_pipelines.monitoring.screens import why_not
 from chom_pipelines.monitoring.statements import Digest
 from chom_pipelines.monitoring.tables import TableSize
@@ -97,11 +97,11 @@ def locks(reading: Reading[LockPicture], *, literals: bool) -> dict[str, Any]:
     }
 
 
-def tables(reading: Reading[tuple[TableSize, ...]], growth: Mapping[tuple[str, str], Grown] | str) -> dict[str, Any]:
+def tables(reading: Reading[tuple[TableSize, ...]], growth: Growth | str) -> dict[str, Any]:
     """In bytes, largest first."""
     if reading.value is None:
         return {"tables": told(None, reading)}
-    known = {} if isinstance(growth, str) else growth
+    known = {} if isinstance(growth, str) else growth.by_table
     there = sorted(reading.value, key=lambda each: (-each.total, each.database, each.table))
     nothing = Grown(None, None)
     found = []
@@ -109,7 +109,8 @@ def tables(reading: Reading[tuple[TableSize, ...]], growth: Mapping[tuple[str, s
         grown = known.get((each.database, each.table), nothing)
         found.append({**asdict(each), "total": each.total, "growth_1_day": grown.day, "growth_7_days": grown.week})
     reason = growth if isinstance(growth, str) else "null: the records do not reach back so far"
-    return {"tables": told(found), "growth_reason": reason, "failure": reading.failure}
+    outlook = [] if isinstance(growth, str) else list(growth.outlook)
+    return {"tables": told(found), "growth_reason": reason, "outlook": outlook, "failure": reading.failure}
 
 
 def indexes(
@@ -165,7 +166,8 @@ def backups(standing: BackupStanding | str) -> dict[str, Any]:
 
 def _session(seen: SessionSeen, *, literals: bool) -> dict[str, Any]:
     body = asdict(seen)
-    body["statement"] = (seen.statement if literals else without_literals(seen.statement)) or None
+    for name in ("statement", "last_statement"):
+        body[name] = (body[name] if literals else without_literals(body[name])) or None
     return body
 
 

@@ -27,6 +27,8 @@ _HOW = {
     "UPGRADABLE": "to change {}",
 }
 _SUSPECTS = 5
+_FEW = 3
+"""Sessions alike that are drawn one by one."""
 _STATEMENT = 400
 
 
@@ -84,20 +86,42 @@ class _Drawing:
         """With the root's sessions below it."""
         root = self.what.root.session
         drawn = Drawn(self._unknown() if root == NOBODY_KNOWN else self._root(), guide_style=DIM)
-        stack = [(node, drawn) for node in reversed(self.what.root.children)]
+        stack: list[tuple[Node | Text, Drawn]] = [(each, drawn) for each in reversed(self._below(self.what.root))]
         hidden = 0
         while stack:
             node, above = stack.pop()
+            if isinstance(node, Text):
+                above.add(node)
+                continue
             if self.left <= 0:
                 hidden += 1
                 stack += [(child, above) for child in node.children]
                 continue
             self.left -= 1
             branch = above.add(self._waiter(node))
-            stack += [(child, branch) for child in reversed(node.children)]
+            stack += [(each, branch) for each in reversed(self._below(node))]
         if hidden:
             drawn.add(line(f"and {amount(hidden, 'more session')}", DIM))
         return drawn
+
+    def _below(self, node: Node) -> list[Node | Text]:
+        """Those that wait for it; of many that want the same and hold up nobody, some, and how many more."""
+        alike: dict[tuple[str, ...], list[Node]] = {}
+        for child in node.children:
+            key = (str(child.session),) if child.children or child.beside else self._wish(child)
+            alike.setdefault(key, []).append(child)
+        shown: list[Node | Text] = []
+        for several in alike.values():
+            few = several if len(several) <= _FEW + 1 else several[:_FEW]
+            shown += few
+            if rest := several[len(few) :]:
+                longest = max(self.picture.sessions[each.session].seconds for each in rest)
+                shown.append(line(f"and {len(rest)} more that want the same, for up to {duration(longest)}", WARN))
+        return shown
+
+    def _wish(self, node: Node) -> tuple[str, ...]:
+        statement = without_literals(self.picture.sessions[node.session].statement)
+        return (*(_wanted(wait) for wait in node.waits), statement)
 
     def _root(self) -> Text:
         seen = self.picture.sessions[self.what.root.session]
@@ -135,10 +159,11 @@ class _Drawing:
         return text
 
     def _statement(self, seen: SessionSeen) -> Text:
-        if not seen.statement:
+        statement = seen.statement or seen.last_statement
+        if not statement:
             return Text()
-        shown = seen.statement if self.literals else without_literals(seen.statement)
-        return Text(f"\n{cut(shown, _STATEMENT)}", style="cyan")
+        shown = cut(statement if self.literals else without_literals(statement), _STATEMENT)
+        return Text(f"\n{shown}", style="cyan") if seen.statement else Text(f"\nlast: {shown}", style=DIM)
 
 
 def _wanted(wait: Wait) -> str:

@@ -26,10 +26,16 @@ class Grown:
     week: int | None
 
 
-def tables(
-    reading: Reading[tuple[TableSize, ...]], growth: Mapping[tuple[str, str], Grown] | str
-) -> list[RenderableType]:
-    """Largest first. `growth` is by database and table, or says why it is not known."""
+@dataclass(frozen=True)
+class Growth:
+    """By database and table; `outlook` is for people, of the server as a whole."""
+
+    by_table: Mapping[tuple[str, str], Grown]
+    outlook: tuple[str, ...] = ()
+
+
+def tables(reading: Reading[tuple[TableSize, ...]], growth: Growth | str) -> list[RenderableType]:
+    """Largest first. `growth` may be a text that says why it is not known."""
     if reading.value is None:
         return [not_known("the sizes of tables", why_not(reading))]
     if not reading.value:
@@ -49,7 +55,9 @@ def tables(
     if reading.failure:
         drawn.append(Text(reading.failure, style=BAD))
     drawn.append(line("free: what a rebuild could give back. rows: as the server estimates them.", DIM))
-    if isinstance(growth, str):
+    if isinstance(growth, Growth):
+        drawn += [Text(each) for each in growth.outlook]
+    else:
         drawn.append(Text.assemble("growth: ", (UNKNOWN, DOUBT), f": {growth}"))
     spacious = [each for each in there if each.reclaimable >= max(_LEAST, _SPACIOUS * each.total)]
     if spacious:
@@ -58,8 +66,9 @@ def tables(
     return drawn
 
 
-def _row(each: TableSize, growth: Mapping[tuple[str, str], Grown] | str) -> tuple[str | Text, ...]:
-    grown = Grown(None, None) if isinstance(growth, str) else growth.get((each.database, each.table), Grown(None, None))
+def _row(each: TableSize, growth: Growth | str) -> tuple[str | Text, ...]:
+    known = {} if isinstance(growth, str) else growth.by_table
+    grown = known.get((each.database, each.table), Grown(None, None))
     return (
         size(each.total),
         size(each.index),

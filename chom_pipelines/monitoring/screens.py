@@ -108,8 +108,8 @@ def rate(value: float | None) -> Text:
 
 def seconds_shown(seconds: float) -> str:
     """Short enough for a table: `80 µs`, `12 ms`, `4.2 s`, `3 min 20 s`."""
-    if seconds >= 1:
-        return duration(seconds)
+    if seconds >= 1 or not seconds:
+        return whole(seconds) if not seconds else duration(seconds)
     return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f} µs"  # noqa: PLR2004  (a millisecond)
 
 

@@ -55,6 +55,12 @@ SELECT trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, CONVERT_TZ(trx_started, 'SYSTE
        trx_state
 FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id > 0 LIMIT {_MOST}
 """
+_LAST = f"""
+SELECT t.PROCESSLIST_ID, LEFT(e.SQL_TEXT, {_TEXT})
+FROM performance_schema.threads t JOIN performance_schema.events_statements_current e ON e.THREAD_ID = t.THREAD_ID
+WHERE t.PROCESSLIST_COMMAND = 'Sleep' AND t.PROCESSLIST_ID <> CONNECTION_ID()
+  AND e.END_EVENT_ID IS NOT NULL AND e.NESTING_EVENT_LEVEL = 0 LIMIT {_MOST}
+"""
 _PROGRAMS = """
 SELECT PROCESSLIST_ID, ATTR_VALUE FROM performance_schema.session_connect_attrs WHERE ATTR_NAME = 'program_name'
 """
@@ -84,17 +90,32 @@ def read_sessions(session: Session, facts: ServerFacts) -> tuple[Sessions | None
     found = {seen.id: seen for seen in map(_seen, rows)}
     waiting: set[int] = set()
     if sees_processes(session):
-        for thread, seconds, state in session.rows(_TRANSACTIONS):
-            if thread in found:
-                found[thread] = replace(found[thread], transaction_seconds=max(0.0, float(seconds or 0)))
-                waiting |= {thread} if state == "LOCK WAIT" else set()
+        waiting = _with_transactions(session, found)
     else:
         lacks.append(process_lack(session, facts))
     if schema is None:
-        for thread, program in session.rows(_PROGRAMS):
-            if thread in found:
-                found[thread] = replace(found[thread], program=_text(program))
+        _with_programs(session, found)
     return Sessions(found, frozenset(waiting)), lacks
+
+
+def _with_transactions(session: Session, found: dict[int, SessionSeen]) -> set[int]:
+    """Add the ages of transactions; return who waits for a row. All is as it was up to a tenth of a second ago."""
+    waiting = set()
+    for thread, seconds, state in session.rows(_TRANSACTIONS):
+        if thread in found:
+            found[thread] = replace(found[thread], transaction_seconds=max(0.0, float(seconds or 0)))
+            waiting |= {thread} if state == "LOCK WAIT" else set()
+    return waiting
+
+
+def _with_programs(session: Session, found: dict[int, SessionSeen]) -> None:
+    """Add what opened the sessions, and what the idle ones did last."""
+    for thread, program in session.rows(_PROGRAMS):
+        if thread in found:
+            found[thread] = replace(found[thread], program=_text(program))
+    for thread, statement in session.rows(_LAST):
+        if thread in found and found[thread].is_idle:
+            found[thread] = replace(found[thread], last_statement=_text(statement) or "")
 
 
 def sees_processes(session: Session) -> bool:

@@ -24,8 +24,9 @@ class SessionSeen:
     """One session of a server.
 
     `host` is without the port. `seconds` is for how long it does what it does now, `transaction_seconds` the age of its
-    open transaction, None where it has none or where that is not told. `statement` is what it runs, as it is: it may
-    hold users' data, and is shown through `literals.without_literals`. `program` is what it says of itself.
+    open transaction, None where it has none or where that is not told. `statement` is what it runs, as it is, and
+    `last_statement` what an idle one ran last, where that is told: both may hold users' data, and are shown through
+    `literals.without_literals`. `program` is what it says of itself.
     """
 
     id: int
@@ -39,6 +40,7 @@ class SessionSeen:
     transaction_seconds: float | None = None
     program: str | None = None
     rows_examined: int | None = None
+    last_statement: str = ""
 
     @property
     def is_idle(self) -> bool:

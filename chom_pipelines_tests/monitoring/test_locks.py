@@ -46,7 +46,8 @@ def filled(server: PrivateServer) -> str:
 def without_times(lines: list[str]) -> list[str]:
     """The tree alone, without for how long."""
     begin = next(number for number, line in enumerate(lines) if re.search(r"sessions? waits?", line))
-    return [re.sub(r"\d+\.?\d* s(?=[,;]|$)", "N s", line) for line in lines[begin:] if line and line[0] != "~"]
+    tree = (line for line in lines[begin:] if line and not line.startswith(("~", "last: ")))
+    return [re.sub(r"\d+\.?\d* s(?=[,;]|$)", "N s", line) for line in tree]
 
 
 def test_three_who_want_a_row_are_below_the_one_that_has_it(shop: tuple[PrivateServer, str, People]) -> None:
@@ -80,6 +81,30 @@ def mark(reading: Reading[LockPicture], session: Session) -> str:
 def kill(reading: Reading[LockPicture], session: Session) -> str:
     assert reading.value is not None
     return "" if session.id in reading.value.ours else f"; KILL {session.id} ends it"
+
+
+def test_what_an_idle_blocker_did_last_is_shown_where_the_server_tells(mysql: PrivateServer) -> None:
+    name = filled(mysql)
+    with people(mysql) as those:
+        those.one(f"UPDATE {name}.orders SET note = 'secret' WHERE id = 1")
+        those.waits(those.one(), f"UPDATE {name}.orders SET note = 'x' WHERE id = 1")
+        assert f"last: UPDATE {name}.orders SET note = ? WHERE id = ?" in drawn(told(mysql.backup, 1))
+
+
+def test_of_many_who_want_the_same_some_are_drawn_and_the_rest_is_counted(
+    shop: tuple[PrivateServer, str, People],
+) -> None:
+    server, name, those = shop
+    those.one(f"UPDATE {name}.orders SET note = 'x' WHERE id = 1")
+    for number in range(9):
+        those.waits(those.one(), f"UPDATE {name}.orders SET note = '{number}' WHERE id = 1")
+    other = those.one()
+    those.waits(other, f"DELETE FROM {name}.orders WHERE id = 1")
+    lines = drawn(told(server.backup, 10))
+    assert "holds up 10 sessions" in lines
+    assert sum("waits for a row" in line for line in lines) == 4
+    assert any("and 6 more that want the same, for up to " in line for line in lines)
+    assert any(f" {other.id} root@localhost" in line for line in lines)
 
 
 def test_an_alter_behind_an_idle_transaction_and_everybody_behind_the_alter(
