@@ -75,6 +75,7 @@ def test_no_number_is_shown(whole: int, fraction: float) -> None:
         ("SELECT /*!40001 SQL_NO_CACHE */ a FROM t", f"SELECT {CUT}"),
         (r"SELECT 'a\'b', c FROM t", f"SELECT ?{CUT}"),
         (r"SELECT 'a\', 'Geheim', 'b'", f"SELECT ?{CUT}"),
+        ("SELECT $x$ a 'b $x$ Geheim'", f"SELECT {CUT}"),
         ("/*!99999 it's */ SELECT 'Geheim'", CUT),
         ("UPDATE t SET a = 'cut off he", "UPDATE t SET a = ?"),
         ("SELECT x'ab', N'a', 1.5e10, .5", "SELECT ?, ?, ?, ?"),
