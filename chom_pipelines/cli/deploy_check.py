@@ -1,6 +1,7 @@
 """`chom deploy-check`: for deploy pipelines, the verdict of a migration check that Dagster runs."""
 
 import time
+from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -9,6 +10,7 @@ import typer
 from chom_pipelines.cli import output
 from chom_pipelines.cli.options import JsonOption
 from chom_pipelines.errors import MigrationCheckError
+from chom_pipelines.migrations.file_digest import file_digest
 from chom_pipelines.outcome import Outcome
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -45,13 +47,26 @@ def deploy_check(
         str, typer.Option("--server", metavar="NAME", help="Of which server; optional where there is one.")
     ] = "",
     timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=1, help="For the whole check.")] = 300,
+    release: Annotated[
+        Path | None,
+        typer.Option(
+            "--release",
+            metavar="DIRECTORY",
+            help="What is to be deployed: a verdict of other files is none.",
+            show_default=False,
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Have Dagster check the pending migrations, wait for the verdict, and print it. Needs no chom.yaml here.
 
+    Dagster checks the application that its chom.yaml names. With --release the names and contents of the migrations
+    there have to be those of this directory: a Laravel project, or a folder of SQL files.
+
     Exit code 0 where nothing speaks against the deploy, 1 where something does, 3 where it could not be told: Dagster
-    does not answer, the run failed, or a question of the check is open.
+    does not answer, the run failed, it checked other files, or a question of the check is open.
     """
+    ours = file_digest(release) if release else None
     give_up = time.monotonic() + timeout
     dagster = _Dagster(url.rstrip("/"))
     name, selector = dagster.find(server)
@@ -63,6 +78,11 @@ def deploy_check(
         raise MigrationCheckError(
             f"run {run} of Dagster has no verdict", f"look at {dagster.url}/runs/{run}"
         ) from error
+    if ours is not None and found.get("files") != ours:
+        what = f"run {run} of Dagster has checked other migrations, in {found.get('place')}, than those of {release}"
+        raise MigrationCheckError(
+            what, "bring the release to where Dagster's chom.yaml has `migrations`, and ask again"
+        )
     if json:
         document = {
             "server": name,
@@ -70,6 +90,7 @@ def deploy_check(
             "outcome": outcome.value,
             "verdict": found["verdict"],
             "place": found.get("place"),
+            "files": found.get("files"),
         }
         output.document("deploy-check", {**document, "findings": found.get("findings", [])})
     else:

@@ -39,6 +39,7 @@ COMMANDS = {
     "prune": _Command("prune", "Delete backups and logs that the retention no longer keeps."),
     "offsite": _Command("offsite", "Push the second copy, prove it, and bring it back."),
     "migration": _Command("migration", "Know what pending migrations will do to a database before they do it."),
+    "exporter": _Command("exporter", "Serve metrics of servers, backups and migrations for Prometheus."),
     "deploy-check": _Command("deploy_check", "For deploy pipelines: have Dagster check pending migrations, and wait."),
     "monitor": _Command("monitor", "Look at a server live: its work, locks, statements, tables and backups."),
     "benchmark": _Command("benchmark", "Measure compression and restores on private servers; keep a report."),

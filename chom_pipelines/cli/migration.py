@@ -1,7 +1,9 @@
 """`chom migration check`: what a deploy's migrations will do to a database, known before."""
 
 import logging
+import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -11,9 +13,12 @@ from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.errors import ChomError, ConfigurationError, MigrationCheckError
 from chom_pipelines.inventory.audit import record
 from chom_pipelines.inventory.loading import load_inventory
+from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.log_lines import amount, duration, size
+from chom_pipelines.migrations.afterwards import keep_durations
 from chom_pipelines.migrations.checking import PATIENCE, MigrationCheck, Mode, Planned, check_migrations
 from chom_pipelines.migrations.findings import MigrationFinding, Severity
+from chom_pipelines.migrations.past import last_check, schema_of
 from chom_pipelines.outcome import Outcome
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
@@ -43,6 +48,14 @@ def check(
             "--deep", help="Restore the latest backup, too, and run them on its rows: slower.", show_default=False
         ),
     ] = False,
+    drift: Annotated[
+        bool,
+        typer.Option(
+            "--drift",
+            help="Run all migrations on empty databases, too, and compare what they make with production.",
+            show_default=False,
+        ),
+    ] = False,
     pretend: Annotated[
         bool,
         typer.Option(
@@ -69,6 +82,8 @@ def check(
     against it. Each statement is then tried by every algorithm that the server knows, and rows that would make it fail
     are looked for in production, for some seconds.
 
+    --drift runs those that were run long ago once more: what they do outside of the database, as to files, they do again.
+
     Exit code 0 where nothing speaks against a deploy, 1 where something does, 3 where it could not be told; warnings
     stop nothing. What `migrations.accept` of chom.yaml names is listed, and stops nothing.
     """
@@ -78,7 +93,7 @@ def check(
     inventory = load_inventory(config)
     one = inventory.server(server)
     try:
-        found = check_migrations(inventory, one, mode, _log.info, timeout=timeout)
+        found = check_migrations(inventory, one, mode, _log.info, timeout=timeout, drift=drift)
     except ChomError as problem:
         if problem.exit_code != 1:
             raise
@@ -96,11 +111,66 @@ def check(
     raise typer.Exit(0 if forced else output.EXIT_CODES[found.outcome])
 
 
+@app.command()
+def done(
+    *,
+    config: ConfigOption = None,
+    server: ServerOption = None,
+    output_file: Annotated[
+        typer.FileText | None,
+        typer.Option("--output", metavar="FILE", help="What `artisan migrate` has printed; - is standard input."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Keep how long the migrations of a deploy took, beside what the check before had foretold.
+
+    Later checks foretell by that. Without --output it is what Flyway has recorded of the migrations of the last check.
+
+    Exit code 0 where something was kept, 3 where nothing tells how long they took.
+    """
+    inventory = load_inventory(config)
+    one = inventory.server(server)
+    text = output_file.read() if output_file else None
+    run = keep_durations(inventory, one, text, datetime.now(UTC))
+    if json:
+        output.document("migration done", run.model_dump(mode="json"))
+        return
+    rows = [
+        (
+            each.migration,
+            duration(each.seconds),
+            "" if each.most is None or each.least is None else f"{each.least:.1f} to {each.most:.1f} s",
+            {True: "as foretold", False: "not as foretold", None: "nothing was foretold"}[each.is_within],
+        )
+        for each in run.migrations
+    ]
+    output.table(("migration", "took>", "foretold>", ""), rows)
+
+
+@app.command()
+def schema(config: ConfigOption = None, server: ServerOption = None, json: JsonOption = False) -> None:
+    """Print the schema that production had at the last check with pending migrations, as SQL for the stock client."""
+    inventory = load_inventory(config)
+    one = inventory.server(server)
+    repository = existing_repository(inventory.repository)
+    kept = last_check(repository, one.name)
+    if kept is None:
+        raise MigrationCheckError(f"no check of {one.name} was kept", "run `chom migration check` with some pending")
+    sql = schema_of(repository, kept, keyring_of(inventory.repository, one.backup, allow_plain=True))
+    if json:
+        text = sql.decode("utf-8", "backslashreplace")
+        output.document("migration schema", {"server": one.name, "started": kept.started, "on": kept.on, "sql": text})
+    else:
+        sys.stdout.buffer.write(sql)
+
+
 def _print(found: MigrationCheck, *, pretend: bool) -> None:
     typer.secho(found.verdict, fg=_VERDICTS[found.outcome], bold=True)
     how_many = amount(len(found.plan), "statement")
     typer.echo(f"{found.application} in {found.place}")
     typer.echo(f"on {found.on}, {found.mode}, {how_many}, {duration(found.seconds)}")
+    if found.pace != 1:
+        typer.echo(f"times by past migrations here, which took {found.pace:.2g} times as long as elsewhere")
     if pretend:
         _print_statements(found.plan)
     elif found.plan:
@@ -169,10 +239,12 @@ def _as_json(found: MigrationCheck) -> dict[str, Any]:
         "on": found.on,
         "application": found.application,
         "place": str(found.place),
+        "files": found.files,
         "schema": found.schema,
         "outcome": found.outcome.value,
         "verdict": found.verdict,
         "seconds": round(found.seconds, 3),
+        "pace": round(found.pace, 3),
         "pending": list(found.pending),
         "findings": [each.to_json() for each in found.findings],
         "accepted": [{**each.to_json(), "reason": reason} for each, reason in found.accepted],

@@ -155,6 +155,7 @@ class Migrations(ConfigModel):
 
     laravel: ConfigPath | None = None
     sql: ConfigPath | None = None
+    replica: str | None = Field(default=None, min_length=1, description="a server of chom.yaml whose rows are asked")
     accept: tuple[Accepted, ...] = ()
 
     @model_validator(mode="after")
@@ -271,6 +272,10 @@ class Inventory(ConfigModel):
                 same = f"{server.name} is named twice"
                 alike = f"{other} and {server.name} would share the Dagster group {server.group}"
                 raise AtKeyError((index, "name"), same if other == server.name else alike)
+        for index, server in enumerate(servers):
+            replica = server.migrations.replica if server.migrations else None
+            if replica and replica not in {each.name for each in servers if each is not server}:
+                raise AtKeyError((index, "migrations", "replica"), f"no other server is called {replica}")
         repository = info.data.get("repository")
         if repository is None:  # invalid itself, and reported
             return servers

@@ -11,15 +11,20 @@ from pathlib import Path
 
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.models import Inventory, Migrations, Server
+from chom_pipelines.migrations.asked_server import asked_server
 from chom_pipelines.migrations.data_probes import check_rows
 from chom_pipelines.migrations.deep import on_real_rows
+from chom_pipelines.migrations.drift import check_drift
 from chom_pipelines.migrations.failures import failed_migrations
+from chom_pipelines.migrations.file_digest import file_digest
 from chom_pipelines.migrations.findings import MigrationFinding, Severity, outcome_of, unknown, warning
 from chom_pipelines.migrations.following import check_following, check_rows_seen
 from chom_pipelines.migrations.half_applied import half_applied
+from chom_pipelines.migrations.keeping import PastMigrations
 from chom_pipelines.migrations.laravel_application import LaravelApplication
 from chom_pipelines.migrations.live_locks import check_live_locks
-from chom_pipelines.migrations.lock_checks import check_counters, check_locks
+from chom_pipelines.migrations.lock_checks import check_counters, check_forms, check_locks
+from chom_pipelines.migrations.past import KeptRun
 from chom_pipelines.migrations.prediction import Prediction, predicted
 from chom_pipelines.migrations.production import Production, read_production
 from chom_pipelines.migrations.replay import Step, replayed
@@ -34,6 +39,7 @@ from chom_pipelines.migrations.surroundings import (
     check_patience,
     check_rollback,
     check_room,
+    check_trust,
 )
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.server.connection import Session
@@ -74,12 +80,18 @@ class MigrationCheck:
     on: str
     application: str
     place: Path
+    files: str
+    """A digest of the application's own migrations."""
     schema: str
     """A digest of production's schema: the same as long as that is."""
     pending: Sequence[str]
     findings: Sequence[MigrationFinding]
     accepted: Sequence[tuple[MigrationFinding, str]]
     plan: Sequence[Planned]
+    pace: float
+    """By how much this server took longer for past migrations than what was measured elsewhere; 1.0: not known."""
+    past: Sequence[KeptRun]
+    """What the last deploys took, beside what was foretold of them; the oldest first."""
     seconds: float
 
     @property
@@ -107,9 +119,18 @@ class MigrationCheck:
 
 
 def check_migrations(
-    inventory: Inventory, server: Server, mode: Mode, note: Callable[[str], None], *, timeout: float = PATIENCE
+    inventory: Inventory,
+    server: Server,
+    mode: Mode,
+    note: Callable[[str], None],
+    *,
+    timeout: float = PATIENCE,
+    drift: bool = False,
 ) -> MigrationCheck:
     """Check what is pending for a server; nothing there is changed.
+
+    With `drift` all migrations are run on empty databases as well, those of years ago too: what they do outside of the
+    database, as to files, is done again.
 
     Raises ConfigurationError where chom.yaml names no migrations, MigrationCheckError and ProgramMissingError where
     they cannot be run on a copy, ServerError where production does not answer.
@@ -117,46 +138,70 @@ def check_migrations(
     if server.migrations is None:
         what = f"chom.yaml names no migrations of {server.name}"
         raise ConfigurationError(what, "add  migrations: {laravel: /srv/app}  or  {sql: /srv/app/migrations}")
-    begun = time.monotonic()
+    begun, started = time.monotonic(), datetime.now(UTC)
+    past = PastMigrations.of(inventory, server)
     source = source_of(server.migrations)
     with Session(server.endpoint(), purpose="migration check") as session:
         _promise_to_read(session)
         production = read_production(session, server.databases or (), source.is_history)
+        production = replace(production, pace=past.pace)
         note(f"{server.name}: {production.facts.label}, {len(production.shape.tables)} tables are copied without rows")
         with shadow_of(production) as shadow:
             run = source.run(shadow, timeout, roll_back=mode is Mode.DEEP)
             note(f"{len(run.ran)} pending migrations of {run.application} ran on the copy")
             final = shadow.shape() if run.rolled_back is None else None
-            replay = replayed(shadow, run.sent, algorithms=mode is not Mode.VALIDATE)
+            failed = {each.migration.name for each in run.ran if each.failure}
+            replay = replayed(shadow, run.sent, algorithms=mode is not Mode.VALIDATE, failed=failed)
             unlike, left_out = list(shadow.unlike), sorted(shadow.left_out)
             halves = list(half_applied(source, shadow, run, lambda table: _has_rows(session, table), timeout))
+            drifted = list(check_drift(source, shadow, run, replay.final, timeout)) if drift else []
         steps = [each for each in replay.steps if each.migration and each.statement.table != run.history]
-        found = [*halves, *source.check_history(session, run), *_judged(session, run, steps, production, mode)]
+        found = [
+            *halves,
+            *drifted,
+            *source.check_history(session, run),
+            *_judged(session, run, steps, production, mode),
+        ]
+        with asked_server(inventory, server, session) as (asked, doubts):
+            found += doubts
+            if asked is not None:
+                found += check_rows(asked, steps, production, _PROBE_SECONDS[mode])
     if mode is Mode.DEEP and run.ran:
         note("the latest backup is restored, and they run on its rows")
         found += on_real_rows(inventory, server, source, production, timeout)
     if run.ran:
         found += check_backup(inventory, server, datetime.now(UTC))
     found += [unknown("CN03", each, remedy="install that version on this machine", object="copy") for each in unlike]
+    found += check_forms(replay.advice, production)
     found += check_following(run, steps, final, replay.final)
     if mode is not Mode.DEEP:
         found += check_rows_seen(run, steps, production)
     found += [warning("CN05", f"{each} cannot be made anew, and is not in the copy") for each in left_out]
-    kept, accepted = _sorted_out(found, server.migrations)
+    if past.problem:
+        found.append(warning("RB03", f"of past migrations nothing can be read: {past.problem}", object="repository"))
     plan = [Planned(each, predicted(each, production) if mode is not Mode.VALIDATE else None) for each in steps]
-    return MigrationCheck(
+    pending = [each.migration.name for each in run.ran]
+    kept, accepted = _sorted_out(found, server.migrations)
+    check = MigrationCheck(
         server.name,
         mode,
         production.facts.label,
         run.application,
         source.place.resolve(),
+        file_digest(source.place),
         production.digest,
-        [each.migration.name for each in run.ran],
+        pending,
         kept,
         accepted,
         plan,
+        past.pace,
+        past.runs,
         time.monotonic() - begun,
     )
+    if not pending or past.repository is None:
+        return check
+    problem = past.keep(check, production, started)
+    return replace(check, findings=[*kept, *problem], seconds=time.monotonic() - begun)
 
 
 def source_of(migrations: Migrations) -> Source:
@@ -187,10 +232,10 @@ def _judged(
         yield from check_room(session, steps, production)
     yield from check_rollback(run, production)
     yield from check_patience(session, run, steps, production)
+    yield from check_trust(session, steps, production)
     yield from check_changes(steps, production)
     yield from check_counters(production)
     yield from check_live_locks(session, production.facts, _changed(steps, production))
-    yield from check_rows(session, steps, production, _PROBE_SECONDS[mode])
 
 
 def _changed(steps: Sequence[Step], production: Production) -> set[TableName]:

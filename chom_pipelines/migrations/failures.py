@@ -60,7 +60,6 @@ _MEANINGS = {
     1171: _Meaning("DD02", "a primary key's columns cannot be NULL", "make them NOT NULL"),
     1075: _Meaning("QL01", "a column that counts has to be a key", "add the key in the same statement"),
     1674: _Meaning("RN02", "the binary log could not take it", "give the value from the application"),
-    1418: _Meaning("CN02", "the binary log could not take it", "declare it DETERMINISTIC or READS SQL DATA"),
     3750: _Meaning("QL01", "the server wants a primary key in every table", "add one"),
 }
 _OPAQUE = {
@@ -71,6 +70,10 @@ _OPAQUE = {
     ),
     121: _Meaning("NM04", "a constraint of that name is in another table of the database already", "name it otherwise"),
 }
+_KEY_DOES_NOT_FIT = 150
+_REFERENCES = re.compile(
+    r"REFERENCES\s+(?P<parent>`?[\w$]+`?(?:\.`?[\w$]+`?)?)\s*\(\s*(?P<column>`?[\w$]+`?)", re.IGNORECASE
+)
 _NOT_FOLLOWED = "the migration check follows MySQL alone"
 _NO_DATABASE = 1049
 _BEYOND = {
@@ -135,10 +138,27 @@ def _is_made_by_another(step: Step, production: Production) -> bool:
 def _meaning(ran: Ran, step: Step | None) -> _Meaning:
     number = ran.number or (step.number if step else None)
     if number == 1005 and (errno := _ERRNO.search(ran.failure)):  # noqa: PLR2004  (of MariaDB: cannot create table)
-        return _OPAQUE.get(int(errno[1]), _Meaning("RN01", "the server cannot create the table", "see its message"))
+        known = _of_key(step) if step and int(errno[1]) == _KEY_DOES_NOT_FIT else None
+        return known or _OPAQUE.get(
+            int(errno[1]), _Meaning("RN01", "the server cannot create the table", "its message")
+        )
     if number is None:
         return _Meaning("RN03", "the migration itself failed, and not a statement of it", "see the place in its file")
     return _MEANINGS.get(number, _Meaning("RN01", f"the server refuses it, with error {number}", "see its message"))
+
+
+def _of_key(step: Step) -> _Meaning | None:
+    """What MariaDB's errno 150 stands for, by the foreign key and the schema before; None where that does not tell."""
+    for found in _REFERENCES.finditer(step.statement.bare):
+        parts = [each.strip("` ") for each in found["parent"].split(".")]
+        database = parts[0] if len(parts) > 1 else step.statement.database
+        parent = step.before.tables.get((database, parts[-1]))
+        if parent is None and (database, parts[-1]) != step.statement.table:
+            return _MEANINGS[1824]
+        column = found["column"].strip("` ")
+        if parent and not any(each.names[:1] == (column,) for each in parent.indexes.values()):
+            return _MEANINGS[1822]
+    return None
 
 
 def _text(ran: Ran, step: Step | None) -> str:

@@ -21,6 +21,7 @@ from chom_pipelines.migrations.isolation import cut_off
 from chom_pipelines.migrations.shadow import Shadow
 from chom_pipelines.migrations.shapes import Table
 from chom_pipelines.migrations.sources import Migration, Ran, Run, sent
+from chom_pipelines.migrations.statements import without_passwords
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.identifiers import qualified
 
@@ -36,6 +37,11 @@ class LaravelApplication:
     """The application in a directory, with its dependencies installed."""
 
     place: Path
+
+    @property
+    def is_squashed(self) -> bool:
+        """By `php artisan schema:dump`."""
+        return any((self.place / "database" / "schema").glob("*.sql"))
 
     def is_history(self, table: Table) -> bool:
         """By its columns: the configuration may call it otherwise than `migrations`."""
@@ -145,7 +151,7 @@ class LaravelApplication:
         ran = [
             Ran(
                 files[line["migration"]],
-                line["failure"],
+                without_passwords(line["failure"]),
                 line["number"],
                 float(line["seconds"]),
             )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from chom_pipelines.errors import ServerError
-from chom_pipelines.migrations.findings import MigrationFinding, error, unknown, warning
+from chom_pipelines.migrations.findings import MigrationFinding, error, info, unknown, warning
 from chom_pipelines.migrations.shapes import TableName
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
@@ -25,6 +25,17 @@ SELECT l.table_schema, l.table_name, p.id, p.user, p.time, COALESCE(p.info, '')
 FROM information_schema.METADATA_LOCK_INFO l JOIN information_schema.processlist p ON p.id = l.thread_id
 WHERE l.lock_type = 'Table metadata lock' AND p.id <> CONNECTION_ID()
 """
+_NAMED_MYSQL = """
+SELECT m.object_name, t.processlist_id, t.processlist_user
+FROM performance_schema.metadata_locks m JOIN performance_schema.threads t ON t.thread_id = m.owner_thread_id
+WHERE m.object_type = 'USER LEVEL LOCK' AND m.lock_status = 'GRANTED' AND t.processlist_id <> CONNECTION_ID()
+"""
+_NAMED_MARIADB = """
+SELECT l.table_schema, p.id, p.user
+FROM information_schema.METADATA_LOCK_INFO l JOIN information_schema.processlist p ON p.id = l.thread_id
+WHERE l.lock_type = 'User lock' AND p.id <> CONNECTION_ID()
+"""
+_MIGRATORS = ("migrat", "flyway", "liquibase", "schema", "skeema", "atlas", "alembic", "deploy")
 _TRANSACTIONS = """
 SELECT t.trx_mysql_thread_id, p.user, TIMESTAMPDIFF(SECOND, t.trx_started, NOW()), p.command, COALESCE(p.info, '')
 FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
@@ -64,13 +75,14 @@ def check_live_locks(session: Session, facts: ServerFacts, tables: Collection[Ta
             else "GRANT SELECT ON performance_schema.* TO it",
         )
         return
+    yield from _named(session, facts)
     seen: set[tuple[Any, ...]] = set()
-    for database, name, thread, user, seconds, info in holders:
+    for database, name, thread, user, seconds, doing in holders:
         if (database, name) in tables and (database, name, thread) not in seen:
             seen.add((database, name, thread))
             yield error(
                 "TL01",
-                f"connection {thread} of {user} holds {database}.{name}, for {seconds or 0} s: {_cut(info)}",
+                f"connection {thread} of {user} holds {database}.{name}, for {seconds or 0} s: {_cut(doing)}",
                 why="a change of the table waits for it, and every query of the table behind that",
                 remedy=f"wait until it ends, or KILL {thread}",
                 object=f"{database}.{name}",
@@ -90,6 +102,19 @@ def _holders(session: Session, facts: ServerFacts) -> Sequence[tuple[Any, ...]] 
         return None
 
 
+def _named(session: Session, facts: ServerFacts) -> Iterator[MigrationFinding]:
+    """Locks by GET_LOCK, by which migrators keep each other out."""
+    for name, thread, user in session.rows(_NAMED_MARIADB if facts.is_mariadb else _NAMED_MYSQL):
+        is_migrator = any(each in str(name).lower() for each in _MIGRATORS)
+        yield (warning if is_migrator else info)(
+            "TL04",
+            f"connection {thread} of {user} holds the lock {name!r} of GET_LOCK",
+            why="tools that change schemas keep each other out so: another one may be at work",
+            remedy=f"see what it is, and wait until it is through; SELECT IS_USED_LOCK('{name}') tells",
+            object="locks",
+        )
+
+
 def _others(session: Session) -> bool:
     """Whether anybody else is connected at all."""
     own = "Daemon", "Binlog Dump", "Slave_IO", "Slave_SQL", "Slave_worker"
@@ -98,19 +123,19 @@ def _others(session: Session) -> bool:
 
 
 def _waiting(session: Session) -> Iterator[MigrationFinding]:
-    for thread, user, seconds, info in session.rows(_WAITING):
+    for thread, user, seconds, doing in session.rows(_WAITING):
         yield error(
             "TL03",
-            f"connection {thread} of {user} waits for a table since {seconds} s: {_cut(info)}",
+            f"connection {thread} of {user} waits for a table since {seconds} s: {_cut(doing)}",
             why="a pile-up is there already; another change makes it longer",
             remedy="find who holds the table, and wait until that is over",
         )
 
 
 def _transactions(session: Session) -> Iterator[MigrationFinding]:
-    for thread, user, seconds, command, info in session.rows(_TRANSACTIONS):
+    for thread, user, seconds, command, text in session.rows(_TRANSACTIONS):
         if seconds >= _IDLE_SECONDS:
-            doing = "idle" if command == "Sleep" else _cut(info)
+            doing = "idle" if command == "Sleep" else _cut(text)
             yield warning(
                 "TL02",
                 f"connection {thread} of {user} has a transaction open for {seconds} s ({doing})",
@@ -121,10 +146,10 @@ def _transactions(session: Session) -> Iterator[MigrationFinding]:
 
 def _tools(session: Session, tables: Collection[TableName]) -> Iterator[MigrationFinding]:
     running = session.rows("SELECT id, user, info FROM information_schema.processlist WHERE info IS NOT NULL")
-    for thread, user, info in running:
-        if any(each in str(info) for each in _TOOLS):
+    for thread, user, doing in running:
+        if any(each in str(doing) for each in _TOOLS):
             yield error(
-                "TL03", f"connection {thread} of {user} is a schema change that runs: {_cut(info)}", remedy="wait"
+                "TL03", f"connection {thread} of {user} is a schema change that runs: {_cut(doing)}", remedy="wait"
             )
     for database, name in tables:
         beside = ", ".join(literal(each) for each in (f"_{name}_gho", f"_{name}_ghc", f"_{name}_new"))

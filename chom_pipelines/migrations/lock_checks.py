@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from chom_pipelines.log_lines import amount
 from chom_pipelines.migrations.findings import MigrationFinding, error, info, warning
+from chom_pipelines.migrations.forms import Cost
 from chom_pipelines.migrations.prediction import predicted
 from chom_pipelines.migrations.production import Production
-from chom_pipelines.migrations.replay import Step
+from chom_pipelines.migrations.replay import Rewriting, Step
 from chom_pipelines.migrations.statements import Kind
 
 _LONG_SECONDS = 10.0
@@ -40,7 +41,6 @@ def check_locks(steps: Sequence[Step], production: Production) -> Iterator[Migra
                     object=found.before.label,
                 )
             yield from _budget(step, found.before.name, production)
-    yield from _several(steps, production)
 
 
 def check_counters(production: Production) -> Iterator[MigrationFinding]:
@@ -139,20 +139,31 @@ def _budget(step: Step, table: tuple[str, str], production: Production) -> Itera
         )
 
 
-def _several(steps: Sequence[Step], production: Production) -> Iterator[MigrationFinding]:
-    rebuilt: dict[tuple[str, str], list[Step]] = defaultdict(list)
-    for step in steps:
-        table = step.statement.table
-        if table in production.shape.tables and step.statement.kind is Kind.ALTER and step.copies and table:
-            rebuilt[table].append(step)
-    for table, several in rebuilt.items():
-        if len(several) > 1:
-            yield info(
-                "LK05",
-                f"{'.'.join(table)} is built anew {len(several)} times",
-                why="each time all of its rows are written",
-                remedy="make one ALTER TABLE of these statements",
-                migration=several[0].migration,
-                object=".".join(table),
-                evidence={"statements": [each.statement.short() for each in several]},
-            )
+def check_forms(advice: Sequence[Rewriting], production: Production) -> Iterator[MigrationFinding]:
+    """Of changes that would cost less as one statement, or as several; both were tried."""
+    for each in advice:
+        if each.table not in production.shape.tables:
+            continue
+        count, better = len(each.steps), each.better
+        form = "one ALTER TABLE" if len(better.statements) == 1 else f"{len(better.statements)} statements"
+        yield info(
+            "LK05",
+            f"{'.'.join(each.table)} is {_written(each.cost)} by {amount(count, 'statement')},"
+            f" and {_written(better.cost)} by {form}",
+            why="this server was asked for both, on an empty table like it",
+            remedy=";\n".join(better.statements),
+            migration=each.steps[0].migration,
+            statement=each.steps[0].statement.short(),
+            object=".".join(each.table),
+            evidence={"statements": [one.statement.short() for one in each.steps]},
+        )
+
+
+def _written(cost: Cost) -> str:
+    if cost == Cost(0, 0):
+        return "not written anew"
+    parts = (
+        f"copied {cost.copies} times" if cost.copies else "",
+        f"built anew {cost.rebuilds} times" * bool(cost.rebuilds),
+    )
+    return " and ".join(filter(None, parts)).replace("1 times", "once").replace("2 times", "twice")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from chom_pipelines.migrations.production import Production, TableSize
@@ -36,11 +36,12 @@ _OTHERS = 8
 
 @dataclass(frozen=True)
 class Prediction:
-    """Seconds from `least` to `most`, and bytes of disk at the peak beside what the table has now."""
+    """Seconds from `least` to `most`; bytes of disk at the peak beside what is there before, and those that stay."""
 
     least: float
     most: float
     disk_bytes: int
+    lasting_bytes: int = 0
 
     @property
     def words(self) -> str:
@@ -54,27 +55,37 @@ class Prediction:
 
 def predicted(step: Step, production: Production) -> Prediction:
     """Of one statement, on production's tables as large as they are now."""
-    least, most, disk = 0.0, 0.0, 0
+    least, most, disk, lasting = 0.0, 0.0, 0, 0
     rates = MEASURED[production.facts.flavour]
     for found in step.differences:
         if found.before is None or found.after is None:
             continue
         size = production.size(found.before.name)
+        built = sum(_index_bytes(found.after, columns, size) for columns in _new_indexes(found))
+        lasting += built
         if step.algorithm.name == "COPY" or (found.copied and step.algorithm.name in {"", "INSTANT"}):
             least += size.bytes / _MEGA / rates.copy * LEAST
             most += size.bytes / _MEGA / rates.copy * MOST
-            disk += size.bytes
+            disk += size.bytes + built
         elif found.copied:
             least += size.bytes / _MEGA / rates.rebuild * LEAST
             most += size.bytes / _MEGA / rates.rebuild * MOST
-            disk += size.bytes
+            disk += size.bytes + built
         elif step.algorithm.name != "INSTANT":
-            built = sum(_index_bytes(found.after, columns, size) for columns in _new_indexes(found))
             count = len(list(_new_indexes(found)))
             least += count * size.data_bytes / _MEGA / rates.index * LEAST_OF_INDEX
             most += count * size.data_bytes / _MEGA / rates.index * MOST
             disk += 2 * built  # the sorted runs beside the index
-    return Prediction(_MOMENT / 2 + least, _MOMENT * 2 + most, disk)
+    return Prediction(_MOMENT / 2 + least * production.pace, _MOMENT * 2 + most * production.pace, disk, lasting)
+
+
+def peak_bytes(predictions: Iterable[Prediction]) -> int:
+    """Of disk, when statements run one after the other: each needs its own beside what those before it have left."""
+    peak = lasting = 0
+    for each in predictions:
+        peak = max(peak, lasting + each.disk_bytes)
+        lasting += each.lasting_bytes
+    return peak
 
 
 def _new_indexes(found: Difference) -> Iterator[Sequence[str]]:

@@ -63,6 +63,8 @@ class Production:
     """Where it listens on this machine, if it is reached that way."""
     records: Mapping[TableName, Records]
     """The rows of the tables in which migrations are recorded."""
+    pace: float = 1.0
+    """By how much its past migrations took longer than what was measured elsewhere."""
 
     @property
     def digest(self) -> str:

@@ -29,6 +29,19 @@ def read_shape(session: Session, facts: ServerFacts, databases: Sequence[str]) -
     return _Reader(session, facts).shape(databases)
 
 
+def table_number(session: Session, facts: ServerFacts, table: TableName) -> int | None:
+    """InnoDB's own number of one table, which changes when its rows are copied; None where it has none."""
+    found = session.value(
+        f"SELECT table_id FROM information_schema.{_numbers_view(facts)} WHERE name = %s",
+        ["/".join(_file_name(each) for each in table)],
+    )
+    return int(found) if found is not None else None
+
+
+def _numbers_view(facts: ServerFacts) -> str:
+    return "INNODB_SYS_TABLES" if facts.is_mariadb else "INNODB_TABLES"
+
+
 class _Reader:
     def __init__(self, session: Session, facts: ServerFacts) -> None:
         self.session, self.facts = session, facts
@@ -95,7 +108,7 @@ class _Reader:
 
     def _numbers(self, databases: Iterable[str]) -> dict[TableName, int]:
         """InnoDB's own numbers of tables; none where the account may not ask (PROCESS)."""
-        view = "INNODB_SYS_TABLES" if self.facts.is_mariadb else "INNODB_TABLES"
+        view = _numbers_view(self.facts)
         wanted = {_file_name(each): each for each in databases}
         found: dict[TableName, int] = {}
         for name, number in self.session.rows(f"SELECT name, table_id FROM information_schema.{view}"):

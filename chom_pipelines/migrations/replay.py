@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from chom_pipelines.errors import ServerError
 from chom_pipelines.migrations.algorithms import Algorithm, execute
+from chom_pipelines.migrations.forms import Advice, Cost, Form, Forms
 from chom_pipelines.migrations.production import own_databases
 from chom_pipelines.migrations.reading_shapes import read_shape
 from chom_pipelines.migrations.shadow import Shadow
-from chom_pipelines.migrations.shapes import Difference, Shape, differences
+from chom_pipelines.migrations.shapes import Difference, Shape, TableName, differences
 from chom_pipelines.migrations.sources import Sent
 from chom_pipelines.migrations.statements import Kind, Statement
 from chom_pipelines.server.connection import Session, error_number
@@ -71,24 +72,36 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Rewriting:
+    """Steps of one table, what they cost together, and a form of them that costs less."""
+
+    table: TableName
+    steps: Sequence[Step]
+    cost: Cost
+    better: Form
+
+
+@dataclass(frozen=True)
 class Replay:
-    """The steps, and the schema after them."""
+    """The steps, and the schema after them. `advice` is of changes that would cost less in another form."""
 
     steps: Sequence[Step]
     final: Shape
+    advice: Sequence[Rewriting] = ()
 
 
-def replayed(shadow: Shadow, sent: Sequence[Sent], *, algorithms: bool) -> Replay:
+def replayed(shadow: Shadow, sent: Sequence[Sent], *, algorithms: bool, failed: Collection[str] = ()) -> Replay:
     """Fill the copy anew and run them all, in order, each on a session for its connection; failures are kept.
 
     A session ends with the last statement of its connection, as that did. Without `algorithms` each is run as it is,
-    and how the server does it is not asked.
+    and how the server does it is not asked. `failed` are the migrations that failed before.
     """
     shadow.fill()
     facts = shadow.server.facts
     last = {each.connection: place for place, each in enumerate(sent)}
-    steps: list[Step] = []
+    steps: dict[int, Step] = {}
     sessions: dict[int, Session] = {}
+    forms = Forms(sent, facts, failed)
     with ExitStack() as stack:
         reader = stack.enter_context(Session(shadow.endpoint))
         before = read_shape(reader, facts, _databases(shadow, reader))
@@ -97,16 +110,30 @@ def replayed(shadow: Shadow, sent: Sequence[Sent], *, algorithms: bool) -> Repla
             if statement.kind is not Kind.READ:
                 if each.connection not in sessions:
                     sessions[each.connection] = stack.enter_context(_session(shadow, statement))
+                if algorithms and each.migration:
+                    forms.at(place, sessions[each.connection])
                 algorithm, failure, number = _tried(sessions[each.connection], facts, statement, algorithms=algorithms)
                 if statement.kind is not Kind.SET:
                     after = before
                     if statement.kind in _STRUCTURE:
                         after = read_shape(reader, facts, _databases(shadow, reader))
-                    steps.append(Step(each.migration, statement, before, after, algorithm, failure, number))
+                    steps[place] = Step(each.migration, statement, before, after, algorithm, failure, number)
                     before = after
             if place == last[each.connection] and each.connection in sessions:
                 sessions[each.connection].close()
-        return Replay(steps, before)
+        return Replay(list(steps.values()), before, list(_cheaper(steps, forms.found)))
+
+
+def _cheaper(steps: Mapping[int, Step], tried: Sequence[Advice]) -> Iterator[Rewriting]:
+    for advice in tried:
+        now = [steps[place] for place in advice.places]
+        if any(each.failure for each in now):
+            continue
+        copies = [each for each in now if each.algorithm.name == "COPY"]
+        rebuilds = [each for each in now if each.copies and each not in copies]
+        cost = Cost(len(copies), len(rebuilds))
+        if advice.better.cost < cost:
+            yield Rewriting(advice.table, now, cost, advice.better)
 
 
 def _session(shadow: Shadow, first: Statement) -> Session:

@@ -46,6 +46,8 @@ class Shadow:
     """Views that could not be made."""
     removed: list[str] = field(default_factory=list)
     """SQL that takes away what production has, after it was filled."""
+    accounts: frozenset[tuple[str, str]] = frozenset()
+    """The server's own: others are a migration's."""
 
     @property
     def endpoint(self) -> Endpoint:
@@ -65,6 +67,8 @@ class Shadow:
         with Session(self.endpoint) as session:
             for name in own_databases(session):
                 session.execute(f"DROP DATABASE {quote(name)}")
+            for user, host in _accounts(session) - self.accounts:
+                session.execute(f"DROP USER {literal(user)}@{literal(host)}")
             session.execute(_AS_COPIED)
             for each in self.production.definitions:
                 self._make(session, each)
@@ -142,12 +146,17 @@ def shadow_of(production: Production) -> Iterator[Shadow]:
     if facts.logs_binary:  # some statements are refused for the sake of the log alone
         options += [*with_binary_log(facts.flavour, server_id=1), "--log-bin-trust-function-creators=ON"]
     with scratch_server(facts.flavour, version=facts.version, options=options) as server:
-        shadow = Shadow(server, production)
+        with Session(server.endpoint) as session:
+            shadow = Shadow(server, production, accounts=_accounts(session))
         if server.differs:
             shadow.unlike.append(f"the copy runs on {server.differs}")
         _configure(shadow)
         shadow.fill()
         yield shadow
+
+
+def _accounts(session: Session) -> frozenset[tuple[str, str]]:
+    return frozenset((str(user), str(host)) for user, host in session.rows("SELECT user, host FROM mysql.user"))
 
 
 def _configure(shadow: Shadow) -> None:

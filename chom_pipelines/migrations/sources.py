@@ -71,6 +71,11 @@ class Source(Protocol):
         """Where they are."""
         ...
 
+    @property
+    def is_squashed(self) -> bool:
+        """Whether the first of them are gone, and a dump of what they made has taken their place."""
+        ...
+
     def is_history(self, table: Table) -> bool:
         """Whether this may be the table that it records them in: the copy gets its rows, too."""
         ...

@@ -14,9 +14,11 @@ from pathlib import Path
 from chom_pipelines.errors import ConfigurationError, MigrationCheckError
 from chom_pipelines.migrations.findings import MigrationFinding, error, warning
 from chom_pipelines.migrations.isolation import cut_off
+from chom_pipelines.migrations.production import own_databases
 from chom_pipelines.migrations.shadow import Shadow
 from chom_pipelines.migrations.shapes import Table
 from chom_pipelines.migrations.sources import Migration, Ran, Run, begin, end, sent
+from chom_pipelines.migrations.statements import without_passwords
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.identifiers import literal, qualified
 from chom_pipelines.server.process import harmless_environment
@@ -37,6 +39,11 @@ class SqlFiles:
     """
 
     place: Path
+
+    @property
+    def is_squashed(self) -> bool:
+        """Never: a baseline is a file like the others."""
+        return False
 
     def is_history(self, table: Table) -> bool:
         """Flyway's, or `schema_migrations` as many tools have it."""
@@ -85,14 +92,14 @@ class SqlFiles:
         ran = []
         shadow.forget_log()
         for migration in files:
-            if _key(migration.name) in applied or migration.name in applied:
+            if version_key(migration.name) in applied or migration.name in applied:
                 continue
             ran.append(self._one(shadow, database, migration, give_up))
         return Run("SQL files", database, history, files, ran, list(sent(shadow.logged())))
 
     def check_history(self, production: Session, run: Run) -> Iterator[MigrationFinding]:
         """Of Flyway's table all that it records; of another the versions."""
-        versions = Counter(_key(each.name) for each in run.files)
+        versions = Counter(version_key(each.name) for each in run.files)
         for version, count in versions.items():
             if count > 1:
                 yield error("HS06", f"{count} files have the version {version}", remedy="rename all but one")
@@ -113,7 +120,9 @@ class SqlFiles:
         columns = {str(name) for name, *_ in production.rows(f"SHOW COLUMNS FROM {table}")}
         if columns >= _FLYWAY:
             yield from self._flyway(production, table, run)
-        recorded = {_key(str(version)) for (version,) in production.rows(f"SELECT version FROM {table}") if version}
+        recorded = {
+            version_key(str(version)) for (version,) in production.rows(f"SELECT version FROM {table}") if version
+        }
         for version in sorted(recorded - versions.keys()):
             yield warning("HS02", f"version {version} is recorded, and its file is gone", remedy="bring the file back")
         last = max(map(_version, recorded), default=())
@@ -128,11 +137,11 @@ class SqlFiles:
                 )
 
     def _flyway(self, production: Session, table: str, run: Run) -> Iterator[MigrationFinding]:
-        by_version = {_key(each.name): each for each in run.files}
+        by_version = {version_key(each.name): each for each in run.files}
         for version, script, checksum, success in production.rows(
             f"SELECT version, script, checksum, success FROM {table} WHERE version IS NOT NULL"
         ):
-            migration = by_version.get(_key(str(version)))
+            migration = by_version.get(version_key(str(version)))
             if not success:
                 yield error(
                     "HS07",
@@ -184,7 +193,7 @@ class SqlFiles:
             raise MigrationCheckError(what, "see what it waits for, or allow more by --timeout") from late
         with Session(shadow.endpoint) as session:
             session.execute(f"SELECT {literal(end(migration.name))}")
-        failure = done.stderr.decode("utf-8", "replace").strip() if done.returncode else ""
+        failure = without_passwords(done.stderr.decode("utf-8", "replace").strip()) if done.returncode else ""
         number = _ERROR.search(failure)
         return Ran(migration, failure, int(number[1]) if number else None, time.monotonic() - begun)
 
@@ -202,10 +211,10 @@ def _applied(shadow: Shadow, history: tuple[str, str]) -> set[str]:
     if records is None:
         return set()
     place = records.columns.index("version")
-    return {_key(str(row[place])) for row in records.rows if row[place] is not None}
+    return {version_key(str(row[place])) for row in records.rows if row[place] is not None}
 
 
-def _key(name: str) -> str:
+def version_key(name: str) -> str:
     """The version as it is compared: 1.2 and 1_2 are one, and so are 001 and 1 of Flyway's."""
     return ".".join(map(str, _version(name)))
 
@@ -215,3 +224,15 @@ def _version(name: str) -> tuple[int, ...]:
     text = (found["flyway"] or found["dated"]) if found else name
     parts: Sequence[str] = re.findall(r"\d+", text)
     return tuple(map(int, parts))
+
+
+def flyway_durations(session: Session, databases: Sequence[str]) -> Iterator[tuple[str, float]]:
+    """The files that Flyway has run through, and the seconds that it recorded of each; `databases` empty: of all."""
+    for database in databases or own_databases(session):
+        there = "SELECT 1 FROM information_schema.tables WHERE table_schema = %s AND table_name = %s"
+        if session.row(there, (database, "flyway_schema_history")):
+            rows = session.rows(
+                f"SELECT script, execution_time FROM {qualified(database, 'flyway_schema_history')}"
+                " WHERE success ORDER BY installed_rank"
+            )
+            yield from ((str(script), int(milliseconds) / 1000) for script, milliseconds in rows)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 _COMMENT = re.compile(r"\s+|/\*(?!!)(?:.|\n)*?\*/|--(?=\s|$)[^\n]*(?:\n|$)|#[^\n]*(?:\n|$)")
-_IDENTIFIER = r"(?:`(?:[^`]|``)+`|[\w$\u0080-\uffff]+)"
+_IDENTIFIER = r"(?:`(?:[^`]|``)+`|(?:[\w$]|[^\x00-\x7f])+)"  # a range instead takes 40 ms to compile
 _NAME = rf"(?P<name>{_IDENTIFIER}(?:\s*\.\s*{_IDENTIFIER})?)"
 _ALTER = re.compile(rf"ALTER\s+(?:ONLINE\s+)?(?:IGNORE\s+)?TABLE\s+(?:IF\s+EXISTS\s+)?{_NAME}", re.IGNORECASE)
 _INDEX = re.compile(
@@ -174,7 +174,7 @@ class Statement:
     @property
     def shown(self) -> str:
         """For people, without the password that an account is given."""
-        return _SECRET.sub(r"\1'***'", self.bare)
+        return without_passwords(self.bare)
 
     @property
     def is_of_partitions(self) -> bool:
@@ -191,6 +191,11 @@ class Statement:
         """For people: on one line, and cut."""
         line = " ".join(self.shown.split())
         return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def without_passwords(text: str) -> str:
+    """SQL, or a message that quotes some, without the passwords that accounts are given."""
+    return _SECRET.sub(r"\1'***'", text)
 
 
 def _unquoted(identifier: str) -> str:

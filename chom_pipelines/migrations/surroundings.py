@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -13,7 +14,7 @@ from chom_pipelines.errors import ChomError, ServerError, UnsupportedServerError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.log_lines import amount, size
 from chom_pipelines.migrations.findings import MigrationFinding, error, info, unknown, warning
-from chom_pipelines.migrations.prediction import predicted
+from chom_pipelines.migrations.prediction import peak_bytes, predicted
 from chom_pipelines.migrations.production import Production
 from chom_pipelines.migrations.replay import Step
 from chom_pipelines.migrations.sources import Run
@@ -26,6 +27,10 @@ _MUCH = 1 << 30
 """Less room than that is there, or the server would be in trouble without a migration."""
 _PATIENCE_SECONDS = 60
 _MANY_ROWS = 100_000
+_PROGRAM = re.compile(
+    r"CREATE\s+(?:OR\s+REPLACE\s+)?(?:AGGREGATE\s+)?(?:DEFINER\s*=\s*\S+\s+)?(?:AGGREGATE\s+)?(?:FUNCTION|TRIGGER)\b",
+    re.IGNORECASE,
+)
 
 
 def check_backup(inventory: Inventory, server: Server, now: datetime) -> Iterator[MigrationFinding]:
@@ -49,7 +54,7 @@ def check_backup(inventory: Inventory, server: Server, now: datetime) -> Iterato
 
 def check_room(session: Session, steps: Sequence[Step], production: Production) -> Iterator[MigrationFinding]:
     """Whether the copies and indexes fit beside what is there; one after the other, as they are made."""
-    needed = max((predicted(step, production).disk_bytes for step in steps), default=0)
+    needed = peak_bytes(predicted(step, production) for step in steps if not step.failure)
     free = _free(session, production)
     if free is None:
         if needed > _MUCH:
@@ -59,7 +64,15 @@ def check_room(session: Session, steps: Sequence[Step], production: Production) 
                 remedy="INSTALL SONAME 'disks'" if production.facts.is_mariadb else "see `df` on its machine",
                 object="disk",
             )
-    elif needed * _MARGIN > free:
+        return
+    if needed > _MUCH:
+        yield info(
+            "SP02",
+            f"up to {size(needed)} of disk are needed for a time, and {size(free)} are free",
+            why="the server copies tables, and sorts the keys of new indexes, beside what is there",
+            object="disk",
+        )
+    if needed * _MARGIN > free:
         yield error(
             "SP01",
             f"{size(needed)} are needed beside the tables, and {size(free)} are free",
@@ -85,6 +98,24 @@ def check_patience(
             f"a statement waits for a table for up to {amount(seconds, 'second')}",
             why="everybody who uses the table waits behind it",
             remedy="SET SESSION lock_wait_timeout = 10 in the application's connection, and run the migrations again",
+        )
+
+
+def check_trust(session: Session, steps: Sequence[Step], production: Production) -> Iterator[MigrationFinding]:
+    """Functions and triggers, which a server with a binary log takes from administrators alone, unless told not to."""
+    programs = [each for each in steps if _PROGRAM.match(each.statement.bare) and not each.failure]
+    if not programs or not production.facts.logs_binary:
+        return
+    if not int(session.value("SELECT @@GLOBAL.log_bin_trust_function_creators")):
+        yield warning(
+            "CN02",
+            "a function or trigger is created, which this server takes from an account with SUPER alone (error 1419)",
+            why="log_bin_trust_function_creators is OFF there; on the copy an administrator has asked",
+            remedy="SET PERSIST log_bin_trust_function_creators = ON"
+            if not production.facts.is_mariadb
+            else "SET GLOBAL log_bin_trust_function_creators = ON, and the same in my.cnf",
+            migration=programs[0].migration,
+            statement=programs[0].statement.short(),
         )
 
 

@@ -25,6 +25,7 @@ FEWEST_DAYS = 7
 _SLACK = {1: 0, 7: 1, 30: 3}
 _DAY = timedelta(days=1)
 _CENTURY = 36_500
+_INNODB = "INNODB"
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,6 @@ class Filling:
 
 def total_of(record: TablesOfDay) -> Total:
     """The sums of a record."""
-    files = [row[7] for row in record.tables if row[7] is not None]
     return Total(
         record.day,
         record.taken,
@@ -108,9 +108,20 @@ def total_of(record: TablesOfDay) -> Total:
         data=sum(row[3] for row in record.tables),
         index=sum(row[4] for row in record.tables),
         reclaimable=sum(row[5] for row in record.tables),
-        files=sum(files) if record.file_source else None,
+        files=_on_disk(record),
         is_whole=record.is_whole,
     )
+
+
+def _on_disk(record: TablesOfDay) -> int | None:
+    """None where some of InnoDB's tables have no files of their own: what they share is not told table by table."""
+    if not record.file_source:
+        return None
+    sizes = [
+        row[3] + row[4] if row[7] is None and row[2].upper() != _INNODB else row[7]  # others tell their files' sizes
+        for row in record.tables
+    ]
+    return None if None in sizes else sum(size or 0 for size in sizes)
 
 
 def earlier_day(days: Collection[date], now: date, span: int) -> date | None:
@@ -169,9 +180,11 @@ def filling(growth: Forecast, free: int | None, free_source: str) -> Filling:
     if growth.per_day is None:
         return Filling(None, is_known=False, reason=growth.reason)
     if growth.per_day <= 0 or free / growth.per_day > _CENTURY:
-        return Filling(None, is_known=True, reason=f"it does not grow into the {size(free)} that are left")
+        return Filling(
+            None, is_known=True, reason=f"it does not grow into the {size(free)} that are left ({free_source})"
+        )
     days = free / growth.per_day
-    return Filling(days, is_known=True, reason=f"{size(free)} are left ({free_source}); {growth.words}")
+    return Filling(days, is_known=True, reason=f"{size(free)} are left ({free_source}): {days:,.0f} days of growth")
 
 
 def _larger(now: TableSize, record: TablesOfDay | None, before: TableSize | None) -> int | None:

@@ -45,7 +45,7 @@ def drawn(server: str, totals: Sequence[Total], growth: Forecast) -> bytes | Non
     axes.grid(axis="y", color="#dddddd", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.set_title(f"{server}, {told[0].day} to {told[-1].day}", loc="left", fontsize=12)
-    axes.legend(loc="upper left", fontsize=10, frameon=False, ncols=4)
+    figure.legend(loc="outside upper right", fontsize=10, frameon=False, ncols=4)
     written = io.BytesIO()
     figure.savefig(written, format="png", dpi=_DPI)
     return written.getvalue()

@@ -103,8 +103,7 @@ def growth_of(repository: Repository, server: str, day: date | None = None) -> G
             kept[record.day] = record  # of the others the sums do: there may be 50,000 tables
     totals.append(total_of(now))
     before = {span: kept.get(each) if each else None for span, each in wanted.items()}
-    all_told = all(total.files is not None for total in totals if total.is_whole)
-    growth = forecast(totals, now.source, now.file_source if all_told else "")
+    growth = forecast(totals, now.source, now.file_source if _are_files_told(totals) else "")
     return GrowthReport(
         now,
         tuple(totals),
@@ -138,6 +137,13 @@ def _readable(
             problems.append(record)
         else:
             yield record
+
+
+def _are_files_told(totals: Sequence[Total]) -> bool:
+    """Now, and of so many days that they tell at least as much of the growth as the server's estimates."""
+    whole = [total for total in totals if total.is_whole]
+    told = sum(total.files is not None for total in whole)
+    return totals[-1].files is not None and 2 * told >= len(whole)
 
 
 def _last(days: Sequence[date], day: date | None) -> date | None:

@@ -29,10 +29,9 @@ _PRIVILEGE = Wanted(
     ("SELECT",),
 )
 _PARTS = """
-SELECT s.table_schema, s.table_name, s.index_name, s.non_unique, s.index_type, s.column_name, s.sub_part, {expression}
-FROM information_schema.statistics s
-WHERE s.table_schema IN {databases}
-ORDER BY s.table_schema, s.table_name, s.index_name, s.seq_in_index
+SELECT s.table_schema, s.table_name, s.index_name, s.seq_in_index, s.non_unique, s.index_type, s.column_name,
+       s.sub_part, {expression}
+FROM information_schema.statistics s WHERE s.table_schema IN {databases}
 """
 _KEYS = """
 SELECT k.table_schema, k.table_name, k.constraint_name, k.column_name,
@@ -51,6 +50,7 @@ SELECT database_name, table_name, index_name, stat_value * @@innodb_page_size
 FROM mysql.innodb_index_stats WHERE stat_name = 'size' AND database_name IN {databases}
 """
 _SIZES_TABLE = "mysql.innodb_index_stats"
+_NAMED = 3
 _UNCOUNTED = frozenset({"FULLTEXT", "VECTOR"})
 """Neither server counts what is searched with these: 0 says nothing."""
 
@@ -93,7 +93,8 @@ def indexes_and_source(
         if not seen.databases:
             value = None if seen.lacks else ()
             return Reading(INDEXES, value, time.monotonic() - started, lacks=seen.lacks), ""
-        found = list(_found(session, facts, seen))
+        parts, complaints = _parts(session, facts, seen)
+        found = list(_found(session, parts, seen))
         reads = read_index_reads(session, facts, seen)
         sizes = _sizes(session, seen, {(each.database, each.table) for each in found})
     except ServerError as error:
@@ -106,6 +107,7 @@ def indexes_and_source(
         time.monotonic() - started,
         capabilities=tuple(name for name in (INDEXES, INDEX_READS, INDEX_SIZES) if name not in missing),
         lacks=lacks,
+        failure=f"the server cannot tell the indexes of all tables: {'; '.join(complaints)}" if complaints else None,
     )
     return reading, reads.source
 
@@ -123,9 +125,18 @@ class _Found:
     is_counted: bool
 
 
-def _found(session: Session, facts: ServerFacts, seen: Visible) -> Iterator[_Found]:
-    expression = "NULL" if facts.is_mariadb else "s.expression"
-    parts = session.rows(_PARTS.format(databases=seen.as_list, expression=expression))
+def _parts(session: Session, facts: ServerFacts, seen: Visible) -> tuple[list[Row], tuple[str, ...]]:
+    """The parts of all indexes, in order, and what the server says of tables that it cannot open.
+
+    Sorted here: for the server, `T` and `t` are alike.
+    """
+    expression = "s.expression" if facts.has_expression_indexes else "NULL"
+    rows = session.rows(_PARTS.format(databases=seen.as_list, expression=expression))
+    complaints = dict.fromkeys(message for _, _, message in session.warnings())
+    return sorted(rows, key=lambda row: row[:4]), tuple(complaints)[:_NAMED]
+
+
+def _found(session: Session, parts: Sequence[Row], seen: Visible) -> Iterator[_Found]:
     keys = keys_of(
         session.rows(_KEYS.format(databases=seen.as_list)),
         session.rows(_COUNTERS.format(databases=seen.as_list)),
@@ -134,17 +145,17 @@ def _found(session: Session, facts: ServerFacts, seen: Visible) -> Iterator[_Fou
         indexes = [list(each) for _, each in groupby(rows, lambda row: str(row[2]))]
         names = needed(map(_shape, indexes), keys.get(table, ()))
         for each in indexes:
-            first = each[0]
+            _, _, name, _, non_unique, kind, *_ = each[0]
             yield _Found(
-                *(*table, str(first[2]), tuple(map(_words, each)), not int(first[3])),
-                is_needed=str(first[2]) in names,
-                is_counted=str(first[4]).upper() not in _UNCOUNTED,
+                *(*table, str(name), tuple(map(_words, each)), not int(non_unique)),
+                is_needed=str(name) in names,
+                is_counted=str(kind).upper() not in _UNCOUNTED,
             )
 
 
 def _shape(parts: Sequence[Row]) -> Shape:
-    whole = takewhile(lambda part: part[5] is not None and part[6] is None, parts)
-    return Shape(str(parts[0][2]), not int(parts[0][3]), tuple(str(part[5]).casefold() for part in whole))
+    whole = takewhile(lambda part: part[6] is not None and part[7] is None, parts)
+    return Shape(str(parts[0][2]), not int(parts[0][4]), tuple(str(part[6]).casefold() for part in whole))
 
 
 def _words(part: Row) -> str:

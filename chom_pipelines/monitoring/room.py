@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -30,6 +31,9 @@ def read_room(session: Session, facts: ServerFacts) -> Room:
     directory = facts.variables.get("datadir", "")
     try:
         here = readable_data_directory(session.endpoint, facts)
+        if facts.hostname != socket.gethostname():  # of a container, whose directories are its own
+            what = f"{session.endpoint.where} calls itself {facts.hostname}, which this machine is not"
+            raise UnsupportedServerError(what)  # noqa: TRY301  (the same as if it were elsewhere)
         return Room(shutil.disk_usage(here).free, f"the file system of {here}")
     except UnsupportedServerError as elsewhere:
         if not facts.is_mariadb:

@@ -9,6 +9,8 @@ from chom_pipelines.server.facts import ServerFacts, read_facts
 STATEMENT_SECONDS = 5.0
 """The longest that one question may take, in the server as well as here."""
 _LOCK_SECONDS = 2
+_GRACE = 1.0
+"""After it the connection is given up, where a server does not end a statement when it should."""
 _NEVER_SLOW = 3600
 """long_query_time, so that what is asked here does not count as slow: MariaDB counts it with its log off, too."""
 
@@ -22,16 +24,23 @@ def monitoring_session(endpoint: Endpoint, seconds: float = STATEMENT_SECONDS) -
     """
     session = Session(endpoint, connect_timeout=seconds, purpose="monitor")
     try:
-        session.give_up_after(2 * seconds)
+        session.give_up_after(seconds + _GRACE)
         facts = read_facts(session)
-        limits = (
-            {"max_statement_time": f"{seconds:.3f}"}
-            if facts.is_mariadb
-            else {"max_execution_time": str(max(1, round(1000 * seconds))), "information_schema_stats_expiry": "0"}
-        )
-        settings = {"lock_wait_timeout": str(_LOCK_SECONDS), "long_query_time": str(_NEVER_SLOW), **limits}
+        settings = {"lock_wait_timeout": str(_LOCK_SECONDS), "long_query_time": str(_NEVER_SLOW)}
+        if facts.caches_statistics:
+            settings["information_schema_stats_expiry"] = "0"
         session.execute("SET SESSION " + ", ".join(f"{name} = {value}" for name, value in settings.items()))
+        limit(session, facts, seconds)
     except BaseException:
         session.close()
         raise
     return session, facts
+
+
+def limit(session: Session, facts: ServerFacts, seconds: float) -> None:
+    """Let each statement from now on take no longer; raises the errors of Session."""
+    session.give_up_after(seconds + _GRACE)
+    if facts.is_mariadb:
+        session.execute(f"SET SESSION max_statement_time = {seconds:.3f}")
+    else:
+        session.execute(f"SET SESSION max_execution_time = {max(1, round(1000 * seconds))}")

@@ -18,7 +18,7 @@ from chom_pipelines.server.questions import tell_current_sizes
 TABLE_SIZES = "table_sizes"
 """The capability."""
 
-_PRIVILEGE = Wanted(
+TABLE_PRIVILEGE = Wanted(
     "REFERENCES",  # which gives away nothing of the rows
     None,
     "sees the sizes of tables, which are missing without an error otherwise",
@@ -62,7 +62,7 @@ def read_tables(
     started = time.monotonic()
     try:
         tell_current_sizes(session, facts)
-        seen = visible(session, facts, databases, TABLE_SIZES, _PRIVILEGE)
+        seen = visible(session, facts, databases, TABLE_SIZES, TABLE_PRIVILEGE)
         rows = session.rows(_SIZES.format(databases=seen.as_list)) if seen.databases else []
         complaints = {message for _, _, message in session.warnings()} if rows else set()
     except ServerError as error:

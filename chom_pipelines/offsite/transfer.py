@@ -137,6 +137,7 @@ def copy_server(
         run.copy_stream(name, stream)
     if only is None:
         run.copy_plain("benchmarks", source.benchmarks_of(server), target.benchmarks_of(server))
+        run.copy_plain("migrations", source.migrations_of(server), target.migrations_of(server))
     there = sum(len(each.there) for each in found.streams.values())
     if only is not None:  # each of them was looked at
         asked = sum(len(each.lacking) for each in found.streams.values())

@@ -49,6 +49,9 @@ ARCHIVE = "archive"
 BENCHMARKS = "benchmarks"
 """A server's benchmark reports."""
 
+MIGRATIONS = "migrations"
+"""A server's migration checks, with its schema at the time, and what deploys took."""
+
 GROWTH = "growth"
 """What a server's tables, indexes and statements were like, day by day."""
 

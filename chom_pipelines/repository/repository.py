@@ -11,6 +11,7 @@ from chom_pipelines.repository.layout import (
     BENCHMARKS,
     BINLOGS,
     GROWTH,
+    MIGRATIONS,
     STREAMED,
     is_month,
     month_name,
@@ -79,6 +80,10 @@ class Repository:
     def benchmarks_of(self, server: str) -> Folder:
         """The folder of its benchmark reports; raises ConfigurationError."""
         return Folder(self.store, stream_name(server, BENCHMARKS))
+
+    def migrations_of(self, server: str) -> Folder:
+        """The folder of its migration checks; raises ConfigurationError."""
+        return Folder(self.store, stream_name(server, MIGRATIONS))
 
     def growth_of(self, server: str) -> Folder:
         """The folder of the records of each day; raises ConfigurationError."""

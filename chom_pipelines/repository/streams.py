@@ -213,7 +213,10 @@ def _is_backup(folder: Folder) -> bool:
     try:
         if folder.exists(MANIFEST):
             return True
-        return not folder.exists(INCOMPLETE) and bool(folder.below())
+        if folder.exists(INCOMPLETE):
+            return False
+        there = {each.name for each in folder.below()}
+        return bool(there) and INCOMPLETE not in there  # a draft may have ended, and another have begun, in between
     except RepositoryError:
         return True
 

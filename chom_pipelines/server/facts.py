@@ -97,6 +97,11 @@ class ServerFacts:
         return not self.is_mariadb
 
     @property
+    def has_expression_indexes(self) -> bool:
+        """An index may be on an expression, which information_schema shows in a column of its own."""
+        return not self.is_mariadb and self.version >= (8, 0, 13)
+
+    @property
     def logs_binary(self) -> bool:
         """The binary log is on."""
         return _on(self.variables.get("log_bin"))

@@ -53,13 +53,15 @@ def configured(endpoint: Endpoint, database: str, migrations: Mapping[str, objec
     )
 
 
-def check_of(inventory: Inventory, mode: Mode = Mode.DRY_RUN, timeout: float = 60) -> MigrationCheck:
+def check_of(
+    inventory: Inventory, mode: Mode = Mode.DRY_RUN, timeout: float = 60, *, drift: bool = False
+) -> MigrationCheck:
     """The check of its server."""
-    return check_migrations(inventory, inventory.server(), mode, lambda _: None, timeout=timeout)
+    return check_migrations(inventory, inventory.server(), mode, lambda _: None, timeout=timeout, drift=drift)
 
 
 def checked(
-    endpoint: Endpoint, database: str, place: Path, mode: Mode = Mode.DRY_RUN, **more: object
+    endpoint: Endpoint, database: str, place: Path, mode: Mode = Mode.DRY_RUN, *, drift: bool = False, **more: object
 ) -> MigrationCheck:
     """The check of the files there."""
-    return check_of(configured(endpoint, database, {"sql": str(place), **more}), mode)
+    return check_of(configured(endpoint, database, {"sql": str(place), **more}), mode, drift=drift)

@@ -18,6 +18,9 @@ import pytest
 import yaml
 
 import chom_pipelines
+from chom_pipelines.inventory.loading import load_inventory
+from chom_pipelines.inventory.opening import existing_repository
+from chom_pipelines.migrations.past import past_runs
 from chom_pipelines.server.connection import Session
 from chom_pipelines_tests.migrations.checked import ACCEPT, make_database
 from chom_pipelines_tests.migrations.laravel_app import LaravelApp, laravel_app
@@ -126,6 +129,12 @@ def test_a_release_is_deployed_after_a_proved_backup_and_a_check(site: Site) -> 
     done = site.deploy(second, "--health", "true")
     assert done.returncode == 0, done.stderr
     assert "nothing speaks against the deploy" in done.stdout
+    kept = existing_repository(load_inventory(site.place / "chom.yaml").repository)
+    assert [[each.migration for each in run.migrations] for run in past_runs(kept, "shop")] == [
+        ["2024_01_01_000000_users"],
+        ["2024_02_01_000000_posts"],
+    ]
+    assert all(each.is_within is not None for run in past_runs(kept, "shop") for each in run.migrations)
     assert site.tables() == ["migrations", "posts", "users"]
     assert site.current() == "second"
 

@@ -135,9 +135,10 @@ def test_odd_spelling_ends_in_no_traceback(server: PrivateServer, tmp_path: Path
 def test_the_password_of_an_account_is_not_shown(mariadb: PrivateServer, tmp_path: Path) -> None:
     make_database(mariadb.root, DATABASE, SCHEMA)
     found = checked(
-        mariadb.root, DATABASE, written(tmp_path / "m", {"0001_it": "CREATE USER x@y IDENTIFIED BY 'hidden'"})
+        mariadb.root, DATABASE, written(tmp_path / "m", {"0001_it": "CREATE USER x@y IDENTIFIED BY 'hidden';\n" * 2})
     )
     assert "hidden" not in repr([(each.step.statement.shown, each.step.statement.short()) for each in found.plan])
+    assert "IDENTIFIED BY '***'" in repr(found.findings)  # the second is refused, and told
     assert "hidden" not in repr(found.findings)
     with Session(mariadb.root) as session:
         session.execute(f"DROP DATABASE {DATABASE}")

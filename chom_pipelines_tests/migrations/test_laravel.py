@@ -83,6 +83,22 @@ def test_statements_are_those_that_a_deploy_then_sends(server: PrivateServer, ap
     assert len(planned) == 3
 
 
+def test_a_migration_that_trips_over_a_row_that_the_copy_lacks_is_left_open(
+    server: PrivateServer, app: LaravelApp
+) -> None:
+    with Session(server.root) as session:
+        session.execute(f"INSERT INTO {DATABASE}.users (email) VALUES ('a')")
+        session.execute(f"ANALYZE TABLE {DATABASE}.users")
+    app.migration(
+        "2024_02_01_000000_first_row",
+        "$name = 'mail_of_' . DB::table('users')->first()->id;\n"
+        "Schema::table('users', function (Blueprint $t) use ($name) { $t->string($name)->nullable(); });",
+    )
+    found = check(server, app)
+    assert "RN07" in {each.code for each in found.findings if each.severity is Severity.UNKNOWN}
+    assert found.outcome is Outcome.NOT_VERIFIED
+
+
 def test_guards_see_the_real_schema(server: PrivateServer, app: LaravelApp) -> None:
     app.migration(
         "2024_02_01_000000_guarded",

@@ -12,6 +12,7 @@ import pytest
 from chom_pipelines.migrations.checking import Mode
 from chom_pipelines.migrations.findings import Severity
 from chom_pipelines.migrations.live_locks import check_live_locks
+from chom_pipelines.migrations.prediction import Prediction, peak_bytes
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
@@ -53,6 +54,24 @@ def test_a_copy_that_does_not_fit_on_the_disk_is_refused(
     monkeypatch.setattr("chom_pipelines.migrations.surroundings._free", lambda *_: 1000)
     [full] = [each for each in checked(server.root, DATABASE, place).findings if each.code == "SP01"]
     assert full.severity is Severity.ERROR
+
+
+def test_room_is_needed_for_the_largest_copy_beside_all_indexes_that_were_made_before() -> None:
+    index, copied = Prediction(0, 1, disk_bytes=20, lasting_bytes=10), Prediction(0, 1, disk_bytes=100)
+    assert peak_bytes([]) == 0
+    assert peak_bytes([copied, index]) == 100
+    assert peak_bytes([index, index, copied]) == 120
+
+
+def test_much_room_for_a_time_is_told_where_it_is_there(
+    server: PrivateServer, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "SP02" not in {each.code for each in checked(server.root, DATABASE, place).findings}
+    monkeypatch.setattr("chom_pipelines.migrations.surroundings._MUCH", 1000)
+    monkeypatch.setattr("chom_pipelines.migrations.surroundings._free", lambda *_: 1 << 30)
+    told = [each for each in checked(server.root, DATABASE, place).findings if each.code.startswith("SP")]
+    assert [(each.code, each.severity) for each in told] == [("SP02", Severity.INFO)]
+    assert told[0].what.endswith("are needed for a time, and 1.07 GB are free")
 
 
 def test_where_nobody_tells_the_room_it_is_not_verified_if_much_is_needed(
@@ -174,6 +193,15 @@ def test_who_holds_a_table_is_named_and_who_waits_behind_and_nobody_else(
             monkeypatch.undo()
             time.sleep(0.3)  # as above
             assert found() == {}
+        with Session(endpoint) as tool:
+            tool.value("SELECT GET_LOCK('app_migrations', 1)")
+            tool.value("SELECT GET_LOCK('mails', 1)")
+            named = {(each.code, each.severity, each.what) for each in check_live_locks(asking, facts, tables)}
+            holds = f"connection {tool.id} of {endpoint.user} holds the lock"
+            assert named == {
+                ("TL04", Severity.WARNING, f"{holds} 'app_migrations' of GET_LOCK"),
+                ("TL04", Severity.INFO, f"{holds} 'mails' of GET_LOCK"),
+            }
         asking.execute(f"CREATE TABLE {DATABASE}._users_gho (id INT)")
         assert set(found()) == {"TL03"}
 

@@ -156,6 +156,15 @@ def test_a_forecast_is_of_the_files_where_their_sizes_are_known_throughout(repos
     assert (later.forecast.source, later.forecast.per_day) == (SOURCE, 0)
 
 
+def test_tables_that_share_a_file_have_the_files_sizes_not_known_and_never_too_small() -> None:
+    own, shared = table("a", 100, file=500), table("b", 100)
+    other = ("shop", "c", "MyISAM", 30, 10, 0, 1, None)
+    told = tables_of(BEGAN, own, other).model_copy(update={"file_source": FILES})
+    assert total_of(told).files == 540
+    partly = tables_of(BEGAN, own, shared).model_copy(update={"file_source": FILES})
+    assert total_of(partly).files is None
+
+
 def test_history_is_a_frame_of_every_table_of_every_day(repository: Repository, tmp_path: Path) -> None:
     server = {"name": "chom-1", "host": "db.invalid", "user": "u", "password": {"env": "NOT_SET"}}
     config = tmp_path / "chom.yaml"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -175,3 +176,29 @@ def test_statements_take_a_privilege(mysql: PrivateServer) -> None:
         with closing(session):
             (lack,) = read_digests(session, facts).lacks
     assert lack.remedy.startswith("GRANT SELECT ON `performance\\_schema`.* TO ")
+
+
+def test_tables_whose_names_differ_by_case_alone_are_not_mixed_up(server: PrivateServer) -> None:
+    database = server.fresh_database()
+    with server.connect() as session:
+        session.execute(f"CREATE TABLE {database}.parent (id INT PRIMARY KEY)")
+        session.execute(f"CREATE TABLE {database}.t (id INT PRIMARY KEY, a INT, KEY i (a), KEY j (a, id))")
+        session.execute(
+            f"CREATE TABLE {database}.T (id INT PRIMARY KEY, a INT, KEY i (a), KEY j (id, a),"
+            f" FOREIGN KEY (a) REFERENCES {database}.parent (id))"
+        )
+    found = {(each.table, each.name): each for each in indexes(server.root, [database]).value or ()}
+    assert len(found) == 7
+    assert {place for place, each in found.items() if each.is_needed and place[1] != "PRIMARY"} == {("T", "i")}
+    assert (found["t", "j"].columns, found["T", "j"].columns) == (("a", "id"), ("id", "a"))
+
+
+def test_indexes_that_cannot_be_told_are_not_silently_missing(mariadb: PrivateServer) -> None:
+    database = mariadb.fresh_database()
+    with mariadb.connect() as session:
+        session.execute(f"CREATE TABLE {database}.gone (a INT, KEY i (a)) ENGINE=MyISAM")
+        session.execute("FLUSH TABLES")
+    (Path(mariadb.facts.variables["datadir"]) / database / "gone.MYI").unlink()
+    reading = indexes(mariadb.root, [database])
+    assert reading.value == ()
+    assert "cannot tell the indexes of all tables: Can't find file" in str(reading.failure)

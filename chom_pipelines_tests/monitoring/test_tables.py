@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chom_pipelines.monitoring.file_sizes import read_file_sizes
 from chom_pipelines.monitoring.reading import Reading
-from chom_pipelines.monitoring.room import read_room
+from chom_pipelines.monitoring.room import Room, read_room
 from chom_pipelines.monitoring.session import monitoring_session
 from chom_pipelines.monitoring.tables import TableSize, read_tables
 from chom_pipelines.server.endpoint import Endpoint
+from chom_pipelines.server.facts import Flavour
+from chom_pipelines_tests.binlogs.test_server_options import mariadb_plugins
 from chom_pipelines_tests.monitoring.limited import grant, limited
-from chom_pipelines_tests.servers import PrivateServer
+from chom_pipelines_tests.servers import PrivateServer, private_server
 
 ODD = "t é#P#q`"
 
@@ -183,3 +186,29 @@ def test_the_room_of_a_server_on_this_machine_is_known(server: PrivateServer) ->
     assert room.free is not None
     assert room.free > 0
     assert room.source == f"the file system of {Path(facts.variables['datadir'])}"
+
+
+def elsewhere(endpoint: Endpoint) -> Room:
+    """The room of a server that calls itself another machine, as one in a container does."""
+    session, facts = monitoring_session(endpoint)
+    with closing(session):
+        return read_room(session, replace(facts, hostname="another"))
+
+
+def test_the_room_of_a_server_elsewhere_is_not_known_and_not_that_of_this_machine(server: PrivateServer) -> None:
+    room = elsewhere(server.root)
+    assert room.free is None
+    assert room.source.startswith("not known: ")
+    assert "calls itself another, which this machine is not" in room.source
+    assert ("INSTALL SONAME 'disks'" in room.source) == server.facts.is_mariadb
+
+
+def test_mariadb_tells_the_room_with_its_plugin_to_who_has_the_privilege() -> None:
+    with private_server(Flavour.MARIADB, (f"--plugin-dir={mariadb_plugins()}", "--plugin-load-add=disks")) as server:
+        told = elsewhere(server.root)
+        assert told.source.startswith("MariaDB's plugin disks, of ")
+        assert (told.free or 0) > 0
+        with limited(server) as account:
+            assert elsewhere(account).free is None
+            grant(server, f"GRANT FILE ON *.* TO {account.user}@localhost")
+            assert elsewhere(account).free is not None

@@ -114,6 +114,18 @@ def test_no_listing_shows_what_was_never_a_backup(stream: Stream) -> None:
         failing.join()
 
 
+def test_a_draft_that_began_where_another_had_just_ended_is_not_listed(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exists = LocalStore.exists
+    with stream.begin(Kind.FULL, NOON) as draft:
+        fill(draft)
+        monkeypatch.setattr(
+            LocalStore, "exists", lambda store, name: not name.endswith("incomplete.json") and exists(store, name)
+        )
+        assert stream.entries() == []
+
+
 def test_what_other_machines_left_is_removed_only_when_no_run_could_still_be_at_it(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -153,14 +153,18 @@ undo() {
     exit 1
 }
 
+printed=$(mktemp)
+trap 'rm -f "$printed"' EXIT
 trap 'undo "something failed"' ERR
 trap 'undo "interrupted"' INT TERM
 [ -z "$maintenance" ] || artisan down
-artisan migrate --force || undo "a migration failed"
+artisan migrate --force 2>&1 | tee "$printed" || undo "a migration failed"
 lead "$current" "$release" || undo "current cannot be switched"
 if [ -n "$health" ] && ! bash -c "$health"; then
     undo "the release is not healthy: $health"
 fi
 trap - ERR INT TERM
 [ -z "$maintenance" ] || artisan up || { say "deployed, and the application is in maintenance mode" && exit 4; }
+# later checks foretell by that; a deploy is no less done without it
+[ ! -s "$printed" ] || chom migration done "${server[@]}" --output "$printed" >&2 || say "how long the migrations took was not kept"
 say "deployed $release; the backup before it is $id"

@@ -39,6 +39,15 @@ _PLAN = dg.TableSchema(
         dg.TableColumn("time", "string", description="by the size of the table now"),
     ]
 )
+_PAST = dg.TableSchema(
+    [
+        dg.TableColumn("deployed", "string"),
+        dg.TableColumn("migration", "string"),
+        dg.TableColumn("seconds", "float"),
+        dg.TableColumn("foretold", "string"),
+        dg.TableColumn("as foretold", "string"),
+    ]
+)
 _CONFIG = {
     "mode": dg.Field(
         dg.Enum("MigrationCheckMode", [dg.EnumValue(each.value) for each in Mode]),
@@ -128,11 +137,25 @@ def _metadata(found: MigrationCheck) -> dict[str, Any]:
         )
         for each in found.plan
     ]
+    past = [
+        dg.TableRecord(
+            {
+                "deployed": f"{run.started:%Y-%m-%d %H:%M}",
+                "migration": each.migration,
+                "seconds": each.seconds,
+                "foretold": "" if each.most is None else f"{each.least:.1f} to {each.most:.1f} s",
+                "as foretold": {True: "yes", False: "no", None: ""}[each.is_within],
+            }
+        )
+        for run in reversed(found.past)
+        for each in run.migrations
+    ]
     most = sum(each.prediction.most for each in found.plan if each.prediction)
     return {
         "outcome": found.outcome.value,
         "verdict": found.verdict,
         "place": str(found.place),
+        "files": found.files,
         "pending": len(found.pending),
         "errors": counts[Severity.ERROR.value],
         "warnings": counts[Severity.WARNING.value],
@@ -142,4 +165,5 @@ def _metadata(found: MigrationCheck) -> dict[str, Any]:
         "seconds": round(found.seconds, 2),
         "findings": dg.MetadataValue.table(findings, schema=_FINDINGS),
         "plan": dg.MetadataValue.table(plan, schema=_PLAN),
+        "past_migrations": dg.MetadataValue.table(past, schema=_PAST),
     }

@@ -44,7 +44,7 @@ def table_growth(server: Server) -> dg.AssetsDefinition:
         server,
         description=(
             f"The size of every table of `{server.name}` on that day (UTC), how they have grown since, and when there "
-            f"is no room left if it goes on like that. {_OTHER_DAYS}"
+            f"is no room left if it goes on like that; what else fills the same disk is not counted. {_OTHER_DAYS}"
         ),
         pool=None,
         freshness=freshness(server.schedules.monitoring, server.schedules.timezone, _LATE),

@@ -114,7 +114,7 @@ def room(report: GrowthReport, least_days: float) -> Verdict:
         return Verdict(Outcome.NOT_VERIFIED, filling.reason)
     if filling.days is None or filling.days > least_days:
         return Verdict(Outcome.PASSED, filling.reason)
-    said = f"full in {amount(round(filling.days), 'day')}, and days_to_full is {least_days:g}: {filling.reason}"
+    said = f"{filling.reason}, and days_to_full is {least_days:g}; it grows {report.forecast.words}"
     return Verdict(Outcome.FAILED, said, {"days_to_full": round(filling.days, 1)})
 
 

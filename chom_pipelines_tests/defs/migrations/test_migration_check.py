@@ -77,6 +77,22 @@ def test_a_deploy_that_would_fail_has_a_verdict_and_the_check_of_it_fails(deploy
     assert [each.data["code"] for each in found["findings"].records if each.data["severity"] == "error"] == ["DD01"]
 
 
+def test_what_deploys_took_is_shown_beside_what_was_foretold(deployed: Deployment, tmp_path: Path) -> None:
+    written(tmp_path / "migrations", GOOD)
+    (tmp_path / "repository").mkdir()
+    run(deployed)
+    printed = tmp_path / "printed"
+    printed.write_text("Migrated: 0001_first.sql (1500.00ms)\n")
+    with pytest.raises(SystemExit):
+        main(["migration", "done", "--config", str(deployed.config), "--output", str(printed)])
+    [record] = verdict(run(deployed))["past_migrations"].records
+    assert (record.data["migration"], record.data["seconds"], record.data["as foretold"]) == (
+        "0001_first.sql",
+        1.5,
+        "no",
+    )
+
+
 def test_where_nothing_can_be_tried_the_run_fails(deployed: Deployment) -> None:
     result = run(deployed)
     assert not result.success
@@ -121,6 +137,10 @@ def test_a_pipeline_gets_the_verdict_through_dagster(
     written(tmp_path / "migrations", GOOD)
     assert deploy_check("--url", webserver.url, "--timeout", "120") == 0
     assert "nothing speaks against the deploy" in capsys.readouterr().out
+    same, other = written(tmp_path / "same", GOOD), written(tmp_path / "other", {**GOOD, "0002_more": "SELECT 1"})
+    assert deploy_check("--url", webserver.url, "--release", str(same)) == 0
+    assert deploy_check("--url", webserver.url, "--release", str(other)) == 3
+    assert "has checked other migrations" in capsys.readouterr().err
     written(tmp_path / "migrations", BAD)
     assert deploy_check("--url", webserver.url, "--server", NAME, "--json") == 1
     told = json.loads(capsys.readouterr().out)
