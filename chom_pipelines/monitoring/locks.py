@@ -26,9 +26,12 @@ LOCKS = "lock_waits"
 
 _LONG_SECONDS = 10
 _STATES = (
-    (re.compile(r"waiting for (backup lock|global read lock|commit lock|read lock)", re.IGNORECASE), LockKind.GLOBAL),
+    (
+        re.compile(r"waiting for (backup lock|global read lock|commit lock|read lock|table flush)", re.IGNORECASE),
+        LockKind.GLOBAL,
+    ),
     (re.compile(r"waiting for table level lock", re.IGNORECASE), LockKind.TABLE),
-    (re.compile(r"waiting for .*\b(lock|flush)\b", re.IGNORECASE), LockKind.METADATA),
+    (re.compile(r"waiting for .*\block\b", re.IGNORECASE), LockKind.METADATA),
     (re.compile(r"user lock", re.IGNORECASE), LockKind.USER),
 )
 
@@ -48,6 +51,11 @@ class LockPicture:
     def trees(self) -> tuple[Tree, ...]:
         """Root blockers first."""
         return lock_trees(self.waits)
+
+    @property
+    def is_whole(self) -> bool:
+        """It is known for whom each of them waits."""
+        return all(wait.blocker != NOBODY_KNOWN for wait in self.waits)
 
     @property
     def waiting(self) -> frozenset[int]:

@@ -18,11 +18,12 @@ from chom_pipelines.monitoring.backup_standing import BackupStanding, read_stand
 from chom_pipelines.monitoring.growth_since import index_evidence, read_earlier
 from chom_pipelines.monitoring.index_kinds import indexes_apart
 from chom_pipelines.monitoring.indexes import read_indexes
-from chom_pipelines.monitoring.locks import read_locks
+from chom_pipelines.monitoring.locks import LockPicture, read_locks
 from chom_pipelines.monitoring.overview import beyond, read_counters
 from chom_pipelines.monitoring.rates import Counters, Rates
 from chom_pipelines.monitoring.reading import Lack, Reading
 from chom_pipelines.monitoring.redundant import redundant
+from chom_pipelines.monitoring.replication import Channel, read_replication
 from chom_pipelines.monitoring.screen_backups import backups
 from chom_pipelines.monitoring.screen_indexes import indexes, unused_of
 from chom_pipelines.monitoring.screen_locks import locks
@@ -31,7 +32,6 @@ from chom_pipelines.monitoring.screen_queries import queries
 from chom_pipelines.monitoring.screen_tables import tables
 from chom_pipelines.monitoring.statements import Digest, read_digests, read_running
 from chom_pipelines.monitoring.tables import read_tables
-from chom_pipelines.monitoring.waits import NOBODY_KNOWN
 from chom_pipelines.outcome import Outcome, worst
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
@@ -116,14 +116,15 @@ class Looker:
         waits = read_locks(session, facts, self.server.user)
         standing = self._stands(now)
         thresholds = self.server.thresholds
-        seen = Overview(facts, thresholds, reading, rates, waits, standing, _connections_limit(session))
+        sources = _sources(session, facts)
+        seen = Overview(facts, thresholds, reading, rates, waits, standing, _connections_limit(session), sources)
         passed = beyond(rates, thresholds)
         outcomes = [Outcome.FAILED] if passed else []
         outcomes += [standing.outcome if isinstance(standing, BackupStanding) else Outcome.NOT_VERIFIED]
-        outcomes += [_of(reading), _of(waits)]
+        outcomes += [_of(reading), _of_waits(waits)] + ([_of(sources)] if sources else [])
         return Look(
             now,
-            distinct((*reading.lacks, *waits.lacks)),
+            distinct((*reading.lacks, *waits.lacks, *(sources.lacks if sources else ()))),
             tuple(overview(seen)),
             as_json.overview(seen, passed),
             worst(outcomes),
@@ -141,9 +142,7 @@ class Looker:
 
     def _locks(self, session: Session, facts: ServerFacts, now: datetime) -> Look:
         reading = read_locks(session, facts, self.server.user)
-        waits = reading.value.waits if reading.value else ()
-        unknown = any(wait.blocker == NOBODY_KNOWN for wait in waits)
-        outcome = Outcome.NOT_VERIFIED if unknown or reading.value is None else Outcome.PASSED
+        outcome = _of_waits(reading)
         body = locks(reading, literals=self.literals)
         document = as_json.locks(reading, literals=self.literals)
         return Look(now, reading.lacks, tuple(body), document, outcome, *_uptimes(session))
@@ -193,6 +192,19 @@ class Looker:
 def _of(reading: Reading[Any]) -> Outcome:
     """Whether all of it was told."""
     return Outcome.PASSED if reading.succeeded else Outcome.NOT_VERIFIED
+
+
+def _of_waits(reading: Reading[LockPicture]) -> Outcome:
+    """What a server does not tell of locks matters where somebody waits."""
+    return Outcome.PASSED if reading.value and reading.value.is_whole else Outcome.NOT_VERIFIED
+
+
+def _sources(session: Session, facts: ServerFacts) -> Reading[tuple[Channel, ...]] | None:
+    """What it replicates; None: nothing, as far as is told without the privilege for more."""
+    reading = read_replication(session, facts)
+    if reading.value == () or (reading.lacks and facts.is_mariadb and not facts.replicates):
+        return None
+    return reading
 
 
 def _uptimes(session: Session) -> tuple[float | None, float | None]:

@@ -66,6 +66,9 @@ def overview(seen: Overview, beyond: Sequence[str]) -> dict[str, Any]:
         "sessions": told(asdict(Connected.of(picture)) if picture else None, seen.locks),
         "connections_limit": told(seen.connections_limit, reason="the server did not tell max_connections"),
         "waiting_sessions": told(len(picture.waiting) if picture else None, seen.locks),
+        "replication": told([], None)
+        if seen.sources is None
+        else told([asdict(each) for each in seen.sources.value or ()] or None, seen.sources),
         "backups": backups(seen.standing)["backups"],
     }
 
@@ -91,7 +94,7 @@ def locks(reading: Reading[LockPicture], *, literals: bool) -> dict[str, Any]:
         mark = picture.ours.get(each["id"])
         each["ours"] = {"what": mark.what, "certain": mark.is_certain} if mark else None
     return {
-        "trees": told([_tree(tree) for tree in picture.trees]),
+        "trees": told([_tree(tree, literals=literals) for tree in picture.trees]),
         "sessions": sessions,
         "idle_in_transaction": [each.id for each in picture.idle_in_transaction if picture.is_long(each)],
     }
@@ -171,11 +174,11 @@ def _session(seen: SessionSeen, *, literals: bool) -> dict[str, Any]:
     return body
 
 
-def _tree(tree: Tree) -> dict[str, Any]:
-    return {"blocked": tree.blocked, "circle": list(tree.circle), "root": _node(tree.root)}
+def _tree(tree: Tree, *, literals: bool) -> dict[str, Any]:
+    return {"blocked": tree.blocked, "circle": list(tree.circle), "root": _node(tree.root, literals=literals)}
 
 
-def _node(root: Node) -> dict[str, Any]:
+def _node(root: Node, *, literals: bool) -> dict[str, Any]:
     """Without calls within calls: rows of sessions that wait for each other can be long."""
     made: dict[str, Any] = {}
     left: list[tuple[Node, list[dict[str, Any]] | None]] = [(root, None)]
@@ -184,7 +187,7 @@ def _node(root: Node) -> dict[str, Any]:
         body: dict[str, Any] = {
             "session": node.session or None,
             "reason": None if node.session != NOBODY_KNOWN else "the server does not tell who",
-            "waits": [asdict(wait) for wait in node.waits],
+            "waits": [{**asdict(wait), "on": wait.what(literals=literals)} for wait in node.waits],
             "also_waits_for": list(node.beside),
             "holds_up": [],
         }

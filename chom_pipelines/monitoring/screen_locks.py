@@ -121,7 +121,7 @@ class _Drawing:
 
     def _wish(self, node: Node) -> tuple[str, ...]:
         statement = without_literals(self.picture.sessions[node.session].statement)
-        return (*(_wanted(wait) for wait in node.waits), statement)
+        return (*(_wanted(wait, literals=False) for wait in node.waits), statement)
 
     def _root(self) -> Text:
         seen = self.picture.sessions[self.what.root.session]
@@ -151,7 +151,7 @@ class _Drawing:
     def _waiter(self, node: Node) -> Text:
         seen = self.picture.sessions[node.session]
         text = session_words(self.picture, seen)
-        text.append("\nwaits " + "; ".join(_wanted(wait) for wait in node.waits))
+        text.append("\nwaits " + "; ".join(_wanted(wait, literals=self.literals) for wait in node.waits))
         if node.beside:
             named = ", ".join("somebody not known" if each == NOBODY_KNOWN else str(each) for each in node.beside)
             text.append(f"; and for {named}", WARN)
@@ -166,10 +166,10 @@ class _Drawing:
         return Text(f"\n{shown}", style="cyan") if seen.statement else Text(f"\nlast: {shown}", style=DIM)
 
 
-def _wanted(wait: Wait) -> str:
+def _wanted(wait: Wait, *, literals: bool) -> str:
     """Behind `waits`."""
     doubt = "" if wait.is_certain else " ~"
-    on = wait.on.removeprefix("waiting for ")
+    on = wait.what(literals=literals).removeprefix("waiting for ")
     how = _HOW.get(wait.mode.removeprefix("SHARED_"), "for {}") if wait.kind is LockKind.METADATA else "for {}"
     return how.format(on) + doubt
 

@@ -16,8 +16,9 @@ from chom_pipelines.monitoring.locks import LockPicture
 from chom_pipelines.monitoring.overview import Connected, row_operations
 from chom_pipelines.monitoring.rates import Counters, Rates
 from chom_pipelines.monitoring.reading import Reading
+from chom_pipelines.monitoring.replication import Channel
 from chom_pipelines.monitoring.screen_backups import summary
-from chom_pipelines.monitoring.screens import BAD, DIM, DOUBT, GOOD, UNKNOWN, figure, rate, why_not
+from chom_pipelines.monitoring.screens import BAD, DIM, DOUBT, GOOD, UNKNOWN, figure, rate, whole, why_not
 from chom_pipelines.monitoring.waits import LockKind
 from chom_pipelines.server.facts import ServerFacts
 
@@ -33,11 +34,13 @@ class Overview:
     locks: Reading[LockPicture]
     standing: BackupStanding | str
     connections_limit: int | None
+    sources: Reading[tuple[Channel, ...]] | None = None
+    """What is replicated; None: nothing."""
 
 
 def overview(seen: Overview) -> list[RenderableType]:
     """A line for each thing, with what is beyond a threshold of chom.yaml in red."""
-    rows = [*_rates(seen), *_sessions(seen), *_waits(seen), *summary(seen.standing)]
+    rows = [*_rates(seen), *_sessions(seen), *_waits(seen), *_replicated(seen), *summary(seen.standing)]
     return [_table(rows)]
 
 
@@ -71,7 +74,7 @@ def _rates(seen: Overview) -> Iterator[tuple[str, Text]]:
         ),
     )
     operations = row_operations(seen.facts, rates)
-    unlike = "  and temporary ones" if seen.facts.is_mariadb else ""
+    unlike = ", temporary ones too" if seen.facts.is_mariadb else ""
     said = Text("  ").join(Text.assemble(f"{name} ", rate(value)) for name, value in operations.items())
     yield "rows", Text.assemble(said, (unlike, DIM))
     hits = rates.buffer_pool_hit_percent
@@ -128,6 +131,23 @@ def _waits(seen: Overview) -> Iterator[tuple[str, Text]]:
     if seen.rates is not None and not seen.rates.is_too_soon and not seen.rates.began_anew:
         row_waits = _rate(seen.rates, "innodb_row_lock_waits")
         yield "row locks", Text.assemble(row_waits, " waits  ", *_deadlocks(seen.rates))
+
+
+def _replicated(seen: Overview) -> Iterator[tuple[str, Text]]:
+    if seen.sources is None:
+        return
+    if seen.sources.value is None:
+        yield "replication", Text.assemble((UNKNOWN, DOUBT), f": {why_not(seen.sources)}")
+        return
+    for channel in seen.sources.value:
+        name = f" of {channel.name}" if channel.name else ""
+        stopped = [what for what, runs in (("reading", channel.reads), ("applying", channel.applies)) if not runs]
+        if stopped:
+            yield "replication", Text(f"stopped {' and '.join(stopped)}{name}", style=BAD)
+        elif channel.lag is None:
+            yield "replication", Text.assemble(f"runs{name}, how far it is behind is ", (UNKNOWN, DOUBT))
+        else:
+            yield "replication", Text(f"runs{name}, {whole(channel.lag)} behind")
 
 
 _KINDS = {

@@ -213,7 +213,7 @@ def _flush_waits(flushing: Iterable[SessionSeen], held: Iterable[Request], sessi
         }
         for other, name in sorted(open_in.items()):
             if other != seen.id:
-                yield Wait(seen.id, other, LockKind.METADATA, f"{name} to be closed", is_certain=False)
+                yield Wait(seen.id, other, LockKind.GLOBAL, f"{name} to be closed", is_certain=False)
 
 
 def _uses(lock: Request, sessions: Mapping[int, SessionSeen]) -> bool:

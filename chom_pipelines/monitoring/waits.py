@@ -10,7 +10,7 @@ NOBODY_KNOWN = 0
 
 
 class LockKind(StrEnum):
-    """What is locked: rows, a table's definition, the whole server (a global read lock, a backup lock), or by name."""
+    """What is locked: rows, a table's definition, the whole server (by a read lock, a backup, FLUSH), or a name."""
 
     ROW = "row"
     METADATA = "metadata"
@@ -62,3 +62,7 @@ class Wait:
     on: str
     mode: str = ""
     is_certain: bool = True
+
+    def what(self, *, literals: bool) -> str:
+        """`on`, without the names that sessions gave to locks of their own: those are values in statements."""
+        return "a lock by name" if self.kind is LockKind.USER and not literals else self.on

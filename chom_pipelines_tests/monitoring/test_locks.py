@@ -170,6 +170,18 @@ def test_a_read_lock_of_the_whole_server_is_seen_by_who_connects_under_it(
     assert {wait.kind for wait in reading.value.waits} == {LockKind.GLOBAL}
 
 
+def test_a_lock_by_name_is_seen_and_its_name_is_a_value_of_somebody(shop: tuple[PrivateServer, str, People]) -> None:
+    server, _, those = shop
+    first = those.one("SELECT GET_LOCK('user 42', 0)", autocommit=True)
+    second = those.one(autocommit=True)
+    those.waits(second, "SELECT GET_LOCK('user 42', 60)")
+    reading = told(server.backup, 1)
+    assert tree(reading) == {second.id: first.id}
+    assert any("waits for a lock by name" in line for line in drawn(reading))
+    assert not any("user 42" in line for line in drawn(reading))
+    assert any("user 42" in line for line in drawn(reading, literals=True))
+
+
 def test_our_own_backup_is_named_as_the_one_that_holds_up_writers(shop: tuple[PrivateServer, str, People]) -> None:
     server, name, those = shop
     writer, changer = those.one(autocommit=True), those.one(autocommit=True)
@@ -336,7 +348,7 @@ def test_what_is_ours_is_known_by_its_program_and_else_by_its_account(
     [
         ("Waiting for table metadata lock", LockKind.METADATA),
         ("Waiting for schema metadata lock", LockKind.METADATA),
-        ("Waiting for table flush", LockKind.METADATA),
+        ("Waiting for table flush", LockKind.GLOBAL),
         ("Waiting for backup lock", LockKind.GLOBAL),
         ("Waiting for global read lock", LockKind.GLOBAL),
         ("Waiting for commit lock", LockKind.GLOBAL),

@@ -121,3 +121,31 @@ def test_a_repository_that_is_not_there_leaves_backups_unknown_with_the_reason(i
     assert look.document["backups"]["value"] is None
     assert "there is no repository" in look.document["backups"]["reason"]
     assert lines(Group(*look.body))[0].startswith("what could be restored: not known: there is no repository")
+
+
+def test_a_mariadb_without_the_plugin_where_nobody_waits_leaves_nothing_unknown(
+    mariadb: PrivateServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory = made(mariadb, tmp_path, monkeypatch)
+    session, facts = monitoring_session(mariadb.backup)
+    with session:
+        look = Looker(inventory, inventory.servers[0], Screen.LOCKS).look(session, facts)
+    assert look.outcome is Outcome.PASSED
+    assert [lack.remedy for lack in look.lacks] == ["INSTALL SONAME 'metadata_lock_info';"]
+
+
+def test_replication_that_stopped_is_in_the_overview(
+    mysql: PrivateServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory = made(mysql, tmp_path, monkeypatch)
+    session, facts = monitoring_session(mysql.backup)
+    looker = Looker(inventory, inventory.servers[0], Screen.OVERVIEW, is_watching=True)
+    with session, mysql.connect() as root:
+        assert not any(line.startswith("replication") for line in lines(Group(*looker.look(session, facts).body)))
+        root.execute("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = 1, SOURCE_USER = 'nobody'")
+        try:
+            look = looker.look(session, facts)
+        finally:
+            root.execute("RESET REPLICA ALL")
+    assert "replication  stopped reading and applying" in lines(Group(*look.body))
+    assert look.document["replication"]["value"][0]["reads"] is False
