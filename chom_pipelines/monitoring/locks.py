@@ -17,7 +17,7 @@ from chom_pipelines.monitoring.ours import Ours, whose
 from chom_pipelines.monitoring.reading import Lack, Reading
 from chom_pipelines.monitoring.server_locks import mariadb_waits, mysql_waits
 from chom_pipelines.monitoring.sessions import Sessions, read_sessions
-from chom_pipelines.monitoring.waits import NOBODY_KNOWN, LockKind, SessionSeen, Wait
+from chom_pipelines.monitoring.waits import NOBODY_KNOWN, SESSIONLESS, LockKind, SessionSeen, Wait
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
 
@@ -103,7 +103,7 @@ def _with_the_unexplained(waits: Iterable[Wait], sessions: Sessions) -> Iterator
     for wait in waits:
         if wait.waiter not in sessions.by_id:
             continue
-        known = wait.blocker in sessions.by_id
+        known = wait.blocker in sessions.by_id or wait.blocker == SESSIONLESS
         explained.add(wait.waiter)
         yield wait if known else replace(wait, blocker=NOBODY_KNOWN, is_certain=True)
     for seen in sessions.by_id.values():

@@ -21,7 +21,7 @@ from chom_pipelines.monitoring.screen_tables import Grown, Growth
 from chom_pipelines.monitoring.screens import why_not
 from chom_pipelines.monitoring.statements import Digest
 from chom_pipelines.monitoring.tables import TableSize
-from chom_pipelines.monitoring.waits import NOBODY_KNOWN, SessionSeen
+from chom_pipelines.monitoring.waits import NAMELESS, SessionSeen
 from chom_pipelines.server.facts import ServerFacts
 
 _FEW = "nothing was counted in between, or the server counts anew"
@@ -89,7 +89,7 @@ def locks(reading: Reading[LockPicture], *, literals: bool) -> dict[str, Any]:
         return {"trees": told(None, reading)}
     named = {wait.waiter for wait in picture.waits} | {wait.blocker for wait in picture.waits}
     named |= {each.id for each in picture.idle_in_transaction if picture.is_long(each)}
-    sessions = [_session(picture.sessions[each], literals=literals) for each in sorted(named) if each != NOBODY_KNOWN]
+    sessions = [_session(picture.sessions[each], literals=literals) for each in sorted(named - NAMELESS.keys())]
     for each in sessions:
         mark = picture.ours.get(each["id"])
         each["ours"] = {"what": mark.what, "certain": mark.is_certain} if mark else None
@@ -185,10 +185,10 @@ def _node(root: Node, *, literals: bool) -> dict[str, Any]:
     while left:
         node, siblings = left.pop(0)
         body: dict[str, Any] = {
-            "session": node.session or None,
-            "reason": None if node.session != NOBODY_KNOWN else "the server does not tell who",
+            "session": node.session if node.session not in NAMELESS else None,
+            "reason": NAMELESS.get(node.session),
             "waits": [{**asdict(wait), "on": wait.what(literals=literals)} for wait in node.waits],
-            "also_waits_for": list(node.beside),
+            "also_waits_for": [NAMELESS.get(each, each) for each in node.beside],
             "holds_up": [],
         }
         if siblings is None:

@@ -13,7 +13,7 @@ from chom_pipelines.monitoring.lock_tree import Node, Tree
 from chom_pipelines.monitoring.locks import LockPicture
 from chom_pipelines.monitoring.reading import Reading
 from chom_pipelines.monitoring.screens import BAD, DIM, DOUBT, GOOD, WARN, line, not_known, title, whole, why_not
-from chom_pipelines.monitoring.waits import NOBODY_KNOWN, LockKind, SessionSeen, Wait
+from chom_pipelines.monitoring.waits import NAMELESS, NOBODY_KNOWN, SESSIONLESS, LockKind, SessionSeen, Wait
 
 _MOST_LINES = 30
 """Sessions that a tree shows; of the rest their number."""
@@ -85,7 +85,7 @@ class _Drawing:
     def tree(self) -> Drawn:
         """With the root's sessions below it."""
         root = self.what.root.session
-        drawn = Drawn(self._unknown() if root == NOBODY_KNOWN else self._root(), guide_style=DIM)
+        drawn = Drawn(self._nameless(root) if root in NAMELESS else self._root(), guide_style=DIM)
         stack: list[tuple[Node | Text, Drawn]] = [(each, drawn) for each in reversed(self._below(self.what.root))]
         hidden = 0
         while stack:
@@ -136,10 +136,13 @@ class _Drawing:
         text.append(self._statement(seen))
         return text
 
-    def _unknown(self) -> Text:
+    def _nameless(self, root: int) -> Text:
         text = Text(no_wrap=True, overflow="ellipsis")
-        text.append("not known who", f"bold {DOUBT}")
+        text.append(NAMELESS[root], f"bold {DOUBT}")
         text.append(f"  holds up {amount(self.what.blocked, 'session')}", BAD)
+        if root == SESSIONLESS:
+            text.append("\nXA RECOVER lists those that are prepared; XA COMMIT and XA ROLLBACK end them", DIM)
+            return text
         waiting = self.picture.waiting
         ours = [each for each in self.picture.sessions.values() if each.id in self.picture.ours and each.is_idle]
         suspects = list({each.id: each for each in (*self.picture.idle_in_transaction, *ours)}.values())
@@ -153,7 +156,7 @@ class _Drawing:
         text = session_words(self.picture, seen)
         text.append("\nwaits " + "; ".join(_wanted(wait, literals=self.literals) for wait in node.waits))
         if node.beside:
-            named = ", ".join("somebody not known" if each == NOBODY_KNOWN else str(each) for each in node.beside)
+            named = ", ".join(NAMELESS.get(each, str(each)) for each in node.beside)
             text.append(f"; and for {named}", WARN)
         text.append(self._statement(seen))
         return text

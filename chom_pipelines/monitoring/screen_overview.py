@@ -19,7 +19,7 @@ from chom_pipelines.monitoring.reading import Reading
 from chom_pipelines.monitoring.replication import Channel
 from chom_pipelines.monitoring.screen_backups import summary
 from chom_pipelines.monitoring.screens import BAD, DIM, DOUBT, GOOD, UNKNOWN, figure, rate, whole, why_not
-from chom_pipelines.monitoring.waits import LockKind
+from chom_pipelines.monitoring.waits import NAMELESS, LockKind
 from chom_pipelines.server.facts import ServerFacts
 
 
@@ -127,7 +127,7 @@ def _waits(seen: Overview) -> Iterator[tuple[str, Text]]:
         kinds = {kind: len({each.waiter for each in picture.waits if each.kind is kind}) for kind in LockKind}
         said = ", ".join(f"{count} for {_KINDS[kind]}" for kind, count in kinds.items() if count)
         root = picture.trees[0].root.session
-        yield "waiting", Text(f"{said}; first look at {root or 'whom the server does not name'}", style=BAD)
+        yield "waiting", Text(f"{said}; first look at {NAMELESS.get(root, str(root))}", style=BAD)
     if seen.rates is not None and not seen.rates.is_too_soon and not seen.rates.began_anew:
         row_waits = _rate(seen.rates, "innodb_row_lock_waits")
         yield "row locks", Text.assemble(row_waits, " waits  ", *_deadlocks(seen.rates))

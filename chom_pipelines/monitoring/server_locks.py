@@ -17,7 +17,7 @@ from chom_pipelines.monitoring.lock_requests import (
 )
 from chom_pipelines.monitoring.reading import Lack
 from chom_pipelines.monitoring.sessions import TABLE_LOCKS, Sessions, performance_schema_lack, process_lack
-from chom_pipelines.monitoring.waits import NOBODY_KNOWN, LockKind, SessionSeen, Wait
+from chom_pipelines.monitoring.waits import SESSIONLESS, LockKind, SessionSeen, Wait
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
 
@@ -127,7 +127,7 @@ def _row_waits(rows: Iterable[Sequence[object]]) -> Iterator[Wait]:
     """Each pair once: one statement may wait for several locks of the same transaction."""
     seen = set()
     for waiter, blocker, table, index, mode in rows:
-        pair = int(str(waiter)), int(str(blocker or NOBODY_KNOWN))
+        pair = int(str(waiter)), int(str(blocker or SESSIONLESS))
         if pair not in seen:
             seen.add(pair)
             on = f"a row of {table or 'a table'}" + (f", index {index}" if index else "")

@@ -8,6 +8,15 @@ from enum import StrEnum
 NOBODY_KNOWN = 0
 """The blocker's id where a session waits and its server does not tell for whom: no session has that id."""
 
+SESSIONLESS = -1
+"""The blocker's id where it is a transaction that no session has: prepared, and its session gone."""
+
+NAMELESS = {
+    NOBODY_KNOWN: "not known who",
+    SESSIONLESS: "a transaction without a session",
+}
+"""What stands for those that are no sessions."""
+
 
 class LockKind(StrEnum):
     """What is locked: rows, a table's definition, the whole server (by a read lock, a backup, FLUSH), or a name."""
@@ -50,7 +59,7 @@ class SessionSeen:
 
 @dataclass(frozen=True)
 class Wait:
-    """One session waits for another one, or for NOBODY_KNOWN.
+    """One session waits for another one, or for NOBODY_KNOWN, or SESSIONLESS.
 
     `on` names what both want, such as `shop.orders, index PRIMARY`, and `mode` how. `is_certain`: the server says so
     itself; else it follows from what the blocker holds and from what the other one is about to do.

@@ -12,7 +12,7 @@ from chom_pipelines.monitoring.locks import LockPicture, kind_of_state, read_loc
 from chom_pipelines.monitoring.ours import whose
 from chom_pipelines.monitoring.reading import Reading
 from chom_pipelines.monitoring.session import monitoring_session
-from chom_pipelines.monitoring.waits import NOBODY_KNOWN, LockKind, SessionSeen
+from chom_pipelines.monitoring.waits import NOBODY_KNOWN, SESSIONLESS, LockKind, SessionSeen
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines_tests.monitoring.pile_ups import TABLE, People, drawn, people, telling, told
 from chom_pipelines_tests.servers import PrivateServer
@@ -180,6 +180,27 @@ def test_a_lock_by_name_is_seen_and_its_name_is_a_value_of_somebody(shop: tuple[
     assert any("waits for a lock by name" in line for line in drawn(reading))
     assert not any("user 42" in line for line in drawn(reading))
     assert any("user 42" in line for line in drawn(reading, literals=True))
+
+
+def test_a_prepared_transaction_without_a_session_is_told_apart_from_what_is_not_known(
+    shop: tuple[PrivateServer, str, People],
+) -> None:
+    server, name, those = shop
+    change = f"UPDATE {name}.orders SET note = 'x' WHERE id = 1"
+    with server.connect() as gone:
+        for statement in ("XA START 'left'", change, "XA END 'left'", "XA PREPARE 'left'"):
+            gone.execute(statement)
+    waits = those.one()
+    those.waits(waits, change)
+    try:
+        reading = told(server.backup, 1)
+    finally:
+        with server.connect() as root:
+            root.execute("XA ROLLBACK 'left'")
+    assert tree(reading) == {waits.id: SESSIONLESS}
+    assert reading.value is not None
+    assert reading.value.is_whole
+    assert "a transaction without a session  holds up 1 session" in drawn(reading)
 
 
 def test_our_own_backup_is_named_as_the_one_that_holds_up_writers(shop: tuple[PrivateServer, str, People]) -> None:
