@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE :=
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help venv packages mysql mariadb-plugins azurite laravel test lint types imports test-only test-long demo lock differential oracle peers bench-dump bench-restore bench-replay bench-load bench-stream bench-physical bench-offsite
+.PHONY: help venv packages mysql mariadb-plugins azurite laravel prometheus dashboard test lint types imports test-only test-long demo lock differential oracle peers bench-dump bench-restore bench-replay bench-load bench-stream bench-physical bench-offsite bench-migration bench-exporter
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,11 +38,17 @@ laravel: ## PHP and Laravel for the tests of migrations (Debian; root, or what t
 	@tools/debian-packages php=php-cli /usr/share/php/Illuminate/autoload.php=php-laravel-framework \
 		/usr/share/doc/php-mysql=php-mysql /usr/share/doc/php-intl=php-intl
 
+prometheus: ## Prometheus and promtool for the tests, unpacked under the user's cache (no root)
+	@tools/unpack-prometheus
+
+dashboard: venv ## deploy/grafana/dashboards/chom.json, from the code
+	$(BIN)/python -c 'from chom_pipelines.monitoring.dashboard import write; write("deploy/grafana/dashboards/chom.json")'
+
 azurite: ## Azure Blob Storage for the tests, under the user's cache (node and npm from Debian; root, or what to install is printed)
 	@tools/debian-packages node=nodejs npm=npm
 	@tools/install-azurite
 
-test: venv packages mysql mariadb-plugins azurite laravel lint types imports test-only ## all that decides green; CI runs this
+test: venv packages mysql mariadb-plugins azurite laravel prometheus lint types imports test-only ## all that decides green; CI runs this
 
 lint: venv ## ruff: rules and format
 	$(BIN)/ruff check
@@ -57,7 +63,7 @@ imports: venv ## which folder may import which
 test-only: venv ## pytest; T="path -k name" narrows it, and N=0 runs it in one process
 	$(BIN)/pytest -n $(N) --dist loadfile --no-loadscope-reorder -m "not long" $(T)
 
-test-long: venv packages mysql mariadb-plugins azurite laravel ## what takes minutes: the oracle, the stream through restarts, kills and cuts, more variants, files with many servers on MySQL
+test-long: venv packages mysql mariadb-plugins azurite laravel prometheus ## what takes minutes: the oracle, the stream through restarts, kills and cuts, more variants, files with many servers on MySQL
 	$(BIN)/pytest -n $(N) --dist loadfile --no-loadscope-reorder -m long
 
 demo: venv packages ## private MariaDB with sample data, the main job, then the UI
@@ -95,6 +101,9 @@ bench-offsite: venv ## a push and a pull of the second copy against `aws s3 cp`,
 bench-migration: venv packages mysql laravel ## the migration check of 15 migrations and a gigabyte, and its predictions against what production then takes
 	$(BIN)/python -m chom_pipelines_tests.bench.migration --flavour mariadb
 	$(BIN)/python -m chom_pipelines_tests.bench.migration --flavour mysql
+
+bench-exporter: venv packages mysql mariadb-plugins ## what a scrape costs a server of 500 tables (TABLES), and the exporter's memory over 1,000
+	$(BIN)/python -m chom_pipelines_tests.bench.exporter
 
 bench-load: venv ## how long 500 servers take until the UI has them
 	$(BIN)/python -m chom_pipelines_tests.bench.load

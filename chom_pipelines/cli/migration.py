@@ -82,7 +82,7 @@ def check(
     against it. Each statement is then tried by every algorithm that the server knows, and rows that would make it fail
     are looked for in production, for some seconds.
 
-    --drift runs those that were run long ago once more: what they do outside of the database, as to files, they do again.
+    --drift runs those of years ago once more: what they do outside of the database, as to files, they do again.
 
     Exit code 0 where nothing speaks against a deploy, 1 where something does, 3 where it could not be told; warnings
     stop nothing. What `migrations.accept` of chom.yaml names is listed, and stops nothing.

@@ -21,7 +21,7 @@ _PRIVILEGE = Wanted("PROCESS", None, "sees the sessions of others, which are mis
 _OWN_COMMANDS = ("Daemon", "Binlog Dump", "Binlog Dump GTID", "Slave_IO", "Slave_SQL", "Slave_worker", "Connect")
 """Of the server's own threads, and of replicas: no clients of an application."""
 _KINDS = (
-    ("row", re.compile(r"$^")),  # told by InnoDB
+    ("row", re.compile(r"(?!)")),  # no state says it: InnoDB does
     (
         "metadata",
         re.compile(r"Waiting for (?:table|schema|stored \w+|trigger|event|view) metadata lock", re.IGNORECASE),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import yaml
 
 import chom_pipelines
+from chom_pipelines.cache import cache_directory
 
 DEPLOY = Path(chom_pipelines.__file__).parents[1] / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"
@@ -102,8 +104,8 @@ def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def program(name: str) -> str:
     """Where it is; without it the test fails."""
-    found = shutil.which(name)
-    assert found, f"{name} is not there: `make packages` installs Debian's package prometheus"
+    found = shutil.which(name, path=f"{cache_directory() / 'prometheus'}:{os.environ['PATH']}")
+    assert found, f"{name} is not there: `make prometheus` unpacks it"
     return found
 
 

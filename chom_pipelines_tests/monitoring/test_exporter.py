@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import pytest
 from chom_pipelines.cli.main import main
 from chom_pipelines.monitoring.metrics import METRICS
 from chom_pipelines.server.facts import Flavour
+from chom_pipelines_tests.deploy.rules import program
 from chom_pipelines_tests.monitoring.monitored import (
     DATABASE,
     PASSWORD,
@@ -191,7 +191,7 @@ def test_no_secret_is_told(scraped: Scraped) -> None:
 
 def test_promtool_has_nothing_against_any_name(scraped: Scraped) -> None:
     """Those that the contract settled against the convention are untyped, which it lets be."""
-    command = [shutil.which("promtool") or "promtool is missing: make prometheus", "check", "metrics"]
+    command = [program("promtool"), "check", "metrics"]
     done = subprocess.run(command, input=scraped.text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     spoiled = scraped.text.replace("chom_database_queries_total", "chom_database_queries")
