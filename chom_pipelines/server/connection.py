@@ -53,8 +53,9 @@ class Session:
     """One connection, open from construction to `close()` or the end of its `with`.
 
     utf8mb4, UTC, no limit on the time of a statement or a transaction. A `%` in SQL is interpreted only where args are
-    given. `purpose` is seen beside the session where the server shows what program opened it, so that who looks at its
-    locks knows ours: one or two words, such as backup. Every method raises the errors of `chom_pipelines.errors`, chained to the driver's.
+    given. `purpose`, one or two words such as backup, is seen beside the session where the server shows what program
+    opened it, so that who looks at its locks knows ours. Every method raises the errors of `chom_pipelines.errors`,
+    chained to the driver's.
     """
 
     def __init__(
