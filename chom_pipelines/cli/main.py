@@ -41,6 +41,7 @@ COMMANDS = {
     "migration": _Command("migration", "Know what pending migrations will do to a database before they do it."),
     "exporter": _Command("exporter", "Serve metrics of servers, backups and migrations for Prometheus."),
     "deploy-check": _Command("deploy_check", "For deploy pipelines: have Dagster check pending migrations, and wait."),
+    "monitor": _Command("monitor", "Look at a server live: its work, locks, statements, tables and backups."),
     "benchmark": _Command("benchmark", "Measure compression and restores on private servers; keep a report."),
     "keys": _Command("keys", "Generate, rotate and list the master keys of encrypted backups."),
     "demo": _Command("demo", "A private server with sample data, backed up and restored before your eyes."),

@@ -76,7 +76,10 @@ def take_backup(
     """
     key, wrapped = data_key_of(policy, keyring)
     started = datetime.now(UTC)
-    with Session(server.endpoint()) as session, repository.stream(server.name).begin(Kind.FULL, started) as draft:
+    with (
+        Session(server.endpoint(), purpose="backup") as session,
+        repository.stream(server.name).begin(Kind.FULL, started) as draft,
+    ):
         run = _Run(server, policy, session, read_facts(session), draft, key, started, head_of, others)
         manifest = run.dump(wrapped, report)
         return draft.publish(manifest, key), manifest

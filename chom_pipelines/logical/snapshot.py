@@ -95,7 +95,7 @@ def frozen(session: Session, facts: ServerFacts, begin: Begin) -> Frozen:
     else:
         lock, unlock = ("FLUSH TABLES WITH READ LOCK",), "UNLOCK TABLES"
     replication = Replication()
-    with Session(session.endpoint) as beside:
+    with Session(session.endpoint, purpose="backup") as beside:
         replication.read(beside, facts, time.monotonic() + LOCK_SECONDS)  # a server without sources is not asked again
         try:
             session.execute(f"SET SESSION wait_timeout = {HELD_SECONDS}")  # a session that is closed holds no lock

@@ -64,7 +64,7 @@ class Worker:
         self.codec, self.level = Codec(setup["codec"]), int(setup["level"])
         key = setup["key"]
         self.key = DataKey(bytes.fromhex(key["encryption"]), bytes.fromhex(key["mac"])) if key else None
-        self.session = Session(self.endpoint)
+        self.session = Session(self.endpoint, purpose="backup" if self.folder else "verification")
         for statement in setup["statements"]:
             self.session.execute(statement)
         self.done_bytes = self.done_rows = 0

@@ -141,7 +141,7 @@ def check_migrations(
     begun, started = time.monotonic(), datetime.now(UTC)
     past = PastMigrations.of(inventory, server)
     source = source_of(server.migrations)
-    with Session(server.endpoint()) as session:
+    with Session(server.endpoint(), purpose="migration check") as session:
         _promise_to_read(session)
         production = read_production(session, server.databases or (), source.is_history)
         production = replace(production, pace=past.pace)

@@ -22,7 +22,7 @@ def monitoring_session(endpoint: Endpoint, seconds: float = STATEMENT_SECONDS) -
 
     Raises the errors of Session.
     """
-    session = Session(endpoint, connect_timeout=seconds)
+    session = Session(endpoint, connect_timeout=seconds, purpose="monitor")
     try:
         session.give_up_after(seconds + _GRACE)
         facts = read_facts(session)

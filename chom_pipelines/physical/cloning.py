@@ -55,7 +55,7 @@ def tables_left_out(session: Session) -> list[str]:
 
 def clone_files(endpoint: Endpoint, facts: ServerFacts, sink: Sink) -> FilesRead:
     """Store all files of the server; the copy goes again. Raises ScratchServerError, BackupFailedError, ServerError."""
-    with Session(endpoint) as session:
+    with Session(endpoint, purpose="backup") as session:
         settings = {name: str(session.value(f"SELECT @@{name}")) for name in _KEPT}
         with _cloned(session, facts) as directory:
             as_of = datetime.now(UTC)

@@ -27,6 +27,9 @@ AnyCursor = TypeVar("AnyCursor", bound=Cursor)
 Row = tuple[Any, ...]
 Arguments = Sequence[Any] | dict[str, Any]
 
+PROGRAM = "chom"
+"""What our sessions say of themselves to a server, with their purpose behind it."""
+
 IDLE_SECONDS = 86_400
 """After how long a server closes a session of ours that asks nothing: one idles while others dump the longest table."""
 
@@ -50,7 +53,9 @@ class Session:
     """One connection, open from construction to `close()` or the end of its `with`.
 
     utf8mb4, UTC, no limit on the time of a statement or a transaction. A `%` in SQL is interpreted only where args are
-    given. Every method raises the errors of `chom_pipelines.errors`, chained to the driver's.
+    given. `purpose`, one or two words such as backup, is seen beside the session where the server shows what program
+    opened it, so that who looks at its locks knows ours. Every method raises the errors of `chom_pipelines.errors`,
+    chained to the driver's.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Session:
         autocommit: bool = True,
         local_infile: bool = False,
         connect_timeout: float = 10,
+        purpose: str = "",
     ) -> None:
         self.endpoint = endpoint
         self.raw: pymysql.connections.Connection[Cursor] = pymysql.connect(
@@ -72,7 +78,7 @@ class Session:
             autocommit=autocommit,
             local_infile=local_infile,
             read_timeout=connect_timeout,  # of the handshake only
-            program_name="chom",
+            program_name=f"{PROGRAM} {purpose}".strip(),
             ssl=endpoint.tls.context() if endpoint.tls else None,
             ssl_disabled=endpoint.tls is None,
             defer_connect=True,

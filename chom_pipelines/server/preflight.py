@@ -47,7 +47,7 @@ def ask_server(
     What fails becomes a finding: nothing is raised for what a server refuses.
     """
     try:
-        session = Session(endpoint)
+        session = Session(endpoint, purpose="check")
     except ChomError as error:
         return ServerAnswers((_no_connection(endpoint, error),))
     with session:
