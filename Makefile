@@ -42,7 +42,7 @@ prometheus: ## Prometheus and promtool for the tests, unpacked under the user's 
 	@tools/unpack-prometheus
 
 dashboard: venv ## deploy/grafana/dashboards/chom.json, from the code
-	$(BIN)/python -c 'from chom_pipelines.monitoring.dashboard import write; write("deploy/grafana/dashboards/chom.json")'
+	$(BIN)/python -c 'from chom_pipelines.monitoring.dashboard.dashboard import write; write("deploy/grafana/dashboards/chom.json")'
 
 azurite: ## Azure Blob Storage for the tests, under the user's cache (node and npm from Debian; root, or what to install is printed)
 	@tools/debian-packages node=nodejs npm=npm

@@ -13,8 +13,8 @@ from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory
-from chom_pipelines.monitoring.exporter import PATIENCE, Exporter, as_text
-from chom_pipelines.monitoring.scraping import Scraper
+from chom_pipelines.monitoring.exporting.exporter import PATIENCE, Exporter, as_text
+from chom_pipelines.monitoring.exporting.scraping import Scraper
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 

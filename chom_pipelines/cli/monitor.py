@@ -16,10 +16,10 @@ from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption, ServerOption
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory
-from chom_pipelines.monitoring.looking import Look, Looker, Screen
-from chom_pipelines.monitoring.looks_as_json import lacks as lacks_json
-from chom_pipelines.monitoring.session import monitoring_session
-from chom_pipelines.monitoring.watching import Watching
+from chom_pipelines.monitoring.console.looking import Look, Looker, Screen
+from chom_pipelines.monitoring.console.looks_as_json import lacks as lacks_json
+from chom_pipelines.monitoring.console.watching import Watching
+from chom_pipelines.monitoring.readers.session import monitoring_session
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -92,7 +92,7 @@ def monitor(
     if json:
         _document(looker, look, label)
     else:
-        from chom_pipelines.monitoring.screens import drawn
+        from chom_pipelines.monitoring.console.screens import drawn
 
         _console().print(drawn(one.name, screen.value, look, label))
     raise typer.Exit(output.EXIT_CODES[look.outcome])

@@ -22,8 +22,8 @@ def history(server: str | None = None, config: str | Path | None = None) -> Data
     """
     from chom_pipelines.inventory.loading import load_inventory
     from chom_pipelines.inventory.opening import existing_repository
-    from chom_pipelines.monitoring.growth_frames import frame
-    from chom_pipelines.monitoring.kept_growth import TABLE_SIZES, days_kept, record_of
+    from chom_pipelines.monitoring.growth.frames import frame
+    from chom_pipelines.monitoring.growth.kept import TABLE_SIZES, days_kept, record_of
 
     inventory = load_inventory(Path(config) if config else None)
     name, repository = inventory.server(server).name, existing_repository(inventory.repository)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chom_pipelines.monitoring.looking import Screen
+from chom_pipelines.monitoring.console.looking import Screen
 from chom_pipelines_tests.cli.setting import PASSWORD, Setting
 from chom_pipelines_tests.monitoring.pile_ups import people
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from chom_pipelines.monitoring.dashboard import dashboard, text
-from chom_pipelines.monitoring.dashboard_panels import Panel, Query, Row, selecting
+from chom_pipelines.monitoring.dashboard.dashboard import dashboard, text
+from chom_pipelines.monitoring.dashboard.panels import Panel, Query, Row, selecting
 from chom_pipelines_tests.deploy import linting
 from chom_pipelines_tests.deploy.expressions import DASHBOARD
 from chom_pipelines_tests.deploy.linting import Dashboard, Lint

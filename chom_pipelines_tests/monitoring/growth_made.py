@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from chom_pipelines.monitoring.growth_record import IndexesOfDay, IndexRow, TableRow, TablesOfDay
+from chom_pipelines.monitoring.growth.record import IndexesOfDay, IndexRow, TableRow, TablesOfDay
 
 BEGAN = date(2026, 1, 1)
 UP_SINCE = datetime(2025, 12, 1, tzinfo=UTC)

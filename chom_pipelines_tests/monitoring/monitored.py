@@ -14,9 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.models import Inventory
-from chom_pipelines.monitoring.exporter import Exporter
-from chom_pipelines.monitoring.privileges import monitor_account
-from chom_pipelines.monitoring.scraping import Scraper
+from chom_pipelines.monitoring.exporting.exporter import Exporter
+from chom_pipelines.monitoring.exporting.scraping import Scraper
+from chom_pipelines.monitoring.readers.privileges import monitor_account
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour, ServerFacts, read_facts

@@ -13,11 +13,11 @@ from io import StringIO
 from rich.console import Console, RenderableType
 
 from chom_pipelines.errors import ServerError
-from chom_pipelines.monitoring.locks import LockPicture, read_locks
-from chom_pipelines.monitoring.reading import Lack, Reading
-from chom_pipelines.monitoring.screen_locks import locks
-from chom_pipelines.monitoring.screens import Header, screen
-from chom_pipelines.monitoring.session import monitoring_session
+from chom_pipelines.monitoring.console.screen_locks import locks
+from chom_pipelines.monitoring.console.screens import Header, screen
+from chom_pipelines.monitoring.locks.locks import LockPicture, read_locks
+from chom_pipelines.monitoring.readers.reading import Lack, Reading
+from chom_pipelines.monitoring.readers.session import monitoring_session
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.test_server_options import mariadb_plugins

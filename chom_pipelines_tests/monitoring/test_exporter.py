@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from chom_pipelines.cli.main import main
-from chom_pipelines.monitoring.metrics import METRICS
+from chom_pipelines.monitoring.exporting.metrics import METRICS
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.deploy.rules import program
 from chom_pipelines_tests.monitoring.monitored import (

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from chom_pipelines.errors import ConfigurationError
-from chom_pipelines.monitoring import collecting
-from chom_pipelines.monitoring.exporter import Exporter
-from chom_pipelines.monitoring.privileges import monitor_needs
-from chom_pipelines.monitoring.reading import Reading
-from chom_pipelines.monitoring.scraping import Scraper
-from chom_pipelines.monitoring.status import Status
+from chom_pipelines.monitoring.exporting import collecting
+from chom_pipelines.monitoring.exporting.exporter import Exporter
+from chom_pipelines.monitoring.exporting.scraping import Scraper
+from chom_pipelines.monitoring.readers.privileges import monitor_needs
+from chom_pipelines.monitoring.readers.reading import Reading
+from chom_pipelines.monitoring.readers.status import Status
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour, ServerFacts
 from chom_pipelines.server.identifiers import account

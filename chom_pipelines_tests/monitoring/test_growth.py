@@ -10,12 +10,12 @@ import yaml
 
 from chom_pipelines.errors import DamagedError
 from chom_pipelines.monitoring import history
-from chom_pipelines.monitoring.growth import changes, earlier_day, filling, forecast, gone, total_of
-from chom_pipelines.monitoring.growth_charts import drawn
-from chom_pipelines.monitoring.growth_report import growth_of
-from chom_pipelines.monitoring.kept_growth import TABLE_SIZES, days_kept, keep, record_of
-from chom_pipelines.monitoring.room import free_at
-from chom_pipelines.monitoring.trend import trend
+from chom_pipelines.monitoring.growth.charts import drawn
+from chom_pipelines.monitoring.growth.growth import changes, earlier_day, filling, forecast, gone, total_of
+from chom_pipelines.monitoring.growth.kept import TABLE_SIZES, days_kept, keep, record_of
+from chom_pipelines.monitoring.growth.report import growth_of
+from chom_pipelines.monitoring.growth.trend import trend
+from chom_pipelines.monitoring.readers.room import free_at
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines_tests.monitoring.growth_made import BEGAN, FILES, MEGABYTE, SOURCE, ninety_days, table, tables_of

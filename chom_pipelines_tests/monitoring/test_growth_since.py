@@ -12,14 +12,14 @@ from rich.console import Console, Group
 from chom_pipelines.inventory.loading import parse_inventory
 from chom_pipelines.inventory.models import Inventory
 from chom_pipelines.inventory.opening import repository_of
-from chom_pipelines.monitoring.growth_since import NONE_YET, Earlier, index_evidence, read_earlier
-from chom_pipelines.monitoring.index_verdicts import Use
-from chom_pipelines.monitoring.indexes import Index
-from chom_pipelines.monitoring.kept_growth import INDEX_READS, TABLE_SIZES, keep
-from chom_pipelines.monitoring.reading import Reading
-from chom_pipelines.monitoring.screen_indexes import unused_of
-from chom_pipelines.monitoring.screen_tables import Grown, tables
-from chom_pipelines.monitoring.tables import TableSize
+from chom_pipelines.monitoring.console.screen_indexes import unused_of
+from chom_pipelines.monitoring.console.screen_tables import Grown, tables
+from chom_pipelines.monitoring.console.since import NONE_YET, Earlier, index_evidence, read_earlier
+from chom_pipelines.monitoring.growth.index_verdicts import Use
+from chom_pipelines.monitoring.growth.kept import INDEX_READS, TABLE_SIZES, keep
+from chom_pipelines.monitoring.readers.indexes import Index
+from chom_pipelines.monitoring.readers.reading import Reading
+from chom_pipelines.monitoring.readers.tables import TableSize
 from chom_pipelines_tests.monitoring.growth_made import BEGAN, MEGABYTE, UP_SINCE, index, indexes_of, ninety_days
 
 NOW = datetime(2026, 4, 1, 7, 0, tzinfo=UTC)

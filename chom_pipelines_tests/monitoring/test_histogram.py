@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.monitoring.histogram import Histogram, of_mariadb, of_mysql, read_histogram
+from chom_pipelines.monitoring.readers.histogram import Histogram, of_mariadb, of_mysql, read_histogram
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.monitoring.monitored import monitored

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from chom_pipelines.monitoring.growth_record import IndexesOfDay, IndexRow
-from chom_pipelines.monitoring.index_needs import Shape, keys_of, needed
-from chom_pipelines.monitoring.index_verdicts import IndexVerdict, Use, try_without, verdicts
-from chom_pipelines.monitoring.indexes import Index
+from chom_pipelines.monitoring.growth.index_verdicts import IndexVerdict, Use, try_without, verdicts
+from chom_pipelines.monitoring.growth.record import IndexesOfDay, IndexRow
+from chom_pipelines.monitoring.readers.index_needs import Shape, keys_of, needed
+from chom_pipelines.monitoring.readers.indexes import Index
 from chom_pipelines_tests.monitoring.growth_made import BEGAN, UP_SINCE, index, indexes_of
 
 DAY = timedelta(days=1)

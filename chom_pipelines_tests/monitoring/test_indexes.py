@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.monitoring.daily_digests import read_digests
-from chom_pipelines.monitoring.indexes import Index, read_indexes
-from chom_pipelines.monitoring.reading import Reading
-from chom_pipelines.monitoring.session import monitoring_session
+from chom_pipelines.monitoring.readers.daily_digests import read_digests
+from chom_pipelines.monitoring.readers.indexes import Index, read_indexes
+from chom_pipelines.monitoring.readers.reading import Reading
+from chom_pipelines.monitoring.readers.session import monitoring_session
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.monitoring.limited import grant, limited

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chom_pipelines.monitoring.literals import CUT, cut, without_literals
+from chom_pipelines.monitoring.readers.literals import CUT, cut, without_literals
 from chom_pipelines_tests.examples import PROFILE
 
 SECRET = "Geheim"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.monitoring.lock_requests import Request, metadata_waits, wanted_by
-from chom_pipelines.monitoring.waits import LockKind
+from chom_pipelines.monitoring.locks.lock_requests import Request, metadata_waits, wanted_by
+from chom_pipelines.monitoring.readers.waits import LockKind
 
 
 def pairs(*requests: Request) -> set[tuple[int, int]]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.monitoring.lock_tree import Node, Tree, lock_trees
-from chom_pipelines.monitoring.waits import LockKind, Wait
+from chom_pipelines.monitoring.locks.lock_tree import Node, Tree, lock_trees
+from chom_pipelines.monitoring.readers.waits import LockKind, Wait
 
 _sessions = st.integers(1, 9)
 _waits = st.lists(

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from chom_pipelines.logical.snapshot import frozen
-from chom_pipelines.monitoring.locks import LockPicture, kind_of_state, read_locks
-from chom_pipelines.monitoring.ours import whose
-from chom_pipelines.monitoring.reading import Reading
-from chom_pipelines.monitoring.session import monitoring_session
-from chom_pipelines.monitoring.waits import NOBODY_KNOWN, SESSIONLESS, LockKind, SessionSeen
+from chom_pipelines.monitoring.locks.locks import LockPicture, kind_of_state, read_locks
+from chom_pipelines.monitoring.locks.ours import whose
+from chom_pipelines.monitoring.readers.reading import Reading
+from chom_pipelines.monitoring.readers.session import monitoring_session
+from chom_pipelines.monitoring.readers.waits import NOBODY_KNOWN, SESSIONLESS, LockKind, SessionSeen
 from chom_pipelines.server.connection import Endpoint, Session
 from chom_pipelines_tests.monitoring.pile_ups import TABLE, People, drawn, people, telling, told
 from chom_pipelines_tests.servers import PrivateServer
@@ -257,7 +257,7 @@ def test_an_idle_transaction_is_told_of_before_anybody_waits_for_it(
     shop: tuple[PrivateServer, str, People], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, name, those = shop
-    monkeypatch.setattr("chom_pipelines.monitoring.locks._LONG_SECONDS", 0)
+    monkeypatch.setattr("chom_pipelines.monitoring.locks.locks._LONG_SECONDS", 0)
     idle = those.one(f"UPDATE {name}.orders SET note = 'x'")
     lines = drawn(told(server.backup, 0))
     assert "Nobody waits for a lock." in lines

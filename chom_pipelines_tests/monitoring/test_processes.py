@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chom_pipelines.monitoring.processes import Processes, counted, read_processes
+from chom_pipelines.monitoring.readers.processes import Processes, counted, read_processes
 from chom_pipelines.server.connection import Session
 from chom_pipelines_tests.servers import PrivateServer
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.monitoring.rates import Counters, Rates
+from chom_pipelines.monitoring.console.rates import Counters, Rates
 
 _status = st.dictionaries(st.sampled_from(["queries", "slow_queries", "uptime"]), st.integers(0, 10**9), max_size=3)
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chom_pipelines.monitoring.indexes import Index
-from chom_pipelines.monitoring.redundant import PRIMARY, Why, redundant
+from chom_pipelines.monitoring.readers.indexes import Index
+from chom_pipelines.monitoring.readers.redundant import PRIMARY, Why, redundant
 
 
 def index(name: str, *columns: str, unique: bool = False, reads: int | None = None) -> Index:

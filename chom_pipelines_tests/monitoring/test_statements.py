@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from chom_pipelines.monitoring.reading import Reading
-from chom_pipelines.monitoring.screen_queries import queries
-from chom_pipelines.monitoring.session import monitoring_session
-from chom_pipelines.monitoring.statements import Digest, read_digests, read_running, since
-from chom_pipelines.monitoring.waits import SessionSeen
+from chom_pipelines.monitoring.console.screen_queries import queries
+from chom_pipelines.monitoring.readers.reading import Reading
+from chom_pipelines.monitoring.readers.session import monitoring_session
+from chom_pipelines.monitoring.readers.statements import Digest, read_digests, read_running, since
+from chom_pipelines.monitoring.readers.waits import SessionSeen
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.monitoring.pile_ups import PATIENCE, lines_of, people, telling
 from chom_pipelines_tests.monitoring.test_locks import low

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from chom_pipelines.monitoring.file_sizes import read_file_sizes
-from chom_pipelines.monitoring.reading import Reading
-from chom_pipelines.monitoring.room import Room, read_room
-from chom_pipelines.monitoring.session import monitoring_session
-from chom_pipelines.monitoring.tables import TableSize, read_tables
+from chom_pipelines.monitoring.readers.file_sizes import read_file_sizes
+from chom_pipelines.monitoring.readers.reading import Reading
+from chom_pipelines.monitoring.readers.room import Room, read_room
+from chom_pipelines.monitoring.readers.session import monitoring_session
+from chom_pipelines.monitoring.readers.tables import TableSize, read_tables
 from chom_pipelines.server.endpoint import Endpoint
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.binlogs.test_server_options import mariadb_plugins

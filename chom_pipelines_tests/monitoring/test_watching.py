@@ -12,9 +12,9 @@ from rich.console import Console, Group
 
 from chom_pipelines.inventory.loading import parse_inventory
 from chom_pipelines.inventory.models import Inventory
-from chom_pipelines.monitoring.looking import Looker, Screen
-from chom_pipelines.monitoring.session import monitoring_session
-from chom_pipelines.monitoring.watching import Watching
+from chom_pipelines.monitoring.console.looking import Looker, Screen
+from chom_pipelines.monitoring.console.watching import Watching
+from chom_pipelines.monitoring.readers.session import monitoring_session
 from chom_pipelines.outcome import Outcome
 from chom_pipelines_tests.servers import PrivateServer
 

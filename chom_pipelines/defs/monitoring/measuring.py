@@ -18,10 +18,10 @@ from chom_pipelines.defs.retries import failures
 from chom_pipelines.errors import ServerError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import existing_repository, repository_of
-from chom_pipelines.monitoring.growth_charts import drawn
-from chom_pipelines.monitoring.growth_measuring import is_measurable, measure_indexes, measure_tables
-from chom_pipelines.monitoring.growth_report import GrowthReport, IndexReport, growth_of, indexes_of
-from chom_pipelines.monitoring.kept_growth import INDEX_READS, STATEMENTS, TABLE_SIZES, days_kept, keep
+from chom_pipelines.monitoring.growth.charts import drawn
+from chom_pipelines.monitoring.growth.kept import INDEX_READS, STATEMENTS, TABLE_SIZES, days_kept, keep
+from chom_pipelines.monitoring.growth.measuring import is_measurable, measure_indexes, measure_tables
+from chom_pipelines.monitoring.growth.report import GrowthReport, IndexReport, growth_of, indexes_of
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.repository.repository import Repository
 

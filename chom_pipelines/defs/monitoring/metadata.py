@@ -9,9 +9,9 @@ import dagster as dg
 from chom_pipelines.backups.verdicts import Verdict
 from chom_pipelines.defs.benchmarks.metadata import data_url
 from chom_pipelines.log_lines import amount, size
-from chom_pipelines.monitoring.growth import SPANS, Change, Filling
-from chom_pipelines.monitoring.growth_report import GrowthReport, IndexReport
-from chom_pipelines.monitoring.index_verdicts import Use, try_without
+from chom_pipelines.monitoring.growth.growth import SPANS, Change, Filling
+from chom_pipelines.monitoring.growth.index_verdicts import Use, try_without
+from chom_pipelines.monitoring.growth.report import GrowthReport, IndexReport
 from chom_pipelines.outcome import Outcome
 
 _SHOWN = 20

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from chom_pipelines.defs.resources import Chom
-from chom_pipelines.monitoring.growth_measuring import is_measurable
-from chom_pipelines.monitoring.growth_record import TablesOfDay
-from chom_pipelines.monitoring.kept_growth import INDEX_READS, STATEMENTS, TABLE_SIZES, days_kept, keep, record_of
+from chom_pipelines.monitoring.growth.kept import INDEX_READS, STATEMENTS, TABLE_SIZES, days_kept, keep, record_of
+from chom_pipelines.monitoring.growth.measuring import is_measurable
+from chom_pipelines.monitoring.growth.record import TablesOfDay
 from chom_pipelines.repository.repository import Repository
 from chom_pipelines_tests.deployments import (
     NAME,

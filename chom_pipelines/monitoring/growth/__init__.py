@@ -1,0 +1,1 @@
+"""What tables and indexes were like day by day, and what follows from it."""

@@ -1,0 +1,1 @@
+"""What is asked of a server, each by a reader that says what it lacks."""
