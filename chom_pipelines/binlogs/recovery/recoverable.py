@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -147,27 +147,47 @@ def recoverable(repository: Repository, server: str, keyring: Keyring | None) ->
     Raises RepositoryError where it cannot be listed, KeyUnavailableError where the key of a segment is not at hand.
     """
     failed: dict[str, str] = {}
-    fulls = tuple(_fulls(opened_all(repository.backups(server), keyring), keyring, failed))
-    heard = dict(_heard(repository, server, keyring, failed))  # first: what it names is there then
-    archived = tuple(extended(each, heard.get(each.name)) for each in histories(repository, server, keyring))
+    fulls = tuple(fulls_of(opened_all(repository.backups(server), keyring), keyring, failed))
+    heard = heard_of(repository, server, keyring)  # first: what it names is there then
+    return recoverable_from(fulls, failed, histories(repository, server, keyring), heard)
+
+
+@dataclass(frozen=True)
+class AllHeard:
+    """What streams have heard, by history; and where that cannot be believed, why."""
+
+    records: Mapping[str, Heard | None]
+    unusable: Mapping[str, str]
+
+
+def recoverable_from(
+    fulls: tuple[Full, ...], unusable: Mapping[str, str], found: Iterable[History], heard: AllHeard
+) -> Recoverable:
+    """The same of what was read already: by `fulls_of`, of `histories`, and by `heard_of` before them. Pure."""
+    archived = tuple(extended(each, heard.records.get(each.name)) for each in found)
     damaged = {f"{one.name}/{name}": reason for one in archived for name, reason in one.unreadable.items()}
-    return Recoverable(fulls, archived, failed, damaged)
+    return Recoverable(fulls, archived, {**unusable, **heard.unusable}, damaged)
 
 
-def _heard(
-    repository: Repository, server: str, keyring: Keyring | None, unusable: dict[str, str]
-) -> Iterator[tuple[str, Heard | None]]:
+def heard_of(repository: Repository, server: str, keyring: Keyring | None) -> AllHeard:
+    """Read it; raises what `recoverable` raises."""
+    records: dict[str, Heard | None] = {}
+    unusable: dict[str, str] = {}
     for name in repository.histories(server):
         try:
-            yield name, read_heard(repository.streamed(server, name), keyring)
+            records[name] = read_heard(repository.streamed(server, name), keyring)
         except KeyUnavailableError:
             raise
         except RepositoryError as error:  # what is archived is as good without it
             unusable[f"{name}/{HEARD}"] = error.what
+    return AllHeard(records, unusable)
 
 
-def _fulls(found: Sequence[OpenedEntry], keyring: Keyring | None, unusable: dict[str, str]) -> Iterator[Full]:
-    """Those that can be used, oldest first; an incremental backup of files is as good as a full one, with its chain."""
+def fulls_of(found: Sequence[OpenedEntry], keyring: Keyring | None, unusable: dict[str, str]) -> Iterator[Full]:
+    """Those that can be used, oldest first; an incremental backup of files is as good as a full one, with its chain.
+
+    The reasons why others cannot are put into `unusable`.
+    """
     for one in found:
         parent = one.manifest.parent if one.manifest else None
         if one.manifest is None or one.problem or one.outcome is Outcome.FAILED:

@@ -16,7 +16,7 @@ from prometheus_client.core import (
 
 from chom_pipelines.backups.exposure import limit as exposure_limit
 from chom_pipelines.inventory.models import Server
-from chom_pipelines.monitoring.exporting.backup_state import BackupState
+from chom_pipelines.monitoring.exporting.backup_state import BackupState, LogState
 from chom_pipelines.monitoring.exporting.collecting import ServerReadings, Tables
 from chom_pipelines.monitoring.exporting.metrics import METRICS, OF_NO_SERVER
 from chom_pipelines.monitoring.readers.processes import Processes
@@ -152,8 +152,8 @@ def _add_tables(told: Exposition, server: str, tables: Tables) -> None:
         told.value("chom_database_auto_increment_used_ratio", counter.used, server, *place)
 
 
-def add_backups(told: Exposition, server: str, state: BackupState) -> None:
-    """What the repository says."""
+def add_backups(told: Exposition, server: str, state: BackupState, now: datetime) -> None:
+    """What the repository says; `now` is aware."""
     for kind, last in state.last.items():
         told.moment("chom_backup_last_success_timestamp_seconds", last.taken, server, kind.value)
         told.moment("chom_backup_last_success_timestamp", last.taken, server, kind.value)
@@ -165,16 +165,22 @@ def add_backups(told: Exposition, server: str, state: BackupState) -> None:
     told.value("chom_backups_unusable", state.unusable, server)
     for level, moment in state.verified.items():
         told.moment("chom_backup_last_verified_timestamp_seconds", moment, server, level.value)
-    if state.window:
-        told.moment("chom_recoverable_window_start_timestamp_seconds", state.window[0], server)
-        told.moment("chom_recoverable_window_end_timestamp_seconds", state.window[1], server)
-    told.value("chom_recoverable_window_gaps", state.open_gaps, server)
-    if state.exposure is not None:
-        told.value("chom_recovery_exposure_seconds", state.exposure.total_seconds(), server)
-    told.moment("chom_binlog_archive_last_timestamp_seconds", state.archived, server)
-    told.moment("chom_pitr_drill_last_success_timestamp_seconds", state.drilled, server)
+    if state.log:
+        _add_log(told, server, state.log, now)
     for method, seconds in state.predicted.items():
         told.value("chom_restore_predicted_seconds", seconds, server, method)
+
+
+def _add_log(told: Exposition, server: str, log: LogState, now: datetime) -> None:
+    if log.window:
+        told.moment("chom_recoverable_window_start_timestamp_seconds", log.window[0], server)
+        told.moment("chom_recoverable_window_end_timestamp_seconds", log.window[1], server)
+    told.value("chom_recoverable_window_gaps", log.open_gaps, server)
+    exposure = log.exposure(now)
+    if exposure is not None:
+        told.value("chom_recovery_exposure_seconds", exposure.total_seconds(), server)
+    told.moment("chom_binlog_archive_last_timestamp_seconds", log.archived, server)
+    told.moment("chom_pitr_drill_last_success_timestamp_seconds", log.drilled, server)
 
 
 def add_thresholds(told: Exposition, servers: Iterable[Server]) -> None:

@@ -8,19 +8,24 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.models import Inventory, Server
-from chom_pipelines.inventory.opening import repository_of
-from chom_pipelines.monitoring.exporting.backup_state import backup_state, newest_offsite
+from chom_pipelines.inventory.opening import existing_repository, repository_of
+from chom_pipelines.monitoring.exporting.background import Background
+from chom_pipelines.monitoring.exporting.backup_state import BackupWatch, newest_offsite
 from chom_pipelines.monitoring.exporting.collecting import ServerMonitor, ServerReadings
 from chom_pipelines.monitoring.exporting.exposition import Exposition, add_backups, add_server, add_thresholds
 from chom_pipelines.offsite.standing import standing_of
 
-_AT_ONCE = 8
-"""Servers that are read at a time."""
+_AT_ONCE = 32
+"""Servers that are read at a time: one that hangs keeps its place for seconds, and mostly all that is done is wait."""
+_READ_AT_ONCE = 2
+"""Servers whose backups are read at a time, which takes a processor."""
 _OFFSITE_SECONDS = 600.0
 """The second copy is asked so often: it may be far away, and each answer costs money there."""
 _BACKUPS = "backups"
@@ -35,7 +40,19 @@ class Scraper:
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
         self._monitors = {server.name: ServerMonitor(server) for server in inventory.servers}
-        self._offsite = {server.name: _SecondCopy(inventory, server) for server in inventory.servers}
+        room = threading.Semaphore(_READ_AT_ONCE)
+        self._backups = {
+            server.name: Background("the repository", BackupWatch(inventory, server).state, room=room)
+            for server in inventory.servers
+        }
+        self._offsite = {
+            server.name: Background(
+                "the second copy", partial(_offsite, inventory, server), every=_OFFSITE_SECONDS, keeps=True, room=room
+            )
+            for server in inventory.servers
+            if inventory.repository.offsite and server.backup.upload
+        }
+        self._disk = Background("the repository", self._room)
         self._said: dict[str, str] = {}
 
     @property
@@ -50,16 +67,22 @@ class Scraper:
         told = Exposition()
         told.value("chom_build_info", 1, version("chom-pipelines"))
         add_thresholds(told, servers)
+        self._disk.begin()
+        for name in names:
+            self._backups[name].begin()
         with ThreadPoolExecutor(min(_AT_ONCE, len(names)) or 1, "scrape") as pool:
             looks = [pool.submit(self._look, name, deadline) for name in names]
-            for server in servers:
-                self._add_backups(told, server)
             for name, look in zip(names, looks, strict=True):
                 readings = look.result()
                 told.value("chom_up", readings is not None, name)
                 if readings is not None:
                     add_server(told, name, readings)
-        self._add_room(told)
+        for name in names:
+            self._add_backups(told, name, deadline)
+        room = self._disk.latest(deadline).value
+        if room is not None:
+            told.value("chom_repository_free_bytes", room.free)
+            told.value("chom_repository_size_bytes", room.total)
         return told
 
     def _look(self, name: str, deadline: float) -> ServerReadings | None:
@@ -68,29 +91,39 @@ class Scraper:
         except ChomError as error:
             self._say(f"{name}: ", error.what)
             return None
+        except Exception:  # noqa: BLE001  (a defect that one server brings to light must not hide the others)
+            _log.exception("%s: a defect", name)
+            return None
         self._say(f"{name}: ", "")
         for each in readings.readings:
             problems = [*(f"{lack.why}; {lack.remedy}" for lack in each.lacks), *filter(None, (each.failure,))]
             self._say(f"{name}: {each.collector}: ", " | ".join(problems))
         return readings
 
-    def _add_backups(self, told: Exposition, server: Server) -> None:
-        begun, problem = time.monotonic(), ""
-        try:
-            add_backups(told, server.name, backup_state(self._inventory, server, datetime.now(UTC)))
-        except ChomError as error:
-            problem = error.what
-        self._say(f"{server.name}: {_BACKUPS}: ", problem)
-        told.value("chom_collector_success", not problem, server.name, _BACKUPS)
-        told.value("chom_collector_duration_seconds", time.monotonic() - begun, server.name, _BACKUPS)
-        told.moment("chom_offsite_last_backup_timestamp_seconds", self._offsite[server.name].newest(), server.name)
+    def _add_backups(self, told: Exposition, name: str, deadline: float) -> None:
+        answer = self._backups[name].latest(deadline)
+        problem = answer.problem
+        if answer.value is not None:
+            add_backups(told, name, answer.value, datetime.now(UTC))
+            if answer.value.problem:
+                problem = problem or answer.value.problem.what
+        self._say(f"{name}: {_BACKUPS}: ", problem)
+        told.value("chom_collector_success", not problem, name, _BACKUPS)
+        told.value("chom_collector_duration_seconds", answer.seconds, name, _BACKUPS)
+        if second := self._offsite.get(name):
+            second.begin()
+            found = second.latest()
+            # what it had is not forgotten where it cannot be asked: it grows old, and that is what alerts are for
+            told.moment("chom_offsite_last_backup_timestamp_seconds", found.value, name)
+            self._say(f"{name}: the second copy: ", found.failure)
 
-    def _add_room(self, told: Exposition) -> None:
+    def _room(self) -> _Room | None:
+        """Of the file system; None: it is not mounted."""
         path = self._inventory.repository.path
-        if repository_of(self._inventory.repository).store.is_there():
-            room = shutil.disk_usage(path)
-            told.value("chom_repository_free_bytes", room.free)
-            told.value("chom_repository_size_bytes", room.total)
+        if not repository_of(self._inventory.repository).store.is_there():
+            return None
+        found = shutil.disk_usage(path)
+        return _Room(found.free, found.total)
 
     def _say(self, about: str, problem: str) -> None:
         """Log what has changed, and not what every scrape finds again."""
@@ -102,34 +135,18 @@ class Scraper:
                 _log.info("%sall is well again", about)
 
 
-class _SecondCopy:
-    """Asked in the background; until it has answered nothing is known of it."""
+@dataclass(frozen=True)
+class _Room:
+    free: int
+    total: int
 
-    def __init__(self, inventory: Inventory, server: Server) -> None:
-        self._inventory, self._server = inventory, server
-        self._newest: datetime | None = None
-        self._asked = -_OFFSITE_SECONDS
-        self._lock = threading.Lock()
 
-    def newest(self) -> datetime | None:
-        """When the newest full backup was taken that it had when it was asked last."""
-        if self._inventory.repository.offsite is None or not self._server.backup.upload:
-            return None
-        with self._lock:
-            if time.monotonic() - self._asked >= _OFFSITE_SECONDS:
-                self._asked = time.monotonic()
-                threading.Thread(target=self._ask, name=f"second copy of {self._server.name}", daemon=True).start()
-            return self._newest
-
-    def _ask(self) -> None:
-        try:
-            standing = standing_of(self._inventory, self._server)
-            entries = repository_of(self._inventory.repository).backups(self._server.name)
-        except ChomError as error:
-            _log.warning("%s: the second copy: %s", self._server.name, error.what)
-            return
-        if standing is None or standing.problem:
-            why = standing.problem.what if standing and standing.problem else ""
-            _log.warning("%s: the second copy: %s", self._server.name, why)
-            return  # what it had is not forgotten: it grows old, and that is what alerts are for
-        self._newest = newest_offsite(standing, [each.id for each in entries])
+def _offsite(inventory: Inventory, server: Server) -> datetime | None:
+    """When the newest full backup was taken that the second copy has; None: it has none. Raises ChomError."""
+    standing = standing_of(inventory, server)
+    if standing is None:
+        return None
+    if standing.problem:
+        raise standing.problem
+    entries = existing_repository(inventory.repository).backups(server.name)
+    return newest_offsite(standing, [each.id for each in entries])

@@ -1,0 +1,56 @@
+"""Whether anything of a repository's records has changed, told by its directories, without reading them.
+
+Records are put under new names, or replaced by renaming: either way the directory's time changes. What rots in place is
+found by who reads everything anew from time to time.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from operator import itemgetter
+from pathlib import Path
+from typing import TypeAlias
+
+from chom_pipelines.repository.files import reported
+from chom_pipelines.repository.layout import INCOMPLETE, MANIFEST
+from chom_pipelines.repository.store import Folder
+
+Mark: TypeAlias = tuple[tuple[str, int, int, int], ...]
+Marks: TypeAlias = Mapping[str, Mark]
+"""Of each backup in a stream, by its id."""
+
+_DRAFT: Mark = (("", 0, 0, 0),)
+"""Of what is still being taken, and changes all the time: nothing lists it."""
+
+
+def marks_of(stream: Folder) -> Marks:
+    """Of all that is in a stream of a local repository, sorted; raises RepositoryError where that cannot be listed."""
+    return {
+        name: mark_of(stream / name) for name, status in _entries(Path(stream.where())) if stat.S_ISDIR(status.st_mode)
+    }
+
+
+def mark_of(folder: Folder) -> Mark:
+    """Of one folder and what is directly in it: names, times, sizes, inodes. Raises RepositoryError."""
+    found = _entries(Path(folder.where()))
+    names = {name for name, _ in found}
+    if INCOMPLETE in names and MANIFEST not in names:
+        return _DRAFT
+    return tuple((name, status.st_mtime_ns, status.st_size, status.st_ino) for name, status in found)
+
+
+def _entries(path: Path) -> list[tuple[str, os.stat_result]]:
+    """By name, links as they are; hidden ones, as locks, are the store's own."""
+    found = []
+    with reported(path):
+        try:
+            listed = [entry for entry in os.scandir(path) if entry.name[0] != "."]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        for entry in listed:
+            with suppress(FileNotFoundError):  # removed meanwhile
+                found.append((entry.name, entry.stat(follow_symlinks=False)))
+    return sorted(found, key=itemgetter(0))
