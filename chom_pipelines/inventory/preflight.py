@@ -11,7 +11,6 @@ from chom_pipelines.inventory.models import RepositoryConfig, Server
 from chom_pipelines.inventory.opening import read_keyring
 from chom_pipelines.inventory.policies import Verification
 from chom_pipelines.inventory.secrets import SecretReference
-from chom_pipelines.inventory.unbuilt import unbuilt_for_server
 from chom_pipelines.repository.keys import NO_KEYS
 from chom_pipelines.server.findings import Finding, failed, not_verified, passed, warning
 from chom_pipelines.server.preflight import ServerAnswers, ask_server
@@ -22,18 +21,17 @@ _NO_CODEC_GETS_THERE = 10
 
 def check_server(server: Server) -> ServerAnswers:
     """What concerns one server; its password is read."""
-    unbuilt = tuple(unbuilt_for_server(server))
     try:
         endpoint = server.endpoint()
     except ConfigurationError as error:
-        return ServerAnswers((*unbuilt, failed("password", error.what, error.remedy)))
+        return ServerAnswers((failed("password", error.what, error.remedy),))
     answers = ask_server(
         endpoint,
         server.databases,
         proved=server.schedules.verification is not None or server.backup.verification is Verification.FULL,
         archived=server.schedules.binlogs is not None,
     )
-    return ServerAnswers((*unbuilt, *_password_file(server.password), *answers.findings), answers.data_bytes)
+    return ServerAnswers((*_password_file(server.password), *answers.findings), answers.data_bytes)
 
 
 def check_repository(repository: RepositoryConfig, data_bytes: int | None) -> list[Finding]:

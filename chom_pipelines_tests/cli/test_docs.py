@@ -98,7 +98,7 @@ def test_every_file_that_is_linked_or_named_exists() -> None:
         text = (ROOT / name).read_text()
         linked = [target for target in re.findall(r"\]\(([^)]+)\)", text) if not target.startswith("http")]
         named = re.findall(r"`((?:chom_pipelines|chom_pipelines_tests)/[\w/.]*)`", text)
-        inside = [f"chom_pipelines/{path}" for path in re.findall(r"`([a-z]+/[a-z_]+\.py)`", text)]
+        inside = [f"chom_pipelines/{path}" for path in re.findall(r"`([a-z]+/[a-z_/]+\.py)`", text)]
         assert [target for target in (*linked, *named, *inside) if not (ROOT / target).exists()] == []
 
 

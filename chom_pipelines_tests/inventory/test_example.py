@@ -6,7 +6,6 @@ from pydantic import BaseModel
 
 from chom_pipelines.inventory.loading import load_inventory, parse_inventory
 from chom_pipelines.inventory.models import Inventory, Server
-from chom_pipelines.inventory.unbuilt import unbuilt_for_server
 
 EXAMPLE = Path(__file__).parents[2] / "chom.example.yaml"
 
@@ -31,18 +30,6 @@ def _fields(model: type[BaseModel]) -> set[str]:
 def test_the_example_loads() -> None:
     inventory = load_inventory(EXAMPLE)
     assert [server.name for server in inventory.servers] == ["chom", "reports"]
-
-
-def test_the_example_asks_for_nothing_that_is_not_built() -> None:
-    inventory = load_inventory(EXAMPLE)
-    asked = [finding for server in inventory.servers for finding in unbuilt_for_server(server)]
-    assert asked == []
-
-
-def test_what_the_example_calls_not_built_is_found_where_it_is_put_in() -> None:
-    inventory = parse_inventory(_uncommented(), EXAMPLE)
-    found = list(unbuilt_for_server(inventory.server("chom")))
-    assert {finding.subject for finding in found} == {"thresholds"}
 
 
 def test_the_example_loads_with_every_optional_key_put_in() -> None:

@@ -108,13 +108,6 @@ def test_a_server_of_the_inventory_is_asked(
     assert server.backup.password not in str(answers)
 
 
-def test_what_is_not_built_is_a_finding_of_the_server(mariadb: PrivateServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHOM_TEST_PASSWORD", mariadb.backup.password)
-    thresholds = {"slow_queries_per_second": 1}
-    answers = check_server(configured(mariadb, password={"env": "CHOM_TEST_PASSWORD"}, thresholds=thresholds))
-    assert next(finding.subject for finding in answers.findings if finding.words == "warning") == "thresholds"
-
-
 def test_a_password_that_cannot_be_read_is_a_finding(mariadb: PrivateServer, tmp_path: Path) -> None:
     (finding,) = check_server(configured(mariadb, password={"file": str(tmp_path / "none")})).findings
     assert (finding.subject, finding.words) == ("password", "failed")

@@ -10,6 +10,7 @@ import pytest
 
 from chom_pipelines.migrations.checking import Mode
 from chom_pipelines.migrations.findings import Severity
+from chom_pipelines.migrations.sql_files import SqlFiles
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.server.connection import Session
 from chom_pipelines_tests.migrations.checked import HISTORY, checked, make_database, written
@@ -93,3 +94,18 @@ def test_migrations_that_fail_on_an_empty_database_leave_it_open(server: Private
 def test_what_was_run_long_ago_is_run_again_only_where_that_is_asked(server: PrivateServer, place: Path) -> None:
     """It may do something outside of the database."""
     assert said(server, place, "CREATE TABLE by_hand (id INT PRIMARY KEY)", USERS, asked=False) == []
+
+
+def test_where_nothing_is_recorded_or_the_first_ones_were_squashed_there_is_nothing_to_compare(
+    server: PrivateServer, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SqlFiles, "is_squashed", property(lambda _: True))
+    make_database(server.root, DATABASE, (*RECORDED, USERS, "CREATE TABLE by_hand (id INT PRIMARY KEY)"))
+    found = checked(server.root, DATABASE, place, Mode.VALIDATE, drift=True).findings
+    assert [(each.what, each.severity) for each in found if each.code == "HS10"] == [
+        ("the first migrations were squashed into a dump, so that drift is not looked for", Severity.INFO)
+    ]
+    monkeypatch.undo()
+    make_database(server.root, DATABASE, ("CREATE TABLE by_hand (id INT PRIMARY KEY)",))
+    found = checked(server.root, DATABASE, place, Mode.VALIDATE, drift=True).findings
+    assert not [each for each in found if each.code == "HS10"]

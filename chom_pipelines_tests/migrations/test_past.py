@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chom_pipelines.cli.main import main
+from chom_pipelines.errors import DiskFullError
 from chom_pipelines.inventory.loading import load_inventory
 from chom_pipelines.inventory.opening import existing_repository
-from chom_pipelines.migrations import past
+from chom_pipelines.migrations import keeping, past
 from chom_pipelines.migrations.artisan_output import durations
 from chom_pipelines.migrations.past import KeptRun, Took, last_check, pace_of
 from chom_pipelines.server.connection import Session
@@ -220,6 +221,29 @@ def test_where_nothing_tells_how_long_it_took_nothing_is_kept(site: Site) -> Non
     assert site.chom("check") == 0
     assert site.chom("done") == 3
     assert not list((site.config.parent / "repository" / "shop" / "migrations").glob("run_*"))
+
+
+def test_a_check_whose_schema_cannot_be_written_says_so_and_has_its_verdict(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise DiskFullError("no space is left", "make room")
+
+    monkeypatch.setattr(keeping, "keep_schema", full)
+    found = check_of(load_inventory(site.config))
+    assert ["no space is left" in each.what for each in found.findings if each.code == "RB03"] == [True]
+    assert found.outcome.value == "passed"
+
+
+def test_of_a_migration_that_changes_rows_too_nothing_is_foretold(site: Site) -> None:
+    written(
+        site.config.with_name("m"), {"002_rows": "ALTER TABLE users ADD n INT;\nUPDATE users SET n = 1 WHERE id = 1;"}
+    )
+    check_of(load_inventory(site.config))
+    kept = last_check(existing_repository(load_inventory(site.config).repository), "shop")
+    assert kept is not None
+    assert kept.pending == ("001_wider.sql", "002_rows.sql")
+    assert [each.migration for each in kept.expected] == ["001_wider.sql"]
 
 
 def test_a_check_that_cannot_be_kept_says_so_and_has_its_verdict(site: Site) -> None:

@@ -114,6 +114,29 @@ def test_what_a_binary_log_forbids_is_found(flavour: Flavour, tmp_path: Path) ->
         assert "0003_g.sql" not in {each.migration for each in found if each.severity is Severity.ERROR}
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE FUNCTION f() RETURNS INT DETERMINISTIC RETURN 1",
+        "CREATE DEFINER = CURRENT_USER FUNCTION f() RETURNS INT NO SQL RETURN 1",
+        "CREATE TRIGGER t_i BEFORE INSERT ON users FOR EACH ROW SET NEW.email = 'x'",
+        "CREATE DEFINER=`root`@`localhost` TRIGGER t_i BEFORE INSERT ON users FOR EACH ROW SET NEW.email = 'x'",
+    ],
+)
+def test_programs_need_super_only_where_there_is_a_binary_log(made: PrivateServer, tmp_path: Path, sql: str) -> None:
+    with Session(made.root) as session:
+        before = session.value("SELECT @@GLOBAL.log_bin_trust_function_creators")
+        session.execute("SET GLOBAL log_bin_trust_function_creators = OFF")
+        try:
+            assert "CN02" in {each.code for each in judged(made, tmp_path, sql).findings}
+        finally:
+            session.execute(f"SET GLOBAL log_bin_trust_function_creators = {before}")
+    with scratch_server(made.flavour) as unlogged:
+        make_database(unlogged.endpoint, DATABASE, SCHEMA)
+        found = checked(unlogged.endpoint, DATABASE, written(tmp_path / "m", {"0001_it": sql}))
+        assert "CN02" not in {each.code for each in found.findings}
+
+
 def test_a_server_that_is_too_old_is_not_judged(
     made: PrivateServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

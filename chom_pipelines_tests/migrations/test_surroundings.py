@@ -63,6 +63,19 @@ def test_room_is_needed_for_the_largest_copy_beside_all_indexes_that_were_made_b
     assert peak_bytes([index, index, copied]) == 120
 
 
+def test_some_room_has_to_be_left_beside_what_is_needed(
+    server: PrivateServer, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(free: int) -> list[str]:
+        monkeypatch.setattr("chom_pipelines.migrations.surroundings._free", lambda *_: free)
+        return [each.code for each in checked(server.root, DATABASE, place).findings if each.code == "SP01"]
+
+    written(place, {"0002_fails": "ALTER TABLE users MODIFY nobody BIGINT"})  # what fails needs none
+    monkeypatch.setattr("chom_pipelines.migrations.surroundings.predicted", lambda *_: Prediction(0, 1, 100_000))
+    assert told(119_999) == ["SP01"]
+    assert told(120_001) == []
+
+
 def test_much_room_for_a_time_is_told_where_it_is_there(
     server: PrivateServer, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
