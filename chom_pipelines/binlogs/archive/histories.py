@@ -113,22 +113,29 @@ def reading_histories(repository: Repository, server: str, purpose: str) -> Iter
         yield
 
 
-def histories(repository: Repository, server: str, keyring: Keyring | None) -> list[History]:
+def histories(
+    repository: Repository,
+    server: str,
+    keyring: Keyring | None,
+    read: Callable[[BackupEntry, Keyring | None], Manifest] | None = None,
+) -> list[History]:
     """Every history of a server, the newest last; manifests are read and authenticated, and objects looked for.
 
-    A segment whose last proof failed cannot be used. Raises RepositoryError where the repository cannot be read,
-    KeyUnavailableError where the key is not at hand.
+    A segment whose last proof failed cannot be used. `read` stands for `usable_manifest`, for who remembers what that
+    said. Raises RepositoryError where the repository cannot be read, KeyUnavailableError where the key is not at hand.
     """
+    reads = read or usable_manifest
+    return _histories(repository, server, lambda entry: reads(entry, keyring))
 
-    def manifest(entry: BackupEntry) -> Manifest:
-        found = opened(entry, keyring)
-        if found.problem:
-            raise found.problem
-        if found.manifest is None or found.outcome is Outcome.FAILED:
-            raise DamagedError(found.reason)
-        return found.manifest
 
-    return _histories(repository, server, manifest)
+def usable_manifest(entry: BackupEntry, keyring: Keyring | None) -> Manifest:
+    """Of a segment; raises RepositoryError where it cannot be believed, or its last proof failed."""
+    found = opened(entry, keyring)
+    if found.problem:
+        raise found.problem
+    if found.manifest is None or found.outcome is Outcome.FAILED:
+        raise DamagedError(found.reason)
+    return found.manifest
 
 
 def newest_of(found: Sequence[History]) -> History | None:

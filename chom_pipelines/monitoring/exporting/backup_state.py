@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import TypeAlias
 
 from chom_pipelines.benchmarks.kept_reports import kept_reports
 from chom_pipelines.benchmarks.predicting import rates as rates_of_reports
@@ -21,6 +20,7 @@ from chom_pipelines.errors import RepositoryError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import existing_repository, keyring_of
 from chom_pipelines.monitoring.exporting.known_backups import Family, Known, KnownBackups, LastBackup
+from chom_pipelines.monitoring.exporting.known_segments import KnownSegments, LogMarks
 from chom_pipelines.monitoring.exporting.marks import Mark, Marks, mark_of, marks_of
 from chom_pipelines.offsite.standing import Standing
 from chom_pipelines.outcome import Outcome
@@ -73,9 +73,6 @@ class LogState:
         return now - self.latest if self.latest else None
 
 
-_LogMarks: TypeAlias = Mapping[str, tuple[Marks, Marks]]
-
-
 @dataclass
 class _Read:
     """What was read with these keys, each with the marks by which it is known to be as it was."""
@@ -84,7 +81,8 @@ class _Read:
     since: float = field(default_factory=time.monotonic)
     known: KnownBackups = field(default_factory=KnownBackups)
     families: tuple[Marks, list[Family]] | None = None
-    histories: tuple[_LogMarks, list[History]] | None = None
+    segments: KnownSegments = field(default_factory=KnownSegments)
+    histories: tuple[LogMarks, list[History]] | None = None
     reports: tuple[Mark, tuple[Rate, ...]] | None = None
     state: tuple[object, BackupState] | None = None
 
@@ -109,7 +107,7 @@ class BackupWatch:
             heard = heard_of(repository, name, keyring)  # first: what it names is there then
             marks = _log_marks(repository, name)
             if read.histories is None or read.histories[0] != marks:
-                read.histories = (marks, histories(repository, name, keyring))
+                read.histories = (marks, histories(repository, name, keyring, read.segments.read_by(marks)))
         except RepositoryError as problem:
             return replace(of_backups, problem=problem)
         seen = (families, heard, marks, rates)
@@ -185,11 +183,14 @@ def _recoverable(families: Sequence[Family], found: list[History], heard: AllHea
     return recoverable_from(tuple(full for each in families for full in each.fulls), unusable, found, heard)
 
 
-def _log_marks(repository: Repository, server: str) -> _LogMarks:
-    return {
-        name: (marks_of(repository.binlogs(server, name).folder), marks_of(repository.streamed(server, name).folder))
+def _log_marks(repository: Repository, server: str) -> LogMarks:
+    """Of all segments, by the folder of their stream."""
+    streams = [
+        of(server, name).folder
         for name in repository.histories(server)
-    }
+        for of in (repository.binlogs, repository.streamed)
+    ]
+    return {folder.name: marks_of(folder) for folder in streams}
 
 
 def _predicted(

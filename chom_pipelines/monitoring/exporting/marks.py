@@ -1,13 +1,16 @@
 """Whether anything of a repository's records has changed, told by its directories, without reading them.
 
 Records are put under new names, or replaced by renaming: either way the directory's time changes. What rots in place is
-found by who reads everything anew from time to time.
+found by who reads everything anew from time to time. Clocks of file systems tick some times a second: what has changed
+just now may change again without a trace, so that such a mark is like no other.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from operator import itemgetter
@@ -22,6 +25,8 @@ Mark: TypeAlias = tuple[tuple[str, int, int, int], ...]
 Marks: TypeAlias = Mapping[str, Mark]
 """Of each backup in a stream, by its id."""
 
+_JUST_NOW_NS = 2_500_000_000
+_numbers = itertools.count(1)
 _DRAFT: Mark = (("", 0, 0, 0),)
 """Of what is still being taken, and changes all the time: nothing lists it."""
 
@@ -39,7 +44,10 @@ def mark_of(folder: Folder) -> Mark:
     names = {name for name, _ in found}
     if INCOMPLETE in names and MANIFEST not in names:
         return _DRAFT
-    return tuple((name, status.st_mtime_ns, status.st_size, status.st_ino) for name, status in found)
+    mark = tuple((name, status.st_mtime_ns, status.st_size, status.st_ino) for name, status in found)
+    if time.time_ns() - max((each.st_mtime_ns for _, each in found), default=0) < _JUST_NOW_NS:
+        return (*mark, ("", next(_numbers), 0, 0))
+    return mark
 
 
 def _entries(path: Path) -> list[tuple[str, os.stat_result]]:
