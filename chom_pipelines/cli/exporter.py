@@ -55,7 +55,7 @@ def exporter(
         typer.echo(as_text(scraper.scrape(scraper.names, PATIENCE)), nl=False)
         return
     serving = Exporter(scraper, listen, port)
-    where = f"http://{listen}:{serving.server_port}/metrics"
+    where = f"http://{f'[{listen}]' if ':' in listen else listen}:{serving.server_port}/metrics"
     for number in (signal.SIGTERM, signal.SIGINT):
         # shutdown() waits for serve_forever(), which this thread runs
         signal.signal(number, lambda *_: threading.Thread(target=serving.shutdown).start())

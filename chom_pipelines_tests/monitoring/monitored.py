@@ -125,9 +125,9 @@ def series(text: str) -> Series:
     }
 
 
-def of(found: Series, name: str, **labels: str) -> float | None:
+def of(found: Series, metric: str, /, **labels: str) -> float | None:
     """The value of one; None where there is none."""
-    return found.get((name, frozenset(labels.items())))
+    return found.get((metric, frozenset(labels.items())))
 
 
 def names(found: Series) -> set[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from chom_pipelines.monitoring.readers.processes import Processes, counted, read_processes
 from chom_pipelines.server.connection import Session
+from chom_pipelines_tests.monitoring.limited import limited
 from chom_pipelines_tests.servers import PrivateServer
 
 
@@ -36,6 +37,57 @@ def test_sessions_are_told_apart_by_what_they_wait_for() -> None:
         "global": (2, 9.0),
         "table": (1, 1.0),
     }
+
+
+def test_how_long_a_session_waits_is_left_out_where_that_is_not_known() -> None:
+    state = "Waiting for table metadata lock"
+    found = counted([("Query", state, None), ("Query", state, 3), ("Query", "Waiting for commit lock", None)], [-7.0])
+    assert (found.waiting["metadata"].sessions, found.waiting["metadata"].longest) == (2, 3)
+    assert (found.waiting["global"].sessions, found.waiting["global"].longest) == (1, None)
+    assert found.waiting["row"].longest == 0  # of a clock that was set back
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        ("Waiting for stored package body metadata lock", "metadata"),
+        ("Waiting for tablespace metadata lock", "metadata"),
+        ("Waiting for global metadata lock", "global"),
+        ("Waiting for table flush", "global"),
+        ("Waiting for commit lock", "global"),
+    ],
+)
+def test_every_state_of_waiting_has_its_kind(state: str, kind: str) -> None:
+    found = counted([("Query", state, 1)], [])
+    assert {name for name, each in found.waiting.items() if each.sessions} == {kind}
+
+
+@pytest.mark.parametrize("may_see_timers", [True, False])
+def test_a_session_that_has_set_its_clock_does_not_wait_for_decades(
+    server: PrivateServer, *, may_see_timers: bool
+) -> None:
+    """As one does that replays a log; MySQL's list of sessions tells the difference to that clock."""
+    database = server.fresh_database()
+    grants = ("PROCESS ON *.*", *(("SELECT ON performance_schema.*",) if may_see_timers else ()))
+    with limited(server, *grants) as endpoint, Session(endpoint) as asking, server.connect() as holder:
+        holder.execute(f"CREATE TABLE {database}.t (id INT PRIMARY KEY)")
+        holder.execute("BEGIN")
+        holder.rows(f"SELECT * FROM {database}.t")
+
+        def work() -> None:
+            with server.connect() as waiting:
+                waiting.execute("SET TIMESTAMP = 100000")
+                waiting.execute(f"ALTER TABLE {database}.t ADD COLUMN b INT")
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            longest = settled(asking, server, lambda each: each.waiting["metadata"].sessions == 1).waiting["metadata"]
+        finally:
+            holder.execute("COMMIT")
+            thread.join()
+    assert (longest.longest is None) is (not may_see_timers and not server.facts.is_mariadb)
+    assert longest.longest is None or longest.longest < 60
 
 
 def settled(session: Session, server: PrivateServer, wanted: Callable[[Processes], bool]) -> Processes:

@@ -30,6 +30,8 @@ _HEAVY_SECONDS = 60.0
 """What grows with the number of tables is read once in this time at most,"""
 _SHARE = 60.0
 """and then not before so many times as long as it took: a sixtieth of one thread's time."""
+_GRACE = 1.0
+"""Seconds for a server to end a statement that takes too long, before the connection is given up."""
 _log = logging.getLogger(__name__)
 
 
@@ -123,8 +125,9 @@ class ServerMonitor:
                 ask.now(INDEXES, lambda: read_indexes(session, facts, databases)),
                 ask.now(AUTO_INCREMENT, lambda: read_counters(session, facts, databases)),
             )
-            took = time.monotonic() - begun
-            self._tables_until = begun + max(_HEAVY_SECONDS, _SHARE * took)
+            ended = time.monotonic()
+            if ended < ask.deadline:  # else not all was asked: the next look has time, perhaps
+                self._tables_until = begun + max(_HEAVY_SECONDS, _SHARE * (ended - begun))
         return self._tables
 
 
@@ -141,7 +144,8 @@ class _Asking:
         if left <= 0:
             return Reading(collector, None, 0.0, failure="the time for this look was over")
         try:
-            limit(self.session, self.facts, min(STATEMENT_SECONDS, left))
+            patience = min(STATEMENT_SECONDS + _GRACE, left)
+            limit(self.session, self.facts, patience - min(_GRACE, patience / 2), patience)
             return read()
         except ChomError as error:
             return Reading(collector, None, time.monotonic() - begun, failure=error.what)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import logging
+import socket
 from collections.abc import Callable, Sequence
+from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
@@ -19,6 +21,7 @@ from chom_pipelines.monitoring.exporting.scraping import Scraper
 
 PATIENCE = 10.0
 """Seconds for a scrape that does not say how long it may take: Prometheus' own default."""
+_MOST_PATIENCE = 600.0
 _MARGIN = 0.5
 """Of the time that Prometheus waits: for the answer's way."""
 _HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
@@ -28,6 +31,7 @@ _PAGE = """<!DOCTYPE html>
 <ul>{probes}</ul>
 """
 _SLOW_CLIENT_SECONDS = 30
+_TEXT = "text/plain; charset=utf-8"
 _log = logging.getLogger(__name__)
 
 
@@ -38,6 +42,7 @@ class Exporter(ThreadingHTTPServer):
 
     def __init__(self, scraper: Scraper, listen: str, port: int) -> None:
         self.scraper = scraper
+        self.address_family = socket.AF_INET6 if ":" in listen else socket.AF_INET
         try:
             super().__init__((listen, port), _Handler)
         except OSError as refused:
@@ -59,20 +64,24 @@ class _Handler(BaseHTTPRequestHandler):
         pages: dict[str, Callable[[], None]] = {
             "/": self._page,
             "/metrics": lambda: self._metrics(self.server.scraper.names),
-            "/-/healthy": lambda: self._answer(HTTPStatus.OK, "text/plain; charset=utf-8", b"ok\n"),
+            "/-/healthy": lambda: self._answer(HTTPStatus.OK, _TEXT, b"ok\n"),
             "/probe": lambda: self._probe(parse_qs(address.query).get("target", [])),
         }
-        page = pages.get(address.path)
-        if page is None:
-            self._answer(
-                HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"there is /metrics, and /probe?target=NAME\n"
-            )
-        else:
+        page = pages.get(address.path, self._nothing)
+        try:
             page()
+        except OSError:  # the client has gone
+            raise
+        except Exception:  # noqa: BLE001  (whoever asks is told, and so is the log)
+            _log.exception("%s was not answered: a defect", address.path)
+            self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, _TEXT, b"a defect, which is in the log\n")
+
+    def _nothing(self) -> None:
+        self._answer(HTTPStatus.NOT_FOUND, _TEXT, b"there is /metrics, and /probe?target=NAME\n")
 
     def _page(self) -> None:
         names = self.server.scraper.names
-        probes = "".join(f'<li><a href="/probe?target={name}">{name}</a></li>\n' for name in names)
+        probes = "".join(f'<li><a href="/probe?target={quote(name)}">{escape(name)}</a></li>\n' for name in names)
         self._answer(HTTPStatus.OK, "text/html; charset=utf-8", _PAGE.format(probes=probes).encode())
 
     def _probe(self, targets: Sequence[str]) -> None:
@@ -82,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         status = HTTPStatus.NOT_FOUND if len(targets) == 1 else HTTPStatus.BAD_REQUEST
         said = f"name one server, as in /probe?target={names[0]}; chom.yaml has: {', '.join(names)}\n"
-        self._answer(status, "text/plain; charset=utf-8", said.encode())
+        self._answer(status, _TEXT, said.encode())
 
     def _metrics(self, names: Sequence[str]) -> None:
         told = self.server.scraper.scrape(names, self._patience())
@@ -90,9 +99,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _patience(self) -> float:
         try:
-            return max(float(self.headers.get(_HEADER, PATIENCE)) - _MARGIN, _MARGIN)
+            seconds = float(self.headers.get(_HEADER, PATIENCE))
         except ValueError:
-            return PATIENCE - _MARGIN
+            seconds = PATIENCE
+        if not 0 < seconds <= _MOST_PATIENCE:  # nor is it, where it is no number
+            seconds = PATIENCE
+        return max(seconds - _MARGIN, _MARGIN)
 
     def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
         zipped = "gzip" in self.headers.get("Accept-Encoding", "")

@@ -19,7 +19,10 @@ from chom_pipelines.inventory.models import Server
 from chom_pipelines.monitoring.exporting.backup_state import BackupState, LogState
 from chom_pipelines.monitoring.exporting.collecting import ServerReadings, Tables
 from chom_pipelines.monitoring.exporting.metrics import METRICS, OF_NO_SERVER
+from chom_pipelines.monitoring.readers.index_reads import INDEX_READS
+from chom_pipelines.monitoring.readers.indexes import INDEXES, Index
 from chom_pipelines.monitoring.readers.processes import Processes
+from chom_pipelines.monitoring.readers.reading import Reading
 from chom_pipelines.monitoring.readers.replication import Channel
 from chom_pipelines.monitoring.readers.status import Status
 
@@ -117,7 +120,8 @@ def _add_processes(told: Exposition, server: str, found: Processes) -> None:
         told.value("chom_database_connections", count, server, state)
     for kind, waiting in found.waiting.items():
         told.value("chom_database_lock_waiting_sessions", waiting.sessions, server, kind)
-        told.value("chom_database_lock_wait_longest_seconds", waiting.longest, server, kind)
+        if waiting.longest is not None:
+            told.value("chom_database_lock_wait_longest_seconds", waiting.longest, server, kind)
 
 
 def _add_channel(told: Exposition, server: str, channel: Channel) -> None:
@@ -137,19 +141,28 @@ def _add_tables(told: Exposition, server: str, tables: Tables) -> None:
         told.value("chom_database_tables", len(of_it), server, database)
     for each in sorted(sizes, key=lambda size: -size.total)[:_LARGEST]:
         told.value("chom_database_table_size_bytes", each.total, server, each.database, each.table)
-    indexes = tables.indexes.value
-    # of an index that nobody counts it cannot be told whether it is used; a part of them would be a wrong number
-    if indexes is not None and all(each.is_needed or each.reads is not None for each in indexes):
-        needed = sum(each.is_needed for each in indexes)
-        used = sum(not each.is_needed and bool(each.reads) for each in indexes)
-        unused = len(indexes) - needed - used
-        for state, count in (("used", used), ("unused", unused), ("needed", needed)):
-            told.value("chom_database_indexes", count, server, state)
-        told.value("chom_database_index_used_count", used + needed, server)
-        told.value("chom_database_index_unused_count", unused, server)
+    _add_indexes(told, server, tables.indexes)
     for counter in tables.counters.value or ():
         place = (counter.database, counter.table, counter.column)
         told.value("chom_database_auto_increment_used_ratio", counter.used, server, *place)
+
+
+def _add_indexes(told: Exposition, server: str, reading: Reading[tuple[Index, ...]]) -> None:
+    """Only of all databases together: where some, or their counts, are not seen, a part would be a wrong number.
+
+    Indexes whose reads no server counts, as FULLTEXT, are neither used nor unused.
+    """
+    lacking = {lack.capability for lack in reading.lacks}
+    if reading.value is None or reading.failure or lacking & {INDEXES, INDEX_READS}:
+        return
+    needed = sum(each.is_needed for each in reading.value)
+    reads = [each.reads for each in reading.value if not each.is_needed and each.reads is not None]
+    used = sum(map(bool, reads))
+    unused = len(reads) - used
+    for state, count in (("used", used), ("unused", unused), ("needed", needed)):
+        told.value("chom_database_indexes", count, server, state)
+    told.value("chom_database_index_used_count", used + needed, server)
+    told.value("chom_database_index_unused_count", unused, server)
 
 
 def add_backups(told: Exposition, server: str, state: BackupState, now: datetime) -> None:

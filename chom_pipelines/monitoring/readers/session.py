@@ -24,22 +24,25 @@ def monitoring_session(endpoint: Endpoint, seconds: float = STATEMENT_SECONDS) -
     """
     session = Session(endpoint, connect_timeout=seconds, purpose="monitor")
     try:
-        session.give_up_after(seconds + _GRACE)
+        session.give_up_after(seconds)
         facts = read_facts(session)
         settings = {"lock_wait_timeout": str(_LOCK_SECONDS), "long_query_time": str(_NEVER_SLOW)}
         if facts.caches_statistics:
             settings["information_schema_stats_expiry"] = "0"
         session.execute("SET SESSION " + ", ".join(f"{name} = {value}" for name, value in settings.items()))
-        limit(session, facts, seconds)
+        limit(session, facts, seconds, seconds + _GRACE)
     except BaseException:
         session.close()
         raise
     return session, facts
 
 
-def limit(session: Session, facts: ServerFacts, seconds: float) -> None:
-    """Let each statement from now on take no longer; raises the errors of Session."""
-    session.give_up_after(seconds + _GRACE)
+def limit(session: Session, facts: ServerFacts, seconds: float, patience: float) -> None:
+    """Have the server end each statement after `seconds`, and give the connection up after `patience`, which is more.
+
+    Raises the errors of Session.
+    """
+    session.give_up_after(patience)
     if facts.is_mariadb:
         session.execute(f"SET SESSION max_statement_time = {seconds:.3f}")
     else:
