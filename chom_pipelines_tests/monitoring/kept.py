@@ -67,7 +67,7 @@ class Kept:
         """Read by one that has read nothing yet."""
         return self.watch().state()
 
-    def back_up(self, hours: float, ring: Keyring = AES) -> BackupEntry:
+    def back_up(self, hours: float, ring: Keyring = AES, tables: int = 1) -> BackupEntry:
         """A full one that took five minutes, begun so many hours after NOON, of the log's place then."""
         begun = NOON + timedelta(hours=hours)
         place = Position(file=_file(int(hours)), position=500, gtid=None)
@@ -75,7 +75,10 @@ class Kept:
             draft.folder.write("data/a", b"rows")
             manifest = a_manifest(backup=draft.id, objects=(stored("data/a", 400, 4),), key=ring.wrap(KEY))
             times = {"started": begun, "as_of": begun + timedelta(minutes=1), "finished": begun + timedelta(minutes=5)}
-            update = {**times, "coordinates": Coordinates(end=place)}
+            one = manifest.logical.tables[0]
+            every = tuple(one.model_copy(update={"name": f"t{number}"}) for number in range(tables))
+            payload = manifest.logical.model_copy(update={"tables": every})
+            update = {**times, "coordinates": Coordinates(end=place), "payload": payload}
             return draft.publish(manifest.model_copy(update=update), KEY)
 
     def archive(self, hour: int, ring: Keyring = AES) -> BackupEntry:
