@@ -12,11 +12,13 @@ from chom_pipelines.binlogs.archive.segments import FIRST
 from chom_pipelines.inventory.models import Inventory
 from chom_pipelines.monitoring.exporting.backup_state import BackupState, BackupWatch
 from chom_pipelines.outcome import Outcome
+from chom_pipelines.repository.codecs import Codec
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
 from chom_pipelines.repository.layout import BackupId, Kind
 from chom_pipelines.repository.local_store import LocalStore
 from chom_pipelines.repository.manifest import Coordinates, Position
+from chom_pipelines.repository.objects import ObjectWriter
 from chom_pipelines.repository.payloads import BinlogPayload
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.repository.publishing import Draft
@@ -72,8 +74,9 @@ class Kept:
         begun = NOON + timedelta(hours=hours)
         place = Position(file=_file(int(hours)), position=500, gtid=None)
         with self.repository.stream(SERVER).begin(Kind.FULL, begun) as draft:
-            draft.folder.write("data/a", b"rows")
-            manifest = a_manifest(backup=draft.id, objects=(stored("data/a", 400, 4),), key=ring.wrap(KEY))
+            with ObjectWriter(draft.folder, "data/a", Codec.NONE, 0, KEY) as writer:
+                writer.write(b"rows")
+            manifest = a_manifest(backup=draft.id, objects=(writer.close(),), key=ring.wrap(KEY))
             times = {"started": begun, "as_of": begun + timedelta(minutes=1), "finished": begun + timedelta(minutes=5)}
             one = manifest.logical.tables[0]
             every = tuple(one.model_copy(update={"name": f"t{number}"}) for number in range(tables))

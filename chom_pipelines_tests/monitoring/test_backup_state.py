@@ -14,7 +14,10 @@ from chom_pipelines.binlogs.archive.histories import usable_manifest
 from chom_pipelines.monitoring.exporting import known_backups, known_segments
 from chom_pipelines.monitoring.exporting.backup_state import BackupState
 from chom_pipelines.monitoring.exporting.exposition import Exposition, add_backups
+from chom_pipelines.monitoring.exporting.scraping import Scraper
+from chom_pipelines.offsite.copies import push
 from chom_pipelines.outcome import Outcome
+from chom_pipelines.progress import unreported
 from chom_pipelines.repository.drill import Drill, keep_drill
 from chom_pipelines.repository.entry import BackupEntry
 from chom_pipelines.repository.keys import Keyring
@@ -24,6 +27,7 @@ from chom_pipelines.repository.manifest import Manifest
 from chom_pipelines.repository.master_keys import KeyKind
 from chom_pipelines.repository.proof import Level
 from chom_pipelines.restores.measured import keep_measured
+from chom_pipelines.server.machine import cpu_and_cores, machine
 from chom_pipelines_tests.monitoring.kept import HISTORY, HOUR, SERVER, Kept, prove, unix
 from chom_pipelines_tests.places import path_of
 from chom_pipelines_tests.repository.chains import published
@@ -83,7 +87,7 @@ def test_every_moment_is_in_unix_seconds_and_every_span_in_seconds(kept: Kept) -
         "chom_backup_last_success_timestamp binlog": 1767366000,
         "chom_backup_last_success_timestamp_seconds binlog": 1767366000,
         "chom_backup_duration_seconds full": 300,
-        "chom_backup_size_bytes full": 4,
+        "chom_backup_size_bytes full": 16,  # one block of AES
         "chom_backup_size_bytes binlog": 12,
         "chom_backups full": 1,
         "chom_backups incremental": 0,
@@ -301,3 +305,43 @@ def test_a_change_in_the_same_tick_of_the_clock_is_seen(kept: Kept, monkeypatch:
         prove(entry, Outcome.PASSED, hours=number)
         kept.grow_old(0)
         assert watch.state().verified == {Level.BASIC: NOON + number * HOUR}
+
+
+def test_how_long_a_restore_takes_here_is_foretold_of_the_newest_backup_that_is_good(kept: Kept) -> None:
+    entry, bad = kept.back_up(0), kept.back_up(1)
+    here = TIMINGS[0].model_copy(
+        update={"way": TIMINGS[0].way.model_copy(update={"machine": machine(*cpu_and_cores())})}
+    )
+    keep_measured(entry, AES, NOON, [here])
+    prove(bad, Outcome.FAILED)
+    found = kept.state().predicted
+    assert set(found) == {"logical"}
+    assert 0 < found["logical"] < here.seconds  # of fewer bytes
+
+
+def test_the_second_copy_is_told_from_its_first_answer_on_and_not_forgotten(kept: Kept) -> None:
+    name = "chom_offsite_last_backup_timestamp_seconds"
+    for hours in (0, 24):
+        kept.back_up(hours)
+    inventory = kept.inventory
+    push(inventory, inventory.server(), unreported)
+    kept.back_up(48)
+    scraper = Scraper(inventory)
+    asked: dict[str, float] = {}
+    give_up = time.monotonic() + 30
+    while name not in asked and time.monotonic() < give_up:
+        asked = series_of(scraper)
+    assert asked[name] == unix(24)  # the newest is not there
+    backups = kept.directory / "second" / SERVER / "backups"
+    backups.rename(kept.directory / "elsewhere")
+    backups.symlink_to(kept.directory / "elsewhere")  # which cannot be believed
+    scraper._offsite[SERVER]._ended = -float("inf")  # as if ten minutes had passed
+    series_of(scraper)
+    assert scraper._offsite[SERVER].latest(give_up).failure
+    assert series_of(scraper)[name] == unix(24)
+
+
+def series_of(scraper: Scraper) -> dict[str, float]:
+    """By the names of the metrics."""
+    found = scraper.scrape([SERVER], 5)
+    return {sample.name: sample.value for family in found.families() for sample in family.samples}
