@@ -109,7 +109,7 @@ class ServerMonitor:
                 processes=ask.now(PROCESSES, lambda: read_processes(session, facts)),
                 histogram=ask.now(HISTOGRAM, lambda: read_histogram(session, facts)),
                 replication=ask.now(REPLICATION, lambda: read_replication(session, facts)),
-                pending=ask.now(PENDING, lambda: read_pending(session, self.server))
+                pending=ask.now(PENDING, lambda: read_pending(session, facts, self.server))
                 if self.server.migrations
                 else None,
                 tables=self._of_tables(ask, session, facts, databases),

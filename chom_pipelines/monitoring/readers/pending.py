@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from chom_pipelines.errors import ConfigurationError, MissingPrivilegeError, ServerError
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.migrations.sql_files import SqlFiles, version_key
 from chom_pipelines.monitoring.readers.reading import Lack, Reading
+from chom_pipelines.monitoring.readers.tables import TABLE_PRIVILEGE
+from chom_pipelines.monitoring.readers.visible import visible
 from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.grants import Need
 from chom_pipelines.server.identifiers import literal, qualified
 from chom_pipelines.server.questions import current_account, databases_there
@@ -25,7 +29,7 @@ _HISTORIES = {
 """Of Laravel, of Flyway, and of many others: the column with the name, and those by which the table is known."""
 
 
-def read_pending(session: Session, server: Server) -> Reading[int]:
+def read_pending(session: Session, facts: ServerFacts, server: Server) -> Reading[int]:
     """Count them; of a server with `migrations` in chom.yaml. Raises nothing for what a server or a disk refuses.
 
     The names alone are compared: what Laravel's packages bring along is not counted, as it takes the application to
@@ -36,7 +40,7 @@ def read_pending(session: Session, server: Server) -> Reading[int]:
     laravel = server.migrations.laravel is not None
     try:
         files = _of_laravel(server.migrations.laravel) if server.migrations.laravel else _of_sql(server.migrations.sql)
-        recorded = _recorded(session, server, laravel=laravel)
+        recorded = _recorded(session, facts, server, laravel=laravel)
     except (ServerError, ConfigurationError) as error:
         return Reading(PENDING, None, time.monotonic() - started, failure=error.what)
     if isinstance(recorded, Lack):
@@ -57,7 +61,7 @@ def _of_sql(place: Path | None) -> set[str]:
     return {version_key(each.name) for each in SqlFiles(place).files()}
 
 
-def _recorded(session: Session, server: Server, *, laravel: bool) -> set[str] | Lack:
+def _recorded(session: Session, facts: ServerFacts, server: Server, *, laravel: bool) -> set[str] | Lack:
     names = ["migrations"] if laravel else ["flyway_schema_history", "schema_migrations"]
     databases = server.databases or databases_there(session)
     listed = ", ".join(map(literal, databases)) or "NULL"
@@ -70,11 +74,8 @@ def _recorded(session: Session, server: Server, *, laravel: bool) -> set[str] | 
         for database, table, columns in there
         if set(str(columns).split(",")) >= _HISTORIES[str(table)][1]
     ]
-    if not found:  # it may be that none is there yet, or that the account does not see it
-        user, host = current_account(session)
-        place = qualified(databases[0], names[0]) if databases else "*.*"
-        why = f"no table called {' or '.join(names)} is seen, in which migrations are recorded"
-        return Lack(PENDING, why, Need("SELECT", place, "").grant(user, host))
+    if not found:
+        return _no_history(session, facts, server, names)
     recorded: set[str] = set()
     for database, table in found:
         column, _ = _HISTORIES[table]
@@ -87,3 +88,16 @@ def _recorded(session: Session, server: Server, *, laravel: bool) -> set[str] | 
             return Lack(PENDING, why, Need("SELECT", qualified(database, table), "").grant(user, host))
         recorded |= {str(name) if laravel else version_key(str(name)) for (name,) in rows if name is not None}
     return recorded
+
+
+def _no_history(session: Session, facts: ServerFacts, server: Server, names: Sequence[str]) -> Lack:
+    """None is there, or the account does not see it. That all are pending is not said: it may have another name."""
+    called = " or ".join(names)
+    seen = visible(session, facts, server.databases, PENDING, TABLE_PRIVILEGE)
+    if not seen.lacks:
+        remedy = "run the migrations a first time; `chom migration check` also finds a history of another name"
+        return Lack(PENDING, f"there is no table called {called}, in which migrations are recorded", remedy)
+    user, host = current_account(session)
+    place = qualified(server.databases[0], names[0]) if server.databases else "*.*"
+    why = f"no table called {called} is seen, in which migrations are recorded"
+    return Lack(PENDING, why, Need("SELECT", place, "").grant(user, host))

@@ -65,6 +65,10 @@ def read_status(session: Session, facts: ServerFacts) -> Reading[Status]:
         deadlocks: int | None = None
         try:
             deadlocks = _deadlocks(session, facts, found)
+            if deadlocks is None:
+                on = "SET GLOBAL innodb_monitor_enable = 'lock_deadlocks'; and in my.cnf:\n"
+                on += "[mysqld]\ninnodb_monitor_enable = lock_deadlocks"
+                lacks = (Lack(DEADLOCKS, "InnoDB is told not to count deadlocks", on),)
         except MissingPrivilegeError:
             user, host = current_account(session)
             grant = Need("PROCESS", "*.*", "").grant(user, host)
