@@ -55,6 +55,7 @@ def _state(place: int) -> dict[str, float | str]:
         f'chom_database_auto_increment_used_ratio{{{table},column="id"}}': 0.3,
         "chom_migrations_pending": 0,
         "chom_backup_configured": 1,
+        "chom_offsite_configured": 1,
         **{f"chom_backup_duration_seconds{{{each}}}": 70 for each in each_type},
         **{f"chom_backup_size_bytes{{{each}}}": 3e8 for each in each_type},
         **{f"chom_backups{{{each}}}": 30 for each in each_type},

@@ -28,7 +28,14 @@ from chom_pipelines_tests.deploy.rules import (
 README = (PROMETHEUS / "README.md").read_text()
 _NAMES_NO_SERVER = {"ExporterDown", "MonitoringAbsent", "RepositoryFullSoon", "RepositoryTooSmallForNextBackup"}
 _HAS_NO_FIGURE = {
-    *("BackupNeverSucceeded", "RestoreNeverProved", "DatabaseDown", "ReplicationStopped", "ExporterDown"),
+    *(
+        "BackupNeverSucceeded",
+        "RestoreNeverProved",
+        "OffsiteNeverCopied",
+        "DatabaseDown",
+        "ReplicationStopped",
+        "ExporterDown",
+    ),
     *("MonitoringAbsent", "ServerNoLongerWatched", "CapabilityLost", "CollectorFailing"),
 }
 

@@ -87,7 +87,8 @@ ELSEWHERE = {
     "chom_database_replication_lag_seconds",  # of a replica
     "chom_database_replication_running",
     "chom_backup_last_verified_timestamp_seconds",  # below
-    "chom_offsite_last_backup_timestamp_seconds",  # of a second copy
+    "chom_offsite_configured",  # of a second copy
+    "chom_offsite_last_backup_timestamp_seconds",
     "chom_pitr_drill_last_success_timestamp_seconds",  # of a drill
     "chom_binlog_archive_last_timestamp_seconds",  # of an archive
 }

@@ -20,6 +20,7 @@ from chom_pipelines.monitoring.exporting.exporter import Exporter
 from chom_pipelines.monitoring.exporting.scraping import Scraper
 from chom_pipelines.monitoring.readers.processes import Processes, read_processes
 from chom_pipelines.monitoring.readers.reading import Reading
+from chom_pipelines.monitoring.readers.tables import TableSize, read_tables
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour, ServerFacts
 from chom_pipelines_tests.binlogs.streams import Relay
@@ -99,7 +100,7 @@ def test_one_that_falls_silent_has_told_what_it_had_told(
         assert not names(found) & {"chom_database_connections", "chom_database_size_bytes", "chom_migrations_pending"}
         relay.mend()
         monkeypatch.undo()
-        assert of(in_time(address), "chom_database_size_bytes", database=DATABASE, type="total")  # asked anew at once
+        assert of(in_time(address), "chom_database_size_bytes", database=DATABASE, type="total")
 
 
 def test_a_lost_connection_ends_those_that_come_after_it_and_each_says_so(
@@ -115,9 +116,47 @@ def test_a_lost_connection_ends_those_that_come_after_it_and_each_says_so(
         found = series(fetched(f"{address}/metrics"))
     told = {dict(labels)["collector"]: value for (name, labels), value in found.items() if "_success" in name}
     failed = {name for name, value in told.items() if not value}
-    assert failed == {"processlist", "query_histogram", "replication", "table_sizes", "indexes", "auto_increment"}
+    assert failed == {"processlist", "query_histogram", "replication"}  # tables have a connection of their own
     assert {name for name in failed if f"{NAME}: {name}: " in caplog.text} == failed
     assert not {name for name in names(found) if "connections" in name and "max" not in name}
+
+
+def test_tables_that_take_longer_than_a_scrape_are_told_when_they_are_there(
+    server: Monitored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 50,000 tables; and the server is not asked again by each scrape meanwhile."""
+    may_end, asked = threading.Event(), []
+
+    def long(session: Session, facts: ServerFacts, databases: tuple[str, ...] | None) -> Reading[tuple[TableSize, ...]]:
+        asked.append(session.id)
+        assert may_end.wait(30)
+        return read_tables(session, facts, databases)
+
+    monkeypatch.setattr(collecting, "read_tables", long)
+    with exported(server.inventory) as address:
+        for _ in range(2):
+            found = in_time(address)
+            assert of(found, "chom_collector_success", collector="table_sizes") == 0
+            assert of(found, "chom_database_connections", state="active") is not None
+            assert not {name for name in names(found) if "size_bytes" in name and "repository" not in name}
+        may_end.set()
+        found = series(fetched(f"{address}/metrics"))
+        assert of(found, "chom_database_size_bytes", database=DATABASE, type="total")
+        assert of(found, "chom_collector_success", collector="table_sizes") == 1
+        assert of(series(fetched(f"{address}/metrics")), "chom_database_size_bytes", database=DATABASE, type="total")
+    assert len(asked) == 1
+
+
+def test_a_password_that_is_wrong_is_told_nowhere(
+    server: Monitored, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "password").write_text("a wrong one, and secret")
+    (tmp_path / "chom.yaml").write_text(server.config.read_text())
+    with caplog.at_level("DEBUG"), exported(load_inventory(tmp_path / "chom.yaml")) as address:
+        text = fetched(f"{address}/metrics") + fetched(f"{address}/") + fetched(f"{address}/probe?target={NAME}")
+    assert of(series(text.partition("<!DOCTYPE")[0]), "chom_up") == 0
+    assert "Access denied" in caplog.text
+    assert "a wrong one" not in text + caplog.text
 
 
 def test_a_repository_that_hangs_keeps_no_server_from_being_told(

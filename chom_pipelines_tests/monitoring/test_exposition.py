@@ -12,7 +12,7 @@ from prometheus_client.core import Metric
 from chom_pipelines.inventory.models import Inventory
 from chom_pipelines.monitoring.exporting.collecting import ServerReadings, Tables
 from chom_pipelines.monitoring.exporting.exporter import as_text
-from chom_pipelines.monitoring.exporting.exposition import Exposition, add_server, add_thresholds
+from chom_pipelines.monitoring.exporting.exposition import Exposition, add_configured, add_server
 from chom_pipelines.monitoring.exporting.metrics import METRICS, OF_NO_SERVER
 from chom_pipelines.monitoring.readers.auto_increment import used
 from chom_pipelines.monitoring.readers.processes import Processes, Waiting
@@ -118,7 +118,7 @@ def test_no_migration_pending_is_a_zero_and_an_unknown_number_is_none() -> None:
 def test_thresholds_are_in_seconds_and_shares_whatever_chom_yaml_has_them_in() -> None:
     inventory = Inventory.model_validate(
         {
-            "repository": {"path": "/r"},
+            "repository": {"path": "/r", "offsite": {"url": "file:///o"}},
             "servers": [
                 {
                     "name": "shop",
@@ -136,9 +136,10 @@ def test_thresholds_are_in_seconds_and_shares_whatever_chom_yaml_has_them_in() -
         }
     )
     told = Exposition()
-    add_thresholds(told, inventory.servers)
+    add_configured(told, inventory.servers, offsite=True)
     assert by_name(told.families()) == {
         "chom_backup_configured": 1,
+        "chom_offsite_configured": 1,
         "chom_threshold_backup_age_seconds": 108_000,
         "chom_threshold_exposure_seconds": 1200,
         "chom_threshold_slow_queries_per_second": 3,

@@ -33,8 +33,9 @@ class Answer(Generic[T]):
 
 
 class Background(Generic[T]):
-    """Asks when somebody wants to know, and not again within `every` seconds; one thread at most asks.
+    """Asks when somebody wants to know, with a pause after it; one thread at most asks.
 
+    The pause is of `every` seconds, and `rest` times as long as the answer took where that is longer.
     An answer that comes too late for who waits is there for who comes next; until then the one before is told, with
     the problem. Where asking fails there is none, but for who `keeps` the last one. The thread is a daemon, as what it
     waits for may never end. Only so many ask at a time as there is `room` for.
@@ -46,10 +47,11 @@ class Background(Generic[T]):
         ask: Callable[[], T],
         *,
         every: float = 0.0,
+        rest: float = 0.0,
         keeps: bool = False,
         room: threading.Semaphore | None = None,
     ) -> None:
-        self._name, self._ask, self._every, self._keeps = name, ask, every, keeps
+        self._name, self._ask, self._every, self._rest, self._keeps = name, ask, every, rest, keeps
         self._room = room or threading.Semaphore()
         self._changed = threading.Condition()
         self._answer: Answer[T] = Answer()
@@ -59,7 +61,8 @@ class Background(Generic[T]):
     def begin(self) -> None:
         """Have it asked, where that is due and not under way."""
         with self._changed:
-            if self._is_asked or time.monotonic() - self._ended < self._every:
+            pause = max(self._every, self._rest * self._answer.seconds)
+            if self._is_asked or time.monotonic() - self._ended < pause:
                 return
             self._is_asked = True
         threading.Thread(target=self._run, name=self._name, daemon=True).start()

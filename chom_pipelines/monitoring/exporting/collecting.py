@@ -1,4 +1,7 @@
-"""All that the exporter reads of one server: on one connection, one question after the other, within a deadline."""
+"""All that the exporter reads of one server: on one connection, one question after the other, within a deadline.
+
+What grows with the number of tables may take longer than a scrape has: it is read beside, and told from the last time.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Any, TypeVar
 
 from chom_pipelines.errors import ChomError
 from chom_pipelines.inventory.models import Server
+from chom_pipelines.monitoring.exporting.background import Background
 from chom_pipelines.monitoring.readers.auto_increment import AUTO_INCREMENT, Counter, read_counters
 from chom_pipelines.monitoring.readers.histogram import HISTOGRAM, Histogram, read_histogram
 from chom_pipelines.monitoring.readers.indexes import INDEXES, Index, read_indexes
@@ -26,10 +30,12 @@ from chom_pipelines.server.facts import ServerFacts
 
 T = TypeVar("T")
 
-_HEAVY_SECONDS = 60.0
+_TABLES_SECONDS = 60.0
 """What grows with the number of tables is read once in this time at most,"""
-_SHARE = 60.0
+_REST = 60.0
 """and then not before so many times as long as it took: a sixtieth of one thread's time."""
+_LONG_SECONDS = 30.0
+"""The longest that one question of it may take: a server of 50,000 tables needs a dozen seconds."""
 _GRACE = 1.0
 """Seconds for a server to end a statement that takes too long, before the connection is given up."""
 _log = logging.getLogger(__name__)
@@ -66,15 +72,17 @@ class ServerReadings:
 
 
 class ServerMonitor:
-    """Looks at one server when it is asked to. Several who ask at a time share one look, by one connection."""
+    """Looks at one server when it is asked to. Several who ask at a time share one look, by one connection.
+
+    There is a second one only while what grows with the number of tables outlasts a look.
+    """
 
     def __init__(self, server: Server) -> None:
         self.server = server
         self._lock = threading.Lock()
         self._last: ServerReadings | ChomError | None = None
         self._looked = 0.0
-        self._tables: Tables | None = None
-        self._tables_until = 0.0
+        self._tables = Background(server.name, self._of_tables, every=_TABLES_SECONDS, rest=_REST)
 
     def look(self, deadline: float) -> ServerReadings:
         """Read what can be read until then, by the monotonic clock; a collector that fails says so in its Reading.
@@ -102,33 +110,40 @@ class ServerMonitor:
             return error
         with session:
             ask = _Asking(session, facts, deadline)
-            databases = self.server.databases
-            return ServerReadings(
-                facts=facts,
-                status=ask.now(STATUS, lambda: read_status(session, facts)),
-                processes=ask.now(PROCESSES, lambda: read_processes(session, facts)),
-                histogram=ask.now(HISTOGRAM, lambda: read_histogram(session, facts)),
-                replication=ask.now(REPLICATION, lambda: read_replication(session, facts)),
-                pending=ask.now(PENDING, lambda: read_pending(session, facts, self.server))
-                if self.server.migrations
-                else None,
-                tables=self._of_tables(ask, session, facts, databases),
+            status = ask.now(STATUS, lambda: read_status(session, facts))
+            processes = ask.now(PROCESSES, lambda: read_processes(session, facts))
+            histogram = ask.now(HISTOGRAM, lambda: read_histogram(session, facts))
+            replication = ask.now(REPLICATION, lambda: read_replication(session, facts))
+            pending = (
+                ask.now(PENDING, lambda: read_pending(session, facts, self.server)) if self.server.migrations else None
             )
+        return ServerReadings(facts, status, processes, histogram, replication, self._tables_now(deadline), pending)
 
-    def _of_tables(
-        self, ask: _Asking, session: Session, facts: ServerFacts, databases: tuple[str, ...] | None
-    ) -> Tables:
-        begun = time.monotonic()
-        if self._tables is None or begun >= self._tables_until:
-            self._tables = Tables(
+    def _tables_now(self, deadline: float) -> Tables:
+        """The last ones; only where there are none yet they are waited for."""
+        self._tables.begin()
+        known = self._tables.latest()
+        if known.value is None:
+            known = self._tables.latest(deadline)
+        if known.value is not None:
+            return known.value
+        return Tables(
+            Reading(TABLE_SIZES, None, known.seconds, failure=known.problem),
+            Reading(INDEXES, None, known.seconds, failure=known.problem),
+            Reading(AUTO_INCREMENT, None, known.seconds, failure=known.problem),
+        )
+
+    def _of_tables(self) -> Tables:
+        """On a connection of their own, as they may outlast a scrape; raises ChomError where there is none."""
+        session, facts = monitoring_session(self.server.endpoint())
+        databases = self.server.databases
+        with session:
+            ask = _Asking(session, facts, float("inf"), _LONG_SECONDS)
+            return Tables(
                 ask.now(TABLE_SIZES, lambda: read_tables(session, facts, databases)),
                 ask.now(INDEXES, lambda: read_indexes(session, facts, databases)),
                 ask.now(AUTO_INCREMENT, lambda: read_counters(session, facts, databases)),
             )
-            ended = time.monotonic()
-            if ended < ask.deadline:  # else not all was asked: the next look has time, perhaps
-                self._tables_until = begun + max(_HEAVY_SECONDS, _SHARE * (ended - begun))
-        return self._tables
 
 
 @dataclass(frozen=True)
@@ -136,6 +151,8 @@ class _Asking:
     session: Session
     facts: ServerFacts
     deadline: float
+    longest: float | None = None
+    """Seconds of a question; None: STATEMENT_SECONDS."""
 
     def now(self, collector: str, read: Callable[[], Reading[T]]) -> Reading[T]:
         """One collector's reading, whatever becomes of it."""
@@ -144,7 +161,7 @@ class _Asking:
         if left <= 0:
             return Reading(collector, None, 0.0, failure="the time for this look was over")
         try:
-            patience = min(STATEMENT_SECONDS + _GRACE, left)
+            patience = min((self.longest or STATEMENT_SECONDS) + _GRACE, left)
             limit(self.session, self.facts, patience - min(_GRACE, patience / 2), patience)
             return read()
         except ChomError as error:

@@ -196,11 +196,13 @@ def _add_log(told: Exposition, server: str, log: LogState, now: datetime) -> Non
     told.moment("chom_pitr_drill_last_success_timestamp_seconds", log.drilled, server)
 
 
-def add_thresholds(told: Exposition, servers: Iterable[Server]) -> None:
-    """Of chom.yaml, so that no rule of Prometheus has to be edited."""
+def add_configured(told: Exposition, servers: Iterable[Server], *, offsite: bool) -> None:
+    """What chom.yaml has, so that no rule of Prometheus has to be edited; `offsite`: there is to be a second copy."""
     for server in servers:
         found = server.thresholds
         told.value("chom_backup_configured", 1, server.name)
+        if offsite and server.backup.upload:
+            told.value("chom_offsite_configured", 1, server.name)
         told.value("chom_threshold_backup_age_seconds", found.backup_age_hours * _HOUR, server.name)
         told.value("chom_threshold_exposure_seconds", exposure_limit(server).total_seconds(), server.name)
         told.value("chom_threshold_slow_queries_per_second", found.slow_queries_per_second, server.name)

@@ -107,6 +107,10 @@ _BACKUPS = _gauges(
     ("chom_recoverable_window_gaps", "Gaps in the archive of the binary log after the newest full backup."),
     ("chom_recovery_exposure_seconds", "What would be lost if the server were lost now."),
     ("chom_binlog_archive_last_timestamp_seconds", "Up to when the binary log is in the archive."),
+    (
+        "chom_offsite_configured",
+        "1 for each server that is to have a second copy: of one with nothing there no more is told.",
+    ),
     ("chom_offsite_last_backup_timestamp_seconds", "Time of the newest full backup that the second copy has."),
     ("chom_pitr_drill_last_success_timestamp_seconds", "When a drill of a moment last passed."),
     ("chom_restore_predicted_seconds", "How long a restore of the newest full backup would take here.", ("method",)),

@@ -19,7 +19,7 @@ from chom_pipelines.inventory.opening import existing_repository, repository_of
 from chom_pipelines.monitoring.exporting.background import Background
 from chom_pipelines.monitoring.exporting.backup_state import BackupWatch, newest_offsite
 from chom_pipelines.monitoring.exporting.collecting import ServerMonitor, ServerReadings
-from chom_pipelines.monitoring.exporting.exposition import Exposition, add_backups, add_server, add_thresholds
+from chom_pipelines.monitoring.exporting.exposition import Exposition, add_backups, add_configured, add_server
 from chom_pipelines.offsite.standing import standing_of
 
 _AT_ONCE = 32
@@ -66,7 +66,7 @@ class Scraper:
         servers = [self._monitors[name].server for name in names]
         told = Exposition()
         told.value("chom_build_info", 1, version("chom-pipelines"))
-        add_thresholds(told, servers)
+        add_configured(told, servers, offsite=self._inventory.repository.offsite is not None)
         self._disk.begin()
         for name in names:
             self._backups[name].begin()
