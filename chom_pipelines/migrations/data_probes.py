@@ -8,12 +8,13 @@ from contextlib import suppress
 from dataclasses import replace
 
 from chom_pipelines.errors import ServerError
-from chom_pipelines.migrations.column_probes import of_columns
+from chom_pipelines.migrations.column_probes import ColumnProbes
 from chom_pipelines.migrations.findings import MigrationFinding
-from chom_pipelines.migrations.key_probes import of_checks, of_indexes, of_keys
+from chom_pipelines.migrations.key_probes import KeyProbes
 from chom_pipelines.migrations.probes import Probe, asked, counted, limit
 from chom_pipelines.migrations.production import Production
 from chom_pipelines.migrations.replay import Step
+from chom_pipelines.migrations.rows_then import RowsThen
 from chom_pipelines.migrations.shapes import Table, TableName
 from chom_pipelines.migrations.statements import Kind
 from chom_pipelines.server.connection import Session
@@ -36,34 +37,47 @@ def check_rows(
 
 def _probes(steps: Sequence[Step], production: Production) -> Iterator[Probe]:
     changed: dict[TableName, str] = {}
-    names: dict[TableName, dict[str, str]] = {}
+    then = {name: RowsThen.now(table) for name, table in production.shape.tables.items()}
     for step in steps:
+        later: dict[TableName, RowsThen] = {}
         for found in step.differences:
-            live = production.shape.tables.get(found.before.name) if found.before else None
-            if found.before is None or live is None:
+            rows = then.pop(found.before.name, None) if found.before else None
+            if found.before is None or rows is None:
                 continue
             if found.after is None:
                 if step.statement.kind is not Kind.DATABASE:  # which is told as such
-                    yield _of_dropped(step, live)
+                    yield _of_dropped(step, rows.live)
                 continue
-            earlier = names.setdefault(live.name, {})
-            former = {**earlier, **{new: earlier.get(old, old) for new, old in step.renamed.items()}}
+            after = rows.after(step, found.before, found.after, is_mariadb=production.facts.is_mariadb)
+            later[found.after.name] = after
             wanted = (
-                *of_columns(step, found, live),
-                *of_indexes(step, found, live, former),
-                *of_keys(step, found, live, production, changed),
-                *of_checks(step, found, live),
+                *ColumnProbes(step, found.before, found.after, rows, production).all(),
+                *KeyProbes(step, found.before, found.after, after, production, changed).all(),
             )
             # what the rows will be after a statement has changed them, the rows of now do not tell
             for each in wanted:
-                yield (
-                    each
-                    if each.unaskable or each.code == "DS03"
-                    else replace(each, unaskable=changed.get(live.name, ""))
-                )
-            names[live.name] = former
-        if step.statement.kind in {Kind.CHANGE, Kind.TRUNCATE} and step.statement.table:
-            changed[step.statement.table] = f"a statement before changes these rows ({step.statement.short(60)})"
+                if each.code == "DS03" or found.before.name not in changed:
+                    yield each
+                else:
+                    yield replace(each, unaskable=changed[found.before.name], only_where=None)
+        then |= later
+        changed |= dict.fromkeys(
+            _changed_by(step), f"a statement before changes these rows ({step.statement.short(60)})"
+        )
+
+
+def _changed_by(step: Step) -> Iterator[TableName]:
+    """Tables whose rows are others after it; with rows go those that refer to them, where the key says so."""
+    if step.statement.kind is Kind.TRUNCATE and step.statement.table:
+        yield step.statement.table
+    if step.statement.kind is not Kind.CHANGE and not step.statement.selects:
+        return
+    named = step.statement.touched
+    for table in step.after.tables.values():
+        if table.name[1].lower() in named or table.name == step.statement.table:
+            yield table.name
+            if step.statement.kind is Kind.CHANGE:
+                yield from (child.name for child, _ in step.after.children_of(table.name))
 
 
 def _of_dropped(step: Step, live: Table) -> Probe:

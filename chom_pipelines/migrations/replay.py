@@ -37,8 +37,13 @@ class Step:
 
     @property
     def differences(self) -> list[Difference]:
-        """The tables that it changed."""
-        return differences(self.before, self.after)
+        """The tables that it changed; one of which it drops a column and adds it again may look as before."""
+        found = differences(self.before, self.after)
+        table = self.statement.table
+        same = self.after.tables.get(table) if table and not self.failure else None
+        if self.statement.clauses.dropped_columns and same and not any(each.after is same for each in found):
+            found.append(Difference(same, same))
+        return found
 
     @property
     def is_structure(self) -> bool:
@@ -57,12 +62,13 @@ class Step:
         """Columns that have another name after it: the new name, and the old one."""
         found = {}
         for each in self.differences:
-            if each.before is None or each.after is None or not self.statement.renames:
+            if each.before is None or each.after is None:
                 continue
-            gone = [name for name in each.before.columns if name not in each.after.columns]
-            new = [name for name in each.after.columns if name not in each.before.columns]
-            if len(gone) == len(new) == 1:
-                found[new[0]] = gone[0]
+            old = {name.lower(): name for name in each.before.columns}
+            new = {name.lower(): name for name in each.after.columns}
+            for name, former in self.statement.clauses.renamed_columns.items():
+                if former.lower() in old and name.lower() in new:
+                    found[new[name.lower()]] = old[former.lower()]
         return found
 
     @property

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chom_pipelines.migrations.checking import MigrationCheck
-from chom_pipelines.migrations.forms import clauses
+from chom_pipelines.migrations.sql_text import clauses
 from chom_pipelines.server.connection import Session
 from chom_pipelines_tests.migrations.checked import HISTORY, checked, make_database, written
 from chom_pipelines_tests.servers import PrivateServer
