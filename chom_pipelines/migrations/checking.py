@@ -165,7 +165,7 @@ def check_migrations(
         found += check_rows_seen(run, steps, production)
     found += [warning("CN05", f"{each} cannot be made anew, and is not in the copy") for each in left_out]
     if past.problem:
-        found.append(warning("RB03", f"of past migrations nothing can be read: {past.problem}", object="repository"))
+        found.append(warning("RB03", f"of past migrations not all can be read: {past.problem}", object="repository"))
     plan = [Planned(each, predicted(each, production) if mode is not Mode.VALIDATE else None) for each in steps]
     pending = [each.migration.name for each in run.ran]
     kept, accepted = _sorted_out(found, server.migrations)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from chom_pipelines.errors import ServerError
 from chom_pipelines.migrations.algorithms import Algorithm, execute
 from chom_pipelines.migrations.forms import Advice, Cost, Form, Forms
+from chom_pipelines.migrations.hidden_passwords import shown_message
 from chom_pipelines.migrations.production import own_databases
 from chom_pipelines.migrations.reading_shapes import read_shape
 from chom_pipelines.migrations.shadow import Shadow
@@ -160,7 +161,8 @@ def _tried(
             return execute(session, facts, statement), "", None
         session.execute(statement.bare)
     except ServerError as error:
-        return Algorithm(), error.what.partition(": ")[2] or error.what, error_number(error)
+        what = shown_message(error.what.partition(": ")[2] or error.what, statement.bare)
+        return Algorithm(), what, error_number(error)
     return Algorithm(), "", None
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from chom_pipelines.migrations.alter_clauses import AlterClauses
+from chom_pipelines.migrations.hidden_passwords import shown_statement
 from chom_pipelines.migrations.sql_text import (
     IDENTIFIER,
     blanked,
@@ -70,11 +71,6 @@ _CONSTANT = frozenset(
 _ASSIGNED = re.compile(rf"(?:^|,)\s*(?:{IDENTIFIER}\s*\.\s*)*({IDENTIFIER})\s*:?=")
 _LISTED = re.compile(r"\s*\(([^()]*)\)\s*(?:VALUES?\b|SELECT\b|WITH\b|TABLE\b|\()", re.IGNORECASE)
 _SELECT = re.compile(r"(?<![`\w$])SELECT\b|\bTABLE\s", re.IGNORECASE)
-_SECRET = re.compile(
-    r"\b((?:IDENTIFIED\s+(?:(?:WITH|VIA)\s+\S+\s+)?(?:BY|AS|USING)|PASSWORD\s*[=(])\s*(?:PASSWORD\s*\(\s*)?)"
-    r"'(?:[^'\\]|\\.|'')*'",
-    re.IGNORECASE,
-)
 _WORD = re.compile(r"\w+")
 
 
@@ -246,15 +242,10 @@ class Statement:
 
     @property
     def shown(self) -> str:
-        """For people, without the password that an account is given."""
-        return without_passwords(self.bare)
+        """For people, without passwords."""
+        return shown_statement(self.bare)
 
     def short(self, length: int = 120) -> str:
         """For people: on one line, and cut."""
         line = " ".join(self.shown.split())
         return line if len(line) <= length else line[: length - 1] + "…"
-
-
-def without_passwords(text: str) -> str:
-    """SQL, or a message that quotes some, without the passwords that accounts are given."""
-    return _SECRET.sub(r"\1'***'", text)

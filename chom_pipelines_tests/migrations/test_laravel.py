@@ -13,6 +13,7 @@ import pytest
 from chom_pipelines.errors import ConfigurationError, MigrationCheckError, ProgramMissingError
 from chom_pipelines.migrations.checking import MigrationCheck, Mode
 from chom_pipelines.migrations.findings import Severity
+from chom_pipelines.migrations.isolation import cut_off
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.server.connection import Session
 from chom_pipelines_tests.migrations.checked import check_of, configured, make_database
@@ -315,3 +316,15 @@ def test_where_nothing_can_be_cut_off_nothing_is_tried(
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     with pytest.raises(MigrationCheckError, match="cannot be cut off from production here"):
         check(server, app)
+
+
+def test_a_process_that_a_migration_leaves_running_ends_with_the_check(server: PrivateServer, app: LaravelApp) -> None:
+    app.migration("2024_02_01_000000_left", "proc_close(proc_open('setsid sleep 4711 &', [], $pipes));")
+    assert check(server, app, mode=Mode.VALIDATE).outcome is Outcome.PASSED
+    assert [each for each in Path("/proc").glob("[0-9]*/cmdline") if b"sleep\0004711" in each.read_bytes()] == []
+
+
+def test_without_unshare_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(ProgramMissingError, match="unshare is not installed"):
+        cut_off(["true"], "/copy", None)
