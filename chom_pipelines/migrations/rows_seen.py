@@ -66,18 +66,17 @@ def _asked(statement: Statement, known: Mapping[str, str]) -> Iterator[str]:
     text = _LARAVELS_SIZE.sub("size", statement.plain)
     if statement.verb == "SHOW":
         yield statement.short(60)
-    if statement.verb == "USE":
-        return
+    if statement.kind is Kind.SET and "(" not in text:
+        return  # it asks nothing
     schema = {each.lower() for each in _INFORMATION.findall(text)}
     if statement.kind is Kind.READ:
         yield from (each for each in _VARIABLE.findall(text) if not _SAME_VARIABLES.match(each.replace("`", "")))
         yield from (found.group().strip(" (").lower() for found in _WHO.finditer(text))
         yield from sorted(statement.names & _OTHERS) if "." in text else ()
     yield from (f"information_schema.{each}" for each in schema - _OF_SCHEMA)
-    if schema:
-        yield from sorted(_OF_ROWS & Statement(text).names)
-    else:
-        yield from (label for name, label in known.items() if name in statement.names)
+    named = Statement(_INFORMATION.sub("schema", text)).names
+    yield from sorted(_OF_ROWS & named) if schema else ()
+    yield from (label for name, label in known.items() if name in named)
 
 
 def check_rows_seen(run: Run, steps: Sequence[Step], production: Production) -> Iterator[MigrationFinding]:

@@ -147,7 +147,7 @@ def test_passwords_are_not_shown(server: PrivateServer, tmp_path: Path) -> None:
     found = checked(server.root, DATABASE, written(tmp_path / "m", SECRETS))
     assert {each.migration[:-4] for each in found.findings if each.severity is Severity.ERROR} == set(SECRETS)
     assert "hidden" not in repr([(each.step.statement.shown, each.step.statement.short()) for each in found.plan])
-    assert "IDENTIFIED BY '***'" in repr(found.findings)
+    assert "***" in repr(found.findings)
     assert "hidden" not in repr(found.findings)
     assert "loose" not in repr(found.findings)
     with Session(server.root) as session:
