@@ -117,7 +117,7 @@ def done(
     config: ConfigOption = None,
     server: ServerOption = None,
     output_file: Annotated[
-        typer.FileText | None,
+        typer.FileBinaryRead | None,
         typer.Option("--output", metavar="FILE", help="What `artisan migrate` has printed; - is standard input."),
     ] = None,
     json: JsonOption = False,
@@ -131,7 +131,7 @@ def done(
     inventory = load_inventory(config)
     one = inventory.server(server)
     record(inventory.repository, "migration done", one.name)
-    text = output_file.read() if output_file else None
+    text = output_file.read().decode("utf-8", "replace") if output_file else None
     run = keep_durations(inventory, one, text, datetime.now(UTC))
     if json:
         output.document("migration done", run.model_dump(mode="json"))

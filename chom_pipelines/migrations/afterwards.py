@@ -9,7 +9,7 @@ from chom_pipelines.errors import ConfigurationError, MigrationCheckError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import existing_repository
 from chom_pipelines.migrations.artisan_output import durations
-from chom_pipelines.migrations.past import KeptRun, free_moment, keep_run, last_check, taken
+from chom_pipelines.migrations.past import KeptRun, at_free_moment, keep_run, last_check, taken
 from chom_pipelines.migrations.sql_files import flyway_durations
 from chom_pipelines.server.connection import Session
 
@@ -34,11 +34,11 @@ def keep_durations(inventory: Inventory, server: Server, output: str | None, now
         raise MigrationCheckError(
             what, "give the output of `artisan migrate --force` on standard input, or by --output"
         )
-    run = KeptRun(
-        server=server.name, started=free_moment(repository, server.name, now), migrations=taken(before, found)
+    run = KeptRun(server=server.name, started=now, migrations=taken(before, found))
+    started, _ = at_free_moment(
+        repository, server.name, now, lambda moment: keep_run(repository, run.model_copy(update={"started": moment}))
     )
-    keep_run(repository, run)
-    return run
+    return run.model_copy(update={"started": started})
 
 
 def _of_flyway(session: Session, server: Server, pending: Iterable[str]) -> Iterable[tuple[str, float]]:

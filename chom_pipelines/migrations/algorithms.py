@@ -57,7 +57,11 @@ def execute(session: Session, facts: ServerFacts, statement: Statement) -> Algor
     What names an algorithm itself, and what has none, is run as it is. Raises what the Session raises where the
     statement itself is refused, whatever the algorithm.
     """
-    if statement.kind not in {Kind.ALTER, Kind.INDEX} or statement.names_algorithm or statement.is_of_partitions:
+    if (
+        statement.kind not in {Kind.ALTER, Kind.INDEX}
+        or statement.names_algorithm
+        or statement.clauses.is_of_partitions
+    ):
         session.execute(statement.bare)
         return Algorithm()
     why_not = ""

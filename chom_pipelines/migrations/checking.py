@@ -18,7 +18,7 @@ from chom_pipelines.migrations.drift import check_drift
 from chom_pipelines.migrations.failures import failed_migrations
 from chom_pipelines.migrations.file_digest import file_digest
 from chom_pipelines.migrations.findings import MigrationFinding, Severity, outcome_of, unknown, warning
-from chom_pipelines.migrations.following import check_following, check_rows_seen
+from chom_pipelines.migrations.following import check_following
 from chom_pipelines.migrations.half_applied import half_applied
 from chom_pipelines.migrations.keeping import PastMigrations
 from chom_pipelines.migrations.laravel_application import LaravelApplication
@@ -28,6 +28,7 @@ from chom_pipelines.migrations.past import KeptRun
 from chom_pipelines.migrations.prediction import Prediction, predicted
 from chom_pipelines.migrations.production import Production, read_production
 from chom_pipelines.migrations.replay import Step, replayed
+from chom_pipelines.migrations.rows_seen import check_rows_seen
 from chom_pipelines.migrations.shadow import shadow_of
 from chom_pipelines.migrations.shapes import TableName
 from chom_pipelines.migrations.sources import Run, Source
@@ -173,12 +174,12 @@ def check_migrations(
         found += check_backup(inventory, server, datetime.now(UTC))
     found += [unknown("CN03", each, remedy="install that version on this machine", object="copy") for each in unlike]
     found += check_forms(replay.advice, production)
-    found += check_following(run, steps, final, replay.final)
+    found += check_following(run, steps, final, replay.final, production)
     if mode is not Mode.DEEP:
         found += check_rows_seen(run, steps, production)
     found += [warning("CN05", f"{each} cannot be made anew, and is not in the copy") for each in left_out]
     if past.problem:
-        found.append(warning("RB03", f"of past migrations nothing can be read: {past.problem}", object="repository"))
+        found.append(warning("RB03", f"of past migrations not all can be read: {past.problem}", object="repository"))
     plan = [Planned(each, predicted(each, production) if mode is not Mode.VALIDATE else None) for each in steps]
     pending = [each.migration.name for each in run.ran]
     kept, accepted = _sorted_out(found, server.migrations)

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from chom_pipelines.migrations.findings import MigrationFinding, error, unknown
-from chom_pipelines.migrations.following import readers
 from chom_pipelines.migrations.production import Production
 from chom_pipelines.migrations.replay import Step
+from chom_pipelines.migrations.rows_seen import readers
 from chom_pipelines.migrations.sources import Ran, Run
 
 

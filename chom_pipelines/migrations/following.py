@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 
-from chom_pipelines.migrations.findings import MigrationFinding, info, unknown, warning
+from chom_pipelines.migrations.findings import MigrationFinding, unknown, warning
 from chom_pipelines.migrations.production import Production
 from chom_pipelines.migrations.replay import Step
-from chom_pipelines.migrations.shapes import Shape, TableName
+from chom_pipelines.migrations.shapes import Shape
 from chom_pipelines.migrations.sources import Run
 from chom_pipelines.migrations.statements import Kind
 
 _HARMLESS = re.compile(
-    r"CREATE\b.*?\b(?:VIEW|PROCEDURE|FUNCTION|TRIGGER|EVENT|SEQUENCE)\b|(?:UN)?LOCK\s+TABLES?\b|ANALYZE\b|DROP\s+TEMPORARY\b",
+    r"CREATE\b.*?\b(?:VIEW|PROCEDURE|FUNCTION|TRIGGER|SEQUENCE)\b|LOCK\s+TABLES?\b|UNLOCK\s+TABLES\b"
+    r"|ANALYZE\s+(?:(?:LOCAL|NO_WRITE_TO_BINLOG)\s+)?TABLES?\b|DROP\s+TEMPORARY\b",
     re.IGNORECASE | re.DOTALL,
 )
 """Of statements that change no table: those that take nothing away."""
@@ -21,47 +22,18 @@ _DROPS = re.compile(
     r"DROP\s+(?P<kind>VIEW|PROCEDURE|FUNCTION|TRIGGER|EVENT|SEQUENCE)\s+(?:IF\s+EXISTS\s+)?(?P<name>[^\s;]+)",
     re.IGNORECASE,
 )
-_DEEP = "check with --deep, which runs it on the rows of the latest backup"
 
 
-def readers(run: Run, production: Production) -> dict[str, set[TableName]]:
-    """The migrations that read rows, of which the copy has none, and of which tables."""
-    found: dict[str, set[TableName]] = {}
-    for each in run.sent:
-        read = each.statement.reads
-        if each.migration and read is not None and read != run.history and production.size(read).rows:
-            found.setdefault(each.migration, set()).add(read)
-    return found
-
-
-def check_rows_seen(run: Run, steps: Sequence[Step], production: Production) -> Iterator[MigrationFinding]:
-    """What depends on rows that the copy does not have."""
-    for migration, tables in readers(run, production).items():
-        for table in sorted(tables):
-            yield unknown(
-                "RN04",
-                f"{migration} reads rows of {'.'.join(table)}, of which the copy has none",
-                why="what it does with them was not seen",
-                remedy=_DEEP,
-                migration=migration,
-                object=".".join(table),
-            )
-    for step in steps:
-        changed = step.statement.table
-        if step.statement.kind is Kind.CHANGE and not step.failure and changed and production.size(changed).rows:
-            yield info(
-                "RN06",
-                f"{step.statement.verb} was tried on {'.'.join(changed)} without its rows",
-                why="a key that is taken, or a row that another refers to, shows with them alone",
-                remedy=_DEEP,
-                migration=step.migration,
-                statement=step.statement.short(),
-                object=".".join(changed),
-            )
+_LOCKS = re.compile(r"LOCK\s+TABLES?\b", re.IGNORECASE)
+_TRIGGER = re.compile(r"CREATE\b.*?\bTRIGGER\b", re.IGNORECASE)
+_REPLACES = re.compile(
+    r"CREATE\s+OR\s+REPLACE\s.*?\b(?P<kind>VIEW|PROCEDURE|FUNCTION)\s+(?:[\w`]+\s*\.\s*)?(?P<name>`[^`]+`|[\w$]+)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def check_following(
-    run: Run, steps: Sequence[Step], final: Shape | None, replayed: Shape
+    run: Run, steps: Sequence[Step], final: Shape | None, replayed: Shape, production: Production
 ) -> Iterator[MigrationFinding]:
     """Whether each statement was understood, and all together did in the replay what they did in the run.
 
@@ -72,7 +44,9 @@ def check_following(
         why = _not_understood(step, succeeded)
         if why:
             yield _unfollowed(step, why)
-        elif gone := _DROPS.match(step.statement.bare):
+            continue
+        yield from _of_running_code(step, production)
+        if gone := _DROPS.match(step.statement.bare):
             what = f"{gone['kind'].lower()} {gone['name']}"
             yield warning(
                 "DS07",
@@ -104,6 +78,46 @@ def _not_understood(step: Step, succeeded: Collection[str]) -> str:
         return ""
     bare = statement.bare
     return "" if _HARMLESS.match(bare) or _DROPS.match(bare) else "what it does was not understood"
+
+
+def _of_running_code(step: Step, production: Production) -> Iterator[MigrationFinding]:
+    """What tables, triggers and views do to the code that runs meanwhile."""
+    place = {"migration": step.migration, "statement": step.statement.short()}
+    plain = step.statement.plain
+    live = sorted(
+        table.label for name, table in production.shape.tables.items() if name[1].lower() in step.statement.names
+    )
+    if _LOCKS.match(plain) and live:
+        yield warning(
+            "LK09",
+            f"{', '.join(live)} {'are' if len(live) > 1 else 'is'} locked by LOCK TABLES",
+            why="the application waits until they are unlocked, or the connection ends",
+            remedy="leave it out: a statement takes the locks that it needs",
+            object=live[0],
+            **place,
+        )
+    if step.failure or step.statement.kind is not Kind.OTHER:
+        return
+    if _TRIGGER.match(plain) and live:
+        yield warning(
+            "DS07",
+            f"a trigger is made on {', '.join(live)}",
+            why="the code that runs until the deploy is through runs it with each of its writes",
+            remedy="see that it refuses nothing that this code writes",
+            object=live[0],
+            **place,
+        )
+    if (made := _REPLACES.match(plain)) and any(
+        each.name.lower() == made["name"].strip("`").lower() for each in production.definitions
+    ):
+        yield warning(
+            "DS07",
+            f"the {made['kind'].lower()} {made['name']} is replaced",
+            why="the code that runs until the deploy is through uses it as it was",
+            remedy="keep what that code needs of it, or make it under another name",
+            object=made["name"].strip("`"),
+            **place,
+        )
 
 
 def _unfollowed(step: Step, why: str) -> MigrationFinding:

@@ -14,13 +14,13 @@ from chom_pipelines.migrations.algorithms import execute
 from chom_pipelines.migrations.reading_shapes import table_number
 from chom_pipelines.migrations.shapes import TableName
 from chom_pipelines.migrations.sources import Sent
+from chom_pipelines.migrations.sql_text import clauses
 from chom_pipelines.migrations.statements import Kind, Statement
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import ServerFacts
 from chom_pipelines.server.identifiers import qualified, quote
 
 _LIKE_IT = "chom_form"
-_MOVES = {Kind.RENAME, Kind.DROP, Kind.CREATE, Kind.TRUNCATE, Kind.INDEX, Kind.CHANGE}
 
 
 @dataclass(frozen=True, order=True)
@@ -94,37 +94,19 @@ class Forms:
         self.found.append(Advice(table, places, Form(whole, Cost(copies, rebuilds))))
 
 
-def clauses(text: str) -> list[str]:
-    """The parts of what stands behind ALTER TABLE and its name: divided at commas outside of brackets and quotes."""
-    parts, depth, quoted, begun, skip = [], 0, "", 0, False
-    for at, letter in enumerate(text):
-        if skip:
-            skip = False
-        elif quoted:
-            skip = letter == "\\" and quoted != "`"
-            if letter == quoted:
-                quoted = ""  # a doubled one begins the next
-        elif letter in "'\"`":
-            quoted = letter
-        elif letter in "()":
-            depth += 1 if letter == "(" else -1
-        elif letter == "," and depth == 0:
-            parts.append(text[begun:at].strip())
-            begun = at + 1
-    return [*parts, text[begun:].strip()]
-
-
 def _divisible(statement: Statement) -> bool:
     is_plain = "--" not in statement.bare and "/*" not in statement.bare and "#" not in statement.bare
-    return statement.kind is Kind.ALTER and is_plain and not (statement.names_algorithm or statement.is_of_partitions)
+    alone = statement.names_algorithm or statement.clauses.is_of_partitions or statement.clauses.renames_table
+    return statement.kind is Kind.ALTER and is_plain and not alone
 
 
 def _group(sent: Sequence[Sent], place: int) -> Iterator[int]:
-    """The ALTERs of the same table from there on, up to what changes it, or its rows, otherwise."""
+    """The ALTERs of the same table from there on, up to what changes it, or changes or reads its rows."""
     table = sent[place].statement.table
     for at in range(place, len(sent)):
         statement = sent[at].statement
-        if statement.kind in {Kind.OTHER, Kind.DATABASE} or (statement.kind in _MOVES and statement.table == table):
+        names_it = table is None or table[1].lower() in statement.names
+        if statement.kind in {Kind.OTHER, Kind.DATABASE} or (statement.kind is not Kind.ALTER and names_it):
             return
         if statement.kind is Kind.ALTER and statement.table == table:
             if not _divisible(statement):

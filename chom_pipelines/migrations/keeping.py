@@ -15,7 +15,7 @@ from chom_pipelines.migrations.past import (
     Expected,
     KeptCheck,
     KeptRun,
-    free_moment,
+    at_free_moment,
     keep_check,
     keep_schema,
     pace_of,
@@ -51,7 +51,8 @@ class PastMigrations:
             if not repository.store.is_there():
                 return cls(None, None)
             keyring = keyring_of(inventory.repository, server.backup)
-            return cls(repository, keyring, past_runs(repository, server.name))
+            found = past_runs(repository, server.name)
+            return cls(repository, keyring, found.runs, "; ".join(found.problems))
         except ChomError as problem:
             return cls(None, None, problem=problem.what)
 
@@ -59,8 +60,13 @@ class PastMigrations:
         """Keep a check; a warning where that cannot be done."""
         assert self.repository is not None  # noqa: S101  (nothing is kept where there is none)
         try:
-            started = free_moment(self.repository, check.server, started)
-            stored, key = keep_schema(self.repository, check.server, started, production.definitions, self.keyring)
+            repository, keyring = self.repository, self.keyring
+            started, (stored, key) = at_free_moment(
+                repository,
+                check.server,
+                started,
+                lambda moment: keep_schema(repository, check.server, moment, production.definitions, keyring),
+            )
             keep_check(
                 self.repository,
                 KeptCheck(

@@ -17,11 +17,11 @@ from typing import Any
 
 from chom_pipelines.errors import ConfigurationError, MigrationCheckError, ProgramMissingError
 from chom_pipelines.migrations.findings import MigrationFinding, error, warning
+from chom_pipelines.migrations.hidden_passwords import shown_message
 from chom_pipelines.migrations.isolation import cut_off
 from chom_pipelines.migrations.shadow import Shadow
 from chom_pipelines.migrations.shapes import Table
 from chom_pipelines.migrations.sources import Migration, Ran, Run, sent
-from chom_pipelines.migrations.statements import without_passwords
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.identifiers import qualified
 
@@ -151,7 +151,7 @@ class LaravelApplication:
         ran = [
             Ran(
                 files[line["migration"]],
-                without_passwords(line["failure"]),
+                shown_message(line["failure"]),
                 line["number"],
                 float(line["seconds"]),
             )

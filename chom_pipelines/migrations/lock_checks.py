@@ -35,7 +35,8 @@ def check_locks(steps: Sequence[Step], production: Production) -> Iterator[Migra
                     "FK07",
                     f"a foreign key is added to {found.before.label} by copying its rows",
                     why="with foreign_key_checks on, the server knows no other way",
-                    remedy="SET SESSION foreign_key_checks = 0 for it: rows without a parent were looked for",
+                    remedy="SET SESSION foreign_key_checks = 0 for it, if neither FK04 nor DP03 is told: the server"
+                    " looks for no rows without a parent then",
                     migration=step.migration,
                     statement=step.statement.short(),
                     object=found.before.label,

@@ -8,14 +8,16 @@ checks the last ones stay.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
+from typing import TypeVar
 
 from pydantic import AwareDatetime, Field
 
-from chom_pipelines.errors import ObjectMissingError, RepositoryError, UnencryptedError
+from chom_pipelines.errors import ObjectExistsError, ObjectMissingError, RepositoryError, UnencryptedError
 from chom_pipelines.logical.definitions import Definition
 from chom_pipelines.logical.schema_files import definition_files
 from chom_pipelines.migrations.prediction import MOST
@@ -36,6 +38,8 @@ _LEVEL = 3
 _TELLING_SECONDS = 0.5
 """A migration that was to take less tells nothing of how fast a server is."""
 _LAST = 10
+_TRIES = 30
+_Kept = TypeVar("_Kept")
 _FARTHEST = 10.0
 
 
@@ -95,14 +99,24 @@ _CHECK = SealedDocument("migration check", FORMAT, KeptCheck)
 _RUN = SealedDocument("run of migrations", FORMAT, KeptRun)
 
 
-def free_moment(repository: Repository, server: str, now: datetime) -> datetime:
-    """This second, or the next in which nothing was kept yet: names are of seconds."""
+def at_free_moment(
+    repository: Repository, server: str, now: datetime, keep: Callable[[datetime], _Kept]
+) -> tuple[datetime, _Kept]:
+    """Keep something under this second, or the next of which nothing is kept: names are of seconds.
+
+    Another check may be at it: what has taken the name meanwhile is no failure. Raises what `keep` raises.
+    """
     there = {
         found["time"] for each in repository.migrations_of(server).below() if (found := _NAME.fullmatch(each.name))
     }
-    while f"{now.astimezone(UTC):%Y%m%d_%H%M%S}" in there:
-        now += timedelta(seconds=1)
-    return now
+    for _ in range(_TRIES):
+        while f"{now.astimezone(UTC):%Y%m%d_%H%M%S}" in there:
+            now += timedelta(seconds=1)
+        try:
+            return now, keep(now)
+        except ObjectExistsError:
+            now += timedelta(seconds=1)
+    return now, keep(now)
 
 
 def keep_schema(
@@ -120,13 +134,15 @@ def keep_schema(
 
 
 def keep_check(repository: Repository, check: KeptCheck) -> None:
-    """Write it, and let the oldest go; raises RepositoryError."""
+    """Write it, and let the oldest go, whether or not they can be read; raises RepositoryError."""
     folder = repository.migrations_of(check.server)
     folder.write(f"check_{check.started.astimezone(UTC):%Y%m%d_%H%M%S}.json", _CHECK.seal(check, None))
-    for name in _names(folder, "check")[:-_STAY]:
-        old = _CHECK.unseal(folder.read(name), None, folder.where(name))
+    old = _names(folder, "check")[:-_STAY]
+    schemas = {each.name.partition(".")[0]: each.name for each in folder.below() if each.name.startswith("schema_")}
+    for name in old:
         folder.delete(name)
-        folder.delete(old.schema_sql.path)
+        if schema := schemas.get(name.removesuffix(".json").replace("check_", "schema_")):
+            folder.delete(schema)
 
 
 def keep_run(repository: Repository, run: KeptRun) -> None:
@@ -136,16 +152,40 @@ def keep_run(repository: Repository, run: KeptRun) -> None:
 
 
 def last_check(repository: Repository, server: str) -> KeptCheck | None:
-    """The latest with pending migrations; raises RepositoryError."""
+    """The latest that can be read of those with pending migrations.
+
+    Raises RepositoryError; also where there are some, and none can be read.
+    """
     folder = repository.migrations_of(server)
-    names = _names(folder, "check")
-    return _CHECK.unseal(folder.read(names[-1]), None, folder.where(names[-1])) if names else None
+    problems = []
+    for name in reversed(_names(folder, "check")):
+        try:
+            return _CHECK.unseal(folder.read(name), None, folder.where(name))
+        except RepositoryError as problem:
+            problems.append(problem)
+    if problems:
+        raise problems[0]
+    return None
 
 
-def past_runs(repository: Repository, server: str) -> list[KeptRun]:
-    """The last ones, the oldest first; raises RepositoryError."""
+@dataclass(frozen=True)
+class PastRuns:
+    """The last ones, the oldest first, and why others cannot be read."""
+
+    runs: tuple[KeptRun, ...]
+    problems: tuple[str, ...]
+
+
+def past_runs(repository: Repository, server: str) -> PastRuns:
+    """Each is read by itself; raises RepositoryError where the repository cannot be read at all."""
     folder = repository.migrations_of(server)
-    return [_RUN.unseal(folder.read(name), None, folder.where(name)) for name in _names(folder, "run")[-_LAST:]]
+    runs, problems = [], []
+    for name in _names(folder, "run")[-_LAST:]:
+        try:
+            runs.append(_RUN.unseal(folder.read(name), None, folder.where(name)))
+        except RepositoryError as problem:
+            problems.append(problem.what)
+    return PastRuns(tuple(runs), tuple(problems))
 
 
 def schema_of(repository: Repository, check: KeptCheck, keyring: Keyring | None) -> bytes:

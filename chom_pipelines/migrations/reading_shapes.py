@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -62,6 +62,14 @@ class _Reader:
         columns = _grouped(self.session.rows(_COLUMNS.format(where=where), databases))
         indexes = _grouped(self.session.rows(self._index_query(where), databases))
         keys = _grouped(self.session.rows(_KEYS.format(where=f"k.{where}"), databases))
+        rules = {
+            (row[0], row[1], row[2]): str(row[3])
+            for row in self.session.rows(
+                "SELECT constraint_schema, table_name, constraint_name, delete_rule"
+                f" FROM information_schema.referential_constraints WHERE constraint_schema IN ({marks})",
+                databases,
+            )
+        }
         checks = _grouped(self.session.rows(self._check_query(marks), databases))
         numbers = self._numbers(databases)
         found = {
@@ -72,7 +80,7 @@ class _Reader:
                 numbers.get((database, name)),
                 {row[2]: self._column(row) for row in columns[database, name]},
                 _indexes(indexes[database, name]),
-                _foreign_keys(keys[database, name]),
+                _foreign_keys(keys[database, name], rules),
                 {row[2]: row[3] for row in checks[database, name]},
             )
             for database, name, engine, collation in tables
@@ -87,9 +95,10 @@ class _Reader:
     def _index_query(self, where: str) -> str:
         hidden = "ignored" if self.facts.is_mariadb else "is_visible"
         shown = "NO" if self.facts.is_mariadb else "YES"
+        expression = "NULL" if self.facts.is_mariadb else "expression"
         return (
             "SELECT table_schema, table_name, index_name, column_name, sub_part, non_unique, index_type,"
-            f" {hidden} = '{shown}' FROM information_schema.statistics WHERE {where}"
+            f" {hidden} = '{shown}', {expression} FROM information_schema.statistics WHERE {where}"
             " ORDER BY table_schema, table_name, index_name, seq_in_index"
         )
 
@@ -134,19 +143,19 @@ def _column(row: tuple[Any, ...]) -> Column:
 def _indexes(rows: list[tuple[Any, ...]]) -> dict[str, Index]:
     parts: dict[str, list[str]] = defaultdict(list)
     found: dict[str, Index] = {}
-    for _, _, name, column, length, other, kind, visible in rows:
-        parts[name].append(f"{column or '(expression)'}:{length}" if length else column or "(expression)")
+    for _, _, name, column, length, other, kind, visible, expression in rows:
+        parts[name].append(f"({expression})" if column is None else f"{column}:{length}" if length else column)
         found[name] = Index(name, tuple(parts[name]), not other, kind, bool(visible))
     return found
 
 
-def _foreign_keys(rows: list[tuple[Any, ...]]) -> dict[str, ForeignKey]:
+def _foreign_keys(rows: list[tuple[Any, ...]], rules: Mapping[tuple[str, str, str], str]) -> dict[str, ForeignKey]:
     columns: dict[str, list[tuple[str, str]]] = defaultdict(list)
     found: dict[str, ForeignKey] = {}
-    for _, _, name, column, database, table, parent_column in rows:
+    for schema, child, name, column, database, table, parent_column in rows:
         columns[name].append((column, parent_column))
         mine, theirs = zip(*columns[name], strict=True)
-        found[name] = ForeignKey(name, mine, (database, table), theirs)
+        found[name] = ForeignKey(name, mine, (database, table), theirs, rules.get((schema, child, name), ""))
     return found
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from chom_pipelines.errors import ServerError
 from chom_pipelines.migrations.algorithms import Algorithm, execute
 from chom_pipelines.migrations.forms import Advice, Cost, Form, Forms
+from chom_pipelines.migrations.hidden_passwords import shown_message
 from chom_pipelines.migrations.production import own_databases
 from chom_pipelines.migrations.reading_shapes import read_shape
 from chom_pipelines.migrations.shadow import Shadow
@@ -37,8 +38,13 @@ class Step:
 
     @property
     def differences(self) -> list[Difference]:
-        """The tables that it changed."""
-        return differences(self.before, self.after)
+        """The tables that it changed; one of which it drops a column and adds it again may look as before."""
+        found = differences(self.before, self.after)
+        table = self.statement.table
+        same = self.after.tables.get(table) if table and not self.failure else None
+        if self.statement.clauses.dropped_columns and same and not any(each.after is same for each in found):
+            found.append(Difference(same, same))
+        return found
 
     @property
     def is_structure(self) -> bool:
@@ -57,12 +63,13 @@ class Step:
         """Columns that have another name after it: the new name, and the old one."""
         found = {}
         for each in self.differences:
-            if each.before is None or each.after is None or not self.statement.renames:
+            if each.before is None or each.after is None:
                 continue
-            gone = [name for name in each.before.columns if name not in each.after.columns]
-            new = [name for name in each.after.columns if name not in each.before.columns]
-            if len(gone) == len(new) == 1:
-                found[new[0]] = gone[0]
+            old = {name.lower(): name for name in each.before.columns}
+            new = {name.lower(): name for name in each.after.columns}
+            for name, former in self.statement.clauses.renamed_columns.items():
+                if former.lower() in old and name.lower() in new:
+                    found[new[name.lower()]] = old[former.lower()]
         return found
 
     @property
@@ -154,7 +161,8 @@ def _tried(
             return execute(session, facts, statement), "", None
         session.execute(statement.bare)
     except ServerError as error:
-        return Algorithm(), error.what.partition(": ")[2] or error.what, error_number(error)
+        what = shown_message(error.what.partition(": ")[2] or error.what, statement.bare)
+        return Algorithm(), what, error_number(error)
     return Algorithm(), "", None
 
 

@@ -66,12 +66,13 @@ class Column:
 
 
 _BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
-_TEXTS = {"tinytext": 255, "text": 65_535, "mediumtext": 16_777_215, "longtext": 4_294_967_295}
+_SIZES = {"tiny": 255, "": 65_535, "medium": 16_777_215, "long": 4_294_967_295}
+_TEXTS = {f"{size}{kind}": length for size, length in _SIZES.items() for kind in ("text", "blob")}
 
 
 @dataclass(frozen=True)
 class Index:
-    """Its columns in order, with the length of a prefix after a colon where there is one."""
+    """Its columns in order, with the length of a prefix after a colon where there is one; expressions in brackets."""
 
     name: str
     columns: tuple[str, ...]
@@ -82,7 +83,7 @@ class Index:
     @property
     def names(self) -> tuple[str, ...]:
         """Of its columns, without prefixes."""
-        return tuple(each.partition(":")[0] for each in self.columns)
+        return tuple(each if each.startswith("(") else each.partition(":")[0] for each in self.columns)
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class ForeignKey:
     columns: tuple[str, ...]
     parent: TableName
     parent_columns: tuple[str, ...]
+    on_delete: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from chom_pipelines.errors import ConfigurationError, MigrationCheckError
 from chom_pipelines.migrations.findings import MigrationFinding, error, warning
+from chom_pipelines.migrations.hidden_passwords import shown_message
 from chom_pipelines.migrations.isolation import cut_off
 from chom_pipelines.migrations.production import own_databases
 from chom_pipelines.migrations.shadow import Shadow
 from chom_pipelines.migrations.shapes import Table
 from chom_pipelines.migrations.sources import Migration, Ran, Run, begin, end, sent
-from chom_pipelines.migrations.statements import without_passwords
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.identifiers import literal, qualified
 from chom_pipelines.server.process import harmless_environment
@@ -193,7 +193,7 @@ class SqlFiles:
             raise MigrationCheckError(what, "see what it waits for, or allow more by --timeout") from late
         with Session(shadow.endpoint) as session:
             session.execute(f"SELECT {literal(end(migration.name))}")
-        failure = without_passwords(done.stderr.decode("utf-8", "replace").strip()) if done.returncode else ""
+        failure = shown_message(done.stderr.decode("utf-8", "replace").strip()) if done.returncode else ""
         number = _ERROR.search(failure)
         return Ran(migration, failure, int(number[1]) if number else None, time.monotonic() - begun)
 

@@ -9,6 +9,7 @@ from chom_pipelines.migrations.findings import MigrationFinding, error, warning
 from chom_pipelines.migrations.production import Production
 from chom_pipelines.migrations.replay import Step
 from chom_pipelines.migrations.shapes import Column, Difference, Index, Table
+from chom_pipelines.migrations.statement_checks import check_statement
 from chom_pipelines.migrations.statements import Kind
 
 _MONEY = ("price", "amount", "total", "cost", "balance", "salary", "fee", "tax")
@@ -18,7 +19,7 @@ _TWO_PHASES = "stop using it, deploy that, and drop it with the next deploy; `ch
 def check_structure(steps: Sequence[Step], production: Production) -> Iterator[MigrationFinding]:
     """Of every statement, in order."""
     for step in steps:
-        yield from _statement(step, production)
+        yield from check_statement(step, production)
         for found in step.differences:
             for finding in _difference(step, found, production):
                 yield _placed(finding, step)
@@ -27,32 +28,6 @@ def check_structure(steps: Sequence[Step], production: Production) -> Iterator[M
 
 def _placed(finding: MigrationFinding, step: Step) -> MigrationFinding:
     return replace(finding, migration=step.migration, statement=step.statement.short())
-
-
-def _statement(step: Step, production: Production) -> Iterator[MigrationFinding]:
-    statement = step.statement
-    rows = production.size(statement.table).rows
-    label = ".".join(statement.table or ())
-    lives = statement.table in production.shape.tables
-    if statement.kind is Kind.TRUNCATE and not step.failure and lives:
-        what = f"all rows of {label} are removed (about {rows:,} now)"
-        yield _placed(error("DS04", what, object=label, remedy="take a backup first"), step)
-    if statement.loses_partitions and not step.failure and lives:
-        what = f"the rows of partitions of {label} are removed, or go into another table"
-        yield _placed(error("DS08", what, object=label, remedy="take a backup first"), step)
-    if statement.is_for_every_row and lives:
-        yield _placed(
-            error(
-                "DS04",
-                f"{statement.verb} without WHERE changes all of {label} (about {rows:,} rows) in one transaction",
-                why="its locks hold up the application, its undo and binary log are as large as the table",
-                remedy="do it in batches by key, after the deploy",
-                object=label,
-            ),
-            step,
-        )
-    for database in sorted(step.before.databases - step.after.databases):
-        yield _placed(error("DS01", f"the database {database} is dropped", remedy=_TWO_PHASES, object=database), step)
 
 
 def _difference(step: Step, found: Difference, production: Production) -> Iterator[MigrationFinding]:
@@ -65,9 +40,12 @@ def _difference(step: Step, found: Difference, production: Production) -> Iterat
         yield from _renamed(before, after, production)
         yield from _columns(before, after, production, step.renamed)
         yield from _indexes(before, after, production)
-        yield from _keys(before, after)
+        yield from _keys(before, after, production)
         if after.engine != before.engine:
             yield from _engine(after)
+            if after.engine == "MEMORY" and production.size(before.name).rows:
+                what = f"the rows of {before.label} go into memory, and are gone when the server restarts"
+                yield error("DS02", what, remedy="ENGINE=InnoDB", object=before.label)
 
 
 def _created(table: Table) -> Iterator[MigrationFinding]:
@@ -229,7 +207,7 @@ def _same_columns(table: Table, indexes: Sequence[Index], only: Index | None = N
             break
 
 
-def _keys(before: Table, after: Table) -> Iterator[MigrationFinding]:
+def _keys(before: Table, after: Table, production: Production) -> Iterator[MigrationFinding]:
     for name in before.foreign_keys.keys() - after.foreign_keys.keys():
         yield warning(
             "FK06",
@@ -238,6 +216,19 @@ def _keys(before: Table, after: Table) -> Iterator[MigrationFinding]:
             remedy="drop it only together with its column, or add it again",
             object=f"{before.label}.{name}",
         )
+    live = production.shape.tables.get(before.name)
+    rules = {(each.columns, each.parent): each.on_delete for each in live.foreign_keys.values()} if live else {}
+    for name, key in after.foreign_keys.items():
+        former = rules.get((key.columns, key.parent))
+        is_new = key != before.foreign_keys.get(name)
+        if is_new and former not in {None, key.on_delete} and key.on_delete in {"CASCADE", "SET NULL", "SET DEFAULT"}:
+            yield warning(
+                "FK08",
+                f"{before.label}.{name} becomes ON DELETE {key.on_delete}, and was ON DELETE {former}",
+                why="what deletes a parent then changes these rows as well, where it was refused before",
+                remedy="see that no code relies on the refusal",
+                object=f"{before.label}.{name}",
+            )
 
 
 def _mixed(steps: Sequence[Step]) -> Iterator[MigrationFinding]:

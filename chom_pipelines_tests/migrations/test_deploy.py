@@ -130,11 +130,11 @@ def test_a_release_is_deployed_after_a_proved_backup_and_a_check(site: Site) -> 
     assert done.returncode == 0, done.stderr
     assert "nothing speaks against the deploy" in done.stdout
     kept = existing_repository(load_inventory(site.place / "chom.yaml").repository)
-    assert [[each.migration for each in run.migrations] for run in past_runs(kept, "shop")] == [
+    assert [[each.migration for each in run.migrations] for run in past_runs(kept, "shop").runs] == [
         ["2024_01_01_000000_users"],
         ["2024_02_01_000000_posts"],
     ]
-    assert all(each.is_within is not None for run in past_runs(kept, "shop") for each in run.migrations)
+    assert all(each.is_within is not None for run in past_runs(kept, "shop").runs for each in run.migrations)
     assert site.tables() == ["migrations", "posts", "users"]
     assert site.current() == "second"
 
@@ -275,3 +275,24 @@ def test_a_first_deploy_that_is_not_healthy_leaves_no_current(site: Site) -> Non
     assert done.returncode == 1, done.stderr
     assert not (site.place / "current").is_symlink()
     assert site.tables() == ["migrations", "users"]
+
+
+def test_what_cannot_be_kept_undoes_nothing_and_what_is_left_running_holds_up_nobody(site: Site) -> None:
+    (site.place / "bin").mkdir()
+    (site.place / "bin" / "mktemp").write_text(
+        f"#!/bin/sh\nln -sf /dev/full {site.place}/full && echo {site.place}/full\n"
+    )
+    (site.place / "bin" / "mktemp").chmod(0o755)
+    second = site.release("second")
+    second.migration(
+        "2024_02_01_000000_posts", POSTS + "proc_close(proc_open('sleep 30 &', [], $pipes));", "Schema::drop('posts');"
+    )
+    done = site.deploy(second, "--health", "sleep 30 > /dev/null 2>&1 &")
+    assert done.returncode == 0, done.stderr
+    assert "2024_02_01_000000_posts" in done.stdout
+    assert site.tables() == ["migrations", "posts", "users"]
+    (site.place / "bin" / "mktemp").write_text("#!/bin/sh\nexit 1\n")
+    third = site.release("third")
+    third.migration("2024_02_01_000000_posts", POSTS, "Schema::drop('posts');")
+    done = site.deploy(third)
+    assert done.returncode == 0, done.stderr

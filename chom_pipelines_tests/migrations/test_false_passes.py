@@ -132,13 +132,23 @@ def test_odd_spelling_ends_in_no_traceback(server: PrivateServer, tmp_path: Path
         session.execute(f"DROP DATABASE {DATABASE}")
 
 
-def test_the_password_of_an_account_is_not_shown(mariadb: PrivateServer, tmp_path: Path) -> None:
-    make_database(mariadb.root, DATABASE, SCHEMA)
-    found = checked(
-        mariadb.root, DATABASE, written(tmp_path / "m", {"0001_it": "CREATE USER x@y IDENTIFIED BY 'hidden';\n" * 2})
-    )
+SECRETS = {
+    "0001_account": "CREATE USER x@y IDENTIFIED BY 'hidden';\n" * 2,
+    "0002_double": 'CREATE USER z@y IDENTIFIED BY "hidden" NONSENSE',
+    "0003_misspelt": "ALTER USER z@y IDENTFED BY 'hidden'",
+    "0004_server": "CREATE SERVER s FOREIGN DATA WRAPPER nothing OPTIONS (HOST 'h', PASSWORD 'hidden') NONSENSE",
+    "0005_value": "INSERT INTO users (password) VALUES ('hidden')",
+    "0006_number": "INSERT INTO users (secret) VALUES ('hidden')",
+}
+
+
+def test_passwords_are_not_shown(server: PrivateServer, tmp_path: Path) -> None:
+    make_database(server.root, DATABASE, (*SCHEMA, "ALTER TABLE users ADD COLUMN secret INT"))
+    found = checked(server.root, DATABASE, written(tmp_path / "m", SECRETS))
+    assert {each.migration[:-4] for each in found.findings if each.severity is Severity.ERROR} == set(SECRETS)
     assert "hidden" not in repr([(each.step.statement.shown, each.step.statement.short()) for each in found.plan])
-    assert "IDENTIFIED BY '***'" in repr(found.findings)  # the second is refused, and told
+    assert "***" in repr(found.findings)
     assert "hidden" not in repr(found.findings)
-    with Session(mariadb.root) as session:
+    assert "loose" not in repr(found.findings)
+    with Session(server.root) as session:
         session.execute(f"DROP DATABASE {DATABASE}")

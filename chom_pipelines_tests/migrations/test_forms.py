@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chom_pipelines.migrations.checking import MigrationCheck
-from chom_pipelines.migrations.forms import clauses
+from chom_pipelines.migrations.sql_text import clauses
 from chom_pipelines.server.connection import Session
 from chom_pipelines_tests.migrations.checked import HISTORY, checked, make_database, written
 from chom_pipelines_tests.servers import PrivateServer
@@ -88,11 +88,29 @@ def test_one_that_rebuilds_for_a_change_that_is_instant_alone_is_told_to_be_seve
             "002_r": "UPDATE t SET a = 2 WHERE id = 1",
             "003_c": "ALTER TABLE t MODIFY c BIGINT",
         },
+        {
+            "001_a": "ALTER TABLE t MODIFY a BIGINT",
+            "002_r": "INSERT INTO parents SELECT a FROM t WHERE id = 9",
+            "003_c": "ALTER TABLE t DROP COLUMN b, MODIFY c BIGINT",
+        },
         {"001_a": "ALTER TABLE t DROP FOREIGN KEY t_p, MODIFY a BIGINT"},
     ],
-    ids=["both are instant", "one is right", "rows change in between", "it cannot be tried"],
+    ids=[
+        "both are instant",
+        "one is right",
+        "rows change in between",
+        "rows are read in between",
+        "it cannot be tried",
+    ],
 )
 def test_what_costs_no_less_in_another_form_is_left(
     server: PrivateServer, tmp_path: Path, migrations: dict[str, str]
 ) -> None:
     assert said(found(server, tmp_path / "m", migrations)) == []
+
+
+def test_a_table_that_gets_another_name_among_other_changes_is_followed(server: PrivateServer, tmp_path: Path) -> None:
+    text = "CREATE TABLE stage (id INT PRIMARY KEY);\nALTER TABLE stage ADD a INT;\nALTER TABLE stage RENAME TO done, ADD b INT;"
+    assert [
+        each.code for each in found(server, tmp_path / "m", {"001_a": text}).findings if each.code[:2] == "RN"
+    ] == []

@@ -13,6 +13,7 @@ import pytest
 from chom_pipelines.errors import ConfigurationError, MigrationCheckError, ProgramMissingError
 from chom_pipelines.migrations.checking import MigrationCheck, Mode
 from chom_pipelines.migrations.findings import Severity
+from chom_pipelines.migrations.isolation import cut_off
 from chom_pipelines.outcome import Outcome
 from chom_pipelines.server.connection import Session
 from chom_pipelines_tests.migrations.checked import check_of, configured, make_database
@@ -108,6 +109,49 @@ def test_guards_see_the_real_schema(server: PrivateServer, app: LaravelApp) -> N
     found = check(server, app)
     assert [each.step.statement.verb for each in found.plan] == ["CREATE"]
     assert found.outcome is Outcome.PASSED
+
+
+def test_what_rows_or_the_server_answer_is_not_taken_from_the_copy(server: PrivateServer, app: LaravelApp) -> None:
+    with Session(server.root) as session:
+        session.execute(f"INSERT INTO {DATABASE}.users (email) VALUES ('a')")
+        session.execute(f"CREATE TABLE {DATABASE}.flags (id INT PRIMARY KEY)")
+        session.execute(f"CREATE VIEW {DATABASE}.active AS SELECT * FROM {DATABASE}.users")
+    asking = {
+        "view": "DB::table('active')->count();",
+        "extract": "DB::table('users')->selectRaw('extract(year from created_at) y, id')->get();",
+        "join": "DB::table('flags')->rightJoin('users', 'users.id', '=', 'flags.id')->select('users.id')->get();",
+        "sizes": "DB::selectOne(\"select table_rows n from information_schema.tables where table_name = 'users'\");",
+        "host": "DB::selectOne('select @@hostname h');",
+    }
+    guards = (
+        "Schema::hasTable('users'); Schema::hasColumn('users', 'email'); Schema::getColumnListing('users');"
+        "DB::table('flags')->count();"
+    )
+    for name, text in {**asking, "guards": guards}.items():
+        app.migration(f"2024_02_01_000000_{name}", text)
+    found = check(server, app, mode=Mode.VALIDATE)
+    told = {each.migration for each in found.findings if (each.code, each.severity) == ("RN04", Severity.UNKNOWN)}
+    assert told == {f"2024_02_01_000000_{name}" for name in asking}
+
+
+def test_a_foreign_key_on_a_new_column_is_asked_and_ordinary_ones_pass(server: PrivateServer, app: LaravelApp) -> None:
+    with Session(server.root) as session:
+        session.execute(f"INSERT INTO {DATABASE}.users (email) VALUES ('a')")
+    app.migration(
+        "2024_02_01_000000_sound",
+        "Schema::create('teams', function (Blueprint $t) { $t->id(); $t->string('name')->unique(); });"
+        "Schema::create('orders', function (Blueprint $t) { $t->id(); $t->foreignId('user_id')->constrained();"
+        " $t->foreignId('team_id')->nullable()->constrained()->cascadeOnDelete(); });"
+        "Schema::table('users', function (Blueprint $t) { $t->foreignId('team_id')->nullable()->constrained();"
+        " $t->boolean('active')->default(true)->index(); });",
+    )
+    assert check(server, app).outcome is Outcome.PASSED
+    app.migration(
+        "2024_02_02_000000_unsound",
+        "Schema::table('users', function (Blueprint $t) { $t->foreignId('other_id')->constrained('teams'); });",
+    )
+    found = check(server, app)
+    assert ("FK04", Severity.ERROR) in {(each.code, each.severity) for each in found.findings}
 
 
 def test_other_connections_lead_to_the_copy_too_and_nothing_is_written_elsewhere(
@@ -272,3 +316,15 @@ def test_where_nothing_can_be_cut_off_nothing_is_tried(
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     with pytest.raises(MigrationCheckError, match="cannot be cut off from production here"):
         check(server, app)
+
+
+def test_a_process_that_a_migration_leaves_running_ends_with_the_check(server: PrivateServer, app: LaravelApp) -> None:
+    app.migration("2024_02_01_000000_left", "proc_close(proc_open('setsid sleep 4711 &', [], $pipes));")
+    assert check(server, app, mode=Mode.VALIDATE).outcome is Outcome.PASSED
+    assert [each for each in Path("/proc").glob("[0-9]*/cmdline") if b"sleep\0004711" in each.read_bytes()] == []
+
+
+def test_without_unshare_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(ProgramMissingError, match="unshare is not installed"):
+        cut_off(["true"], "/copy", None)

@@ -6,7 +6,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -54,6 +54,11 @@ def test_the_times_of_both_formats_of_artisan_are_read_and_of_what_failed_none()
         ("2024_01_03_000000_slow", 123),
     ]
     assert list(durations("Nothing to migrate.\n")) == []
+
+
+@pytest.mark.parametrize("took", ["(1.2.3ms)", "(,ms)", f"({'9' * 400}ms)"])
+def test_what_is_no_duration_is_left_out(took: str) -> None:
+    assert list(durations(f"Migrated: a {took}\n  2024_01_01_a {'.' * 300_000}x\n")) == []
 
 
 def runs(*taken: tuple[float, float], pace: float = 1.0) -> list[KeptRun]:
@@ -185,7 +190,7 @@ def test_how_long_a_deploy_took_is_kept_beside_what_was_foretold_and_learned_fro
     check = last_check(repository, "shop")
     assert check is not None
     [expected] = check.expected
-    [run] = past.past_runs(repository, "shop")
+    [run] = past.past_runs(repository, "shop").runs
     assert [(each.seconds, each.least, each.most) for each in run.migrations] == [
         (0.004, expected.least, expected.most),
         (0.009, None, None),
@@ -263,3 +268,47 @@ def test_of_checks_the_last_stay_each_with_its_schema(site: Site, monkeypatch: p
     second = {each.name for each in folder.iterdir() if not each.name.startswith(".")}
     assert len(second) == 2
     assert not second & first
+
+
+def test_what_is_damaged_is_said_and_stops_neither_keeping_nor_letting_go(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past, "_STAY", 2)
+    repository = existing_repository(load_inventory(site.config).repository)
+    took = Took(migration="m", seconds=6, least=1, most=6)
+    for second in (0, 1):
+        past.keep_run(repository, KeptRun(server="shop", started=NOON + timedelta(seconds=second), migrations=(took,)))
+    folder = site.config.parent / "repository" / "shop" / "migrations"
+    check_of(load_inventory(site.config))
+    for each in (folder / "run_20260102_120000.json", *folder.glob("check_*")):
+        each.write_text("{}")
+    damaged = [each.name for each in folder.glob("*check_*")]
+    assert site.chom("schema") == 1
+    for _ in range(2):
+        found = check_of(load_inventory(site.config))
+        [told] = [each for each in found.findings if each.code == "RB03"]
+        assert "run_20260102_120000.json" in told.what
+        assert len(found.past) == 1
+    assert not (folder / damaged[0]).exists()
+    assert len(list(folder.glob("schema_*"))) == 2
+    newest = max(folder.glob("check_*"))
+    newest.write_text("{}")
+    assert site.chom("schema") == 0
+
+
+def test_two_checks_of_one_second_are_both_kept(site: Site) -> None:
+    repository = existing_repository(load_inventory(site.config).repository)
+    run = KeptRun(server="shop", started=NOON, migrations=())
+
+    def keep(moment: datetime) -> None:
+        if not list((site.config.parent / "repository" / "shop").glob("migrations/run_*")):
+            past.keep_run(repository, run)  # as another does just before
+        past.keep_run(repository, run.model_copy(update={"started": moment}))
+
+    assert past.at_free_moment(repository, "shop", NOON, keep) == (NOON + timedelta(seconds=1), None)
+
+
+def test_what_artisan_printed_need_not_be_utf8(site: Site) -> None:
+    output = site.config.with_name("printed")
+    output.write_bytes(b"\xff\nMigrated: 001_wider.sql (4.00ms)\n")
+    assert site.chom("done", "--output", str(output)) == 0

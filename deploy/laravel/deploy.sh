@@ -61,7 +61,9 @@ former=$(readlink -e "$current" || true)
 exec 9>"$application/.deploy.lock"
 flock --nonblock 9 || { say "another deploy of $application is running: nothing was done" && exit 1; }
 
-artisan() { (cd "$release" && php artisan "$@"); }
+# what these start, and leave running, must not hold the lock
+artisan() { (cd "$release" && php artisan "$@" 9>&-); }
+chom() { command chom "$@" 9>&-; }
 # of both formats of migrate:status, before and since Laravel 9.21; fails where that does: a number that is too small would
 # have an earlier deploy rolled back
 recorded() {
@@ -153,18 +155,37 @@ undo() {
     exit 1
 }
 
-printed=$(mktemp)
-trap 'rm -f "$printed"' EXIT
+printed=$(mktemp) || printed=''
+trap '[ -z "$printed" ] || rm -f "$printed"' EXIT
 trap 'undo "something failed"' ERR
 trap 'undo "interrupted"' INT TERM
 [ -z "$maintenance" ] || artisan down
-artisan migrate --force 2>&1 | tee "$printed" || undo "a migration failed"
+# a full disk, or a process that a migration leaves running, must not undo what has succeeded
+show_and_keep() {
+    trap - ERR
+    trap '' INT TERM PIPE
+    while IFS= read -r line || [ -n "$line" ]; do
+        printf '%s\n' "$line" 2>/dev/null || true
+        [ -z "$printed" ] || printf '%s\n' "$line" 2>/dev/null >>"$printed" || printed=''
+    done
+}
+exec 8> >(show_and_keep 9>&-)
+keeper=$!
+migrated=yes
+(artisan migrate --force) >&8 2>&1 8>&- || migrated='' # in a shell of its own: a trap would write there
+exec 8>&-
+for _ in {1..20}; do
+    kill -0 "$keeper" 2>/dev/null || break
+    sleep 0.1
+done
+kill -KILL "$keeper" 2>/dev/null || true
+[ -n "$migrated" ] || undo "a migration failed"
 lead "$current" "$release" || undo "current cannot be switched"
-if [ -n "$health" ] && ! bash -c "$health"; then
+if [ -n "$health" ] && ! bash -c "$health" 9>&-; then
     undo "the release is not healthy: $health"
 fi
 trap - ERR INT TERM
 [ -z "$maintenance" ] || artisan up || { say "deployed, and the application is in maintenance mode" && exit 4; }
 # later checks foretell by that; a deploy is no less done without it
-[ ! -s "$printed" ] || chom migration done "${server[@]}" --output "$printed" >&2 || say "how long the migrations took was not kept"
+[ -z "$printed" ] || [ ! -s "$printed" ] || chom migration done "${server[@]}" --output "$printed" >&2 || say "how long the migrations took was not kept"
 say "deployed $release; the backup before it is $id"
