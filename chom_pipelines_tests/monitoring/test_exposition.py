@@ -91,6 +91,15 @@ def test_the_largest_tables_are_told_by_name_and_all_of_them_in_sums() -> None:
     assert found["chom_database_tables d"] == 250
 
 
+def test_each_of_many_databases_has_its_own_sums() -> None:
+    sizes = tuple(TableSize(f"d{number % 3000}", f"t{number}", "InnoDB", number, 1, 0, 0) for number in range(6000))
+    readings = looked()
+    found = samples(replace(readings, tables=replace(readings.tables, sizes=Reading("table_sizes", sizes, 0.1))))
+    assert found["chom_database_size_bytes d7 data"] == 7 + 3007
+    assert found["chom_database_size_bytes d7 index"] == 2
+    assert sum(value for name, value in found.items() if name.startswith("chom_database_tables")) == 6000
+
+
 def test_a_replica_that_stands_still_has_no_lag() -> None:
     channels = (Channel("a", reads=True, applies=False, lag=None), Channel("", reads=True, applies=True, lag=7.0))
     found = samples(looked(replication=Reading("replication", channels, 0.1)))

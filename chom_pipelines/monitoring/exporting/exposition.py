@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from heapq import nlargest
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -25,6 +26,7 @@ from chom_pipelines.monitoring.readers.processes import Processes
 from chom_pipelines.monitoring.readers.reading import Reading
 from chom_pipelines.monitoring.readers.replication import Channel
 from chom_pipelines.monitoring.readers.status import Status
+from chom_pipelines.monitoring.readers.tables import TableSize
 
 _LARGEST = 100
 """So many tables are told by name, of each server."""
@@ -133,13 +135,15 @@ def _add_channel(told: Exposition, server: str, channel: Channel) -> None:
 
 def _add_tables(told: Exposition, server: str, tables: Tables) -> None:
     sizes = tables.sizes.value or ()
-    for database in sorted({each.database for each in sizes}):
-        of_it = [each for each in sizes if each.database == database]
+    by_database: dict[str, list[TableSize]] = {}
+    for size in sizes:
+        by_database.setdefault(size.database, []).append(size)
+    for database, of_it in sorted(by_database.items()):
         data, index = sum(each.data for each in of_it), sum(each.index for each in of_it)
         for kind, count in (("data", data), ("index", index), ("total", data + index)):
             told.value("chom_database_size_bytes", count, server, database, kind)
         told.value("chom_database_tables", len(of_it), server, database)
-    for each in sorted(sizes, key=lambda size: -size.total)[:_LARGEST]:
+    for each in nlargest(_LARGEST, sizes, key=lambda size: size.total):
         told.value("chom_database_table_size_bytes", each.total, server, each.database, each.table)
     _add_indexes(told, server, tables.indexes)
     for counter in tables.counters.value or ():
