@@ -13,7 +13,7 @@ from chom_pipelines.cli import output
 from chom_pipelines.cli.options import ConfigOption, JsonOption
 from chom_pipelines.errors import ConfigurationError
 from chom_pipelines.inventory.loading import load_inventory
-from chom_pipelines.monitoring.exporting.exporter import PATIENCE, Exporter, as_text
+from chom_pipelines.monitoring.exporting.exporter import Exporter, as_text
 from chom_pipelines.monitoring.exporting.scraping import Scraper
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -21,6 +21,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 SWITCH = "ENABLE_METRICS"
 """The environment variable of the earlier scripts: `false` keeps the exporter from starting."""
 _ON, _OFF = {"", "true", "1", "yes", "on"}, {"false", "0", "no", "off"}
+_ONCE_SECONDS = 120.0
+"""Nobody scrapes then who would give up."""
 _log = logging.getLogger(__name__)
 
 
@@ -52,7 +54,7 @@ def exporter(
         raise ConfigurationError(f"${SWITCH} is {switch!r}", "use true or false")
     scraper = Scraper(load_inventory(config))
     if once:
-        typer.echo(as_text(scraper.scrape(scraper.names, PATIENCE)), nl=False)
+        typer.echo(as_text(scraper.scrape(scraper.names, _ONCE_SECONDS)), nl=False)
         return
     serving = Exporter(scraper, listen, port)
     where = f"http://{f'[{listen}]' if ':' in listen else listen}:{serving.server_port}/metrics"
