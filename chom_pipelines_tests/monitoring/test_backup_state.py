@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,8 @@ import pytest
 from prometheus_client.core import Metric
 
 from chom_pipelines.binlogs.archive.histories import usable_manifest
-from chom_pipelines.monitoring.exporting import known_backups, known_segments
+from chom_pipelines.inventory.models import Inventory, Server
+from chom_pipelines.monitoring.exporting import known_backups, known_segments, scraping
 from chom_pipelines.monitoring.exporting.backup_state import BackupState
 from chom_pipelines.monitoring.exporting.exposition import Exposition, add_backups
 from chom_pipelines.monitoring.exporting.scraping import Scraper
@@ -339,6 +341,26 @@ def test_the_second_copy_is_told_from_its_first_answer_on_and_not_forgotten(kept
     series_of(scraper)
     assert scraper._offsite[SERVER].latest(give_up).failure
     assert series_of(scraper)[name] == unix(24)
+
+
+def test_a_second_copy_that_does_not_answer_keeps_nobody_waiting(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()
+
+    def waits(_inventory: Inventory, _server: Server) -> None:
+        answers.wait(30)
+
+    monkeypatch.setattr(scraping, "standing_of", waits)
+    monkeypatch.setattr(scraping, "_READ_AT_ONCE", 1)
+    kept.back_up(0)
+    scraper = Scraper(kept.inventory)
+    try:
+        for _ in range(2):
+            found = series_of(scraper)
+            assert found["chom_backups_unusable"] == 0
+            assert found["chom_collector_success"] == 1
+            assert "chom_offsite_last_backup_timestamp_seconds" not in found
+    finally:
+        answers.set()
 
 
 def series_of(scraper: Scraper) -> dict[str, float]:

@@ -40,14 +40,18 @@ class Scraper:
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
         self._monitors = {server.name: ServerMonitor(server) for server in inventory.servers}
-        room = threading.Semaphore(_READ_AT_ONCE)
+        room, room_far = (threading.Semaphore(_READ_AT_ONCE) for _ in range(2))
         self._backups = {
             server.name: Background("the repository", BackupWatch(inventory, server).state, room=room)
             for server in inventory.servers
         }
         self._offsite = {
             server.name: Background(
-                "the second copy", partial(_offsite, inventory, server), every=_OFFSITE_SECONDS, keeps=True, room=room
+                "the second copy",
+                partial(_offsite, inventory, server),
+                every=_OFFSITE_SECONDS,
+                keeps=True,
+                room=room_far,
             )
             for server in inventory.servers
             if inventory.repository.offsite and server.backup.upload
