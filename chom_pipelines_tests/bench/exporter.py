@@ -25,7 +25,7 @@ import psutil
 from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.monitoring.kept import Kept
-from chom_pipelines_tests.monitoring.monitored import DATABASE, Monitored, monitored, of, series
+from chom_pipelines_tests.monitoring.monitored import DATABASE, Monitored, Series, monitored, of, series
 
 _PATIENCE = "60"
 _AT_ONCE = 200
@@ -106,14 +106,15 @@ def of_server(flavour: Flavour, tables: int, scrapes: int) -> None:
         try:
             first, text = scraped.scrape()
             found = series(text)
-            failed = sorted(dict(key[1])["collector"] for key, value in found.items() if _fails(key, value))
             seconds = {
                 dict(labels)["collector"]: value for (name, labels), value in found.items() if "_collector_dur" in name
             }
             rest: list[Cost] = []
+            last = text
             memory: list[float] = []
             for number in range(scrapes):
-                rest.append(scraped.scrape()[0])
+                cost, last = scraped.scrape()
+                rest.append(cost)
                 if number in {_WARM, scrapes // 2, scrapes - 1}:
                     memory.append(scraped.megabytes)
         finally:
@@ -127,7 +128,8 @@ def of_server(flavour: Flavour, tables: int, scrapes: int) -> None:
         print(f"{f'mean of {scrapes}':24s} {_mean(rest).cells}")
         slow = ", ".join(f"{name} {1000 * each:.0f}" for name, each in sorted(seconds.items(), key=lambda it: -it[1]))
         print(f"collectors of the first, in ms: {slow}")
-        print(f"failed: {', '.join(failed) or 'none'}; connections at most: {most}")
+        failed = [_failed(series(each)) for each in (text, last)]
+        print(f"failed in the first: {failed[0]}, in the last: {failed[1]}; connections at most: {most}")
         print(f"up {of(found, 'chom_up'):g}, memory in MB after {_WARM}, half and all: "
               + ", ".join(f"{each:.1f}" for each in memory), flush=True)  # fmt: skip
 
@@ -166,8 +168,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         of_repository(chosen.backups, 200)
 
 
-def _fails(key: tuple[str, frozenset[tuple[str, str]]], value: float) -> bool:
-    return key[0] == "chom_collector_success" and not value
+def _failed(found: Series) -> str:
+    names = [
+        dict(labels)["collector"]
+        for (name, labels), value in found.items()
+        if name == "chom_collector_success" and not value
+    ]
+    return ", ".join(sorted(names)) or "none"
 
 
 def _cpu(process: psutil.Process) -> float:
