@@ -48,10 +48,12 @@ class KeyProbes:
     def _unique(self, index: Index) -> Iterator[Probe]:
         label = f"{self.rows.live.label}.{index.name}"
         named = [each for part in index.columns for each in _columns_of(part)]
-        if any(self.after.columns[each].counts for each in named if each in self.after.columns):
+        new = self.after.columns.keys() - self.before.columns.keys() - self.step.renamed.keys()
+        if any(self.after.columns[each].counts for each in named if each in new):
             return  # numbers are given to the rows, and are not alike
         source = self.rows.source(named)
-        if source.has_null and all(_columns_of(part) == [name] for part, name in zip(index.columns, index.names)):  # noqa: B905
+        parts = zip(index.columns, index.names, strict=True)
+        if source.has_null and all(_columns_of(part) == [name] for part, name in parts):
             return  # NULL in every row, and NULLs are not alike
         what, remedy = "rows are alike: {found}", "remove or change all but one row of each"
         if source.is_constant:
@@ -60,8 +62,8 @@ class KeyProbes:
             )
             what, remedy = "every row gets the same value", "add it nullable, fill it, and then add the index"
         else:
-            parts = [_as_sql(each) for each in index.columns]
-            there, listed = " AND ".join(f"{each} IS NOT NULL" for each in parts), ", ".join(parts)
+            asked = [_as_sql(each) for each in index.columns]
+            there, listed = " AND ".join(f"{each} IS NOT NULL" for each in asked), ", ".join(asked)
             sql = (
                 f"SELECT {listed}, COUNT(*) FROM {source.sql} r WHERE {there} GROUP BY {listed}"
                 f" HAVING COUNT(*) > 1 LIMIT {SHOWN}"

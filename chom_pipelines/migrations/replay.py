@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from chom_pipelines.errors import ServerError
 from chom_pipelines.migrations.algorithms import Algorithm, execute
@@ -36,7 +37,7 @@ class Step:
     failure: str = ""
     number: int | None = None
 
-    @property
+    @cached_property
     def differences(self) -> list[Difference]:
         """The tables that it changed; one of which it drops a column and adds it again may look as before."""
         found = differences(self.before, self.after)
@@ -58,7 +59,7 @@ class Step:
             return ""
         return self.algorithm.blocks if self.is_structure else "writes to these rows"
 
-    @property
+    @cached_property
     def renamed(self) -> dict[str, str]:
         """Columns that have another name after it: the new name, and the old one."""
         found = {}

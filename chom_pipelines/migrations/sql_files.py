@@ -193,7 +193,9 @@ class SqlFiles:
             raise MigrationCheckError(what, "see what it waits for, or allow more by --timeout") from late
         with Session(shadow.endpoint) as session:
             session.execute(f"SELECT {literal(end(migration.name))}")
-        failure = shown_message(done.stderr.decode("utf-8", "replace").strip()) if done.returncode else ""
+        told = done.stderr.decode("utf-8", "replace").strip() if done.returncode else ""
+        # the client says where it failed, and not in which statement
+        failure = shown_message(told, migration.file.read_text(errors="replace")).strip() if told else ""
         number = _ERROR.search(failure)
         return Ran(migration, failure, int(number[1]) if number else None, time.monotonic() - begun)
 

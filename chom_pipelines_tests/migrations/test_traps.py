@@ -70,6 +70,7 @@ TRAPS = {
     "computed_unique": Trap("ALTER TABLE t ADD g INT GENERATED ALWAYS AS (ABS(v)) STORED, ADD UNIQUE (g)", rows="(1, 5), (2, -5)"),
     "computed_too_large": Trap("ALTER TABLE t ADD g TINYINT GENERATED ALWAYS AS (v) STORED", rows="(1, 1000)"),
     "zero_counts": Trap("ALTER TABLE t MODIFY id INT NOT NULL AUTO_INCREMENT PRIMARY KEY", "id INT, v INT", "(0, 1), (1, 2)"),
+    "counts_twice": Trap("ALTER TABLE t MODIFY id INT NOT NULL AUTO_INCREMENT PRIMARY KEY", "id INT, v INT", "(1, 1), (1, 2)"),
     "date_of_nothing": Trap("ALTER TABLE t ADD d DATE NOT NULL", flavours=MYSQL),
     "where_in_comment": Trap("DELETE FROM t /* where */"),
     "where_true": Trap("DELETE FROM t WHERE 1 = 1"),
@@ -83,6 +84,9 @@ TRAPS = {
     "extract": Trap("SELECT EXTRACT(YEAR FROM NOW()), v FROM t"),
     "existing_view": Trap("SELECT COUNT(*) FROM all_cats"),
     "sizes": Trap("SELECT table_rows FROM information_schema.tables WHERE table_name = 't'"),
+    "rows_and_schema": Trap("SELECT v FROM t WHERE EXISTS (SELECT 1 FROM information_schema.tables)"),
+    "set_by_rows": Trap("SET @n = (SELECT COUNT(*) FROM t)"),
+    "into_memory": Trap("ALTER TABLE t ENGINE = MEMORY"),
     "host": Trap("SELECT @@hostname"),
 }  # fmt: skip
 """What fails in production, or loses what is there."""
