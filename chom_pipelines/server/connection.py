@@ -53,9 +53,9 @@ class Session:
     """One connection, open from construction to `close()` or the end of its `with`.
 
     utf8mb4, UTC, no limit on the time of a statement or a transaction. A `%` in SQL is interpreted only where args are
-    given. `purpose`, one or two words such as backup, is seen beside the session where the server shows what program
-    opened it, so that who looks at its locks knows ours. Every method raises the errors of `chom_pipelines.errors`,
-    chained to the driver's.
+    given. `patience`: seconds to wait for each part of an answer; None: as long as it takes. `purpose`, one or two
+    words such as backup, is seen beside the session where the server shows what program opened it, so that who looks at
+    its locks knows ours. Every method raises the errors of `chom_pipelines.errors`, chained to the driver's.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Session:
         autocommit: bool = True,
         local_infile: bool = False,
         connect_timeout: float = 10,
+        patience: float | None = None,
         purpose: str = "",
     ) -> None:
         self.endpoint = endpoint
@@ -91,7 +92,7 @@ class Session:
             self.raw.connect(_opened(endpoint, connect_timeout))
         except (OSError, pymysql.MySQLError) as error:
             raise translated(error, endpoint) from error
-        raw._read_timeout = None  # noqa: SLF001  (a statement may take hours)
+        raw._read_timeout = patience  # noqa: SLF001  (None: a statement may take hours)
         settings = _SESSION | (_MARIADB_SESSION if "MariaDB" in raw.get_server_info() else _MYSQL_SESSION)
         try:
             self.execute("SET SESSION " + ", ".join(f"{name} = {value}" for name, value in settings.items()))

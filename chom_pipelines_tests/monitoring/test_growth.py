@@ -11,7 +11,7 @@ import yaml
 from chom_pipelines.errors import DamagedError
 from chom_pipelines.monitoring import history
 from chom_pipelines.monitoring.growth.charts import drawn
-from chom_pipelines.monitoring.growth.growth import changes, earlier_day, filling, forecast, gone, total_of
+from chom_pipelines.monitoring.growth.growth import Total, changes, earlier_day, filling, forecast, gone, total_of
 from chom_pipelines.monitoring.growth.kept import TABLE_SIZES, days_kept, keep, record_of
 from chom_pipelines.monitoring.growth.report import growth_of
 from chom_pipelines.monitoring.growth.trend import trend
@@ -63,7 +63,7 @@ def test_one_wild_value_moves_no_line() -> None:
 def test_it_is_too_early_with_less_than_a_week_and_without_whole_days() -> None:
     few = [total_of(record) for record in ninety_days()][:6]
     assert forecast(few, SOURCE).per_day is None
-    assert "6 days are known, and it takes 7" in forecast(few, SOURCE).words
+    assert "6 days known, and it takes 7" in forecast(few, SOURCE).words
     partial = [total_of(tables_of(BEGAN + number * DAY, table("a", 1), lacks=("GRANT",))) for number in range(30)]
     assert forecast(partial, SOURCE).per_day is None
 
@@ -194,3 +194,28 @@ def test_days_with_other_files_beside_are_listed_in_order(repository: Repository
         keep(repository, TABLE_SIZES, tables_of(BEGAN + number * DAY, table("a", 1)))
     repository.growth_of("chom-1").write("notes.txt", b"x")
     assert days_kept(repository, TABLE_SIZES, "chom-1") == [BEGAN + number * DAY for number in (1, 2, 3)]
+
+
+def total(day: int, megabytes: float) -> Total:
+    return total_of(tables_of(BEGAN + day * DAY, table("orders", megabytes * MEGABYTE)))
+
+
+@pytest.mark.parametrize(("days", "pace"), [(40, 1_000), (90, 1_000), (90, 2_000)])
+def test_a_table_that_has_begun_to_grow_fast_is_warned_of_within_days(days: int, pace: int) -> None:
+    """By the trend of ninety days alone it would be told on the day before the disk is full."""
+    totals = [total(day, 2000 + 12 * day + max(0, day - days) * pace) for day in range(days + 8)]
+    found = filling(forecast(totals, SOURCE), 12 * pace * MEGABYTE, "a disk")
+    assert found.days == pytest.approx(12, rel=0.05)
+    assert "days of growth as in the last days" in found.reason
+
+
+def test_a_table_that_was_loaded_once_this_week_is_no_pace() -> None:
+    totals = [total(day, 2000 + 12 * day + (50_000 if day > 60 else 0)) for day in range(64)]
+    found = filling(forecast(totals, SOURCE), 1_200 * MEGABYTE, "a disk")
+    assert found.days == pytest.approx(100, rel=0.05)
+
+
+def test_what_is_purged_every_week_is_no_pace_either() -> None:
+    totals = [total(day, 2000 + 100 * (day % 7) + 12 * day) for day in range(90)]
+    found = filling(forecast(totals, SOURCE), 1_200 * MEGABYTE, "a disk")
+    assert found.days == pytest.approx(100, rel=0.3)

@@ -17,6 +17,7 @@ from chom_pipelines.monitoring.console.screen_tables import Grown, tables
 from chom_pipelines.monitoring.console.since import NONE_YET, Earlier, index_evidence, read_earlier
 from chom_pipelines.monitoring.growth.index_verdicts import Use
 from chom_pipelines.monitoring.growth.kept import INDEX_READS, TABLE_SIZES, keep
+from chom_pipelines.monitoring.readers.auto_increment import Counter
 from chom_pipelines.monitoring.readers.indexes import Index
 from chom_pipelines.monitoring.readers.reading import Reading
 from chom_pipelines.monitoring.readers.tables import TableSize
@@ -47,9 +48,11 @@ def test_growth_is_told_by_the_records_of_a_day_and_a_week_before(tmp_path: Path
         ("shop", "new"): Grown(5 * MEGABYTE, 5 * MEGABYTE),
     }
     console = Console(record=True, width=80, file=StringIO(), highlight=False)
-    console.print(Group(*tables(Reading("tables", (orders, new), 0.0), growth)))
+    numbers = Reading("auto_increment", (Counter("app", "orders", "id", 0.95),), 0.0)
+    console.print(Group(*tables(Reading("tables", (orders, new), 0.0), growth, numbers)))
     lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
     assert "3.38 GB 300 MB +12 MB +84 MB 0 B 1 InnoDB shop.orders" in lines
+    assert "app.orders.id 95.0% are used" in lines
     assert any(line.startswith("full in 100 days: 1.2 GB are left") for line in lines)
 
 

@@ -280,6 +280,21 @@ def test_a_mariadb_without_the_plugin_shows_who_waits_and_how_to_learn_for_whom(
     assert any(line.startswith(f"perhaps {idle.id} root@localhost") for line in lines)
 
 
+def test_who_could_hold_a_table_by_lock_tables_is_named_where_the_server_does_not_tell(mariadb: PrivateServer) -> None:
+    """Without a transaction: an innocent one that is idle must not stand there alone."""
+    name = filled(mariadb)
+    with people(mariadb) as those:
+        holder = those.one(f"LOCK TABLES {name}.orders WRITE")
+        innocent = those.one("SELECT 1 FROM mysql.innodb_table_stats LIMIT 1")
+        reads = those.one()
+        those.waits(reads, f"SELECT * FROM {name}.orders")
+        lines = drawn(told(mariadb.backup, 1))
+        holder.execute("UNLOCK TABLES")
+    perhaps = {line.split()[1] for line in lines if line.startswith("perhaps ")}
+    assert {str(holder.id), str(innocent.id)} <= perhaps
+    assert "1 session waits." in lines
+
+
 def low(server: PrivateServer, *grants: str) -> Endpoint:
     """An account with these privileges, for a test."""
     with server.connect() as root:

@@ -19,7 +19,7 @@ from chom_pipelines.errors import ServerError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.inventory.opening import existing_repository, repository_of
 from chom_pipelines.monitoring.growth.charts import drawn
-from chom_pipelines.monitoring.growth.kept import INDEX_READS, STATEMENTS, TABLE_SIZES, days_kept, keep
+from chom_pipelines.monitoring.growth.kept import INDEX_READS, STATEMENTS, TABLE_SIZES, KindOfRecord, days_kept, keep
 from chom_pipelines.monitoring.growth.measuring import is_measurable, measure_indexes, measure_tables
 from chom_pipelines.monitoring.growth.report import GrowthReport, IndexReport, growth_of, indexes_of
 from chom_pipelines.outcome import Outcome
@@ -37,13 +37,14 @@ def tables_measured(context: dg.AssetExecutionContext, chom: Chom) -> dg.Materia
 
     with failures(context):
         server, report = _measured(context, chom, measure, growth_of)
+        newest = _newest(chom, server, TABLE_SIZES, growth_of) or report
     _warn(context, report.problems)
     key = context.asset_key_for_output(RESULT)
     return dg.MaterializeResult(
         metadata={**metadata.of_tables(report, _chart(context, server.name, report))},
         check_results=[
-            check_result(key, EVERY_TABLE, _seen(report.now.lacks, "the size of every table was told")),
-            check_result(key, ROOM, metadata.room(report, server.thresholds.days_to_full)),
+            check_result(key, EVERY_TABLE, _seen(newest.now.lacks, "the size of every table was told")),
+            check_result(key, ROOM, metadata.room(newest, server.thresholds.days_to_full)),
         ],
     )
 
@@ -57,12 +58,13 @@ def indexes_measured(context: dg.AssetExecutionContext, chom: Chom) -> dg.Materi
         context.log.info("kept in %s", keep(repository, INDEX_READS, record))
 
     with failures(context):
-        _, report = _measured(context, chom, measure, indexes_of)
+        server, report = _measured(context, chom, measure, indexes_of)
+        newest = _newest(chom, server, INDEX_READS, indexes_of) or report
     _warn(context, report.problems)
     key = context.asset_key_for_output(RESULT)
-    told = f"reads are counted by {report.now.source or 'nothing'}"
+    told = f"reads are counted by {newest.now.source or 'nothing'}"
     return dg.MaterializeResult(
-        metadata=metadata.of_indexes(report), check_results=[check_result(key, READS, _seen(report.now.lacks, told))]
+        metadata=metadata.of_indexes(report), check_results=[check_result(key, READS, _seen(newest.now.lacks, told))]
     )
 
 
@@ -98,6 +100,15 @@ def _measured(
         what = f"of {day} nothing was kept, and it cannot be measured now: a server tells how it is, not how it was"
         raise ServerError(what, f"materialise {now.date()}; {day} stays without")
     return server, report
+
+
+def _newest(
+    chom: Chom, server: Server, kind: KindOfRecord[Any], tell: Callable[[Repository, str, date], _Told | None]
+) -> _Told | None:
+    """The last day's: a check is of the asset and not of a partition, so that a day of last week must not answer it."""
+    repository = repository_of(chom.inventory().repository)
+    last = max(days_kept(repository, kind, server.name), default=None)
+    return tell(repository, server.name, last) if last else None
 
 
 def _seen(lacks: Sequence[str], otherwise: str) -> Verdict:

@@ -25,6 +25,8 @@ from chom_pipelines.monitoring.console.screen_queries import queries
 from chom_pipelines.monitoring.console.screen_tables import tables
 from chom_pipelines.monitoring.console.since import index_evidence, read_earlier
 from chom_pipelines.monitoring.locks.locks import LockPicture, read_locks
+from chom_pipelines.monitoring.readers.auto_increment import read_counters as read_numbers
+from chom_pipelines.monitoring.readers.histogram import read_histogram
 from chom_pipelines.monitoring.readers.index_kinds import indexes_apart
 from chom_pipelines.monitoring.readers.indexes import read_indexes
 from chom_pipelines.monitoring.readers.reading import Lack, Reading
@@ -122,9 +124,11 @@ class Looker:
         outcomes = [Outcome.FAILED] if passed else []
         outcomes += [standing.outcome if isinstance(standing, BackupStanding) else Outcome.NOT_VERIFIED]
         outcomes += [_of(reading), _of_waits(waits)] + ([_of(sources)] if sources else [])
+        # what the exporter alone shows: this is where its alerts send people for the statement that mends it
+        others = read_histogram(session, facts).lacks, read_indexes(session, facts, self.server.databases).lacks
         return Look(
             now,
-            distinct((*reading.lacks, *waits.lacks, *(sources.lacks if sources else ()))),
+            distinct((*reading.lacks, *waits.lacks, *(sources.lacks if sources else ()), *others[0], *others[1])),
             tuple(overview(seen)),
             as_json.overview(seen, passed),
             worst(outcomes),
@@ -151,8 +155,10 @@ class Looker:
         reading = read_tables(session, facts, self.server.databases)
         earlier = self._remembered("earlier", lambda: read_earlier(self.inventory, self.server, now))
         growth = earlier if isinstance(earlier, str) else earlier.growth(reading.value or ())
-        body, document = tables(reading, growth), as_json.tables(reading, growth)
-        return Look(now, reading.lacks, tuple(body), document, _of(reading), *_uptimes(session))
+        numbers = read_numbers(session, facts, self.server.databases)
+        body, document = tables(reading, growth, numbers), as_json.tables(reading, growth, numbers)
+        lacks = distinct((*reading.lacks, *numbers.lacks))
+        return Look(now, lacks, tuple(body), document, worst((_of(reading), _of(numbers))), *_uptimes(session))
 
     def _indexes(self, session: Session, facts: ServerFacts, now: datetime) -> Look:
         reading = read_indexes(session, facts, self.server.databases)

@@ -15,6 +15,7 @@ from chom_pipelines.monitoring.console.screens import why_not
 from chom_pipelines.monitoring.growth.index_verdicts import IndexVerdict
 from chom_pipelines.monitoring.locks.lock_tree import Node, Tree
 from chom_pipelines.monitoring.locks.locks import LockPicture
+from chom_pipelines.monitoring.readers.auto_increment import Counter
 from chom_pipelines.monitoring.readers.indexes import Index
 from chom_pipelines.monitoring.readers.literals import without_literals
 from chom_pipelines.monitoring.readers.reading import Lack, Reading
@@ -100,10 +101,13 @@ def locks(reading: Reading[LockPicture], *, literals: bool) -> dict[str, Any]:
     }
 
 
-def tables(reading: Reading[tuple[TableSize, ...]], growth: Growth | str) -> dict[str, Any]:
-    """In bytes, largest first."""
+def tables(
+    reading: Reading[tuple[TableSize, ...]], growth: Growth | str, counters: Reading[tuple[Counter, ...]]
+) -> dict[str, Any]:
+    """In bytes, largest first; of columns that count the fullest."""
+    numbers = told(None, counters) if counters.value is None else told([asdict(each) for each in counters.value])
     if reading.value is None:
-        return {"tables": told(None, reading)}
+        return {"tables": told(None, reading), "counters": numbers}
     known = {} if isinstance(growth, str) else growth.by_table
     there = sorted(reading.value, key=lambda each: (-each.total, each.database, each.table))
     nothing = Grown(None, None)
@@ -113,7 +117,13 @@ def tables(reading: Reading[tuple[TableSize, ...]], growth: Growth | str) -> dic
         found.append({**asdict(each), "total": each.total, "growth_1_day": grown.day, "growth_7_days": grown.week})
     reason = growth if isinstance(growth, str) else "null: the records do not reach back so far"
     outlook = [] if isinstance(growth, str) else list(growth.outlook)
-    return {"tables": told(found), "growth_reason": reason, "outlook": outlook, "failure": reading.failure}
+    return {
+        "tables": told(found),
+        "growth_reason": reason,
+        "outlook": outlook,
+        "failure": reading.failure,
+        "counters": numbers,
+    }
 
 
 def indexes(

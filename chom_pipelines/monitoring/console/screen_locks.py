@@ -83,6 +83,8 @@ def _summary(picture: LockPicture) -> Text:
     said = f"{amount(waiting, 'session')} {'waits' if waiting == 1 else 'wait'}"
     if roots:
         said += f", held up by {len(roots)}"
+        if len(roots) < len(picture.trees):
+            said += " and by some not known"
     return Text(f"{said}.", style=BAD)
 
 
@@ -154,13 +156,24 @@ class _Drawing:
         if root == SESSIONLESS:
             text.append("\nXA RECOVER lists those that are prepared; XA COMMIT and XA ROLLBACK end them", DIM)
             return text
-        waiting = self.picture.waiting
-        ours = [each for each in self.picture.sessions.values() if each.id in self.picture.ours and each.is_idle]
-        suspects = list({each.id: each for each in (*self.picture.idle_in_transaction, *ours)}.values())
-        for seen in [each for each in suspects if each.id not in waiting][:_SUSPECTS]:
+        suspects = self._suspects()
+        for seen in suspects[:_SUSPECTS]:
             text.append("\nperhaps ", DOUBT)
             text.append(session_words(self.picture, seen))
+        if (rest := len(suspects) - _SUSPECTS) > 0:
+            text.append(f"\nor one of {amount(rest, 'other idle session')}", DOUBT)
         return text
+
+    def _suspects(self) -> list[SessionSeen]:
+        """Those that could hold what is waited for: LOCK TABLES and named locks are held without a transaction, too.
+
+        Who has done something since the oldest has begun to wait does not hold everything up.
+        """
+        longest = max((self.picture.sessions[each].seconds for each in self.picture.waiting), default=0.0)
+        there = [each for each in self.picture.sessions.values() if each.id not in self.picture.waiting]
+        likely = {each.id for each in self.picture.idle_in_transaction} | set(self.picture.ours)
+        found = [each for each in there if each.is_idle and (each.id in likely or int(each.seconds) >= int(longest))]
+        return sorted(found, key=lambda each: (each.id not in likely, -each.seconds))
 
     def _waiter(self, node: Node) -> Text:
         seen = self.picture.sessions[node.session]

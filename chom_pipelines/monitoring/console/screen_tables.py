@@ -21,12 +21,14 @@ from chom_pipelines.monitoring.console.screens import (
     title,
     why_not,
 )
+from chom_pipelines.monitoring.readers.auto_increment import Counter
 from chom_pipelines.monitoring.readers.reading import Reading
 from chom_pipelines.monitoring.readers.tables import TableSize
 
 _MOST = 25
 _SPACIOUS = 0.2  # of a table, from where on a rebuild is worth a thought
 _LEAST = 64 << 20
+_FULL, _VERY_FULL = 0.7, 0.9
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,9 @@ class Growth:
     outlook: tuple[str, ...] = ()
 
 
-def tables(reading: Reading[tuple[TableSize, ...]], growth: Growth | str) -> list[RenderableType]:
+def tables(
+    reading: Reading[tuple[TableSize, ...]], growth: Growth | str, counters: Reading[tuple[Counter, ...]]
+) -> list[RenderableType]:
     """Largest first. `growth` may be a text that says why it is not known."""
     if reading.value is None:
         return [not_known("the sizes of tables", why_not(reading))]
@@ -70,11 +74,26 @@ def tables(reading: Reading[tuple[TableSize, ...]], growth: Growth | str) -> lis
         drawn += [Text(each) for each in growth.outlook]
     else:
         drawn.append(Text.assemble("growth: ", (UNKNOWN, DOUBT), f": {growth}"))
+    drawn += _numbers(counters)
     spacious = [each for each in there if each.reclaimable >= max(_LEAST, _SPACIOUS * each.total)]
     if spacious:
         drawn.append(title("To review: each rebuilds a table, and takes as much room again while it does"))
         drawn += [line(f"  OPTIMIZE TABLE {each.database}.{each.table};", "bold") for each in spacious[:5]]
     return drawn
+
+
+def _numbers(counters: Reading[tuple[Counter, ...]]) -> list[RenderableType]:
+    """Columns that count, and are soon at their end."""
+    if counters.value is None:
+        return [not_known("how full counting columns are", why_not(counters))]
+    full = [each for each in counters.value if each.used >= _FULL]
+    if not full:
+        return []
+    shown: list[RenderableType] = [title("Soon out of numbers: make the column larger before inserts fail")]
+    for each in full:
+        style = BAD if each.used >= _VERY_FULL else WARN
+        shown.append(line(f"  {each.database}.{each.table}.{each.column}  {each.used:.1%} are used", style))
+    return shown
 
 
 def _row(each: TableSize, growth: Growth | str) -> tuple[str | Text, ...]:

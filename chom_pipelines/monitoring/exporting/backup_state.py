@@ -161,7 +161,7 @@ def with_log(state: BackupState, found: Recoverable) -> BackupState:
     intervals = found.windows.intervals
     drills = [each.drill for each in intervals if each.drill and each.drill.outcome is Outcome.PASSED]
     log = LogState(
-        window=intervals[-1].bounds if intervals else None,
+        window=max(intervals, key=lambda each: each.latest).bounds if intervals else None,
         open_gaps=len(found.open_gaps),
         latest=found.windows.latest,
         archived=max((segment.until for segment in segments), default=None),

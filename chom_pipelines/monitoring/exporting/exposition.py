@@ -16,6 +16,7 @@ from prometheus_client.core import (
 )
 
 from chom_pipelines.backups.exposure import limit as exposure_limit
+from chom_pipelines.backups.verdicts import LATE
 from chom_pipelines.inventory.models import Server
 from chom_pipelines.monitoring.exporting.backup_state import BackupState, LogState
 from chom_pipelines.monitoring.exporting.collecting import ServerReadings, Tables
@@ -207,7 +208,9 @@ def add_configured(told: Exposition, servers: Iterable[Server], *, offsite: bool
         told.value("chom_backup_configured", 1, server.name)
         if offsite and server.backup.upload:
             told.value("chom_offsite_configured", 1, server.name)
-        told.value("chom_threshold_backup_age_seconds", found.backup_age_hours * _HOUR, server.name)
+        told.value(
+            "chom_threshold_backup_age_seconds", found.backup_age_hours * _HOUR + LATE.total_seconds(), server.name
+        )
         told.value("chom_threshold_exposure_seconds", exposure_limit(server).total_seconds(), server.name)
         told.value("chom_threshold_slow_queries_per_second", found.slow_queries_per_second, server.name)
         told.value("chom_threshold_buffer_pool_hit_ratio", found.buffer_pool_hit_rate / _PERCENT, server.name)

@@ -114,7 +114,10 @@ _BACKUPS = _gauges(
     ("chom_offsite_last_backup_timestamp_seconds", "Time of the newest full backup that the second copy has."),
     ("chom_pitr_drill_last_success_timestamp_seconds", "When a drill of a moment last passed."),
     ("chom_restore_predicted_seconds", "How long a restore of the newest full backup would take here.", ("method",)),
-    ("chom_threshold_backup_age_seconds", "thresholds.backup_age_hours of chom.yaml."),
+    (
+        "chom_threshold_backup_age_seconds",
+        "How old the newest backup may be: backup_age_hours of chom.yaml, and the time that one may take.",
+    ),
     ("chom_threshold_exposure_seconds", "What may be lost: exposure_minutes, or without an archive backup_age_hours."),
     ("chom_threshold_slow_queries_per_second", "thresholds.slow_queries_per_second of chom.yaml."),
     ("chom_threshold_buffer_pool_hit_ratio", "thresholds.buffer_pool_hit_rate of chom.yaml, from 0 to 1."),

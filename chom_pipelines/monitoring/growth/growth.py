@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
+from statistics import median
 
-from chom_pipelines.log_lines import size
+from chom_pipelines.log_lines import amount, size
 from chom_pipelines.monitoring.growth.record import Place, TablesOfDay
 from chom_pipelines.monitoring.growth.trend import trend
 from chom_pipelines.monitoring.readers.tables import TableSize
@@ -22,6 +24,10 @@ SPANS = (1, 7, 30)
 """Days over which changes are told."""
 
 FEWEST_DAYS = 7
+_WEEK, _MONTH = 8, 31
+"""Days of records, for seven and thirty days in between."""
+_FASTER = 1.2
+"""So many times the trend is another pace, and told as such."""
 _SLACK = {1: 0, 7: 1, 30: 3}
 _DAY = timedelta(days=1)
 _CENTURY = 36_500
@@ -79,6 +85,8 @@ class Forecast:
     since: date | None = None
     steps: tuple[Step, ...] = ()
     reason: str = ""
+    recent: float | None = None
+    """By how much it grew a day in the last days, where that can be told: a change of pace shows there first."""
 
     @property
     def words(self) -> str:
@@ -165,12 +173,25 @@ def forecast(totals: Sequence[Total], source: str, files_source: str = "") -> Fo
     told = [(total, float(value)) for total, value in values if value is not None]
     said = files_source or source
     if len(told) < FEWEST_DAYS or told[-1][0].taken - told[0][0].taken < (FEWEST_DAYS - 1.5) * _DAY:
-        reason = f"too early to tell: {len(told)} days are known, and it takes {FEWEST_DAYS}"
+        reason = f"too early to tell: {amount(len(told), 'day')} known, and it takes {FEWEST_DAYS}"
         return Forecast(None, said, len(told), reason=reason)
     begin = told[0][0].taken
     line = trend([(total.taken - begin) / _DAY for total, _ in told], [value for _, value in told])
     steps = tuple(Step(told[step.at][0].day, step.size) for step in line.steps)
-    return Forecast(line.slope, said, len(told), told[0][0].day, steps)
+    recent = _recent([((total.taken - begin) / _DAY, value) for total, value in told])
+    return Forecast(line.slope, said, len(told), told[0][0].day, steps, recent=recent)
+
+
+def _recent(points: Sequence[tuple[float, float]]) -> float:
+    """The faster of two paces: that of the last week, and the trend of the last month.
+
+    Of a week it is the usual one from day to day, or from its begin to its end where that is less: neither a single
+    load nor what is purged once a week is a pace.
+    """
+    week, month = points[-_WEEK:], points[-_MONTH:]
+    usual = median((after - before) / (later - earlier) for (earlier, before), (later, after) in pairwise(week))
+    (first, before), (last, after) = week[0], week[-1]
+    return max(min(usual, (after - before) / (last - first)), trend([x for x, _ in month], [y for _, y in month]).slope)
 
 
 def filling(growth: Forecast, free: int | None, free_source: str) -> Filling:
@@ -179,12 +200,14 @@ def filling(growth: Forecast, free: int | None, free_source: str) -> Filling:
         return Filling(None, is_known=False, reason=f"how much room is left is {free_source}")
     if growth.per_day is None:
         return Filling(None, is_known=False, reason=growth.reason)
-    if growth.per_day <= 0 or free / growth.per_day > _CENTURY:
+    pace = max(growth.per_day, growth.recent or growth.per_day)
+    if pace <= 0 or free / pace > _CENTURY:
         return Filling(
             None, is_known=True, reason=f"it does not grow into the {size(free)} that are left ({free_source})"
         )
-    days = free / growth.per_day
-    return Filling(days, is_known=True, reason=f"{size(free)} are left ({free_source}): {days:,.0f} days of growth")
+    days = free / pace
+    of = "growth" if pace <= _FASTER * growth.per_day else f"growth as in the last days, {_signed(pace)} a day"
+    return Filling(days, is_known=True, reason=f"{size(free)} are left ({free_source}): {days:,.0f} days of {of}")
 
 
 def _larger(now: TableSize, record: TablesOfDay | None, before: TableSize | None) -> int | None:

@@ -18,6 +18,7 @@ DIGESTS = "statement_digests"
 
 SOURCE = "performance_schema.events_statements_summary_by_digest"
 MOST = 50
+_CONSUMERS = "performance_schema.setup_consumers"
 _PICOSECONDS = 10**12
 _LONGEST = 4096
 _TOP = f"""
@@ -70,4 +71,7 @@ def _lack(session: Session, facts: ServerFacts) -> Lack | None:
     for need in missing(facts, shown_grants(session), [wanted]):
         user, host = current_account(session)
         return Lack(DIGESTS, f"{need.privilege} on {need.scope} is missing: it {need.why}", need.grant(user, host))
+    if session.value(f"SELECT enabled FROM {_CONSUMERS} WHERE name = 'statements_digest'") != "YES":
+        on = f"UPDATE {_CONSUMERS} SET enabled = 'YES' WHERE name = 'statements_digest';"
+        return Lack(DIGESTS, "statements_digest is off in performance_schema, so that statements are not counted", on)
     return None

@@ -35,7 +35,6 @@ _PLUGIN = (
     "[mariadbd]\nplugin_load_add = query_response_time\nquery_response_time_stats = ON\n"
     "query_response_time_range_base = 2"
 )
-_COARSE = 2
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def of_mysql(rows: Iterable[Row]) -> Iterator[tuple[float, int]]:
 
 
 def _of_mariadb(session: Session) -> Histogram | Lack:
-    settings = read_variables(session, ("query_response_time_stats", "query_response_time_range_base"))
+    settings = read_variables(session, ("query_response_time_stats",))
     if not settings:
         return Lack(HISTOGRAM, "the plugin query_response_time is not installed: nothing else counts that", _PLUGIN)
     if settings.get("query_response_time_stats") != "ON":

@@ -74,6 +74,10 @@ def _recorded(session: Session, facts: ServerFacts, server: Server, *, laravel: 
         for database, table, columns in there
         if set(str(columns).split(",")) >= _HISTORIES[str(table)][1]
     ]
+    if len(found) > 1:
+        listed = ", ".join(".".join(each) for each in found)
+        why = f"migrations are recorded in several tables: {listed}"
+        return Lack(PENDING, why, "name the application's database alone in `databases` of chom.yaml")
     if not found:
         return _no_history(session, facts, server, names)
     recorded: set[str] = set()

@@ -34,7 +34,8 @@ _KINDS = (
 _OLDEST_LIST = (8, 0, 22)
 KINDS = tuple(kind for kind, _ in _KINDS)
 _MARIADB = """
-SELECT command, state, time_ms / 1000 FROM information_schema.processlist WHERE id <> CONNECTION_ID()
+SELECT command, state, time_ms / 1000 FROM information_schema.processlist
+WHERE id <> CONNECTION_ID() AND user NOT IN ('system user', 'event_scheduler')
 """
 _MYSQL = """
 SELECT p.command, p.state, e.timer_wait / 1e12
@@ -42,12 +43,12 @@ FROM performance_schema.processlist p
 LEFT JOIN performance_schema.threads t ON t.processlist_id = p.id
 LEFT JOIN performance_schema.events_statements_current e
   ON e.thread_id = t.thread_id AND e.end_event_id IS NULL AND e.nesting_event_level = 0
-WHERE p.id <> CONNECTION_ID()
+WHERE p.id <> CONNECTION_ID() AND p.user NOT IN ('system user', 'event_scheduler')
 """
 """By the timers of statements: `time` is wrong by decades where a session has SET TIMESTAMP, as replayed logs do."""
 _MYSQL_WITHOUT_TIMERS = """
 SELECT command, state, IF(time BETWEEN 0 AND {uptime}, time, NULL)
-FROM {schema}.processlist WHERE id <> CONNECTION_ID()
+FROM {schema}.processlist WHERE id <> CONNECTION_ID() AND user NOT IN ('system user', 'event_scheduler')
 """
 _ROW_WAITS = """
 SELECT TIMESTAMPDIFF(SECOND, CONVERT_TZ(trx_wait_started, 'SYSTEM', '+00:00'), UTC_TIMESTAMP())
@@ -122,7 +123,8 @@ def counted(sessions: Iterable[Row], row_waits: Iterable[float]) -> Processes:
 
 def _of_mysql(session: Session, facts: ServerFacts) -> list[Row]:
     """The list of performance_schema, since 8.0.22, takes no lock that connecting clients wait for."""
-    if facts.version < _OLDEST_LIST:
+    # where performance_schema is off its list is there, and empty
+    if facts.version < _OLDEST_LIST or not int(session.value("SELECT @@performance_schema")):
         return session.rows(_MYSQL_WITHOUT_TIMERS.format(schema="information_schema", uptime=status(session, "Uptime")))
     try:
         return session.rows(_MYSQL)

@@ -46,10 +46,11 @@ def read_replication(session: Session, facts: ServerFacts) -> Reading[tuple[Chan
 
 def _channel(row: dict[str, Any]) -> Channel:
     told = {name.replace("Master", "Source").replace("Slave", "Replica"): value for name, value in row.items()}
-    lag = told["Seconds_Behind_Source"]
+    reads = told["Replica_IO_Running"] == "Yes"
+    lag = told["Seconds_Behind_Source"] if reads else None  # MySQL says 0 while it tries to reach its source
     return Channel(
         name=str(told.get("Channel_Name", told.get("Connection_name")) or ""),
-        reads=told["Replica_IO_Running"] == "Yes",
+        reads=reads,
         applies=told["Replica_SQL_Running"] == "Yes",
         lag=None if lag is None else float(lag),
     )

@@ -22,9 +22,8 @@ def monitoring_session(endpoint: Endpoint, seconds: float = STATEMENT_SECONDS) -
 
     Raises the errors of Session.
     """
-    session = Session(endpoint, connect_timeout=seconds, purpose="monitor")
+    session = Session(endpoint, connect_timeout=seconds, patience=seconds, purpose="monitor")
     try:
-        session.give_up_after(seconds)
         facts = read_facts(session)
         settings = {"lock_wait_timeout": str(_LOCK_SECONDS), "long_query_time": str(_NEVER_SLOW)}
         if facts.caches_statistics:
