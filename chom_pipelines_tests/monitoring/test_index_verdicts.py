@@ -62,7 +62,11 @@ def test_reads_before_the_first_record_speak_until_it_was_watched_for_long_enoug
     found = only(days(*[index("i", 7)] * 5))
     assert (found.use, found.reads) == (Use.USED, 7)
     assert found.evidence.startswith("7 reads, 7 of them before the records begin")
-    assert only(days(*[index("i", 7)] * 40)).use is Use.UNUSED
+    watched = only(days(*[index("i", 7)] * 40))
+    assert watched.use is Use.UNUSED
+    assert (
+        "its counter stands still at 7, as it would if its table were made anew and read as often" in watched.evidence
+    )
 
 
 def test_needed_and_uncounted_indexes_are_never_unused() -> None:

@@ -25,12 +25,13 @@ def test_sessions_are_told_apart_by_what_they_wait_for() -> None:
             ("Query", "Waiting for global read lock", 2),
             ("Query", "Waiting for backup lock", 9),
             ("Query", "Waiting for table level lock", 1),
+            ("Connect", "login", 0),
             ("Daemon", "Waiting on empty queue", 900),
             ("Binlog Dump", "", 900),
         ],
         [4.0, 6.0],
     )
-    assert (found.idle, found.active, found.total) == (1, 7, 8)
+    assert (found.idle, found.active, found.total) == (1, 8, 9)
     assert {kind: (each.sessions, each.longest) for kind, each in found.waiting.items()} == {
         "row": (2, 6.0),
         "metadata": (2, 7.0),

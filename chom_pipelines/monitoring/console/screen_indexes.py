@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from chom_pipelines.log_lines import duration, size
-from chom_pipelines.monitoring.console.screens import DIM, DOUBT, GOOD, WARN, line, not_known, title, why_not
+from chom_pipelines.monitoring.console.screens import DIM, DOUBT, GOOD, WARN, line, not_known, plain, title, why_not
 from chom_pipelines.monitoring.growth.index_verdicts import ENOUGH_DAYS, IndexVerdict, Use, try_without
 from chom_pipelines.monitoring.readers.indexes import Index
 from chom_pipelines.monitoring.readers.reading import Reading
@@ -112,9 +112,9 @@ def _evidence(index: Index, uptime: float | None) -> str:
 
 def _named(index: Index) -> Text:
     return Text.assemble(
-        (f"{index.database}.{index.table}", ""),
-        (f"  {index.name}", "bold"),
-        f" ({', '.join(index.columns)})",
+        (plain(f"{index.database}.{index.table}"), ""),
+        (plain(f"  {index.name}"), "bold"),
+        plain(f" ({', '.join(index.columns)})"),
         no_wrap=True,
         overflow="ellipsis",
     )
@@ -129,7 +129,7 @@ def _review(index: Index, facts: ServerFacts) -> list[RenderableType]:
 
 
 def _told(text: str, style: str = "") -> Padding:
-    return Padding(Text(text, style=style), (0, 0, 0, 2))
+    return Padding(Text(plain(text), style=style), (0, 0, 0, 2))
 
 
 def _more(count: int) -> list[RenderableType]:

@@ -70,7 +70,7 @@ def not_known(what: str, why: str) -> Text:
 
 def line(text: str, style: str = "") -> Text:
     """One line, cut where the screen ends."""
-    return Text(_plain(text), style=style, no_wrap=True, overflow="ellipsis")
+    return Text(plain(text), style=style, no_wrap=True, overflow="ellipsis")
 
 
 def title(text: str) -> Padding:
@@ -89,7 +89,7 @@ def grid(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, last: 
     if last:
         drawn.add_column(last, no_wrap=True, overflow="ellipsis", ratio=1)
     for row in rows:
-        drawn.add_row(*(Text(_plain(cell)) if isinstance(cell, str) else cell for cell in row))
+        drawn.add_row(*(Text(plain(cell)) if isinstance(cell, str) else cell for cell in row))
     return drawn
 
 
@@ -134,11 +134,11 @@ def _head(header: Header) -> list[RenderableType]:
 def _lacking(lacks: Iterable[Lack]) -> list[RenderableType]:
     drawn: list[RenderableType] = []
     for lack in lacks:
-        drawn.append(Text.assemble(("! ", DOUBT), _plain(lack.why)))
-        drawn += [Text(f"  {_plain(each)}", style="bold", overflow="fold") for each in lack.remedy.splitlines()]
+        drawn.append(Text.assemble(("! ", DOUBT), plain(lack.why)))
+        drawn += [Text(f"  {plain(each)}", style="bold", overflow="fold") for each in lack.remedy.splitlines()]
     return [*drawn, Rule(style=DIM)] if drawn else []
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """What would control a terminal is shown by its number, as Python escapes it."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

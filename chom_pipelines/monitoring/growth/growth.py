@@ -198,6 +198,8 @@ def filling(growth: Forecast, free: int | None, free_source: str) -> Filling:
     """When the room is used up, if it goes on like that."""
     if free is None:
         return Filling(None, is_known=False, reason=f"how much room is left is {free_source}")
+    if free <= 0:
+        return Filling(0.0, is_known=True, reason=f"no room is left ({free_source})")
     if growth.per_day is None:
         return Filling(None, is_known=False, reason=growth.reason)
     pace = max(growth.per_day, growth.recent or growth.per_day)

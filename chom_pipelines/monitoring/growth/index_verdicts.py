@@ -145,6 +145,8 @@ def _evidence(index: Index, watched: _Watched, counted: int | None, use: Use, en
         yield f"{amount(counted, 'read')} in {amount(int(watched.days), 'day')}{_over(watched)}"
     else:
         yield f"{amount(counted, 'read')}, {watched.before:,} of them before the records begin{_over(watched)}"
+    if use is Use.UNUSED and index.reads:
+        yield f"its counter stands still at {index.reads:,}, as it would if its table were made anew and read as often"
     if use is Use.TOO_EARLY:
         yield f"it takes {enough:g} days to tell"
     if index.name == "PRIMARY":

@@ -18,8 +18,8 @@ PROCESSES = "processlist"
 """The collector, and the capability."""
 
 _PRIVILEGE = Wanted("PROCESS", None, "sees the sessions of others, which are missing without an error otherwise")
-_OWN_COMMANDS = ("Daemon", "Binlog Dump", "Binlog Dump GTID", "Slave_IO", "Slave_SQL", "Slave_worker", "Connect")
-"""Of the server's own threads, and of replicas: no clients of an application."""
+_OWN_COMMANDS = ("Daemon", "Binlog Dump", "Binlog Dump GTID", "Slave_IO", "Slave_SQL", "Slave_worker")
+"""Of the server's own threads, and of replicas: no clients of an application. Who is still logging in is one."""
 _KINDS = (
     ("row", re.compile(r"(?!)")),  # no state says it: InnoDB does
     (
