@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from chom_pipelines.errors import ServerError
+from chom_pipelines.errors import ChomError, ServerError
 from chom_pipelines.inventory.models import Inventory, Server
 from chom_pipelines.migrations.findings import MigrationFinding, unknown
 from chom_pipelines.server.connection import Session
@@ -34,7 +34,7 @@ def asked_server(
         return
     try:
         replica = Session(inventory.server(name).endpoint())
-    except ServerError as refused:
+    except ChomError as refused:  # its password may not be there, either
         yield None, [_unasked(name, refused.what)]
         return
     with replica:

@@ -93,7 +93,7 @@ _ERRNO = re.compile(r"errno: (\d+)")
 
 def failed_migrations(run: Run, steps: Sequence[Step], production: Production) -> Iterator[MigrationFinding]:
     """One error for each migration that failed, with the statement; those after the first may follow from it."""
-    first, reading = "", readers(run, production)
+    first, doubtful, reading = "", "", readers(run, production)
     for ran in run.ran:
         if not ran.failure:
             continue
@@ -104,9 +104,12 @@ def failed_migrations(run: Run, steps: Sequence[Step], production: Production) -
             why += f"; this may follow from the failure of {first}"
         if code := _beyond_the_copy(ran, reading):
             yield unknown(code, _BEYOND[code], migration=ran.migration.name, evidence={"message": ran.failure})
+            doubtful = doubtful or ran.migration.name
             continue
         label = ".".join(step.statement.table or ()) if step else ""
-        yield error(
+        if doubtful:
+            why = f"it may follow from {doubtful}, which fails on the copy, and perhaps there alone: {_text(ran, step)}"
+        yield (unknown if doubtful else error)(
             found.code,
             f"{label}: {found.what}" if label else found.what,
             why=why,

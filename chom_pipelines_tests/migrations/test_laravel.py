@@ -100,6 +100,24 @@ def test_a_migration_that_trips_over_a_row_that_the_copy_lacks_is_left_open(
     assert found.outcome is Outcome.NOT_VERIFIED
 
 
+def test_what_fails_after_one_that_fails_on_the_copy_alone_is_left_open_too(
+    server: PrivateServer, app: LaravelApp
+) -> None:
+    with Session(server.root) as session:
+        session.execute(f"INSERT INTO {DATABASE}.users (email) VALUES ('a')")
+        session.execute(f"ANALYZE TABLE {DATABASE}.users")
+    app.migration(
+        "2024_02_01_000000_extra",
+        "DB::table('users')->first()->id;\nSchema::create('extra', function (Blueprint $t) { $t->id(); });",
+    )
+    app.sql("2024_02_02_000000_more", "ALTER TABLE extra ADD COLUMN n INT")
+    found = check(server, app)
+    assert found.outcome is Outcome.NOT_VERIFIED
+    assert not [each for each in found.findings if each.severity is Severity.ERROR]
+    [after] = [each for each in found.findings if each.migration == "2024_02_02_000000_more" and each.code == "NM01"]
+    assert after.why.startswith("it may follow from 2024_02_01_000000_extra")
+
+
 def test_guards_see_the_real_schema(server: PrivateServer, app: LaravelApp) -> None:
     app.migration(
         "2024_02_01_000000_guarded",
