@@ -149,7 +149,7 @@ def test_thresholds_are_in_seconds_and_shares_whatever_chom_yaml_has_them_in() -
     assert by_name(told.families()) == {
         "chom_backup_configured": 1,
         "chom_offsite_configured": 1,
-        "chom_threshold_backup_age_seconds": 108_000,
+        "chom_threshold_backup_age_seconds": 36 * 3600,
         "chom_threshold_exposure_seconds": 1200,
         "chom_threshold_slow_queries_per_second": 3,
         "chom_threshold_buffer_pool_hit_ratio": 0.9,

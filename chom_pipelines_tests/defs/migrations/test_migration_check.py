@@ -23,7 +23,7 @@ BAD = {"0001_first": "ALTER TABLE users ADD UNIQUE users_email (email)"}
 
 
 @pytest.fixture
-def deployed(mariadb: PrivateServer, tmp_path: Path) -> Deployment:
+def deployed(mariadb: PrivateServer, tmp_path: Path) -> Iterator[Deployment]:
     """With migrations, and two rows that are alike."""
     make_database(
         mariadb.root,
@@ -36,7 +36,9 @@ def deployed(mariadb: PrivateServer, tmp_path: Path) -> Deployment:
     )
     made = Deployment.of(tmp_path, mariadb, (DATABASE,))
     made.write({**made.written, "migrations": {"sql": "migrations", "accept": ACCEPT}})
-    return made
+    yield made
+    with mariadb.connect() as session:  # others back up this server whole
+        session.execute(f"DROP DATABASE {DATABASE}")
 
 
 def run(deployed: Deployment, **config: object) -> dg.ExecuteInProcessResult:
