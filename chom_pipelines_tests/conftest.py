@@ -33,7 +33,7 @@ _FIRST = (
     *("cli/test_demo", "binlogs/test_filtered", "binlogs/test_surroundings", "proofs/test_drill"),
     *("binlogs/test_server_options", "cli/test_point_in_time", "cli/test_rescue", "restores/test_permissions"),
     *("binlogs/test_unlogged", "binlogs/test_no_false_alarm", "binlogs/test_archive_damage", "logical/test_fidelity"),
-    *("migrations/test_findings", "migrations/test_traps", "deploy/test_rule_mutants", "monitoring/test_in_prometheus"),
+    *("migrations/test_findings", "migrations/test_traps", "monitoring/test_in_prometheus"),
     *("migrations/test_deploy", "migrations/test_half_applied", "offsite/test_hostile", "repository/test_store"),
     *("logical/test_kill", "proofs/test_distant_store", "defs/binlogs/test_windows", "differential/test_differential"),
 )
@@ -49,6 +49,7 @@ _LONG_ON_MYSQL = (
     *("benchmarks/test_ladder", "defs/binlogs/test_binlog_archive", "cli/test_events", "cli/test_windows"),
     *("binlogs/test_archive_damage", "logical/test_kill", "migrations/test_half_applied"),
     *("migrations/test_false_passes", "migrations/test_past", "migrations/test_forms"),
+    *("migrations/test_rarer_findings", "migrations/test_drift", "migrations/test_asked_server"),
     *("migrations/test_laravel", "migrations/test_surroundings", "migrations/test_deep", "cli/test_migration"),
     *("backups/test_archived_hours", "binlogs/test_parts", "proofs/test_segments", "logical/test_restore_guide"),
 )

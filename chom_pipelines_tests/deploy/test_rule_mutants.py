@@ -20,6 +20,7 @@ _SAME = {
 """Mutants that do what the rule does: no ratio is above 1, total is the largest, both sides of a division match."""
 
 
+@pytest.mark.long  # two hundred mutants; the rules' own unit tests are in every run
 @pytest.mark.parametrize("rule", _ALL, ids=lambda rule: rule.name)
 def test_a_slip_in_a_rule_makes_a_unit_test_fail(rule: Rule, tmp_path: Path) -> None:
     dependent = [each for each in _ALL if each.is_alert and rule in needed(each, _ALL)]

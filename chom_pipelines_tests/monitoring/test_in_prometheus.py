@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from chom_pipelines.server.connection import Session
 from chom_pipelines.server.facts import Flavour
 from chom_pipelines_tests.deploy.expressions import (
     Expression,
+    Prometheus,
     answers,
     panel_expressions,
     prometheus,
@@ -64,6 +65,17 @@ def busy(server: Monitored) -> Iterator[None]:
             thread.join()
 
 
+def scraping(target: str, folder: Path) -> AbstractContextManager[Prometheus]:
+    """By both jobs that the shipped configuration has: all servers at once, and one by itself."""
+    probe = {
+        "job_name": "chom-exporter-probe",
+        "metrics_path": "/probe",
+        "params": {"target": ["shop"]},
+        "static_configs": [{"targets": [target]}],
+    }
+    return prometheus(target, folder, [probe])
+
+
 def empty(found: Mapping[Expression, list[Any]]) -> list[Expression]:
     return [each for each, series in found.items() if not series and not any(other in each.text for other in OF_OTHERS)]
 
@@ -92,7 +104,7 @@ def test_every_panel_has_data_and_every_rule_reads_what_is_there(flavour: Flavou
         with (
             busy(server),
             exported(server.inventory) as address,
-            prometheus(urlsplit(address).netloc, tmp_path) as running,
+            scraping(urlsplit(address).netloc, tmp_path) as running,
         ):
             running.wait_for_scrapes(6)
             asked = answers(running, [*panel_expressions(), *rule_selectors()])
