@@ -94,3 +94,24 @@ def test_deadlocks_that_are_not_counted_are_no_zero(mysql: PrivateServer) -> Non
             assert read_status(session, mysql.facts).succeeded
         finally:
             session.execute("SET GLOBAL innodb_monitor_enable = 'lock_deadlocks'")
+
+
+def test_what_another_database_has_recorded_hides_nothing(server: PrivateServer, laravel: Path) -> None:
+    ours, staging = server.fresh_database(), server.fresh_database()
+    with server.connect() as session:
+        for database in (ours, staging):
+            columns = "id INT AUTO_INCREMENT PRIMARY KEY, migration VARCHAR(255), batch INT"
+            session.execute(f"CREATE TABLE {database}.migrations ({columns})")
+        session.execute(f"INSERT INTO {staging}.migrations VALUES (1, '2024_01_01_000000_users', 1)")
+        named = Server.model_validate(
+            {
+                "name": "shop",
+                "socket": "/s",
+                "user": "u",
+                "databases": [ours, staging],
+                "migrations": {"laravel": laravel},
+            }
+        )
+        found = read_pending(session, server.facts, named)
+    assert found.value is None
+    assert [lack.why.startswith("migrations are recorded in several tables: ") for lack in found.lacks] == [True]

@@ -10,6 +10,8 @@ import pytest
 
 from chom_pipelines.monitoring.readers.processes import Processes, counted, read_processes
 from chom_pipelines.server.connection import Session
+from chom_pipelines.server.facts import Flavour, read_facts
+from chom_pipelines.server.scratch import scratch_server
 from chom_pipelines_tests.monitoring.limited import limited
 from chom_pipelines_tests.servers import PrivateServer
 
@@ -133,3 +135,16 @@ def test_a_session_that_waits_is_counted_by_its_kind(server: PrivateServer, kind
             holder.execute("COMMIT")
             thread.join()
         assert settled(asking, server, lambda each: not each.waiting[kind].sessions).waiting[kind].longest == 0
+
+
+def test_without_performance_schema_mysqls_sessions_are_counted_all_the_same() -> None:
+    """Its own list is there then, and empty."""
+    with (
+        scratch_server(Flavour.MYSQL, options=["--performance-schema=OFF"]) as server,
+        Session(server.endpoint) as asking,
+        Session(server.endpoint),
+        Session(server.endpoint),
+    ):
+        found = read_processes(asking, read_facts(asking)).value
+    assert found is not None
+    assert (found.active, found.idle) == (0, 2)
