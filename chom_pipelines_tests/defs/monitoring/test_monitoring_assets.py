@@ -144,6 +144,17 @@ def test_too_little_room_fails_the_check_by_the_threshold(tmp_path: Path) -> Non
     assert check_outcomes(result)["room_to_grow"] == (False, "ERROR", "failed")
 
 
+def test_a_day_of_last_week_does_not_answer_the_check_of_today(tmp_path: Path) -> None:
+    """Checks have no partitions: what was materialised last would stand there."""
+    deployed = elsewhere(tmp_path, thresholds={"days_to_full": 120})
+    for record in ninety_days():
+        room = record.free if record.day == LAST else 10**11
+        keep(deployed.repository, TABLE_SIZES, record.model_copy(update={"free": room, "free_source": "a disk"}))
+    result = deployed.run("monitoring_job", "table_growth", day=f"{LAST - 7 * DAY}")
+    assert metadata(result)["days_to_full"] > 5_000  # of that day
+    assert check_outcomes(result)["room_to_grow"] == (False, "ERROR", "failed")
+
+
 def test_a_day_that_nobody_measured_is_not_invented(tmp_path: Path) -> None:
     deployed = elsewhere(tmp_path)
     for asset in ("table_growth", "index_usage"):
