@@ -132,11 +132,11 @@ def _watch(watching: Watching, seconds: float) -> None:
                 console.print(watching.next(datetime.now(UTC)))
                 console.print()
                 sys.stdout.flush()
-                time.sleep(seconds)
+                time.sleep(seconds)  # as --watch asks
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
                 live.update(watching.next(datetime.now(UTC)), refresh=True)
-                time.sleep(seconds)
+                time.sleep(seconds)  # as --watch asks
     except KeyboardInterrupt:
         pass
     finally:

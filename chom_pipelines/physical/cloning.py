@@ -102,7 +102,7 @@ def _interrupt(session: Session) -> None:
     with suppress(ChomError), Session(session.endpoint) as other:
         other.execute(f"KILL QUERY {session.id}")
         while other.value(runs) and time.monotonic() < deadline:
-            time.sleep(0.1)
+            time.sleep(0.1)  # the server is asked; it tells nothing by itself
 
 
 def writable_by(claim: Claim, owner: tuple[int, int]) -> Path:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pymysql
 from pymysql.cursors import Cursor, DictCursor
 
+from chom_pipelines.errors import ConnectionFailedError
 from chom_pipelines.server.driver_errors import error_number, translated
 from chom_pipelines.server.endpoint import Endpoint, Tls, unverified
 
@@ -46,6 +48,8 @@ _MARIADB_SESSION = {
 }
 _MYSQL_SESSION = {"max_execution_time": "0"}
 
+_NO_GREETING = (struct.error, LookupError, ValueError, UnboundLocalError)
+"""What the driver raises of bytes that are no greeting."""
 _KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 8))
 
 
@@ -92,11 +96,14 @@ class Session:
             self.raw.connect(_opened(endpoint, connect_timeout))
         except (OSError, pymysql.MySQLError) as error:
             raise translated(error, endpoint) from error
+        except _NO_GREETING as error:  # the driver takes it for granted that a server is there
+            what = f"{endpoint.where} does not answer as a database server does"
+            raise ConnectionFailedError(what, "see what listens there; correct host and port in chom.yaml") from error
         raw._read_timeout = patience  # noqa: SLF001  (None: a statement may take hours)
         settings = _SESSION | (_MARIADB_SESSION if "MariaDB" in raw.get_server_info() else _MYSQL_SESSION)
         try:
             self.execute("SET SESSION " + ", ".join(f"{name} = {value}" for name, value in settings.items()))
-        except BaseException:
+        except BaseException:  # an interrupt, too, leaves no connection open
             self.close()
             raise
 
@@ -198,7 +205,7 @@ def _opened(endpoint: Endpoint, timeout: float) -> socket.socket:
     try:
         opened.settimeout(timeout)
         opened.connect(endpoint.socket)
-    except BaseException:
+    except BaseException:  # an interrupt, too, leaves no socket open
         opened.close()
         raise
     return opened

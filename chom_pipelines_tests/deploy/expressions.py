@@ -68,7 +68,7 @@ class Prometheus:
         end = time.monotonic() + _PATIENCE_S
         while not self.ask(until):
             assert time.monotonic() < end, f"never: {until}\n{self.log.read_text()}"
-            time.sleep(0.2)
+            time.sleep(0.2)  # Prometheus is asked; it tells nothing by itself
 
     def _get(self, path: str) -> Any:  # noqa: ANN401  (JSON)
         with urllib.request.urlopen(f"http://{self.address}/api/v1/{path}", timeout=_PATIENCE_S) as answer:
@@ -150,5 +150,5 @@ def _wait_until_ready(running: Prometheus) -> None:
             with urllib.request.urlopen(f"http://{running.address}/-/ready", timeout=1):
                 return
         except OSError:
-            time.sleep(0.1)
+            time.sleep(0.1)  # as above
     raise AssertionError(running.log.read_text())

@@ -118,7 +118,7 @@ def await_running(session: Session, flavour: Flavour) -> None:
         told = {name.replace("Slave", "Replica"): value for name, value in row.items()}
         if told["Replica_IO_Running"] == told["Replica_SQL_Running"] == "Yes":
             return
-        time.sleep(0.02)
+        time.sleep(0.02)  # until it has connected
     pytest.fail("the replica does not run")
 
 

@@ -104,7 +104,7 @@ def until(
 ) -> Reading[LockPicture]:
     end = time.monotonic() + PATIENCE
     while True:
-        time.sleep(NEWS_SECONDS)
+        time.sleep(NEWS_SECONDS)  # what InnoDB tells is new only where nobody has read it for so long
         reading = look()
         if enough(reading):
             return reading

@@ -86,7 +86,7 @@ def test_no_more_ask_at_a_time_than_there_is_room_for() -> None:
         with lock:
             inside[0] += 1
             most[0] = max(most[0], inside[0])
-        time.sleep(0.01)
+        time.sleep(0.01)  # the others would come in meanwhile
         with lock:
             inside[0] -= 1
         return 1

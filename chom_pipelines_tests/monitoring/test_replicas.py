@@ -27,7 +27,7 @@ def told(session: Session, both: Pair, wanted: Callable[[Channel], bool]) -> Cha
         (found,) = read_replication(session, both.replica.facts).value or ()
         if wanted(found):
             return found
-        time.sleep(0.05)
+        time.sleep(0.05)  # until the replica is as wanted
     pytest.fail("never")
 
 

@@ -35,7 +35,7 @@ def test_a_statement_that_runs_is_shown_without_its_values(told_by: PrivateServe
         end = time.monotonic() + PATIENCE
         while not (reading := read_running(session, facts, 0.3)).value:
             assert time.monotonic() < end, reading
-            time.sleep(0.05)
+            time.sleep(0.05)  # until the statement has run for so long
         digests = read_digests(session, facts)
     shown = lines_of(queries(reading, digests, slow=0.3, literals=False))
     assert [each.id for each in reading.value] == [sleeper.id]

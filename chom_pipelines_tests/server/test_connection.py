@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -360,3 +361,51 @@ def test_a_session_that_ends_in_an_error_is_closed(mariadb: PrivateServer) -> No
             session.execute("SELEKT 1")
         assert not session.raw.open
         assert root.value("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("greeting", [b"\x06\x00\x00\x00\x0a5.1\x00\x00", b"\x00\x00\x00\x00", b"\x01\x00\x00\x00\xff"])
+def test_what_is_no_greeting_of_a_server_is_a_failed_connection(greeting: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def greet() -> None:
+            accepted, _ = listening.accept()
+            with accepted:
+                accepted.sendall(greeting)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        port = listening.getsockname()[1]
+        with pytest.raises(ConnectionFailedError, match=f"127.0.0.1:{port}"):
+            Session(Endpoint("db", "u", "p", host="127.0.0.1", port=port))
+        thread.join()
+
+
+def test_a_server_that_falls_silent_right_after_the_login_is_given_up_in_time(mariadb: PrivateServer) -> None:
+    """By who has said how long to wait: nobody else waits for a whole backup's statement."""
+    there = (mariadb.backup.host or "", mariadb.backup.port)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def forward(source: socket.socket, target: socket.socket) -> None:
+            with suppress(OSError):
+                while data := source.recv(65_536):
+                    if b"SET SESSION" in data:
+                        return  # the server never hears of it
+                    target.sendall(data)
+
+        def stand_between() -> None:
+            accepted, _ = listening.accept()
+            with accepted, socket.create_connection(there) as server:
+                back = threading.Thread(target=forward, args=(server, accepted))
+                back.start()
+                forward(accepted, server)
+                accepted.recv(1)  # until the client has given up
+                server.shutdown(socket.SHUT_RDWR)
+                back.join()
+
+        thread = threading.Thread(target=stand_between)
+        thread.start()
+        through = replace(mariadb.backup, port=listening.getsockname()[1])
+        with pytest.raises(ConnectionFailedError):
+            Session(through, patience=0.3)
+        thread.join(20)
+        assert not thread.is_alive()

@@ -111,7 +111,7 @@ class Looker:
         if self._counters is None:
             self._counters = read_counters(session, facts).value
             if not self.is_watching:
-                time.sleep(_BETWEEN)
+                time.sleep(_BETWEEN)  # a rate takes two readings
         reading = read_counters(session, facts)
         rates = Rates(self._counters, reading.value) if self._counters and reading.value else None
         self._counters = reading.value

@@ -30,7 +30,7 @@ def monitoring_session(endpoint: Endpoint, seconds: float = STATEMENT_SECONDS) -
             settings["information_schema_stats_expiry"] = "0"
         session.execute("SET SESSION " + ", ".join(f"{name} = {value}" for name, value in settings.items()))
         limit(session, facts, seconds, seconds + _GRACE)
-    except BaseException:
+    except BaseException:  # an interrupt, too, leaves no connection open
         session.close()
         raise
     return session, facts
