@@ -22,10 +22,12 @@ _BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
 _QUERY = """
 SELECT t.table_schema, t.table_name, c.column_name, c.data_type, c.column_type LIKE '%unsigned%', t.auto_increment
 FROM information_schema.tables t JOIN information_schema.columns c
-  ON BINARY c.table_schema = BINARY t.table_schema AND BINARY c.table_name = BINARY t.table_name
+  ON c.table_schema = t.table_schema AND c.table_name = t.table_name
+  AND BINARY c.table_schema = BINARY t.table_schema AND BINARY c.table_name = BINARY t.table_name
   AND c.extra LIKE '%auto_increment%'
 WHERE t.auto_increment IS NOT NULL AND t.table_schema IN {databases}
 """
+"""MariaDB compares these names without case, and keeps both tables; what is BINARY alone finds no table by its name."""
 
 
 @dataclass(frozen=True)
